@@ -1,0 +1,220 @@
+//! Tests of the conditions: one situation each.
+
+use super::*;
+use crate::desired::{Desired, desired};
+use crate::mac::MacPrefix;
+use crate::plan::plan;
+use crate::record::Records;
+use crate::testing::{facts, node, worker};
+use crate::unit::FailoverState;
+
+fn two_nodes() -> Desired {
+    desired(
+        &[worker("a", "10.0.0.1"), worker("b", "10.0.0.2")],
+        MacPrefix::DEFAULT,
+    )
+}
+
+/// A device that answered and holds `records`.
+fn device(name: &str, state: FailoverState, desired: &Desired, records: &Records) -> DeviceReport {
+    let facts = facts(name, state);
+    let wanted = desired.records(facts.tunnel.local_address.unwrap());
+    let plan = plan(&wanted, records, &[].into(), MacPrefix::DEFAULT);
+    let mut report = DeviceReport::pending(name.into(), "192.0.2.11".into());
+    report.reach = Reach::Answered;
+    report.facts = Some(facts);
+    report.plan = Some(plan);
+    report
+}
+
+fn in_sync(name: &str, state: FailoverState, desired: &Desired) -> DeviceReport {
+    let local = facts(name, state).tunnel.local_address.unwrap();
+    device(name, state, desired, &desired.records(local))
+}
+
+fn failure(reason: &'static str, retryable: bool) -> Failure {
+    Failure {
+        reason,
+        message: "no answer within 30 s".into(),
+        retryable,
+    }
+}
+
+struct Case {
+    desired: Desired,
+    devices: Vec<DeviceReport>,
+    deleting: bool,
+}
+
+impl Case {
+    fn pair(change: impl FnOnce(&mut DeviceReport)) -> Self {
+        let desired = two_nodes();
+        let a = in_sync("bigip-a", FailoverState::Active, &desired);
+        let mut b = in_sync("bigip-b", FailoverState::Standby, &desired);
+        change(&mut b);
+        Self {
+            desired,
+            devices: vec![a, b],
+            deleting: false,
+        }
+    }
+
+    fn conditions(&self) -> Vec<Condition> {
+        object_conditions(&TunnelReport {
+            rejected: None,
+            nodes_failure: None,
+            desired: &self.desired,
+            leaving: &[],
+            devices: &self.devices,
+            deleting: self.deleting,
+        })
+    }
+
+    /// `Ready/InSync` style, in the order of the list.
+    fn words(&self) -> Vec<String> {
+        let word = |c: &Condition| format!("{}={}/{}", c.kind, c.truth.as_str(), c.reason);
+        self.conditions().iter().map(word).collect()
+    }
+}
+
+#[test]
+fn a_pair_in_sync_is_ready_and_available() {
+    let case = Case::pair(|_| {});
+    assert_eq!(
+        case.words(),
+        [
+            "Ready=True/InSync",
+            "Available=True/DevicesProgrammed",
+            "Accepted=True/Accepted"
+        ]
+    );
+    assert_eq!(case.conditions()[0].message, "2 nodes on 2 of 2 BIG-IPs");
+}
+
+#[test]
+fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
+    let case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    assert_eq!(
+        case.words(),
+        [
+            "Ready=False/DeviceUnreachable",
+            "Available=True/DevicesProgrammed",
+            "Accepted=True/Accepted",
+            "Reconciling=True/ProgressingWithRetry",
+        ]
+    );
+    assert_eq!(
+        case.conditions()[0].message,
+        "bigip-b: no answer within 30 s"
+    );
+}
+
+#[test]
+fn a_wrong_password_stalls_and_is_shown_before_a_timeout() {
+    let mut case =
+        Case::pair(|b| b.reach = Reach::Failed(failure(reason::AUTHENTICATION_FAILED, false)));
+    case.devices[0].reach = Reach::Failed(failure(reason::TIMEOUT, true));
+    let words = case.words();
+    assert_eq!(words[0], "Ready=False/AuthenticationFailed");
+    assert_eq!(words[3], "Stalled=True/AuthenticationFailed");
+}
+
+#[test]
+fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
+    let desired = two_nodes();
+    let a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
+    let b = in_sync("bigip-b", FailoverState::Standby, &desired);
+    let case = Case {
+        desired,
+        devices: vec![a, b],
+        deleting: false,
+    };
+    assert_eq!(case.words()[1], "Available=False/ActiveDeviceNotProgrammed");
+    assert_eq!(case.words()[0], "Ready=False/Progressing");
+}
+
+#[test]
+fn a_device_that_was_not_asked_yet_makes_ready_unknown() {
+    let case = Case::pair(|b| *b = DeviceReport::pending("bigip-b".into(), "192.0.2.12".into()));
+    assert_eq!(case.words()[0], "Ready=Unknown/Progressing");
+}
+
+#[test]
+fn a_node_without_address_is_named_while_the_others_are_programmed() {
+    let mut case = Case::pair(|_| {});
+    let nodes = [
+        worker("a", "10.0.0.1"),
+        worker("b", "10.0.0.2"),
+        node("new").build(),
+    ];
+    case.desired = desired(&nodes, MacPrefix::DEFAULT);
+    assert_eq!(case.words()[0], "Ready=False/NodesSkipped");
+    assert!(
+        case.conditions()[0]
+            .message
+            .starts_with("node new has no record")
+    );
+}
+
+#[test]
+fn a_selector_that_matches_nothing_stalls() {
+    let mut case = Case::pair(|_| {});
+    case.desired = Desired::default();
+    assert_eq!(case.words()[0], "Ready=False/NoNodesSelected");
+    assert!(
+        case.words()
+            .contains(&"Stalled=True/NoNodesSelected".into())
+    );
+}
+
+#[test]
+fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
+    let desired = two_nodes();
+    let mut records = desired.records("10.0.0.254".parse().unwrap());
+    records.insert(
+        "0a:0a:0a:00:00:01".parse().unwrap(),
+        "10.9.9.9".parse().unwrap(),
+    );
+    let a = device("bigip-a", FailoverState::Active, &desired, &records);
+    let programmed = device_conditions(&a).remove(1);
+    assert_eq!(
+        (programmed.truth, programmed.reason),
+        (Truth::False, reason::CONFLICT)
+    );
+    let case = Case {
+        desired,
+        devices: vec![a],
+        deleting: false,
+    };
+    assert_eq!(case.words()[0], "Ready=False/Conflict");
+}
+
+#[test]
+fn a_cleanup_that_a_device_holds_up_says_which() {
+    let mut case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    case.deleting = true;
+    assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
+    assert!(case.conditions()[0].message.contains("bigip-b"));
+}
+
+#[test]
+fn a_device_that_fails_keeps_saying_what_it_last_held() {
+    let case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    let programmed = device_conditions(&case.devices[1]).remove(1);
+    assert_eq!(
+        (programmed.truth, programmed.reason),
+        (Truth::Unknown, reason::TIMEOUT)
+    );
+    assert!(programmed.message.ends_with("2 of 2 records present"));
+}
+
+#[test]
+fn unsaved_changes_are_a_condition_only_where_saving_is_asked_for() {
+    let mut case = Case::pair(|_| {});
+    let saved = |case: &Case| device_conditions(&case.devices[0]).into_iter().nth(2);
+    assert_eq!(saved(&case), None);
+    case.devices[0].save.enabled = true;
+    assert_eq!(saved(&case).unwrap().truth, Truth::True);
+    case.devices[0].save.unsaved_since = Some(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(saved(&case).unwrap().reason, reason::SAVE_PENDING);
+}

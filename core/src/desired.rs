@@ -1,0 +1,183 @@
+//! Nodes to records: what every device should hold.
+//!
+//! One node that cannot have a record is a finding and stops no other. Knows nothing of what a
+//! device holds, nor of who owns it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::endpoint::Endpoint;
+use crate::mac::{MacAddress, MacPrefix};
+use crate::node::NodeView;
+use crate::record::Records;
+use crate::vocabulary::reason;
+
+/// What the selected nodes ask for, the same for every device but for the route domain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// The node behind each record.
+    pub nodes: BTreeMap<MacAddress, DesiredNode>,
+    /// Selected nodes that get no record, in name order.
+    pub skipped: Vec<SkippedNode>,
+}
+
+/// A node that gets a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredNode {
+    /// The node's name.
+    pub name: String,
+    /// Its tunnel address.
+    pub address: Ipv4Addr,
+}
+
+/// A selected node that gets no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedNode {
+    /// The node's name.
+    pub name: String,
+    /// A word of the vocabulary.
+    pub reason: &'static str,
+    /// What is wrong with it, for a person.
+    pub message: String,
+}
+
+/// Derives the records of the selected nodes. Of two nodes with one address the older keeps it (then
+/// the one whose name sorts first), so that a newcomer never takes a record over.
+pub fn desired(nodes: &[NodeView], prefix: MacPrefix) -> Desired {
+    let mut selected: Vec<&NodeView> = nodes.iter().filter(|n| n.selected).collect();
+    // A node without a creation time comes last: nothing shows that it is the older one.
+    selected.sort_by_key(|n| (n.created.is_none(), n.created, &n.name));
+
+    let mut desired = Desired::default();
+    for node in selected {
+        match node.tunnel_address() {
+            Ok(address) => desired.take(node, address, prefix.derive(address)),
+            Err(problem) => {
+                desired.skip(node, reason::NODE_ADDRESS_MISSING, problem.to_string());
+            }
+        }
+    }
+    desired.skipped.sort_by(|a, b| a.name.cmp(&b.name));
+    desired
+}
+
+impl Desired {
+    fn take(&mut self, node: &NodeView, address: Ipv4Addr, mac: MacAddress) {
+        if let Some(holder) = self.nodes.get(&mac) {
+            let message = format!(
+                "its address {address} belongs to the older node {}",
+                holder.name
+            );
+            self.skip(node, reason::DUPLICATE_ADDRESS, message);
+        } else {
+            self.nodes.insert(
+                mac,
+                DesiredNode {
+                    name: node.name.clone(),
+                    address,
+                },
+            );
+        }
+    }
+
+    fn skip(&mut self, node: &NodeView, reason: &'static str, message: String) {
+        self.skipped.push(SkippedNode {
+            name: node.name.clone(),
+            reason,
+            message,
+        });
+    }
+
+    /// How many nodes are selected.
+    pub fn selected(&self) -> usize {
+        self.nodes.len() + self.skipped.len()
+    }
+
+    /// The records for a tunnel with this local address: endpoints in its route domain (a BIG-IP
+    /// refuses any other, CIS#425), and none for the tunnel's own address, which would make the
+    /// BIG-IP send to itself.
+    pub fn records(&self, local_address: Endpoint) -> Records {
+        self.nodes
+            .iter()
+            .filter(|(_, node)| IpAddr::V4(node.address) != local_address.address)
+            .map(|(mac, node)| (*mac, Endpoint::v4(node.address, local_address.route_domain)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{mac, node, records, worker};
+
+    fn local(text: &str) -> Endpoint {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn three_nodes_give_the_three_published_records() {
+        let nodes = [
+            worker("worker-01", "10.169.72.239"),
+            worker("worker-02", "10.169.72.233"),
+            worker("worker-03", "10.169.72.240"),
+        ];
+        let desired = desired(&nodes, MacPrefix::DEFAULT);
+        assert_eq!(
+            desired.records(local("10.169.72.34")),
+            records(&[
+                ("0a:0a:0a:a9:48:ef", "10.169.72.239%0"),
+                ("0a:0a:0a:a9:48:e9", "10.169.72.233%0"),
+                ("0a:0a:0a:a9:48:f0", "10.169.72.240%0"),
+            ])
+        );
+    }
+
+    #[test]
+    fn endpoints_lie_in_the_route_domain_of_the_tunnel() {
+        let desired = desired(&[worker("a", "10.0.0.1")], MacPrefix::DEFAULT);
+        assert_eq!(
+            desired.records(local("10.0.0.254%20")),
+            records(&[("0a:0a:0a:00:00:01", "10.0.0.1%20")])
+        );
+    }
+
+    #[test]
+    fn a_node_with_the_tunnels_own_address_gets_no_record() {
+        let desired = desired(&[worker("dummy", "10.0.0.254")], MacPrefix::DEFAULT);
+        assert!(desired.records(local("10.0.0.254")).is_empty());
+    }
+
+    #[test]
+    fn a_node_without_an_address_stops_no_other() {
+        let nodes = [node("new").build(), worker("a", "10.0.0.1")];
+        let desired = desired(&nodes, MacPrefix::DEFAULT);
+        assert_eq!(desired.nodes.len(), 1);
+        assert_eq!(desired.skipped[0].reason, reason::NODE_ADDRESS_MISSING);
+        assert_eq!(desired.selected(), 2);
+    }
+
+    #[test]
+    fn the_older_of_two_nodes_keeps_a_shared_address() {
+        let young = node("a")
+            .address("InternalIP", "10.0.0.1")
+            .created(200)
+            .build();
+        let old = node("b")
+            .address("InternalIP", "10.0.0.1")
+            .created(100)
+            .build();
+        let desired = desired(&[young, old], MacPrefix::DEFAULT);
+        assert_eq!(desired.nodes[&mac("0a:0a:0a:00:00:01")].name, "b");
+        assert_eq!(desired.skipped[0].name, "a");
+        assert_eq!(desired.skipped[0].reason, reason::DUPLICATE_ADDRESS);
+    }
+
+    #[test]
+    fn a_node_that_is_not_selected_is_not_even_counted() {
+        let other = node("a")
+            .address("InternalIP", "10.0.0.1")
+            .unselected()
+            .build();
+        assert_eq!(desired(&[other], MacPrefix::DEFAULT), Desired::default());
+    }
+}

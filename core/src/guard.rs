@@ -1,0 +1,199 @@
+//! Whether a planned removal may be carried out now.
+//!
+//! A wrongly removed record is an outage, so everything here errs on the side of keeping: absence
+//! must be shown by a node list, last for the delay, and be explained by nothing else. Adds never
+//! pass through here. Knows nothing of how the list was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::desired::Desired;
+use crate::mac::{MacAddress, MacPrefix};
+use crate::node::NodeView;
+use crate::record::Records;
+use crate::time::Moment;
+
+/// Since when claimed records have had no node. Lives in memory only: after a restart every delay
+/// begins anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Absences(BTreeMap<MacAddress, Absence>);
+
+/// One record's absence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// When the node was first seen missing, on the monotonic clock.
+    pub since: Moment,
+    /// The same for a person's eye.
+    pub since_time: Timestamp,
+    /// The name of the node that had the record, where this process has seen it.
+    pub node: Option<String>,
+}
+
+impl Absences {
+    /// Notes which claimed records are not desired any more. `previous` is what was desired before,
+    /// and gives the nodes their names.
+    pub fn update(
+        &mut self,
+        claimed: &BTreeSet<MacAddress>,
+        previous: &Desired,
+        current: &Desired,
+        (now, now_time): (Moment, Timestamp),
+    ) {
+        self.0
+            .retain(|mac, _| claimed.contains(mac) && !current.nodes.contains_key(mac));
+        for mac in claimed
+            .iter()
+            .filter(|mac| !current.nodes.contains_key(*mac))
+        {
+            self.0.entry(*mac).or_insert_with(|| Absence {
+                since: now,
+                since_time: now_time,
+                node: previous.nodes.get(mac).map(|node| node.name.clone()),
+            });
+        }
+    }
+
+    /// The absence of this record's node.
+    pub fn get(&self, mac: MacAddress) -> Option<&Absence> {
+        self.0.get(&mac)
+    }
+
+    /// All absences, in MAC order.
+    pub fn iter(&self) -> impl Iterator<Item = (MacAddress, &Absence)> {
+        self.0.iter().map(|(mac, absence)| (*mac, absence))
+    }
+}
+
+/// Everything that a removal is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// All nodes, selected or not: a complete list.
+    pub nodes: &'a [NodeView],
+    /// Prefix of the derived MAC addresses.
+    pub prefix: MacPrefix,
+    /// Since when the records' nodes are missing.
+    pub absences: &'a Absences,
+    /// `nodes.removalDelaySeconds`.
+    pub delay: Duration,
+    /// No removal before this moment: the process is young, or the device's last answer was
+    /// uncertain.
+    pub settled_at: Moment,
+    /// Records that another object on the same device and tunnel claims or desires.
+    pub needed_elsewhere: &'a BTreeSet<MacAddress>,
+    /// Now.
+    pub now: Moment,
+}
+
+/// What may be removed, and what may not and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// May go now.
+    pub remove: BTreeSet<MacAddress>,
+    /// Has to stay for now.
+    pub held: BTreeMap<MacAddress, Hold>,
+}
+
+/// Why a record that is ours and not desired stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Another object needs it.
+    NeededElsewhere,
+    /// The list holds no node at all, or no selected one. That is a fault more often than an order.
+    NoNodeSelected,
+    /// This selected node still lists the address.
+    StillListed(String),
+    /// This selected node has no usable address: the record may be its own.
+    NodeAddressMissing(String),
+    /// Time has to pass, until then.
+    Waiting(Moment),
+}
+
+impl Verdict {
+    /// When the first waiting record may go.
+    pub fn next_due(&self) -> Option<Moment> {
+        let waiting = |hold: &Hold| match hold {
+            Hold::Waiting(until) => Some(*until),
+            _ => None,
+        };
+        self.held.values().filter_map(waiting).min()
+    }
+}
+
+/// Judges the records that the plan would remove because no selected node asks for them.
+pub fn guard(candidates: &Records, evidence: &Evidence<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for mac in candidates.keys() {
+        match hold(*mac, evidence) {
+            None => {
+                verdict.remove.insert(*mac);
+            }
+            Some(hold) => {
+                verdict.held.insert(*mac, hold);
+            }
+        }
+    }
+    verdict
+}
+
+/// Judges the records that the plan would remove because the object is being deleted. That is an
+/// order of its own: delay and node list do not count, another object's need does.
+pub fn guard_deletion(candidates: &Records, needed_elsewhere: &BTreeSet<MacAddress>) -> Verdict {
+    let (held, remove): (Vec<MacAddress>, Vec<MacAddress>) = candidates
+        .keys()
+        .partition(|mac| needed_elsewhere.contains(*mac));
+    Verdict {
+        remove: remove.into_iter().collect(),
+        held: held
+            .into_iter()
+            .map(|mac| (mac, Hold::NeededElsewhere))
+            .collect(),
+    }
+}
+
+fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
+    if evidence.needed_elsewhere.contains(&mac) {
+        return Some(Hold::NeededElsewhere);
+    }
+    if !evidence.nodes.iter().any(|node| node.selected) {
+        return Some(Hold::NoNodeSelected);
+    }
+    // A claim whose MAC does not encode an address is not accounted for by any node.
+    let address = mac.encoded_address(evidence.prefix);
+    if let Some(node) = selected_holder(address, evidence.nodes) {
+        return Some(Hold::StillListed(node.name.clone()));
+    }
+    if !is_listed(address, evidence.nodes)
+        && let Some(node) = addressless(evidence.nodes)
+    {
+        return Some(Hold::NodeAddressMissing(node.name.clone()));
+    }
+    let since = evidence
+        .absences
+        .get(mac)
+        .map_or(evidence.now, |absence| absence.since);
+    let due = (since + evidence.delay).max(evidence.settled_at);
+    (due > evidence.now).then_some(Hold::Waiting(due))
+}
+
+fn selected_holder(address: Option<Ipv4Addr>, nodes: &[NodeView]) -> Option<&NodeView> {
+    let address = address?;
+    nodes
+        .iter()
+        .find(|node| node.selected && node.lists(address))
+}
+
+fn is_listed(address: Option<Ipv4Addr>, nodes: &[NodeView]) -> bool {
+    address.is_some_and(|address| nodes.iter().any(|node| node.lists(address)))
+}
+
+fn addressless(nodes: &[NodeView]) -> Option<&NodeView> {
+    nodes
+        .iter()
+        .find(|node| node.selected && node.tunnel_address().is_err())
+}
+
+#[cfg(test)]
+mod tests;

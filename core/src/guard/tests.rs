@@ -1,0 +1,194 @@
+//! Tests of the removal guard: every sentence of the promise is one of them.
+
+use super::*;
+use crate::desired::desired;
+use crate::testing::{mac, node, records, worker};
+
+const GONE: &str = "0a:0a:0a:00:00:09";
+const DELAY: Duration = Duration::from_secs(60);
+
+fn at(second: u64) -> Moment {
+    Moment::since_start(Duration::from_secs(second))
+}
+
+/// The record of 10.0.0.9 is claimed and was first seen without a node at second 100.
+fn absences() -> Absences {
+    let mut absences = Absences::default();
+    let nothing = Desired::default();
+    let clock = (at(100), Timestamp::from_second(1_000).unwrap());
+    absences.update(&[mac(GONE)].into(), &nothing, &nothing, clock);
+    absences
+}
+
+struct Case {
+    nodes: Vec<NodeView>,
+    needed_elsewhere: BTreeSet<MacAddress>,
+    settled_at: Moment,
+    now: Moment,
+}
+
+impl Default for Case {
+    /// Everything speaks for the removal.
+    fn default() -> Self {
+        Self {
+            nodes: vec![worker("other", "10.0.0.1")],
+            needed_elsewhere: BTreeSet::new(),
+            settled_at: at(75),
+            now: at(160),
+        }
+    }
+}
+
+impl Case {
+    fn verdict(&self) -> Verdict {
+        let evidence = Evidence {
+            nodes: &self.nodes,
+            prefix: MacPrefix::DEFAULT,
+            absences: &absences(),
+            delay: DELAY,
+            settled_at: self.settled_at,
+            needed_elsewhere: &self.needed_elsewhere,
+            now: self.now,
+        };
+        guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
+    }
+
+    fn hold(&self) -> Hold {
+        self.verdict()
+            .held
+            .remove(&mac(GONE))
+            .expect("the record should be held")
+    }
+}
+
+#[test]
+fn a_record_goes_when_its_node_was_absent_for_the_delay() {
+    assert_eq!(Case::default().verdict().remove, [mac(GONE)].into());
+}
+
+#[test]
+fn a_record_stays_until_the_delay_has_passed() {
+    let early = Case {
+        now: at(159),
+        ..Case::default()
+    };
+    assert_eq!(early.hold(), Hold::Waiting(at(160)));
+    assert_eq!(early.verdict().next_due(), Some(at(160)));
+}
+
+#[test]
+fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
+    let evidence = Evidence {
+        nodes: &[worker("other", "10.0.0.1")],
+        prefix: MacPrefix::DEFAULT,
+        absences: &Absences::default(),
+        delay: DELAY,
+        settled_at: at(0),
+        needed_elsewhere: &BTreeSet::new(),
+        now: at(500),
+    };
+    let verdict = guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence);
+    assert_eq!(verdict.held[&mac(GONE)], Hold::Waiting(at(560)));
+}
+
+#[test]
+fn nothing_is_removed_before_the_process_has_settled() {
+    let young = Case {
+        settled_at: at(300),
+        ..Case::default()
+    };
+    assert_eq!(young.hold(), Hold::Waiting(at(300)));
+}
+
+#[test]
+fn an_empty_node_list_removes_nothing_however_long_it_lasts() {
+    let empty = Case {
+        nodes: vec![],
+        now: at(1_000_000),
+        ..Case::default()
+    };
+    assert_eq!(empty.hold(), Hold::NoNodeSelected);
+}
+
+#[test]
+fn a_selector_that_matches_nothing_removes_nothing() {
+    let unselected = node("a")
+        .address("InternalIP", "10.0.0.1")
+        .unselected()
+        .build();
+    let relabelled = Case {
+        nodes: vec![unselected],
+        ..Case::default()
+    };
+    assert_eq!(relabelled.hold(), Hold::NoNodeSelected);
+}
+
+#[test]
+fn a_record_stays_while_a_selected_node_lists_its_address_under_any_type() {
+    let holder = node("b")
+        .address("InternalIP", "10.0.0.2")
+        .address("ExternalIP", "10.0.0.9");
+    let listed = Case {
+        nodes: vec![holder.build()],
+        ..Case::default()
+    };
+    assert_eq!(listed.hold(), Hold::StillListed("b".into()));
+}
+
+#[test]
+fn a_record_goes_when_its_node_is_no_longer_selected() {
+    let unselected = node("b")
+        .address("InternalIP", "10.0.0.9")
+        .unselected()
+        .build();
+    let narrowed = Case {
+        nodes: vec![unselected, worker("other", "10.0.0.1")],
+        ..Case::default()
+    };
+    assert_eq!(narrowed.verdict().remove, [mac(GONE)].into());
+}
+
+#[test]
+fn unaccounted_records_stay_while_a_selected_node_has_no_address() {
+    let nodes = vec![node("new").build(), worker("other", "10.0.0.1")];
+    let unclear = Case {
+        nodes,
+        ..Case::default()
+    };
+    assert_eq!(unclear.hold(), Hold::NodeAddressMissing("new".into()));
+}
+
+#[test]
+fn a_record_that_another_object_needs_stays() {
+    let shared = Case {
+        needed_elsewhere: [mac(GONE)].into(),
+        ..Case::default()
+    };
+    assert_eq!(shared.hold(), Hold::NeededElsewhere);
+}
+
+#[test]
+fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
+    let both = records(&[(GONE, "10.0.0.9%0"), ("0a:0a:0a:00:00:08", "10.0.0.8%0")]);
+    let verdict = guard_deletion(&both, &[mac(GONE)].into());
+    assert_eq!(verdict.remove, [mac("0a:0a:0a:00:00:08")].into());
+    assert_eq!(verdict.held[&mac(GONE)], Hold::NeededElsewhere);
+}
+
+#[test]
+fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() {
+    let claimed = [mac(GONE)].into();
+    let with_node = desired(&[worker("b", "10.0.0.9")], MacPrefix::DEFAULT);
+    let without = Desired::default();
+    let clock = |second: u64| (at(second), Timestamp::from_second(1_000).unwrap());
+
+    let mut absences = absences();
+    absences.update(&claimed, &without, &with_node, clock(120));
+    assert_eq!(absences.get(mac(GONE)), None);
+    absences.update(&claimed, &with_node, &without, clock(130));
+    let absence = absences.get(mac(GONE)).unwrap();
+    assert_eq!(
+        (absence.since, absence.node.as_deref()),
+        (at(130), Some("b"))
+    );
+}

@@ -1,0 +1,25 @@
+//! The decisions of the BIG-IP tunnel operator, as pure functions on plain data.
+//!
+//! `desired` (nodes → records), `plan` (desired + observed + claims → plan), `guard` (may a removal
+//! go ahead now), `conditions` (outcome → what users read). Nothing here does I/O, reads a clock or
+//! an environment, or waits: time and randomness are parameters. Nothing here knows Kubernetes or
+//! HTTP. What is read from either is converted at the edge, so that equal things compare equal.
+
+pub mod claims;
+pub mod conditions;
+pub mod desired;
+pub mod endpoint;
+pub mod guard;
+pub mod mac;
+pub mod node;
+pub mod outcome;
+pub mod plan;
+pub mod record;
+pub mod requeue;
+pub mod saving;
+#[cfg(test)]
+mod testing;
+pub mod time;
+pub mod tunnel;
+pub mod unit;
+pub mod vocabulary;

@@ -1,0 +1,162 @@
+//! What became of the work: per device after its last pass, and for the whole object.
+//!
+//! The only thing that conditions and status are made from. Knows nothing of how they are stored.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use jiff::Timestamp;
+
+use crate::desired::{Desired, DesiredNode};
+use crate::mac::MacAddress;
+use crate::plan::Plan;
+use crate::unit::UnitFacts;
+
+/// Something that went wrong, in the words that users see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A word of the vocabulary.
+    pub reason: &'static str,
+    /// What is wrong and what to fix. Never holds a secret or a response body.
+    pub message: String,
+    /// Whether another try may mend it without a person.
+    pub retryable: bool,
+}
+
+/// Whether the device answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Not asked yet in this process.
+    Pending,
+    /// It answered the last pass.
+    Answered,
+    /// It did not, or what is needed to ask it is missing.
+    Failed(Failure),
+}
+
+/// One device after its last pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceReport {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its address in the spec.
+    pub address: String,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// What it told about itself, at the last pass that read it.
+    pub facts: Option<UnitFacts>,
+    /// What still separated it from the desired records when the last pass that read them ended.
+    pub plan: Option<Plan>,
+    /// Why it cannot be programmed although it answers.
+    pub failure: Option<Failure>,
+    /// When the product last changed its records.
+    pub last_change_time: Option<Timestamp>,
+    /// When its records were last read.
+    pub last_read_time: Option<Timestamp>,
+    /// Whether our changes are in its stored configuration.
+    pub save: SaveReport,
+}
+
+/// How far saving has come on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SaveReport {
+    /// Whether the spec asks for saving at all.
+    pub enabled: bool,
+    /// The oldest change that is not saved.
+    pub unsaved_since: Option<Timestamp>,
+    /// The last successful save.
+    pub last_save_time: Option<Timestamp>,
+    /// Why the last save failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl DeviceReport {
+    /// A device that has not been asked yet.
+    pub fn pending(name: String, address: String) -> Self {
+        Self {
+            name,
+            address,
+            reach: Reach::Pending,
+            facts: None,
+            plan: None,
+            failure: None,
+            last_change_time: None,
+            last_read_time: None,
+            save: SaveReport::default(),
+        }
+    }
+
+    /// What keeps the device from being right, wherever it lies.
+    pub fn problem(&self) -> Option<&Failure> {
+        match &self.reach {
+            Reach::Failed(failure) => Some(failure),
+            Reach::Pending | Reach::Answered => self.failure.as_ref(),
+        }
+    }
+
+    /// Whether the device was last seen to hold the record of this node: `false` also when it was
+    /// never read.
+    pub fn holds(&self, mac: MacAddress, address: Ipv4Addr) -> bool {
+        let present = |plan: &Plan| plan.unchanged.contains(&mac) || plan.adopt.contains(&mac);
+        self.plan.as_ref().is_some_and(present) || self.is_own_address(IpAddr::V4(address))
+    }
+
+    /// Whether this is the tunnel's own address there, for which no record can be wanted.
+    fn is_own_address(&self, address: IpAddr) -> bool {
+        let local = self
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.tunnel.local_address);
+        local.is_some_and(|local| local.address == address)
+    }
+
+    /// Whether the device was last seen to hold every desired record.
+    pub fn holds_all(&self, desired: &Desired) -> bool {
+        self.plan.is_some()
+            && desired
+                .nodes
+                .iter()
+                .all(|(mac, n)| self.holds(*mac, n.address))
+    }
+}
+
+/// The whole object: what its status is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct TunnelReport<'a> {
+    /// What in the spec cannot be worked with.
+    pub rejected: Option<&'a Failure>,
+    /// Why the nodes are not known.
+    pub nodes_failure: Option<&'a Failure>,
+    /// What the nodes ask for.
+    pub desired: &'a Desired,
+    /// Records that wait for their removal.
+    pub leaving: &'a [Leaving],
+    /// The devices, in the order of the spec.
+    pub devices: &'a [DeviceReport],
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+}
+
+/// A record whose node is gone and which has not been removed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// The node's name, where it is known.
+    pub node: Option<String>,
+    /// The node's address.
+    pub address: IpAddr,
+    /// When the node was first seen missing.
+    pub since: Timestamp,
+    /// When the record may go at the earliest, if only time keeps it.
+    pub removable_at: Option<Timestamp>,
+}
+
+impl TunnelReport<'_> {
+    /// How many nodes have their record on every device.
+    pub fn programmed_nodes(&self) -> usize {
+        let on_all = |(mac, node): &(&MacAddress, &DesiredNode)| {
+            self.devices
+                .iter()
+                .all(|device| device.holds(**mac, node.address))
+        };
+        self.desired.nodes.iter().filter(on_all).count()
+    }
+}

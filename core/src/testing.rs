@@ -1,0 +1,87 @@
+//! Builders for the tests of this crate. Not compiled into the library.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::mac::MacAddress;
+use crate::node::{NodeAddress, NodeView};
+use crate::record::Records;
+use crate::unit::{Encapsulation, FailoverState, TunnelFacts, UnitFacts, UnitIdentity};
+
+/// A selected node without addresses, to be filled.
+pub(crate) fn node(name: &str) -> NodeBuilder {
+    NodeBuilder(NodeView {
+        name: name.into(),
+        uid: format!("uid-{name}"),
+        created: None,
+        selected: true,
+        addresses: Vec::new(),
+    })
+}
+
+/// A selected node with one `InternalIP`.
+pub(crate) fn worker(name: &str, address: &str) -> NodeView {
+    node(name).address("InternalIP", address).build()
+}
+
+pub(crate) struct NodeBuilder(NodeView);
+
+impl NodeBuilder {
+    pub(crate) fn address(mut self, kind: &str, value: &str) -> Self {
+        self.0.addresses.push(NodeAddress {
+            kind: kind.into(),
+            value: value.into(),
+        });
+        self
+    }
+
+    pub(crate) fn created(mut self, second: i64) -> Self {
+        self.0.created = Some(Timestamp::from_second(second).unwrap());
+        self
+    }
+
+    pub(crate) fn unselected(mut self) -> Self {
+        self.0.selected = false;
+        self
+    }
+
+    pub(crate) fn build(self) -> NodeView {
+        self.0
+    }
+}
+
+/// The MAC address written as `text`.
+pub(crate) fn mac(text: &str) -> MacAddress {
+    text.parse().unwrap()
+}
+
+/// Records from pairs of texts.
+pub(crate) fn records(pairs: &[(&str, &str)]) -> Records {
+    pairs
+        .iter()
+        .map(|(m, e)| (mac(m), e.parse().unwrap()))
+        .collect::<BTreeMap<_, _>>()
+}
+
+/// The facts of a unit whose tunnel has the local address 10.0.0.254.
+pub(crate) fn facts(name: &str, failover_state: FailoverState) -> UnitFacts {
+    UnitFacts {
+        identity: UnitIdentity {
+            device_name: name.into(),
+            base_mac: "00:0c:29:35:0d:bd".into(),
+        },
+        hostname: format!("{name}.example.net"),
+        version: "17.1.2.1".parse().unwrap(),
+        failover_state,
+        tunnel: TunnelFacts {
+            full_path: "/Common/flannel_vxlan".into(),
+            local_address: Some("10.0.0.254".parse().unwrap()),
+            vni: 2,
+            profile: "/Common/vxlan-multipoint".into(),
+            encapsulation: Encapsulation::Vxlan,
+            port: Some(8472),
+            flooding_type: Some("multipoint".into()),
+        },
+    }
+}

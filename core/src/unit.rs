@@ -1,0 +1,182 @@
+//! What a BIG-IP tells about itself and the tunnel: identity, version, failover state, tunnel.
+//!
+//! Plain values, filled by the device client and read by the plan and the status. Knows nothing of
+//! how they are asked for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::endpoint::Endpoint;
+
+/// The facts of one unit and the tunnel on it, read together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFacts {
+    /// Which box this is.
+    pub identity: UnitIdentity,
+    /// Its host name (`cm device hostname`).
+    pub hostname: String,
+    /// The running TMOS version.
+    pub version: TmosVersion,
+    /// Its part in the HA pair.
+    pub failover_state: FailoverState,
+    /// The tunnel, as configured on this unit.
+    pub tunnel: TunnelFacts,
+}
+
+/// Tells boxes apart, whatever address they are reached by: the name and the base MAC address of the
+/// unit's own entry in `cm device`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitIdentity {
+    /// `name` of the entry with `selfDevice`.
+    pub device_name: String,
+    /// `baseMac` of that entry, as the device spells it.
+    pub base_mac: String,
+}
+
+impl fmt::Display for UnitIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.device_name, self.base_mac)
+    }
+}
+
+/// A TMOS version such as `17.1.2.1`, compared number by number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TmosVersion(Vec<u32>);
+
+/// The text is no dotted version number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a version number such as 17.1.2.1")]
+pub struct ParseVersionError;
+
+impl TmosVersion {
+    /// Whether the product writes to this version: 13.1 brought `sys/ready`, without which a missing
+    /// object cannot be told from a device that is starting.
+    pub fn is_supported(&self) -> bool {
+        *self >= Self(vec![13, 1])
+    }
+}
+
+impl FromStr for TmosVersion {
+    type Err = ParseVersionError;
+
+    fn from_str(text: &str) -> Result<Self, ParseVersionError> {
+        let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+        match numbers {
+            Ok(numbers) if (2..=6).contains(&numbers.len()) => Ok(Self(numbers)),
+            _ => Err(ParseVersionError),
+        }
+    }
+}
+
+impl fmt::Display for TmosVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        f.write_str(&numbers.join("."))
+    }
+}
+
+/// `failoverState` of `cm device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailoverState {
+    /// Handles traffic.
+    Active,
+    /// Waits to take over.
+    Standby,
+    /// Set offline by a person.
+    ForcedOffline,
+    /// Not in service.
+    Offline,
+    /// Anything else that the device says.
+    Unknown,
+}
+
+impl FailoverState {
+    /// The word as it stands in the status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Standby => "Standby",
+            Self::ForcedOffline => "ForcedOffline",
+            Self::Offline => "Offline",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// Whether traffic may need this unit's records now. Only a unit that says it waits is not.
+    pub const fn may_carry_traffic(self) -> bool {
+        matches!(self, Self::Active | Self::Unknown)
+    }
+}
+
+/// The tunnel object and its profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelFacts {
+    /// `fullPath`, as the device shows it.
+    pub full_path: String,
+    /// `localAddress`. `None` when it is `any`, `any6` or no address at all.
+    pub local_address: Option<Endpoint>,
+    /// `key`, the virtual network identifier.
+    pub vni: u32,
+    /// `profile`, the full path of the tunnel profile.
+    pub profile: String,
+    /// What the profile makes of frames.
+    pub encapsulation: Encapsulation,
+    /// UDP port of the profile, where it names one.
+    pub port: Option<u16>,
+    /// `floodingType` of the profile, where it has one. Cilium needs `multipoint`.
+    pub flooding_type: Option<String>,
+}
+
+/// The kind of the tunnel's profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encapsulation {
+    /// `net tunnels vxlan`.
+    Vxlan,
+    /// `net tunnels geneve`.
+    Geneve,
+    /// Another kind of profile, by its iControl REST name.
+    Other(String),
+}
+
+impl fmt::Display for Encapsulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::Other(name) => name,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number_not_by_text() {
+        let version = |text: &str| text.parse::<TmosVersion>().unwrap();
+        assert!(version("9.4") < version("13.1"));
+        assert!(version("17.1.2.1") > version("17.1.2"));
+        assert_eq!(version("17.1.2.1").to_string(), "17.1.2.1");
+    }
+
+    #[test]
+    fn writing_begins_with_version_13_1() {
+        let supported = |text: &str| text.parse::<TmosVersion>().unwrap().is_supported();
+        assert!(!supported("12.1.6"));
+        assert!(!supported("13.0.1"));
+        assert!(supported("13.1.0"));
+        assert!(supported("21.0"));
+    }
+
+    #[test]
+    fn texts_that_are_no_version_are_refused() {
+        for text in ["", "17", "17.x", "17..1", "1.2.3.4.5.6.7"] {
+            assert_eq!(
+                text.parse::<TmosVersion>(),
+                Err(ParseVersionError),
+                "{text}"
+            );
+        }
+    }
+}

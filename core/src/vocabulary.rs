@@ -1,0 +1,132 @@
+//! Every string that users see as an API: condition types and reasons.
+//!
+//! Operator, plugin, documents and alerts take them from here, so that a word means one thing
+//! everywhere. A word that was released is never given another meaning.
+
+/// Condition types, of the object and of its devices.
+pub mod condition {
+    /// Object: all devices hold exactly the desired records. The summary.
+    pub const READY: &str = "Ready";
+    /// Object: every active unit is programmed, so traffic flows.
+    pub const AVAILABLE: &str = "Available";
+    /// Object: the spec can be worked on.
+    pub const ACCEPTED: &str = "Accepted";
+    /// Object: work goes on by itself. Present only while true (kstatus).
+    pub const RECONCILING: &str = "Reconciling";
+    /// Object: a person has to act. Present only while true (kstatus).
+    pub const STALLED: &str = "Stalled";
+    /// Device: iControl REST answers with our login.
+    pub const REACHABLE: &str = "Reachable";
+    /// Device: its records are as desired.
+    pub const PROGRAMMED: &str = "Programmed";
+    /// Device: its stored configuration holds our changes.
+    pub const SAVED: &str = "Saved";
+}
+
+/// Reasons of conditions, and of skipped nodes and problems.
+pub mod reason {
+    /// Everything is as desired.
+    pub const IN_SYNC: &str = "InSync";
+    /// Work is under way.
+    pub const PROGRESSING: &str = "Progressing";
+    /// Something failed that another try may mend.
+    pub const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
+    /// The spec is valid.
+    pub const ACCEPTED: &str = "Accepted";
+    /// The spec holds a value that cannot be worked with.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    /// Every active device is programmed.
+    pub const DEVICES_PROGRAMMED: &str = "DevicesProgrammed";
+    /// An active device is not programmed, or its state is not known.
+    pub const ACTIVE_DEVICE_NOT_PROGRAMMED: &str = "ActiveDeviceNotProgrammed";
+    /// Nodes are selected that cannot have a record.
+    pub const NODES_SKIPPED: &str = "NodesSkipped";
+    /// The nodes could not be listed.
+    pub const NODE_LIST_FAILED: &str = "NodeListFailed";
+    /// No node is selected; what is on the devices stays.
+    pub const NO_NODES_SELECTED: &str = "NoNodesSelected";
+    /// The object is being deleted and its records are not all gone yet.
+    pub const CLEANING_UP: &str = "CleaningUp";
+    /// The object is being deleted and a device keeps its records from being removed.
+    pub const CLEANUP_FAILED: &str = "CleanupFailed";
+
+    /// A device cannot be reached; its own condition says how that shows.
+    pub const DEVICE_UNREACHABLE: &str = "DeviceUnreachable";
+    /// The device answered.
+    pub const ANSWERED: &str = "Answered";
+    /// The device has not been asked yet.
+    pub const PENDING: &str = "Pending";
+    /// No answer within the deadline.
+    pub const TIMEOUT: &str = "Timeout";
+    /// The device's host refuses the connection.
+    pub const CONNECTION_REFUSED: &str = "ConnectionRefused";
+    /// The connection could not be made or broke.
+    pub const CONNECTION_FAILED: &str = "ConnectionFailed";
+    /// The device's host name has no address.
+    pub const NAME_NOT_RESOLVED: &str = "NameNotResolved";
+    /// The certificate is not trusted, expired, or made out to another name.
+    pub const CERTIFICATE_INVALID: &str = "CertificateInvalid";
+    /// User name or password is wrong.
+    pub const AUTHENTICATION_FAILED: &str = "AuthenticationFailed";
+    /// The user lacks a right.
+    pub const AUTHORIZATION_FAILED: &str = "AuthorizationFailed";
+    /// The user holds as many tokens as BIG-IP allows (100).
+    pub const TOO_MANY_TOKENS: &str = "TooManyTokens";
+    /// The device is starting or its configuration is not loaded.
+    pub const DEVICE_NOT_READY: &str = "DeviceNotReady";
+    /// The device is busy with another task.
+    pub const DEVICE_BUSY: &str = "DeviceBusy";
+    /// The device answered with an error of its own.
+    pub const SERVER_ERROR: &str = "ServerError";
+    /// The answer is not what iControl REST answers.
+    pub const PROTOCOL_ERROR: &str = "ProtocolError";
+    /// The device refused the request.
+    pub const REQUEST_REFUSED: &str = "RequestRefused";
+    /// TMOS is older than 13.1.
+    pub const UNSUPPORTED_VERSION: &str = "UnsupportedVersion";
+    /// Two entries of `devices` are one box.
+    pub const DUPLICATE_UNIT: &str = "DuplicateUnit";
+
+    /// The tunnel is not on the device.
+    pub const TUNNEL_NOT_FOUND: &str = "TunnelNotFound";
+    /// The tunnel's local address is not a plain IPv4 address.
+    pub const TUNNEL_MISMATCH: &str = "TunnelMismatch";
+    /// A record of a desired MAC is on the device, not ours, with another endpoint.
+    pub const CONFLICT: &str = "Conflict";
+    /// The device refused to write records.
+    pub const WRITE_FAILED: &str = "WriteFailed";
+    /// A write was answered with success and is not there.
+    pub const WRITE_NOT_EFFECTIVE: &str = "WriteNotEffective";
+
+    /// The Secret does not exist.
+    pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
+    /// The operator may not read the Secret.
+    pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
+    /// The Secret lacks a key or holds an unusable value.
+    pub const SECRET_INVALID: &str = "SecretInvalid";
+    /// The CA bundle's ConfigMap or Secret does not exist.
+    pub const CA_BUNDLE_NOT_FOUND: &str = "CABundleNotFound";
+    /// The operator may not read the CA bundle.
+    pub const CA_BUNDLE_FORBIDDEN: &str = "CABundleForbidden";
+    /// The CA bundle holds no usable certificate.
+    pub const CA_BUNDLE_INVALID: &str = "CABundleInvalid";
+    /// The Kubernetes API could not be asked.
+    pub const KUBERNETES_UNAVAILABLE: &str = "KubernetesUnavailable";
+
+    /// All changes are in the device's stored configuration.
+    pub const SAVED: &str = "Saved";
+    /// Changes wait for the quiet time before they are saved.
+    pub const SAVE_PENDING: &str = "SavePending";
+    /// The device did not save.
+    pub const SAVE_FAILED: &str = "SaveFailed";
+
+    /// Node: no usable IPv4 address of the wanted type.
+    pub const NODE_ADDRESS_MISSING: &str = "NodeAddressMissing";
+    /// Node: an older node has the same address.
+    pub const DUPLICATE_ADDRESS: &str = "DuplicateAddress";
+    /// Node: its address is the tunnel's own local address.
+    pub const OWN_ADDRESS: &str = "OwnAddress";
+
+    /// A part of the operator failed in a way it should not.
+    pub const INTERNAL_ERROR: &str = "InternalError";
+}
