@@ -38,6 +38,9 @@ pub struct ClaimRow {
     pub macs: Vec<MacAddress>,
 }
 
+/// The most rows that are stored: what the schema of the status allows.
+pub const ROWS_MAX: usize = 32;
+
 /// A change of one device's claims: `None` drops the claim.
 pub type ClaimChanges = BTreeMap<MacAddress, Option<ClaimState>>;
 
@@ -80,8 +83,18 @@ impl Claims {
         differs
     }
 
-    /// The claims as rows, in a fixed order, so that equal claims are stored equal.
+    /// The claims as rows, in a fixed order, so that equal claims are stored equal. At most
+    /// [`ROWS_MAX`]: where devices differ too much for common rows, each has its own.
     pub fn to_rows(&self) -> Vec<ClaimRow> {
+        let common = self.common_rows();
+        if common.len() <= ROWS_MAX {
+            common
+        } else {
+            self.rows_by_device()
+        }
+    }
+
+    fn common_rows(&self) -> Vec<ClaimRow> {
         let mut holders: BTreeMap<(ClaimState, MacAddress), Vec<String>> = BTreeMap::new();
         for (device, claims) in &self.0 {
             for (mac, state) in claims {
@@ -95,13 +108,20 @@ impl Claims {
         for ((state, mac), devices) in holders {
             rows.entry((devices, state)).or_default().push(mac);
         }
-        rows.into_iter()
-            .map(|((devices, state), macs)| ClaimRow {
-                devices,
-                state,
-                macs,
-            })
-            .collect()
+        into_rows(rows)
+    }
+
+    /// Three rows per device at most.
+    fn rows_by_device(&self) -> Vec<ClaimRow> {
+        let mut rows: BTreeMap<(Vec<String>, ClaimState), Vec<MacAddress>> = BTreeMap::new();
+        for (device, claims) in &self.0 {
+            for (mac, state) in claims {
+                rows.entry((vec![device.clone()], *state))
+                    .or_default()
+                    .push(*mac);
+            }
+        }
+        into_rows(rows)
     }
 
     /// Reads rows back. Of two rows that disagree the more careful state counts: a record that may
@@ -125,6 +145,16 @@ impl Claims {
     pub fn macs(&self) -> BTreeSet<MacAddress> {
         self.0.values().flat_map(BTreeMap::keys).copied().collect()
     }
+}
+
+fn into_rows(rows: BTreeMap<(Vec<String>, ClaimState), Vec<MacAddress>>) -> Vec<ClaimRow> {
+    let rows = rows.into_iter();
+    rows.map(|((devices, state), macs)| ClaimRow {
+        devices,
+        state,
+        macs,
+    })
+    .collect()
 }
 
 fn more_careful(a: ClaimState, b: ClaimState) -> ClaimState {
@@ -160,6 +190,24 @@ mod tests {
                 macs: vec![mac(M1), mac(M2)],
             }]
         );
+    }
+
+    #[test]
+    fn devices_that_all_differ_still_fit_into_the_rows_of_the_schema() {
+        let mut claims = Claims::default();
+        // One MAC for every set of the eight devices: 255 sets.
+        for set in 1..=255_u8 {
+            let mac = MacAddress::new([0x0a, 0x0a, 10, 0, 0, set]);
+            for device in (0..8).filter(|bit| set & (1 << bit) != 0) {
+                claims.apply(
+                    &format!("bigip-{device}"),
+                    &[(mac, Some(ClaimState::Owned))].into(),
+                );
+            }
+        }
+        let rows = claims.to_rows();
+        assert!(rows.len() <= ROWS_MAX, "{}", rows.len());
+        assert_eq!(Claims::from_rows(rows), claims);
     }
 
     #[test]

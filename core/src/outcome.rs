@@ -2,6 +2,7 @@
 //!
 //! The only thing that conditions and status are made from. Knows nothing of how they are stored.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
@@ -48,6 +49,8 @@ pub struct DeviceReport {
     pub plan: Option<Plan>,
     /// Why it cannot be programmed although it answers.
     pub failure: Option<Failure>,
+    /// Records that wait for their removal, in the order of their addresses.
+    pub leaving: Vec<Leaving>,
     /// When the product last changed its records.
     pub last_change_time: Option<Timestamp>,
     /// When its records were last read.
@@ -79,6 +82,7 @@ impl DeviceReport {
             facts: None,
             plan: None,
             failure: None,
+            leaving: Vec::new(),
             last_change_time: None,
             last_read_time: None,
             save: SaveReport::default(),
@@ -128,8 +132,6 @@ pub struct TunnelReport<'a> {
     pub nodes_failure: Option<&'a Failure>,
     /// What the nodes ask for.
     pub desired: &'a Desired,
-    /// Records that wait for their removal.
-    pub leaving: &'a [Leaving],
     /// The devices, in the order of the spec.
     pub devices: &'a [DeviceReport],
     /// Whether the object is being deleted.
@@ -158,5 +160,12 @@ impl TunnelReport<'_> {
                 .all(|device| device.holds(**mac, node.address))
         };
         self.desired.nodes.iter().filter(on_all).count()
+    }
+
+    /// The nodes whose record waits for its removal somewhere, each once.
+    pub fn leaving_nodes(&self) -> Vec<&Leaving> {
+        let all = self.devices.iter().flat_map(|device| &device.leaving);
+        let by_address: BTreeMap<IpAddr, &Leaving> = all.map(|l| (l.address, l)).collect();
+        by_address.into_values().collect()
     }
 }

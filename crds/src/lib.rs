@@ -1,1 +1,26 @@
-//! Skeleton.
+//! The custom resource `BigIpTunnel`: its types, its schema, and the way from Kubernetes objects to
+//! the plain values of `core`.
+//!
+//! Shared by the operator and the plugin, so that both read one object alike. Does no I/O and knows
+//! no BIG-IP; what is decided with the values is `core`'s business.
+
+pub mod convert;
+pub mod schema;
+pub mod status;
+pub mod v1alpha1;
+
+/// The CRD as YAML, as `cargo xtask codegen` writes it.
+pub const CRD_YAML: &str = include_str!("../bigiptunnels.bigip-tunnel.dev.yaml");
+
+/// API group of the custom resource, and prefix of everything the product puts on objects.
+pub const GROUP: &str = "bigip-tunnel.dev";
+
+/// Finalizer that keeps an object until its records are gone from the BIG-IPs.
+pub const FINALIZER: &str = "bigip-tunnel.dev/cleanup";
+
+/// Annotation that asks for an immediate pass: any new value does. The value that was acted on is in
+/// `status.lastHandledReconcileAt`.
+pub const ANNOTATION_RECONCILE_REQUESTED_AT: &str = "bigip-tunnel.dev/reconcile-requested-at";
+
+/// Field manager of everything that the operator writes to Kubernetes.
+pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";

@@ -1,1 +1,32 @@
-//! Skeleton.
+//! iControl REST, as far as a tunnel and its FDB records need it, for F5 BIG-IP 13.1 and later.
+//!
+//! [`Client`] is one login on one BIG-IP. What a device sends is parsed, never trusted: bodies are
+//! capped, links are not followed, redirects are refused, and a list that does not parse completely
+//! is an error, not a shorter list. A missing object counts as gone only if the configuration layer
+//! says so *and* the device says that it is ready.
+//!
+//! Knows nothing of Kubernetes, of ownership or of what should be on a device.
+//!
+//! Sources of facts are named where they are used, as repository, issue or recorded TMOS version;
+//! *assumed* marks what no source was found for.
+
+mod answer;
+mod client;
+mod config;
+mod error;
+mod limits;
+mod listing;
+mod normalise;
+mod observe;
+mod path;
+mod session;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod transport;
+mod wire;
+
+pub use client::{Added, Client, Removed};
+pub use config::{ConfigError, Credentials, DeviceConfig, Trust};
+pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch};
+pub use listing::{Listing, RecordName};

@@ -1,2 +1,66 @@
-//! Skeleton.
-fn main() {}
+//! Developer commands: `cargo xtask test | codegen | demo`.
+//!
+//! It depends on nothing of the product, so that it builds at once and works while the product does
+//! not. What a command does beyond calling Cargo is done by programs of the workspace.
+
+mod codegen;
+mod demo;
+mod step;
+mod test;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything a change has to pass: format, lints, generated files, all tests.
+    Test,
+    /// Write the files that are generated from the types.
+    Codegen {
+        /// Only compare, and fail if a file is not as it would be written.
+        #[arg(long)]
+        check: bool,
+    },
+    /// See the product work: a real API server, the operator, two simulated BIG-IPs.
+    Demo {
+        /// Leave everything running until Ctrl-C, and say how to reach it.
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
+        Task::Test => test::run(),
+        Task::Codegen { check } => codegen::step(check).run(),
+        Task::Demo { keep } => demo::run(keep),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -64,7 +64,6 @@ impl Case {
             rejected: None,
             nodes_failure: None,
             desired: &self.desired,
-            leaving: &[],
             devices: &self.devices,
             deleting: self.deleting,
         })

@@ -1,1 +1,60 @@
-//! Skeleton.
+//! A simulated F5 BIG-IP: the part of iControl REST that has to do with tunnels and their forwarding
+//! database (FDB), over TLS.
+//!
+//! Every behaviour names where it was seen, or is called *assumed*. Most sources are recordings in
+//! public repositories and issue threads: genieparser (`CiscoTestAutomation`), CIS
+//! (F5Networks/k8s-bigip-ctlr), FCP (F5Networks/f5-common-python), CCCL (f5devcentral/f5-cccl), OSA
+//! (F5Networks/f5-openstack-agent), ANS (F5Networks/f5-ansible), BRG (f5devcentral/f5-bigip-rest-go),
+//! EC (electric-cloud-community/EC-BigIp), AS3 (F5Networks/f5-appsvcs-extension), BIGREST
+//! (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue there. What is not simulated is refused
+//! with 501 rather than guessed.
+//!
+//! [`State`] is the device without a network, [`Simulator`] the same behind a socket. The crate uses
+//! no type of the product it tests, so that one mistake cannot hide in both.
+//!
+//! ```
+//! use bigip_sim::{Effect, Fault, Method, SimConfig, Simulator, TunnelConfig, UserConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sim = Simulator::start(SimConfig {
+//!     users: vec![UserConfig::new("admin", "s3cret")],
+//!     tunnels: vec![TunnelConfig::vxlan("/Common/flannel_vxlan", "10.169.72.34")],
+//!     ..SimConfig::default()
+//! })
+//! .await?;
+//! // A record of somebody else, and a device that answers the second POST with a closed connection.
+//! sim.seed_record("/Common/flannel_vxlan", "02:00:00:00:00:01", "10.9.9.9%0")?;
+//! sim.fault(Fault::new(Effect::DropAfterCommit).method(Method::POST).nth(2));
+//! // … point a client at sim.address(), trusting sim.ca_pem(), then look at what it did:
+//! assert_eq!(sim.records("/Common/flannel_vxlan").len(), 1);
+//! assert_eq!(sim.mutations(), 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod accounts;
+mod config;
+mod configuration;
+mod failure;
+mod faults;
+mod log;
+mod resources;
+mod server;
+mod state;
+mod tls;
+mod tmos;
+mod validate;
+mod wire;
+
+pub use config::{
+    ConfigError, DEFAULT_TOKEN_LIMIT, FailoverState, FloodingType, Peer, Profile, ProfileKind,
+    SelfIp, SimConfig, TunnelConfig, UnknownValue, UserConfig,
+};
+pub use faults::{Effect, Fault, FaultId};
+pub use hyper::Method;
+pub use log::LoggedRequest;
+pub use server::{Simulator, StartError, Timeout};
+pub use state::{Client, Held, Reply, State};
+pub use tls::TlsError;
+pub use tmos::{TmosVersion, UnknownVersion};

@@ -1,0 +1,16 @@
+//! Kubernetes objects to the plain values of `core`, the same for the operator and the plugin.
+//!
+//! Says what cannot be used and which field to fix. Does no I/O and decides nothing about records.
+
+mod claims;
+mod credentials;
+mod node;
+mod spec;
+
+pub use self::claims::{claims, ownership};
+pub use self::credentials::{
+    BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,
+    credentials_from_secret,
+};
+pub use self::node::node_view;
+pub use self::spec::{InvalidSpec, mac_prefix, port, secret_name, selector, tunnel_path};

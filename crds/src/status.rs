@@ -1,0 +1,313 @@
+//! The only builder of a status: what the devices reported → what is stored.
+//!
+//! Pure. A status that says the same is equal to the one before, times included, so that nothing is
+//! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
+
+use std::collections::BTreeMap;
+
+use bigip_tunnel_core::conditions::{
+    Condition as CoreCondition, Truth, device_conditions, object_conditions,
+};
+use bigip_tunnel_core::outcome::{DeviceReport, Leaving, Reach, TunnelReport};
+use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
+use bigip_tunnel_core::vocabulary::condition;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::v1alpha1::{
+    self, BigIpTunnelStatus, DeviceStatus, LeavingNode, NodeCounts, Problem, ProblemKind,
+    RecordCounts, SkippedNode, Summary, TunnelStatus,
+};
+
+/// How many entries the lists of nodes and problems show.
+const SHOWN_MAX: usize = 16;
+/// The least time between two moves of `lastVerifiedTime`.
+const VERIFIED_GAP: SignedDuration = SignedDuration::from_mins(10);
+
+/// What a status says besides the devices' reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// `metadata.generation` of the object that the reports are about.
+    pub generation: i64,
+    /// The reconcile request that every device has answered.
+    pub handled_request: Option<&'a str>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The status that follows `previous`. Ownership is carried over: claims are written by themselves.
+pub fn next(
+    previous: &BigIpTunnelStatus,
+    report: &TunnelReport<'_>,
+    written: &Written<'_>,
+) -> BigIpTunnelStatus {
+    let conditions = object_conditions(report);
+    let is_ready = conditions
+        .iter()
+        .any(|c| c.kind == condition::READY && c.truth == Truth::True);
+    let leaving = report.leaving_nodes();
+    let programmed = report.programmed_nodes();
+    let devices: Vec<DeviceStatus> = report
+        .devices
+        .iter()
+        .map(|device| device_status(previous, device, written))
+        .collect();
+    BigIpTunnelStatus {
+        observed_generation: Some(written.generation),
+        last_handled_reconcile_at: written
+            .handled_request
+            .map(|request| clamp(request, 64))
+            .or_else(|| previous.last_handled_reconcile_at.clone()),
+        last_verified_time: verified(previous, report, is_ready),
+        summary: Some(Summary {
+            devices: fraction(in_sync(report), report.devices.len()),
+            nodes: fraction(programmed, report.desired.selected()),
+            records: record_fraction(report),
+        }),
+        nodes: Some(NodeCounts {
+            selected: count(report.desired.selected()),
+            programmed: count(programmed),
+            leaving: count(leaving.len()),
+            skipped: count(report.desired.skipped.len()),
+        }),
+        skipped_nodes: skipped_nodes(report),
+        leaving_nodes: leaving
+            .into_iter()
+            .take(SHOWN_MAX)
+            .map(leaving_node)
+            .collect(),
+        devices,
+        conditions: merge(&previous.conditions, conditions, written),
+        ownership: previous.ownership.clone(),
+    }
+}
+
+/// Takes over into a new process what only the status remembers of a device.
+pub fn resume(mut pending: DeviceReport, stored: &BigIpTunnelStatus) -> DeviceReport {
+    if let Some(device) = stored
+        .devices
+        .iter()
+        .find(|device| device.name == pending.name)
+    {
+        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+        pending.last_change_time = time(&device.last_change_time);
+        pending.save.last_save_time = time(&device.last_save_time);
+        pending.save.unsaved_since = time(&device.unsaved_since);
+    }
+    pending
+}
+
+fn in_sync(report: &TunnelReport<'_>) -> usize {
+    let right = |device: &&DeviceReport| {
+        device.reach == Reach::Answered
+            && device.failure.is_none()
+            && device.holds_all(report.desired)
+    };
+    report.devices.iter().filter(right).count()
+}
+
+fn record_fraction(report: &TunnelReport<'_>) -> String {
+    let (mut present, mut desired) = (0, 0);
+    for device in report.devices {
+        match &device.plan {
+            Some(plan) => {
+                let right = plan.unchanged.len() + plan.adopt.len();
+                present += right;
+                desired += right + plan.missing();
+            }
+            None => desired += report.desired.nodes.len(),
+        }
+    }
+    fraction(present, desired)
+}
+
+fn fraction(part: usize, whole: usize) -> String {
+    format!("{part}/{whole}")
+}
+
+/// The moment up to which every device is known to be right. It moves rarely: a status that changes
+/// every minute would wake everybody who watches.
+fn verified(
+    previous: &BigIpTunnelStatus,
+    report: &TunnelReport<'_>,
+    is_ready: bool,
+) -> Option<Time> {
+    let before = previous.last_verified_time.clone();
+    if !is_ready {
+        return before;
+    }
+    let read = report
+        .devices
+        .iter()
+        .map(|device| device.last_read_time)
+        .min()
+        .flatten();
+    match (read, &before) {
+        (Some(read), Some(before)) if read.duration_since(before.0) >= VERIFIED_GAP => {
+            Some(Time(read))
+        }
+        (Some(read), None) => Some(Time(read)),
+        _ => before,
+    }
+}
+
+fn skipped_nodes(report: &TunnelReport<'_>) -> Vec<SkippedNode> {
+    let skipped = report.desired.skipped.iter().take(SHOWN_MAX);
+    skipped
+        .map(|node| SkippedNode {
+            name: clamp(&node.name, 253),
+            reason: node.reason.to_owned(),
+            message: clamp(&node.message, 512),
+        })
+        .collect()
+}
+
+fn leaving_node(leaving: &Leaving) -> LeavingNode {
+    LeavingNode {
+        name: leaving.node.as_deref().map(|name| clamp(name, 253)),
+        address: leaving.address.to_string(),
+        since: Time(leaving.since),
+        removable_at: leaving.removable_at.map(Time),
+    }
+}
+
+/// Begins with what was said before, as long as it is about the same address: a device that does not
+/// answer now keeps what it was last seen to be.
+fn device_status(
+    previous: &BigIpTunnelStatus,
+    report: &DeviceReport,
+    written: &Written<'_>,
+) -> DeviceStatus {
+    let before = previous
+        .devices
+        .iter()
+        .find(|device| device.name == report.name);
+    let same = before.filter(|d| d.address.as_deref() == Some(&report.address));
+    let mut status = same.cloned().unwrap_or_else(|| DeviceStatus {
+        name: report.name.clone(),
+        address: Some(report.address.clone()),
+        ..DeviceStatus::default()
+    });
+    if report.reach == Reach::Pending && report.failure.is_none() && same.is_some() {
+        // A process that has just begun knows nothing better than what the last one wrote.
+        return status;
+    }
+    if let Some(facts) = &report.facts {
+        set_facts(&mut status, facts);
+    }
+    if matches!(report.reach, Reach::Failed(_)) && status.failover_state.is_some() {
+        status.failover_state = Some(v1alpha1::FailoverState::Unknown);
+    }
+    if let Some(plan) = &report.plan {
+        status.records = Some(record_counts(plan));
+        status.problems = problems(plan);
+    }
+    status.last_change_time = report.last_change_time.map(Time);
+    status.last_save_time = report.save.last_save_time.map(Time);
+    status.unsaved_since = report.save.unsaved_since.map(Time);
+    status.conditions = merge(&status.conditions, device_conditions(report), written);
+    status
+}
+
+fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
+    let tunnel = &facts.tunnel;
+    status.hostname = Some(clamp(&facts.hostname, 253));
+    status.identity = Some(clamp(&facts.identity.to_string(), 253));
+    status.version = Some(clamp(&facts.version.to_string(), 64));
+    status.failover_state = Some(failover_state(facts.failover_state));
+    status.tunnel = Some(TunnelStatus {
+        full_path: clamp(&tunnel.full_path, 320),
+        local_address: tunnel.local_address.map(|local| local.to_string()),
+        vni: Some(i64::from(tunnel.vni)),
+        profile: Some(clamp(&tunnel.profile, 320)),
+        encapsulation: Some(clamp(&tunnel.encapsulation.to_string(), 32)),
+        port: tunnel.port.map(i32::from),
+        flooding_type: tunnel.flooding_type.as_deref().map(|text| clamp(text, 32)),
+    });
+}
+
+fn failover_state(state: FailoverState) -> v1alpha1::FailoverState {
+    match state {
+        FailoverState::Active => v1alpha1::FailoverState::Active,
+        FailoverState::Standby => v1alpha1::FailoverState::Standby,
+        FailoverState::ForcedOffline => v1alpha1::FailoverState::ForcedOffline,
+        FailoverState::Offline => v1alpha1::FailoverState::Offline,
+        FailoverState::Unknown => v1alpha1::FailoverState::Unknown,
+    }
+}
+
+fn record_counts(plan: &Plan) -> RecordCounts {
+    let present = plan.unchanged.len() + plan.adopt.len();
+    RecordCounts {
+        desired: count(present + plan.missing()),
+        present: count(present),
+        missing: count(plan.missing()),
+        stale: count(plan.remove.len()),
+        unclaimed: count(plan.unclaimed.len()),
+        foreign: count(plan.foreign.len()),
+    }
+}
+
+/// The records worth a look, the ones that hurt first.
+fn problems(plan: &Plan) -> Vec<Problem> {
+    let of = |records: &Records, kind: ProblemKind| -> Vec<Problem> {
+        let shown = records.iter().take(SHOWN_MAX);
+        shown
+            .map(|(mac, endpoint)| Problem {
+                mac: mac.to_string(),
+                endpoint: Some(endpoint.to_string()),
+                kind,
+            })
+            .collect()
+    };
+    let mut problems = of(&plan.conflict, ProblemKind::Conflict);
+    problems.extend(of(&plan.add, ProblemKind::Missing));
+    problems.extend(of(&plan.correct, ProblemKind::Incorrect));
+    problems.extend(of(&plan.remove, ProblemKind::Stale));
+    problems.extend(of(&plan.unclaimed, ProblemKind::Unclaimed));
+    problems.extend(of(&plan.foreign, ProblemKind::Foreign));
+    problems.truncate(SHOWN_MAX);
+    problems
+}
+
+/// Conditions with their times: the time moves only when the status does.
+fn merge(
+    previous: &[Condition],
+    conditions: Vec<CoreCondition>,
+    written: &Written<'_>,
+) -> Vec<Condition> {
+    let before: BTreeMap<&str, &Condition> = previous
+        .iter()
+        .map(|condition| (condition.type_.as_str(), condition))
+        .collect();
+    let with_times = |condition: CoreCondition| {
+        let same = before
+            .get(condition.kind)
+            .filter(|b| b.status == condition.truth.as_str());
+        Condition {
+            type_: condition.kind.to_owned(),
+            status: condition.truth.as_str().to_owned(),
+            reason: condition.reason.to_owned(),
+            message: clamp(&condition.message, 1024),
+            observed_generation: Some(written.generation),
+            last_transition_time: same.map_or(Time(written.now), |before| {
+                before.last_transition_time.clone()
+            }),
+        }
+    };
+    conditions.into_iter().map(with_times).collect()
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// The first `max` characters, which is how a schema counts.
+fn clamp(text: &str, max: usize) -> String {
+    text.chars().take(max).collect()
+}
+
+#[cfg(test)]
+mod tests;

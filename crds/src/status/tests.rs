@@ -1,0 +1,282 @@
+//! Tests of the status: what moves, and above all what does not.
+
+use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::mac::MacPrefix;
+use bigip_tunnel_core::node::{NodeAddress, NodeView};
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::unit::{Encapsulation, TunnelFacts, UnitIdentity};
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::*;
+use crate::v1alpha1::Ownership;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn two_nodes() -> Desired {
+    let node = |name: &str, address: &str| NodeView {
+        name: name.into(),
+        uid: name.into(),
+        created: None,
+        selected: true,
+        addresses: vec![NodeAddress {
+            kind: "InternalIP".into(),
+            value: address.into(),
+        }],
+    };
+    desired(
+        &[node("a", "10.0.0.1"), node("b", "10.0.0.2")],
+        MacPrefix::DEFAULT,
+    )
+}
+
+fn facts() -> UnitFacts {
+    UnitFacts {
+        identity: UnitIdentity {
+            device_name: "bigip01.lab.local".into(),
+            base_mac: "00:0c:29:35:0d:bd".into(),
+        },
+        hostname: "bigip01.lab.local".into(),
+        version: "17.1.2.1".parse().unwrap(),
+        failover_state: FailoverState::Active,
+        tunnel: TunnelFacts {
+            full_path: "/Common/flannel_vxlan".into(),
+            local_address: Some("10.0.0.254".parse().unwrap()),
+            vni: 2,
+            profile: "/Common/fl-vxlan".into(),
+            encapsulation: Encapsulation::Vxlan,
+            port: Some(8472),
+            flooding_type: Some("multipoint".into()),
+        },
+    }
+}
+
+/// A device that holds every desired record.
+fn in_sync(desired: &Desired, read_at: i64) -> DeviceReport {
+    let records = desired.records("10.0.0.254".parse().unwrap());
+    let mut report = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    report.reach = Reach::Answered;
+    report.facts = Some(facts());
+    report.plan = Some(plan(&records, &records, &[].into(), MacPrefix::DEFAULT));
+    report.last_read_time = Some(at(read_at));
+    report
+}
+
+fn written(second: i64) -> Written<'static> {
+    Written {
+        generation: 1,
+        handled_request: None,
+        now: at(second),
+    }
+}
+
+fn follow(
+    previous: &BigIpTunnelStatus,
+    desired: &Desired,
+    device: &DeviceReport,
+    written: &Written<'_>,
+) -> BigIpTunnelStatus {
+    let report = TunnelReport {
+        rejected: None,
+        nodes_failure: None,
+        desired,
+        devices: std::slice::from_ref(device),
+        deleting: false,
+    };
+    next(previous, &report, written)
+}
+
+fn first() -> BigIpTunnelStatus {
+    let desired = two_nodes();
+    follow(
+        &BigIpTunnelStatus::default(),
+        &desired,
+        &in_sync(&desired, 1_000),
+        &written(1_000),
+    )
+}
+
+#[test]
+fn a_status_counts_devices_nodes_and_records() {
+    let status = first();
+    let summary = status.summary.unwrap();
+    assert_eq!(
+        [summary.devices, summary.nodes, summary.records],
+        ["1/1", "2/2", "2/2"]
+    );
+    assert_eq!(status.observed_generation, Some(1));
+    assert_eq!(status.devices[0].version.as_deref(), Some("17.1.2.1"));
+}
+
+#[test]
+fn at_rest_the_status_stays_the_same_to_the_letter() {
+    let desired = two_nodes();
+    let later = follow(
+        &first(),
+        &desired,
+        &in_sync(&desired, 1_060),
+        &written(1_060),
+    );
+    assert_eq!(later, first());
+}
+
+#[test]
+fn the_time_of_verification_moves_every_ten_minutes_at_most() {
+    let desired = two_nodes();
+    let later = follow(
+        &first(),
+        &desired,
+        &in_sync(&desired, 1_600),
+        &written(1_600),
+    );
+    assert_eq!(later.last_verified_time, Some(Time(at(1_600))));
+}
+
+#[test]
+fn a_transition_time_moves_only_with_the_status_of_its_condition() {
+    let desired = two_nodes();
+    let mut failing = in_sync(&desired, 1_000);
+    let failure = |text: &str| {
+        Reach::Failed(Failure {
+            reason: reason::TIMEOUT,
+            message: text.into(),
+            retryable: true,
+        })
+    };
+    failing.reach = failure("no answer");
+    let failed = follow(&first(), &desired, &failing, &written(1_100));
+    failing.reach = failure("still no answer");
+    let still = follow(&failed, &desired, &failing, &written(1_200));
+
+    let ready = &still.conditions[0];
+    assert_eq!(
+        (ready.status.as_str(), ready.reason.as_str()),
+        ("False", "DeviceUnreachable")
+    );
+    assert_eq!(ready.last_transition_time, Time(at(1_100)));
+    assert!(ready.message.ends_with("still no answer"));
+}
+
+#[test]
+fn every_condition_names_the_generation_it_is_about() {
+    let desired = two_nodes();
+    let edited = Written {
+        generation: 7,
+        ..written(1_100)
+    };
+    let status = follow(&first(), &desired, &in_sync(&desired, 1_000), &edited);
+    let conditions = status
+        .conditions
+        .iter()
+        .chain(&status.devices[0].conditions);
+    assert!(conditions.clone().count() > 3);
+    assert!(
+        conditions
+            .into_iter()
+            .all(|c| c.observed_generation == Some(7))
+    );
+}
+
+#[test]
+fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
+    let desired = two_nodes();
+    let mut failing = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    failing.reach = Reach::Failed(Failure {
+        reason: reason::TIMEOUT,
+        message: "no answer".into(),
+        retryable: true,
+    });
+    let status = follow(&first(), &desired, &failing, &written(1_100));
+    assert_eq!(
+        status.devices[0].hostname.as_deref(),
+        Some("bigip01.lab.local")
+    );
+    assert_eq!(
+        status.devices[0].failover_state,
+        Some(v1alpha1::FailoverState::Unknown)
+    );
+}
+
+#[test]
+fn a_process_that_has_not_asked_a_device_yet_leaves_its_entry_alone() {
+    let desired = two_nodes();
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    let status = follow(&first(), &desired, &pending, &written(1_100));
+    assert_eq!(status.devices, first().devices);
+}
+
+#[test]
+fn a_device_that_moved_to_another_address_begins_with_an_empty_entry() {
+    let desired = two_nodes();
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.99".into());
+    let status = follow(&first(), &desired, &pending, &written(1_100));
+    assert_eq!(status.devices[0].hostname, None);
+}
+
+#[test]
+fn ownership_is_carried_over_untouched() {
+    let ownership = Some(Ownership {
+        uid: "uid-1".into(),
+        claims: vec![],
+    });
+    let previous = BigIpTunnelStatus {
+        ownership: ownership.clone(),
+        ..first()
+    };
+    let desired = two_nodes();
+    let status = follow(
+        &previous,
+        &desired,
+        &in_sync(&desired, 1_000),
+        &written(1_000),
+    );
+    assert_eq!(status.ownership, ownership);
+}
+
+#[test]
+fn only_the_first_sixteen_problems_are_listed_and_all_are_counted() {
+    let desired = two_nodes();
+    let mut report = in_sync(&desired, 1_000);
+    let foreign: Records = (0..40_u8)
+        .map(|last| {
+            let mac = bigip_tunnel_core::mac::MacAddress::new([0x52, 0x54, 0, 0, 0, last]);
+            (mac, "10.9.9.9".parse().unwrap())
+        })
+        .collect();
+    report.plan.as_mut().unwrap().foreign = foreign;
+    let status = follow(
+        &BigIpTunnelStatus::default(),
+        &desired,
+        &report,
+        &written(1_000),
+    );
+    assert_eq!(status.devices[0].problems.len(), SHOWN_MAX);
+    assert_eq!(status.devices[0].records.as_ref().unwrap().foreign, 40);
+}
+
+#[test]
+fn a_text_that_a_device_chose_is_cut_to_what_the_schema_allows() {
+    let desired = two_nodes();
+    let mut report = in_sync(&desired, 1_000);
+    report.facts.as_mut().unwrap().hostname = "ü".repeat(1_000);
+    let status = follow(
+        &BigIpTunnelStatus::default(),
+        &desired,
+        &report,
+        &written(1_000),
+    );
+    assert_eq!(
+        status.devices[0].hostname.as_ref().unwrap().chars().count(),
+        253
+    );
+}
+
+#[test]
+fn a_restart_remembers_what_is_not_saved() {
+    let mut stored = first();
+    stored.devices[0].unsaved_since = Some(Time(at(900)));
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    assert_eq!(resume(pending, &stored).save.unsaved_since, Some(at(900)));
+}

@@ -1,0 +1,18 @@
+//! Version `v1alpha1` of `BigIpTunnel`: plain data, exactly as stored in the Kubernetes API.
+//!
+//! The doc comments of the fields are the manual: `kubectl explain` shows them. Nothing here
+//! decides anything or knows what the values are used for.
+
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "printer columns have their type and priority in common"
+)]
+#[expect(
+    unreachable_pub,
+    reason = "the derive of `KubeSchema` repeats the types inside of a function"
+)]
+mod spec;
+mod status;
+
+pub use self::spec::*;
+pub use self::status::*;

@@ -1,0 +1,390 @@
+//! What a user asks for: the spec of `BigIpTunnel`.
+//!
+//! Doc comments are written for users, since they become the descriptions in the CRD. Must not know
+//! how a value is carried out.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::BigIpTunnelStatus;
+use crate::schema;
+
+/// Desired state of the tunnel.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "bigip-tunnel.dev",
+    version = "v1alpha1",
+    kind = "BigIpTunnel",
+    namespaced,
+    status = "BigIpTunnelStatus",
+    derive = "PartialEq",
+    doc = "BigIpTunnel keeps the forwarding database (FDB) of one VXLAN or Geneve tunnel on F5 BIG-IPs equal to the selected nodes of the cluster.",
+    shortname = "btun",
+    category = "bigip",
+    label("app.kubernetes.io/name", "bigip-tunnel-operator"),
+    label("app.kubernetes.io/part-of", "bigip-tunnel"),
+    selectable = ".spec.tunnel.name",
+    selectable = ".spec.tunnel.partition",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
+        description = "Whether all BIG-IPs hold exactly the desired records"
+    ),
+    printcolumn(
+        name = "Devices",
+        type_ = "string",
+        json_path = ".status.summary.devices",
+        description = "BIG-IPs in sync / listed"
+    ),
+    printcolumn(
+        name = "Nodes",
+        type_ = "string",
+        json_path = ".status.summary.nodes",
+        description = "Nodes programmed on every BIG-IP / selected"
+    ),
+    printcolumn(
+        name = "Records",
+        type_ = "string",
+        json_path = ".status.summary.records",
+        description = "FDB records present / desired, over all BIG-IPs"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        description = "Reason of the Ready condition"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the object was created"
+    ),
+    printcolumn(
+        name = "Tunnel",
+        type_ = "string",
+        json_path = ".spec.tunnel.name",
+        description = "Name of the tunnel on the BIG-IPs",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Partition",
+        type_ = "string",
+        json_path = ".spec.tunnel.partition",
+        description = "Partition of the tunnel",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        description = "Message of the Ready condition",
+        priority = 1
+    )
+)]
+#[x_kube(
+    validation = Rule::new("has(self.credentialsSecretRef) || self.devices.all(d, has(d.credentialsSecretRef))")
+        .message("set spec.credentialsSecretRef, or credentialsSecretRef on every device")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("self.devices.all(d, self.devices.exists_one(e, e.address.lowerAscii() == d.address.lowerAscii() && e.port == d.port))")
+        .message("two devices have the same address and port")
+        .field_path(".devices"),
+)]
+pub struct BigIpTunnelSpec {
+    /// Secret with the login for the BIG-IPs. Needed unless every device names its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+
+    /// The BIG-IPs that hold this tunnel. Each unit of an HA pair is listed: FDB records are not
+    /// carried over by config-sync. Cilium's VTEP table holds at most 8 endpoints, so does this list.
+    #[schemars(
+        length(min = 1, max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub devices: Vec<Device>,
+
+    /// How the certificate of iControl REST is verified. Chain and name are always checked; without
+    /// this field against the system's certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
+    /// The tunnel on the BIG-IPs. It has to exist there; it is not created or changed.
+    pub tunnel: Tunnel,
+
+    /// Which nodes have a record, and when they lose it.
+    #[serde(default)]
+    pub nodes: Nodes,
+
+    /// Form of the FDB records.
+    #[serde(default)]
+    pub fdb: Fdb,
+
+    /// What happens to the records of this object when it is deleted: `Delete` removes them from the
+    /// BIG-IPs, `Retain` leaves them there.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// How a BIG-IP that no longer matches is found out. What is missing is put back at once.
+    #[serde(default)]
+    pub drift: Drift,
+
+    /// When the running configuration is saved on the BIG-IPs, so that the records outlive a reboot.
+    #[serde(default)]
+    pub save_config: SaveConfig,
+}
+
+/// Secret in the namespace of this object. Its keys are `username`, `password` and, where the user
+/// is not a local one, `loginProviderName` (default `tmos`).
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct SecretRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// One BIG-IP.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Short name of the BIG-IP, used in status and metrics.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+
+    /// Host name or IP address of the unit's iControl REST: its management address, or a
+    /// non-floating self IP that allows the port. No scheme, path or port.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$")
+    )]
+    #[x_kube(
+        validation = Rule::new("!self.contains(':') || isIP(self)")
+            .message("must be a host name or an IP address, without a port")
+    )]
+    pub address: String,
+
+    /// TCP port of iControl REST.
+    #[serde(default = "default_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+
+    /// Secret with the login for this BIG-IP, instead of the one of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+
+    /// How this BIG-IP's certificate is verified, instead of what the spec says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+fn default_port() -> i32 {
+    443
+}
+
+/// How a certificate is verified.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// Certificates to trust instead of the system's certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_ref: Option<CaBundleRef>,
+
+    /// Name expected in the certificate, where it is not the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
+}
+
+/// ConfigMap or Secret in the namespace of this object that holds certificates in PEM form.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct CaBundleRef {
+    /// Kind of the object.
+    pub kind: BundleKind,
+
+    /// Name of the object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// Key under which the certificates are.
+    #[serde(default = "default_bundle_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn default_bundle_key() -> String {
+    "ca.crt".into()
+}
+
+/// Kind of the object that holds a CA bundle.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BundleKind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+/// The tunnel on the BIG-IPs.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Name of the tunnel, without its partition. Cannot be changed.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    )]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("tunnel.name is immutable; create a new BigIpTunnel")
+    )]
+    pub name: String,
+
+    /// Partition of the tunnel; may name a folder in it (`Common/app`). Cannot be changed.
+    #[serde(default = "default_partition")]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z][A-Za-z0-9_.-]*)*$")
+    )]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("tunnel.partition is immutable; create a new BigIpTunnel")
+    )]
+    pub partition: String,
+}
+
+fn default_partition() -> String {
+    "Common".into()
+}
+
+/// Which nodes have a record, and when they lose it.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Nodes {
+    /// Labels of the nodes that have a record. Without it, every node has one. Whether a node is
+    /// Ready, cordoned or tainted does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
+    pub selector: Option<LabelSelector>,
+
+    /// How many seconds the record of a node that left stays.
+    #[serde(default = "default_removal_delay_seconds")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub removal_delay_seconds: i32,
+}
+
+fn default_removal_delay_seconds() -> i32 {
+    60
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self {
+            selector: None,
+            removal_delay_seconds: default_removal_delay_seconds(),
+        }
+    }
+}
+
+/// Form of the FDB records.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Fdb {
+    /// First two octets of the derived MAC addresses; the node's IPv4 address makes the other four.
+    /// Locally administered and unicast. Cannot be changed.
+    #[serde(default = "default_mac_prefix")]
+    #[schemars(length(max = 5), regex(pattern = "^[0-9a-f][26ae]:[0-9a-f]{2}$"))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("fdb.macPrefix is immutable; create a new BigIpTunnel")
+    )]
+    pub mac_prefix: String,
+}
+
+fn default_mac_prefix() -> String {
+    "0a:0a".into()
+}
+
+impl Default for Fdb {
+    fn default() -> Self {
+        Self {
+            mac_prefix: default_mac_prefix(),
+        }
+    }
+}
+
+/// What happens to the records of an object when it is deleted.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeletionPolicy {
+    /// The records are removed from the BIG-IPs.
+    #[default]
+    Delete,
+    /// The records stay on the BIG-IPs.
+    Retain,
+}
+
+/// How a BIG-IP that no longer matches is found out.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// How many seconds pass until a BIG-IP is read back although nothing changed.
+    #[serde(default = "default_interval_seconds")]
+    #[schemars(range(min = 10, max = 86400))]
+    pub interval_seconds: i32,
+}
+
+fn default_interval_seconds() -> i32 {
+    60
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self {
+            interval_seconds: default_interval_seconds(),
+        }
+    }
+}
+
+/// When the running configuration is saved on the BIG-IPs.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SaveConfig {
+    /// `OnChange` saves after records were changed, as `tmsh save sys config` does: changes that
+    /// other people have not saved are saved with them. `Never` leaves saving to others.
+    #[serde(default)]
+    pub policy: SavePolicy,
+
+    /// How many seconds without a change pass before the configuration is saved.
+    #[serde(default = "default_save_delay_seconds")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub delay_seconds: i32,
+}
+
+fn default_save_delay_seconds() -> i32 {
+    300
+}
+
+impl Default for SaveConfig {
+    fn default() -> Self {
+        Self {
+            policy: SavePolicy::default(),
+            delay_seconds: default_save_delay_seconds(),
+        }
+    }
+}
+
+/// Whether the configuration is saved.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SavePolicy {
+    /// Changes are saved.
+    #[default]
+    OnChange,
+    /// Changes are not saved.
+    Never,
+}

@@ -1,0 +1,320 @@
+//! What the operator reports: the status of `BigIpTunnel`.
+//!
+//! Doc comments are written for users, since they become the descriptions in the CRD. Absent and
+//! empty values are not stored, so that an unchanged status serialises equal. Must not know how a
+//! value is found out.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+/// Observed state of the tunnel.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BigIpTunnelStatus {
+    /// `metadata.generation` that the conditions describe; -1 until the operator has seen the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The last value of the annotation `bigip-tunnel.dev/reconcile-requested-at` that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// When all BIG-IPs were last read and held what they should. Moves at most every 10 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_verified_time: Option<Time>,
+
+    /// Counters in the form that `kubectl get` shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+
+    /// How many nodes are in which state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodeCounts>,
+
+    /// The first 16 nodes that are selected and cannot have a record, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub skipped_nodes: Vec<SkippedNode>,
+
+    /// The first 16 nodes that left and whose record still waits for its removal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub leaving_nodes: Vec<LeavingNode>,
+
+    /// The BIG-IPs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub devices: Vec<DeviceStatus>,
+
+    /// Conditions of the tunnel: Ready, Available and Accepted always, Reconciling and Stalled only
+    /// while they are true.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+
+    /// Which FDB records belong to this object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+}
+
+/// Counters in the form that `kubectl get` shows.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// BIG-IPs in sync / listed.
+    #[schemars(length(max = 16))]
+    pub devices: String,
+    /// Nodes programmed on every BIG-IP / selected.
+    #[schemars(length(max = 16))]
+    pub nodes: String,
+    /// Records present / desired, over all BIG-IPs.
+    #[schemars(length(max = 24))]
+    pub records: String,
+}
+
+/// How many nodes are in which state.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeCounts {
+    /// Nodes that the selector selects.
+    pub selected: i32,
+    /// Selected nodes that have their record on every BIG-IP.
+    pub programmed: i32,
+    /// Nodes that left and whose record still waits for its removal.
+    pub leaving: i32,
+    /// Selected nodes that cannot have a record.
+    pub skipped: i32,
+}
+
+/// A node that is selected and cannot have a record.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct SkippedNode {
+    /// Name of the node.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Why, as one word.
+    #[schemars(length(max = 128))]
+    pub reason: String,
+    /// Why, as a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// A node that left and whose record still waits for its removal.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LeavingNode {
+    /// Name of the node, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
+    /// Address that its record points to.
+    #[schemars(length(max = 45))]
+    pub address: String,
+    /// When the node was first seen missing.
+    pub since: Time,
+    /// When the record may go at the earliest. Absent while something else than time keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removable_at: Option<Time>,
+}
+
+/// One BIG-IP.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatus {
+    /// Name of the BIG-IP in the spec.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Address of the BIG-IP in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub address: Option<String>,
+    /// Host name of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub hostname: Option<String>,
+    /// What tells this unit from others: its device name and base MAC address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub identity: Option<String>,
+    /// TMOS version of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub version: Option<String>,
+    /// The unit's part in its HA pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover_state: Option<FailoverState>,
+    /// The tunnel as read from the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<TunnelStatus>,
+    /// How many records are in which state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordCounts>,
+    /// The first 16 records that are not as they should be, or not ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub problems: Vec<Problem>,
+    /// When the operator last changed a record on the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_change_time: Option<Time>,
+    /// When the operator last saved the unit's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_save_time: Option<Time>,
+    /// When the oldest change was made that is not saved. Such changes do not outlive a reboot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsaved_since: Option<Time>,
+    /// Conditions of the unit: Reachable, Programmed and, where saving is asked for, Saved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+/// A unit's part in its HA pair.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailoverState {
+    /// Handles traffic.
+    Active,
+    /// Waits to take over.
+    Standby,
+    /// Set offline by a person.
+    ForcedOffline,
+    /// Not in service.
+    Offline,
+    /// The unit says something else.
+    Unknown,
+}
+
+/// The tunnel as read from a unit.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TunnelStatus {
+    /// Path of the tunnel, as the unit shows it.
+    #[schemars(length(max = 320))]
+    pub full_path: String,
+    /// Local address of the tunnel, with its route domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub local_address: Option<String>,
+    /// Virtual network identifier (the tunnel's key). Cilium uses 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vni: Option<i64>,
+    /// Path of the tunnel's profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub profile: Option<String>,
+    /// Kind of the profile: `vxlan`, `geneve` or another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub encapsulation: Option<String>,
+    /// UDP port of the profile. Cilium uses 8472 for VXLAN and 6081 for Geneve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
+    /// Flooding type of the profile. Cilium needs `multipoint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub flooding_type: Option<String>,
+}
+
+/// How many records of a unit are in which state.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordCounts {
+    /// Records that the unit should hold.
+    pub desired: i32,
+    /// Desired records that it holds.
+    pub present: i32,
+    /// Desired records that it does not hold, or holds with another endpoint.
+    pub missing: i32,
+    /// Records of ours that are no longer desired.
+    pub stale: i32,
+    /// Records of our form that nobody has claimed: leftovers, or another cluster's. Never touched.
+    pub unclaimed: i32,
+    /// Records that are not ours in any way. Never touched.
+    pub foreign: i32,
+}
+
+/// A record that is not as it should be, or not ours.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// MAC address, the key of the record.
+    #[schemars(length(max = 17))]
+    pub mac: String,
+    /// Endpoint of the record: the observed one, or the desired one of a record that is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub endpoint: Option<String>,
+    /// What is the matter with it.
+    pub kind: ProblemKind,
+}
+
+/// What is the matter with a record.
+#[derive(
+    JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord,
+)]
+pub enum ProblemKind {
+    /// Desired, and not on the unit.
+    Missing,
+    /// Desired and ours, and on the unit with another endpoint.
+    Incorrect,
+    /// Desired, and on the unit with another endpoint that is not ours to correct.
+    Conflict,
+    /// Ours, and no longer desired.
+    Stale,
+    /// Of our form, and claimed by nobody.
+    Unclaimed,
+    /// Not ours in any way.
+    Foreign,
+}
+
+/// Which FDB records belong to this object. The operator removes no other record.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ownership {
+    /// `metadata.uid` of the object that the claims are valid for. A copied or restored status names
+    /// another one, and its claims are void.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The claims. In the normal case one row names all BIG-IPs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub claims: Vec<Claim>,
+}
+
+/// Records that belong to this object, in one state, on the same BIG-IPs.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Names of the BIG-IPs.
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 63)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub devices: Vec<String>,
+    /// How far the claim has come.
+    pub state: ClaimState,
+    /// MAC addresses of the records.
+    #[schemars(
+        length(max = 20000),
+        inner(length(max = 17), regex(pattern = "^([0-9a-f]{2}:){5}[0-9a-f]{2}$")),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub macs: Vec<String>,
+}
+
+/// How far a claim has come.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimState {
+    /// About to be written, or written and not read back yet.
+    Pending,
+    /// Read on the BIG-IP as it should be.
+    Owned,
+    /// About to be removed, or removed and not known to be out of the saved configuration.
+    Leaving,
+}

@@ -1,0 +1,257 @@
+//! The typed calls, one per resource.
+//!
+//! No call sends anything twice, but for a request whose token was refused: that one was not worked
+//! on. After an uncertain error of a write (`Error::is_uncertain`) the caller reads before it
+//! decides. Calls that write are meant to be made one at a time per device; the client does not
+//! queue them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::record::{FdbRecord, Records};
+use bigip_tunnel_core::tunnel::TunnelPath;
+
+use crate::config::{ConfigError, DeviceConfig};
+use crate::error::{Error, ErrorKind, Mismatch};
+use crate::limits::Limits;
+use crate::listing::{Listing, RecordName};
+use crate::session::Session;
+use crate::transport::{Request, Verb};
+use crate::{normalise, path, wire};
+
+/// One login on one BIG-IP. Clones share token and connections.
+#[derive(Clone)]
+pub struct Client {
+    session: Arc<Session>,
+}
+
+/// What became of a record that was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It was created.
+    Created,
+    /// A record of this MAC address is there already, with whatever endpoint.
+    Exists,
+}
+
+/// What became of a record that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It was removed.
+    Removed,
+    /// It was not there, says a unit that is ready.
+    Absent,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client")
+            .field(&self.session.device())
+            .finish()
+    }
+}
+
+impl Client {
+    /// A client for this device. Dials nothing; the first call logs in.
+    pub fn new(config: DeviceConfig) -> Result<Self, ConfigError> {
+        Self::with_limits(config, Limits::default())
+    }
+
+    pub(crate) fn with_limits(config: DeviceConfig, limits: Limits) -> Result<Self, ConfigError> {
+        Ok(Self {
+            session: Arc::new(Session::new(config, limits)?),
+        })
+    }
+
+    /// Reads all records of a tunnel: one `GET` of `net/fdb/tunnel/<t>/records`.
+    ///
+    /// The list is complete or the call fails: a record without a usable MAC address or endpoint, a
+    /// MAC address twice, or an answer in pages is a `ProtocolError`. `TunnelNotFound` only after
+    /// the unit said that it is ready. Recorded on 15.1.3.1 (empty, CIS#1929) and 16.1.2.
+    pub async fn records(&self, tunnel: &TunnelPath) -> Result<Listing, Error> {
+        let result = self.get("list of records", path::records(tunnel)).await;
+        let body = self.of_tunnel(tunnel, result).await?;
+        self.parsed(normalise::records(&body))
+    }
+
+    /// Reads one record: `GET` of it. `None` if the configuration layer does not know it and the
+    /// unit says that it is ready; also if the tunnel is gone, as the answer (`Object not found`)
+    /// does not tell (recorded for pool members).
+    pub async fn record(
+        &self,
+        tunnel: &TunnelPath,
+        name: &RecordName,
+    ) -> Result<Option<Endpoint>, Error> {
+        let result = self.get("record", path::record(tunnel, name)).await;
+        match self.believe_missing(result).await? {
+            Some(body) => self.parsed(normalise::record(&body, name)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds a record: `POST` to the tunnel's records. The endpoint is always sent with its route
+    /// domain: a bare one means route domain 0 (12.1.1, CIS#425).
+    ///
+    /// A record of that MAC address that is there already is left alone (409 `01020066`). The answer
+    /// does not prove that the record is there: read it back.
+    pub async fn add_record(&self, tunnel: &TunnelPath, record: FdbRecord) -> Result<Added, Error> {
+        let body = normalise::render(&normalise::new_record(record));
+        let result = self
+            .write(Verb::Post, "record", path::records(tunnel), Some(body))
+            .await;
+        match self.of_tunnel(tunnel, result).await {
+            Ok(_) => Ok(Added::Created),
+            Err(error) if matches!(error.kind(), ErrorKind::Exists { .. }) => Ok(Added::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a record another endpoint: `PATCH` of it. A record that is gone is an error, not
+    /// created.
+    pub async fn correct_record(
+        &self,
+        tunnel: &TunnelPath,
+        name: &RecordName,
+        endpoint: Endpoint,
+    ) -> Result<(), Error> {
+        let body = normalise::render(&wire::RecordChange {
+            endpoint: endpoint.to_string(),
+        });
+        self.write(
+            Verb::Patch,
+            "record",
+            path::record(tunnel, name),
+            Some(body),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Removes a record: `DELETE` of it. `Absent` only if the configuration layer does not know it
+    /// (404 `01020036`) and the unit says that it is ready.
+    pub async fn remove_record(
+        &self,
+        tunnel: &TunnelPath,
+        name: &RecordName,
+    ) -> Result<Removed, Error> {
+        let result = self
+            .write(Verb::Delete, "record", path::record(tunnel, name), None)
+            .await;
+        let found = self.believe_missing(result).await?;
+        Ok(if found.is_some() {
+            Removed::Removed
+        } else {
+            Removed::Absent
+        })
+    }
+
+    /// Replaces **all** records of a tunnel by these: `GET` of `net/fdb/tunnel/<t>`, then `PUT` of
+    /// the object as read plus `records`, as F5 CIS writes it (request recorded on 14.1.3.1,
+    /// CIS#1730). Records of others that are not in the list are lost, also those that were added
+    /// since the caller read them.
+    pub async fn replace_records(
+        &self,
+        tunnel: &TunnelPath,
+        records: &Records,
+    ) -> Result<(), Error> {
+        const RESOURCE: &str = "FDB of the tunnel";
+        let result = self.get(RESOURCE, path::fdb(tunnel)).await;
+        let read = self.of_tunnel(tunnel, result).await?;
+        let body = self.parsed(normalise::with_records(&read, tunnel, records))?;
+        let deadline = self.session.limits().bulk_write;
+        let request = request(Verb::Put, RESOURCE, path::fdb(tunnel), Some(body), deadline);
+        let result = self.session.call(&request).await;
+        self.of_tunnel(tunnel, result).await?;
+        Ok(())
+    }
+
+    /// Saves the running configuration: `POST sys/config {"command":"save"}`. Without it a reboot
+    /// brings the saved state back. Saves everybody's changes.
+    pub async fn save(&self) -> Result<(), Error> {
+        let body = normalise::render(&wire::Command { command: "save" });
+        let deadline = self.session.limits().save;
+        let path = path::CONFIG.to_owned();
+        let request = request(Verb::Post, "configuration", path, Some(body), deadline);
+        self.session.call(&request).await?;
+        Ok(())
+    }
+
+    /// Gives the token back, if there is one. Best effort, at most 5 s. A later call logs in again.
+    pub async fn logout(&self) {
+        self.session.logout().await;
+    }
+
+    /// Forgets that the login was refused, because a person asked to try again. There are never more
+    /// than two refused logins within 15 minutes all the same: BIG-IP locks accounts.
+    pub fn allow_login(&self) {
+        self.session.allow_login();
+    }
+
+    /// Whether a login of this client has ever worked.
+    pub fn has_logged_in(&self) -> bool {
+        self.session.has_logged_in()
+    }
+
+    pub(crate) async fn get(&self, resource: &'static str, path: String) -> Result<Vec<u8>, Error> {
+        let deadline = self.session.limits().read;
+        self.session
+            .call(&request(Verb::Get, resource, path, None, deadline))
+            .await
+    }
+
+    async fn write(
+        &self,
+        verb: Verb,
+        resource: &'static str,
+        path: String,
+        body: Option<Vec<u8>>,
+    ) -> Result<Vec<u8>, Error> {
+        let deadline = self.session.limits().write;
+        self.session
+            .call(&request(verb, resource, path, body, deadline))
+            .await
+    }
+
+    /// The result of a request that only a missing tunnel can have answered with "not found".
+    async fn of_tunnel<T>(
+        &self,
+        tunnel: &TunnelPath,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        let missing = || {
+            self.error(ErrorKind::TunnelNotFound {
+                tunnel: tunnel.to_string(),
+            })
+        };
+        self.believe_missing(result).await?.ok_or_else(missing)
+    }
+
+    pub(crate) fn error(&self, kind: impl Into<ErrorKind>) -> Error {
+        self.session.error(kind)
+    }
+
+    pub(crate) fn parsed<T>(&self, result: Result<T, Mismatch>) -> Result<T, Error> {
+        result.map_err(|mismatch| self.error(mismatch))
+    }
+}
+
+fn request(
+    verb: Verb,
+    resource: &'static str,
+    path: String,
+    body: Option<Vec<u8>>,
+    deadline: Duration,
+) -> Request {
+    Request {
+        verb,
+        resource,
+        path,
+        body,
+        deadline,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What a client is made from, and what can be wrong with it before anything is dialled.
+//!
+//! Knows nothing of where the values come from.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use bigip_tunnel_core::vocabulary::reason;
+use rustls::pki_types::ServerName;
+use secrecy::SecretString;
+
+/// One BIG-IP and how to log in on it.
+#[derive(Debug, Clone)]
+pub struct DeviceConfig {
+    /// Host name or IP address (v4, or v6 without brackets) of its iControl REST: the management
+    /// address or a non-floating self IP.
+    pub host: String,
+    /// TCP port, 443 by default of the device.
+    pub port: u16,
+    /// Name or address that the certificate must be made out to, if it is not `host`.
+    pub server_name: Option<String>,
+    /// Who may have issued the certificate.
+    pub trust: Trust,
+    /// The login.
+    pub credentials: Credentials,
+}
+
+/// The CAs that are trusted. The certificate is always verified in full: chain, time and name.
+#[derive(Clone)]
+pub enum Trust {
+    /// The CAs that the system trusts.
+    SystemRoots,
+    /// Only these: one or more PEM certificates.
+    Bundle(Vec<u8>),
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemRoots => f.write_str("SystemRoots"),
+            Self::Bundle(pem) => write!(f, "Bundle({} bytes)", pem.len()),
+        }
+    }
+}
+
+/// A user of the BIG-IP.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password. Never shown.
+    pub password: SecretString,
+    /// Login provider, `tmos` unless the user comes from elsewhere by a provider of its own.
+    pub login_provider: String,
+}
+
+/// Why no client can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The host is neither a host name nor an IP address.
+    #[error(
+        "the address is neither a host name nor an IP address; give it without scheme, port or path"
+    )]
+    Host,
+    /// The server name is neither a host name nor an IP address.
+    #[error("the server name is neither a host name nor an IP address")]
+    ServerName,
+    /// The CA bundle is not PEM, from some point on.
+    #[error("the CA bundle is not valid PEM; give certificates between BEGIN and END lines")]
+    BundleSyntax,
+    /// The CA bundle holds no certificate.
+    #[error("the CA bundle holds no certificate; a key or a request does not do")]
+    BundleEmpty,
+    /// One of the bundle's certificates cannot be used as a CA.
+    #[error("certificate {number} of the CA bundle cannot be read")]
+    BundleCertificate {
+        /// Its place in the bundle, from 1.
+        number: usize,
+    },
+    /// The system trusts no CA at all, as in an image without certificates.
+    #[error("the system has no trusted CA certificates; name a CA bundle for the device")]
+    NoSystemRoots,
+    /// TLS or HTTP could not be set up. Not the user's fault.
+    #[error("the HTTPS client could not be set up")]
+    Setup,
+}
+
+impl ConfigError {
+    /// The word that users see as the reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Host | Self::ServerName => reason::INVALID_SPEC,
+            Self::BundleSyntax
+            | Self::BundleEmpty
+            | Self::BundleCertificate { .. }
+            | Self::NoSystemRoots => reason::CA_BUNDLE_INVALID,
+            Self::Setup => reason::INTERNAL_ERROR,
+        }
+    }
+}
+
+impl DeviceConfig {
+    /// `host:port` as a URL writes it, with brackets around an IPv6 address.
+    pub(crate) fn authority(&self) -> Result<String, ConfigError> {
+        match name(&self.host).ok_or(ConfigError::Host)? {
+            ServerName::IpAddress(address) => match IpAddr::from(address) {
+                IpAddr::V4(address) => Ok(format!("{address}:{}", self.port)),
+                IpAddr::V6(address) => Ok(format!("[{address}]:{}", self.port)),
+            },
+            _ => Ok(format!("{}:{}", self.host, self.port)),
+        }
+    }
+
+    /// What the certificate must be made out to.
+    pub(crate) fn expected_name(&self) -> Result<ServerName<'static>, ConfigError> {
+        match &self.server_name {
+            Some(text) => name(text).ok_or(ConfigError::ServerName),
+            None => name(&self.host).ok_or(ConfigError::Host),
+        }
+    }
+}
+
+/// The alphabet of DNS names in certificates keeps every character out that means something in a URL.
+fn name(text: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(text.to_owned()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(host: &str) -> DeviceConfig {
+        DeviceConfig {
+            host: host.into(),
+            port: 8443,
+            server_name: None,
+            trust: Trust::Bundle(b"pem".to_vec()),
+            credentials: Credentials {
+                username: "admin".into(),
+                password: "canary-password".into(),
+                login_provider: "tmos".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_gets_its_brackets() {
+        assert_eq!(device("fd00::1").authority(), Ok("[fd00::1]:8443".into()));
+        assert_eq!(
+            device("192.0.2.11").authority(),
+            Ok("192.0.2.11:8443".into())
+        );
+        assert_eq!(
+            device("bigip-a.example").authority(),
+            Ok("bigip-a.example:8443".into())
+        );
+    }
+
+    #[test]
+    fn a_host_that_could_point_elsewhere_is_refused() {
+        for host in [
+            "",
+            "a b",
+            "a/b",
+            "user@host",
+            "host:443",
+            "https://host",
+            "host?x",
+            "host#x",
+            "[::1]",
+            "host\r\n",
+            "a%2f",
+        ] {
+            assert_eq!(device(host).authority(), Err(ConfigError::Host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_broken_server_name_is_told_from_a_broken_host() {
+        let mut config = device("192.0.2.11");
+        config.server_name = Some("big ip".into());
+        assert_eq!(config.expected_name(), Err(ConfigError::ServerName));
+    }
+
+    #[test]
+    fn debug_output_shows_neither_password_nor_bundle() {
+        let shown = format!("{:?}", device("192.0.2.11"));
+        assert!(
+            shown.contains("admin") && shown.contains("Bundle(3 bytes)"),
+            "{shown}"
+        );
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

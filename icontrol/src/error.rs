@@ -1,0 +1,364 @@
+//! What can go wrong with a call, in words that say what to fix.
+//!
+//! Nothing here shows a response body, a token or a password: of what a device says only the message
+//! of its configuration layer is kept, cut and cleaned. Knows nothing of requests; which answer means
+//! what is in `answer`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_tunnel_core::unit::TmosVersion;
+use bigip_tunnel_core::vocabulary::reason;
+
+/// A call that failed. Displayed with the device's `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{device}: {kind}")]
+pub struct Error {
+    pub(crate) device: Arc<str>,
+    pub(crate) kind: ErrorKind,
+    pub(crate) uncertain: bool,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorKind {
+    /// No complete answer within the deadline.
+    #[error("no answer within {} s", .after.as_secs_f32())]
+    Timeout {
+        /// The deadline.
+        after: Duration,
+    },
+    /// The host name has no address.
+    #[error("the host name has no address; check the device's address and the cluster's DNS")]
+    NameNotResolved,
+    /// Nothing listens there.
+    #[error("the connection was refused; check the device's address and port")]
+    ConnectionRefused,
+    /// The connection could not be made or broke.
+    #[error("the connection failed: {cause}")]
+    ConnectionFailed {
+        /// What the operating system or the TLS library says.
+        cause: String,
+    },
+    /// The certificate does not stand up. Nothing was sent.
+    #[error("its certificate is not accepted: {0}")]
+    CertificateInvalid(CertificateProblem),
+    /// User name or password is wrong. Not tried again by itself: BIG-IP locks accounts.
+    #[error(
+        "it refuses the login; correct user name and password (no login is tried meanwhile, because BIG-IP locks accounts)"
+    )]
+    LoginRefused,
+    /// The login provider is not known to the device.
+    #[error("it does not know the login provider; correct `loginProviderName`")]
+    UnknownLoginProvider,
+    /// The device does not take the token that it just gave out.
+    #[error("it refuses a token right after the login")]
+    TokenRefused,
+    /// The user lacks a right. F5 CIS needs the role Administrator (F5 documents of CIS,
+    /// `bigip-permissions-ctlr`); whether a smaller role does is not known.
+    #[error("the user may not {verb} {resource}; give it the role Administrator")]
+    Forbidden {
+        /// HTTP method.
+        verb: &'static str,
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// The user holds as many tokens as BIG-IP allows.
+    #[error(
+        "the user holds as many tokens as BIG-IP allows (100); use an account of its own, or wait until tokens expire"
+    )]
+    TooManyTokens,
+    /// The device is starting, or its configuration is not loaded.
+    #[error("it is not ready: {cause}")]
+    NotReady {
+        /// What shows that.
+        cause: String,
+    },
+    /// The device is busy with something else.
+    #[error("it is busy: {cause}")]
+    Busy {
+        /// What shows that.
+        cause: &'static str,
+    },
+    /// The device failed in a way of its own.
+    #[error("it failed with status {status}{text}")]
+    Server {
+        /// HTTP status.
+        status: u16,
+        /// What its configuration layer says.
+        text: DeviceText,
+    },
+    /// The device refused the request.
+    #[error("it refuses to {verb} {resource} (status {status}){text}")]
+    Refused {
+        /// HTTP method.
+        verb: &'static str,
+        /// Kind of resource.
+        resource: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// What its configuration layer says.
+        text: DeviceText,
+    },
+    /// The answer is not what iControl REST answers.
+    #[error("{0}")]
+    Protocol(#[from] Mismatch),
+    /// The tunnel is not on the device, which says that it is ready.
+    #[error("the tunnel {tunnel} does not exist; create it, or correct its name or partition")]
+    TunnelNotFound {
+        /// Full path of the tunnel.
+        tunnel: String,
+    },
+    /// The configuration layer knows no such object. Seen by callers only for a record that was to
+    /// be corrected and is gone.
+    #[error("the {resource} does not exist any more")]
+    NotFound {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// The object is there already.
+    #[error("the {resource} exists already")]
+    Exists {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// TMOS is too old to tell a missing object from a unit that is starting.
+    #[error("TMOS {0} is too old; 13.1 or later is needed")]
+    UnsupportedVersion(TmosVersion),
+}
+
+/// Which check of a certificate failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateProblem {
+    /// Its time is over.
+    #[error("it has expired; renew it, and check the clocks")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet; check the clocks")]
+    NotValidYet,
+    /// None of the trusted CAs issued it.
+    #[error("no trusted CA issued it; put the CA that did into the CA bundle")]
+    UnknownIssuer,
+    /// It is made out to another name.
+    #[error("it is not made out to {expected}; set the server name to one that it carries")]
+    WrongName {
+        /// The name or address that was expected.
+        expected: String,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// How an answer differs from what iControl REST answers. Never quotes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// A redirect. Not followed: it could lead the login to another host.
+    #[error(
+        "the answer is a redirect (status {status}), which is not followed; is this the address of a BIG-IP?"
+    )]
+    Redirect {
+        /// HTTP status.
+        status: u16,
+    },
+    /// An error, but not in a form of iControl REST.
+    #[error(
+        "the answer (status {status}) does not come from iControl REST; is this the address of a BIG-IP?"
+    )]
+    Foreign {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The body is larger than 32 MiB.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// The body is not the JSON expected.
+    #[error(
+        "the {resource} is not answered in the form of iControl REST (line {line}, column {column})"
+    )]
+    Json {
+        /// Kind of resource.
+        resource: &'static str,
+        /// Where parsing ended.
+        line: usize,
+        /// Where parsing ended.
+        column: usize,
+    },
+    /// The answer is about something else than what was asked for.
+    #[error("the answer is about another object than the {resource} asked for")]
+    OtherObject {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// A property is missing or holds an unusable value.
+    #[error("the {resource} has no usable `{property}`")]
+    Property {
+        /// Kind of resource.
+        resource: &'static str,
+        /// Name of the property.
+        property: &'static str,
+    },
+    /// A record of the list does not parse.
+    #[error("record {index} of the list has no usable {what}; correct or remove it on the device")]
+    Record {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What of it.
+        what: &'static str,
+    },
+    /// Two records of the list have the same MAC address.
+    #[error("record {index} of the list repeats the MAC address of another")]
+    DuplicateRecord {
+        /// Its place in the list, from 0.
+        index: usize,
+    },
+    /// The list is only a part of the records.
+    #[error("the list of records is answered in pages, which is not supported")]
+    Paged,
+}
+
+/// What the configuration layer of a device says about a request: at most 200 characters, without
+/// control characters, and nothing at all if it held a secret. Displayed behind a colon.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceText(Option<String>);
+
+impl DeviceText {
+    /// Longest text kept, in characters.
+    const CHARS_MAX: usize = 200;
+
+    /// Keeps a device's text, unless it repeats one of `secrets`.
+    pub(crate) fn new(text: &str, secrets: &[&str]) -> Self {
+        let repeats = |secret: &&str| !secret.is_empty() && text.contains(*secret);
+        if secrets.iter().any(repeats) {
+            return Self::default();
+        }
+        Self(Some(clean(text)))
+    }
+}
+
+impl fmt::Display for DeviceText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
+    }
+}
+
+/// A device's text as it may be shown: cut to 200 characters, control characters left out.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(DeviceText::CHARS_MAX)
+        .collect()
+}
+
+impl Error {
+    /// A failure that leaves nothing uncertain.
+    pub(crate) fn new(device: &Arc<str>, kind: impl Into<ErrorKind>) -> Self {
+        Self {
+            device: device.clone(),
+            kind: kind.into(),
+            uncertain: false,
+            retry_after: None,
+        }
+    }
+
+    /// Whether the configuration layer knows no such object. A unit that is starting may say so too.
+    pub(crate) const fn is_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound { .. })
+    }
+
+    /// Why the call failed.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// The word that users see as the reason: one of `bigip_tunnel_core::vocabulary::reason`.
+    pub const fn reason(&self) -> &'static str {
+        match &self.kind {
+            ErrorKind::Timeout { .. } => reason::TIMEOUT,
+            ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
+            ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
+            ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
+            ErrorKind::CertificateInvalid(_) => reason::CERTIFICATE_INVALID,
+            ErrorKind::LoginRefused | ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
+                reason::AUTHENTICATION_FAILED
+            }
+            ErrorKind::Forbidden { .. } => reason::AUTHORIZATION_FAILED,
+            ErrorKind::TooManyTokens => reason::TOO_MANY_TOKENS,
+            ErrorKind::NotReady { .. } => reason::DEVICE_NOT_READY,
+            ErrorKind::Busy { .. } => reason::DEVICE_BUSY,
+            ErrorKind::Server { .. } => reason::SERVER_ERROR,
+            ErrorKind::Protocol(_) => reason::PROTOCOL_ERROR,
+            ErrorKind::Refused { .. } | ErrorKind::NotFound { .. } | ErrorKind::Exists { .. } => {
+                reason::REQUEST_REFUSED
+            }
+            ErrorKind::TunnelNotFound { .. } => reason::TUNNEL_NOT_FOUND,
+            ErrorKind::UnsupportedVersion(_) => reason::UNSUPPORTED_VERSION,
+        }
+    }
+
+    /// Whether another try may mend it without a person.
+    pub const fn is_retryable(&self) -> bool {
+        match &self.kind {
+            ErrorKind::CertificateInvalid(_)
+            | ErrorKind::LoginRefused
+            | ErrorKind::UnknownLoginProvider
+            | ErrorKind::Forbidden { .. }
+            | ErrorKind::Refused { .. }
+            | ErrorKind::TunnelNotFound { .. }
+            | ErrorKind::UnsupportedVersion(_) => false,
+            ErrorKind::Timeout { .. }
+            | ErrorKind::NameNotResolved
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionFailed { .. }
+            | ErrorKind::TokenRefused
+            | ErrorKind::TooManyTokens
+            | ErrorKind::NotReady { .. }
+            | ErrorKind::Busy { .. }
+            | ErrorKind::Server { .. }
+            | ErrorKind::Protocol(_)
+            | ErrorKind::NotFound { .. }
+            | ErrorKind::Exists { .. } => true,
+        }
+    }
+
+    /// Whether a write may have been carried out, or may still be: no answer, a lost connection or a
+    /// failure of the device after the request was sent. Read before writing again.
+    pub const fn is_uncertain(&self) -> bool {
+        self.uncertain
+    }
+
+    /// How long the device asks to be left alone, at most 60 s.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_text_is_cut_and_loses_its_control_characters() {
+        let text = format!("\u{1b}[31m{}\r\n", "x".repeat(500));
+        let shown = DeviceText::new(&text, &[]).to_string();
+        assert_eq!(shown, format!(": [31m{}", "x".repeat(196)));
+    }
+
+    #[test]
+    fn a_device_text_that_repeats_a_secret_is_not_shown() {
+        let text = DeviceText::new("wrong password canary-password", &["canary-password"]);
+        assert_eq!(text.to_string(), "");
+        assert_eq!(DeviceText::new("fine", &[""]).to_string(), ": fine");
+    }
+
+    #[test]
+    fn a_message_begins_with_host_and_port() {
+        let kind = ErrorKind::Timeout {
+            after: Duration::from_secs(30),
+        };
+        let error = Error::new(&"192.0.2.11:443".into(), kind);
+        assert_eq!(error.to_string(), "192.0.2.11:443: no answer within 30 s");
+    }
+}

@@ -1,0 +1,42 @@
+//! How long and how much: the deadlines of calls and the size of answers.
+//!
+//! One place, so that tests can shorten them. Knows nothing of what is called.
+
+use std::time::Duration;
+
+/// Deadlines from sending a request to the end of its answer, and the size of answers.
+///
+/// A BIG-IP works up to 60 s on a request (`icrd.timeout`, `restjavad.timeout`; K94602685). A write
+/// deadline below that would leave writes that land after the client gave up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Name resolution, TCP connection and TLS handshake together.
+    pub(crate) connect: Duration,
+    /// A read, and a login.
+    pub(crate) read: Duration,
+    /// A write of one record.
+    pub(crate) write: Duration,
+    /// A write of the whole list.
+    pub(crate) bulk_write: Duration,
+    /// Saving the configuration.
+    pub(crate) save: Duration,
+    /// Giving a token back.
+    pub(crate) logout: Duration,
+    /// Size of an answer's body, in bytes. 5,000 records make about 1.5 MB (300 bytes each, as
+    /// recorded on 16.1.2).
+    pub(crate) body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(30),
+            write: Duration::from_secs(65),
+            bulk_write: Duration::from_secs(90),
+            save: Duration::from_secs(120),
+            logout: Duration::from_secs(5),
+            body_bytes: 32 << 20,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Bodies ↔ the plain types of the core: the only place where a device's words become values.
+//!
+//! Strict where something is decided by it, tolerant of everything else. Nothing that does not parse
+//! is guessed, left out or quoted. Knows nothing of requests.
+
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::record::{FdbRecord, Records};
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::unit::{
+    Encapsulation, FailoverState, TmosVersion, TunnelFacts, UnitIdentity,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Mismatch, clean};
+use crate::listing::{Listing, RecordName};
+use crate::wire;
+
+const RECORDS_KIND: &str = "tm:net:fdb:tunnel:records:recordscollectionstate";
+const DEVICES_KIND: &str = "tm:cm:device:devicecollectionstate";
+
+/// The body of a request.
+pub(crate) fn render(body: &impl Serialize) -> Vec<u8> {
+    // Fails for maps with odd keys and for failing writers only; there are none.
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+fn parse<T: DeserializeOwned>(resource: &'static str, body: &[u8]) -> Result<T, Mismatch> {
+    // The error's own text would quote the answer.
+    serde_json::from_slice(body).map_err(|error| Mismatch::Json {
+        resource,
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+/// The token, which must be fit for a header and a path.
+pub(crate) fn login(body: &[u8]) -> Result<wire::Token, Mismatch> {
+    let wire::LoggedIn { token } = parse("login", body)?;
+    let fit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if token.token.is_empty() || !token.token.bytes().all(fit) {
+        return Err(Mismatch::Property {
+            resource: "login",
+            property: "token",
+        });
+    }
+    Ok(token)
+}
+
+/// The body that creates a record.
+pub(crate) fn new_record(record: FdbRecord) -> wire::NewRecord {
+    wire::NewRecord {
+        name: record.mac.to_string(),
+        endpoint: record.endpoint.to_string(),
+    }
+}
+
+/// The tunnel object as read, with this list of records.
+pub(crate) fn with_records(
+    fdb: &[u8],
+    tunnel: &TunnelPath,
+    records: &Records,
+) -> Result<Vec<u8>, Mismatch> {
+    const RESOURCE: &str = "FDB of the tunnel";
+    let mut object: Map<String, Value> = parse(RESOURCE, fdb)?;
+    if object.get("fullPath").and_then(Value::as_str) != Some(&tunnel.to_string()) {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    let listed = |(mac, endpoint): (&MacAddress, &Endpoint)| {
+        serde_json::to_value(wire::ListedRecord {
+            name: mac.to_string(),
+            partition: (),
+            endpoint: endpoint.to_string(),
+        })
+    };
+    let list = records.iter().map(listed).collect::<Result<Vec<_>, _>>();
+    let list = list.map_err(|_| Mismatch::Property {
+        resource: RESOURCE,
+        property: "records",
+    })?;
+    object.insert("records".to_owned(), Value::Array(list));
+    Ok(render(&object))
+}
+
+/// All records of a tunnel. One that does not parse fails the list: a list that lacks a record would
+/// be taken for a device that lacks it.
+pub(crate) fn records(body: &[u8]) -> Result<Listing, Mismatch> {
+    const RESOURCE: &str = "list of records";
+    let list: wire::Collection<wire::Record> = parse(RESOURCE, body)?;
+    if list.kind != RECORDS_KIND {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    if list.next_link.is_some() {
+        return Err(Mismatch::Paged);
+    }
+    let mut listing = Listing::default();
+    for (index, record) in list.items.iter().enumerate() {
+        let name = RecordName::spelled(&record.name).ok_or(Mismatch::Record {
+            index,
+            what: "MAC address",
+        })?;
+        let endpoint = endpoint(record).ok_or(Mismatch::Record {
+            index,
+            what: "endpoint",
+        })?;
+        if !listing.insert(name, endpoint) {
+            return Err(Mismatch::DuplicateRecord { index });
+        }
+    }
+    Ok(listing)
+}
+
+/// The endpoint of the record of this name.
+pub(crate) fn record(body: &[u8], name: &RecordName) -> Result<Endpoint, Mismatch> {
+    const RESOURCE: &str = "record";
+    let record: wire::Record = parse(RESOURCE, body)?;
+    let mac = record.name.parse::<MacAddress>().ok();
+    if mac.is_none() || mac != name.as_str().parse().ok() {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    endpoint(&record).ok_or(Mismatch::Property {
+        resource: RESOURCE,
+        property: "endpoint",
+    })
+}
+
+fn endpoint(record: &wire::Record) -> Option<Endpoint> {
+    record.endpoint.as_ref()?.parse().ok()
+}
+
+/// What a unit says is not ready: `None` if every entry is `yes` and there is one.
+pub(crate) fn not_ready(body: &[u8]) -> Result<Option<String>, Mismatch> {
+    let stats: wire::Stats = parse("readiness", body)?;
+    let mut entries = stats
+        .entries
+        .into_values()
+        .flat_map(|e| e.nested_stats.entries)
+        .peekable();
+    if entries.peek().is_none() {
+        return Ok(Some("it does not say whether it is ready".to_owned()));
+    }
+    let waiting = entries.find(|(_, value)| value.description.as_deref() != Some("yes"));
+    Ok(waiting.map(|(name, _)| format!("`{}` is not `yes`", clean(&name))))
+}
+
+/// The running version.
+pub(crate) fn version(body: &[u8]) -> Result<TmosVersion, Mismatch> {
+    const RESOURCE: &str = "version";
+    let stats: wire::Stats = parse(RESOURCE, body)?;
+    let texts = stats.entries.into_values().filter_map(|mut entry| {
+        entry
+            .nested_stats
+            .entries
+            .remove("Version")
+            .and_then(|value| value.description)
+    });
+    let version = texts.map(|text| text.parse()).next();
+    version.and_then(Result::ok).ok_or(Mismatch::Property {
+        resource: RESOURCE,
+        property: "Version",
+    })
+}
+
+/// Who the answering unit is, its host name, and its part in the pair.
+pub(crate) fn unit(body: &[u8]) -> Result<(UnitIdentity, String, FailoverState), Mismatch> {
+    const RESOURCE: &str = "list of devices";
+    let list: wire::Collection<wire::UnitEntry> = parse(RESOURCE, body)?;
+    if list.kind != DEVICES_KIND {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    let missing = |property| Mismatch::Property {
+        resource: RESOURCE,
+        property,
+    };
+    let own = list
+        .items
+        .into_iter()
+        .find(|item| item.self_device.as_deref() == Some("true"));
+    let own = own.ok_or(missing("selfDevice"))?;
+    let device_name = clean(&own.name);
+    let base_mac = clean(&own.base_mac.ok_or(missing("baseMac"))?);
+    let hostname = own
+        .hostname
+        .map_or_else(|| device_name.clone(), |name| clean(&name));
+    let failover_state = match own.failover_state.as_deref() {
+        Some("active") => FailoverState::Active,
+        // From here on from clients of F5; no recording was found.
+        Some("standby") => FailoverState::Standby,
+        Some("forced-offline") => FailoverState::ForcedOffline,
+        Some("offline") => FailoverState::Offline,
+        _ => FailoverState::Unknown,
+    };
+    Ok((
+        UnitIdentity {
+            device_name,
+            base_mac,
+        },
+        hostname,
+        failover_state,
+    ))
+}
+
+/// The tunnel, with what its profile would add left open.
+pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mismatch> {
+    const RESOURCE: &str = "tunnel";
+    let tunnel: wire::Tunnel = parse(RESOURCE, body)?;
+    if tunnel.full_path != path.to_string() {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    let encapsulation = profile_kind(&tunnel.profile_reference.link).ok_or(Mismatch::Property {
+        resource: RESOURCE,
+        property: "profileReference",
+    })?;
+    let local = tunnel.local_address.parse::<Endpoint>().ok();
+    Ok(TunnelFacts {
+        full_path: tunnel.full_path,
+        local_address: local.filter(|local| !local.address.is_unspecified()),
+        vni: tunnel.key,
+        profile: tunnel.profile,
+        encapsulation,
+        port: None,
+        flooding_type: None,
+    })
+}
+
+/// The kind of a profile shows only in the link to it. The link itself is not followed.
+fn profile_kind(link: &str) -> Option<Encapsulation> {
+    let (_, rest) = link.split_once("/mgmt/tm/net/tunnels/")?;
+    let (kind, _) = rest.split_once('/')?;
+    match kind {
+        "vxlan" => Some(Encapsulation::Vxlan),
+        "geneve" => Some(Encapsulation::Geneve),
+        "" => None,
+        other => Some(Encapsulation::Other(clean(other))),
+    }
+}
+
+/// Adds to the tunnel what its profile says.
+pub(crate) fn add_profile(tunnel: &mut TunnelFacts, body: &[u8]) -> Result<(), Mismatch> {
+    let profile: wire::Profile = parse("tunnel profile", body)?;
+    tunnel.port = profile.port;
+    tunnel.flooding_type = profile.flooding_type.map(|text| clean(&text));
+    // VXLAN profiles can speak VXLAN-GPE (`vxlan-gpe`, 14.1.2.1).
+    match profile.encapsulation_type {
+        Some(other) if tunnel.encapsulation == Encapsulation::Vxlan && other != "vxlan" => {
+            tunnel.encapsulation = Encapsulation::Other(clean(&other));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

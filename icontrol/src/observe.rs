@@ -1,0 +1,97 @@
+//! Facts of a unit and of the tunnel on it, read in one go.
+//!
+//! Also the one question that keeps a missing object from being believed too early: is the unit
+//! ready? Decides nothing about records.
+
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::unit::{Encapsulation, TmosVersion, TunnelFacts, UnitFacts};
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Mismatch};
+use crate::{normalise, path};
+
+impl Client {
+    /// Reads what a unit says about itself and the tunnel: `sys/version`, `sys/ready`, `cm/device`,
+    /// `net/tunnels/tunnel/<t>` and, for VXLAN and Geneve, the tunnel's profile; 5 requests.
+    ///
+    /// Fails with `DeviceNotReady` unless every entry of `sys/ready` is `yes`. Before 13.1 there is
+    /// no such resource; it is not asked for then, and a missing tunnel is `UnsupportedVersion`.
+    /// `TunnelNotFound` only after the unit said that it is ready. Shapes recorded on 14.1.2.1
+    /// (genieparser) and 12.1.2.
+    pub async fn facts(&self, tunnel: &TunnelPath) -> Result<UnitFacts, Error> {
+        let body = self.get("version", path::VERSION.to_owned()).await?;
+        let version = self.parsed(normalise::version(&body))?;
+        if version.is_supported() {
+            self.check_ready().await?;
+        }
+        let body = self
+            .get("list of devices", path::DEVICES.to_owned())
+            .await?;
+        let (identity, hostname, failover_state) = self.parsed(normalise::unit(&body))?;
+        let tunnel = self.tunnel(tunnel, &version).await?;
+        Ok(UnitFacts {
+            identity,
+            hostname,
+            version,
+            failover_state,
+            tunnel,
+        })
+    }
+
+    async fn tunnel(
+        &self,
+        tunnel: &TunnelPath,
+        version: &TmosVersion,
+    ) -> Result<TunnelFacts, Error> {
+        let body = match self.get("tunnel", path::tunnel(tunnel)).await {
+            Err(error) if error.is_not_found() => {
+                return Err(self.error(if version.is_supported() {
+                    ErrorKind::TunnelNotFound {
+                        tunnel: tunnel.to_string(),
+                    }
+                } else {
+                    ErrorKind::UnsupportedVersion(version.clone())
+                }));
+            }
+            result => result?,
+        };
+        let mut facts = self.parsed(normalise::tunnel(&body, tunnel))?;
+        let kind = match facts.encapsulation {
+            Encapsulation::Vxlan => "vxlan",
+            Encapsulation::Geneve => "geneve",
+            Encapsulation::Other(_) => return Ok(facts),
+        };
+        let path = path::profile(kind, &facts.profile).ok_or(Mismatch::Property {
+            resource: "tunnel",
+            property: "profile",
+        });
+        let body = self.get("tunnel profile", self.parsed(path)?).await?;
+        self.parsed(normalise::add_profile(&mut facts, &body))?;
+        Ok(facts)
+    }
+
+    /// Whether every entry of `sys/ready` is `yes` (13.1 and later).
+    pub(crate) async fn check_ready(&self) -> Result<(), Error> {
+        let body = self.get("readiness", path::READY.to_owned()).await?;
+        match self.parsed(normalise::not_ready(&body))? {
+            None => Ok(()),
+            Some(cause) => Err(self.error(ErrorKind::NotReady { cause })),
+        }
+    }
+
+    /// What a missing object means. A unit whose configuration is not loaded yet answers 404 for
+    /// everything (bigip-rest-go), so it is believed only if it is ready.
+    pub(crate) async fn believe_missing<T>(
+        &self,
+        result: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => {
+                self.check_ready().await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Request paths, from validated types and from what devices call their objects.
+//!
+//! The only place that encodes. `ver=` is never sent: a pinned version made 16.0 refuse an FDB write
+//! (CIS#1508). A device's own links are never followed.
+
+use bigip_tunnel_core::tunnel::TunnelPath;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::listing::RecordName;
+
+/// `POST` logs in.
+pub(crate) const LOGIN: &str = "/mgmt/shared/authn/login";
+/// Whether the unit is ready (13.1 and later; recorded on 14.1.2.1).
+pub(crate) const READY: &str = "/mgmt/tm/sys/ready";
+/// The running software.
+pub(crate) const VERSION: &str = "/mgmt/tm/sys/version";
+/// The units of the trust domain, this one among them.
+pub(crate) const DEVICES: &str = "/mgmt/tm/cm/device";
+/// `POST` saves the running configuration.
+pub(crate) const CONFIG: &str = "/mgmt/tm/sys/config";
+
+/// Everything but the characters that RFC 3986 leaves alone. The tilde is not among them: in a path
+/// it stands for the slash of a name.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// A login, to be ended. Holds a secret: never to be logged or shown.
+pub(crate) fn token(token: &str) -> String {
+    format!("/mgmt/shared/authz/tokens/{}", encode(token))
+}
+
+/// The tunnel object: `net tunnels tunnel`.
+pub(crate) fn tunnel(tunnel: &TunnelPath) -> String {
+    format!("/mgmt/tm/net/tunnels/tunnel/{}", tunnel_segment(tunnel))
+}
+
+/// The tunnel's forwarding database: `net fdb tunnel`.
+pub(crate) fn fdb(tunnel: &TunnelPath) -> String {
+    format!("/mgmt/tm/net/fdb/tunnel/{}", tunnel_segment(tunnel))
+}
+
+/// The records in it.
+pub(crate) fn records(tunnel: &TunnelPath) -> String {
+    format!("{}/records", fdb(tunnel))
+}
+
+/// One record. The colons of a MAC address stand unescaped in recorded links (16.1.2); whether
+/// `%3A` is understood is not known.
+pub(crate) fn record(tunnel: &TunnelPath, name: &RecordName) -> String {
+    format!("{}/{name}", records(tunnel))
+}
+
+/// A tunnel profile of this kind (`vxlan`, `geneve`) by the full path that the tunnel names it by.
+/// `None` if the text is no path of an object.
+pub(crate) fn profile(kind: &'static str, full_path: &str) -> Option<String> {
+    let segments: Vec<&str> = full_path.strip_prefix('/')?.split('/').collect();
+    let usable = |s: &&str| !matches!(*s, "" | "." | "..") && !s.contains('~');
+    let object = object(segments.iter().copied());
+    segments
+        .iter()
+        .all(usable)
+        .then(|| format!("/mgmt/tm/net/tunnels/{kind}/{object}"))
+}
+
+fn tunnel_segment(tunnel: &TunnelPath) -> String {
+    object(tunnel.segments())
+}
+
+/// One segment of a URL for a whole path: `/Common/app/t` is `~Common~app~t`.
+fn object<'a>(segments: impl Iterator<Item = &'a str>) -> String {
+    segments.fold(String::new(), |path, segment| path + "~" + &encode(segment))
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_become_tildes() {
+        let path = TunnelPath::new(
+            "Common/app".parse().unwrap(),
+            "flannel_vxlan".parse().unwrap(),
+        );
+        assert_eq!(
+            records(&path),
+            "/mgmt/tm/net/fdb/tunnel/~Common~app~flannel_vxlan/records"
+        );
+        assert_eq!(
+            tunnel(&path),
+            "/mgmt/tm/net/tunnels/tunnel/~Common~app~flannel_vxlan"
+        );
+    }
+
+    #[test]
+    fn a_record_is_addressed_by_the_name_as_read() {
+        let path = TunnelPath::new("Common".parse().unwrap(), "t".parse().unwrap());
+        let (_, name) = RecordName::spelled("0A:0A:0A:A9:48:EF").unwrap();
+        assert_eq!(
+            record(&path, &name),
+            "/mgmt/tm/net/fdb/tunnel/~Common~t/records/0A:0A:0A:A9:48:EF"
+        );
+    }
+
+    #[test]
+    fn a_profile_name_of_a_device_cannot_leave_its_place() {
+        let encoded = profile("vxlan", "/Common/a b?ver=1%#").unwrap();
+        assert_eq!(
+            encoded,
+            "/mgmt/tm/net/tunnels/vxlan/~Common~a%20b%3Fver%3D1%25%23"
+        );
+        for text in [
+            "",
+            "vxlan",
+            "/",
+            "/Common/",
+            "/Common/..",
+            "/Common/a~b",
+            "//a",
+        ] {
+            assert_eq!(profile("vxlan", text), None, "{text}");
+        }
+    }
+}

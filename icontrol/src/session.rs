@@ -1,0 +1,226 @@
+//! One login on one device: the token that all calls share.
+//!
+//! Logs in when the first call needs it, again before the token ends, and once more when the device
+//! refuses it. Callers at the same time wait for one login. Knows nothing of tunnels and records.
+
+mod gate;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::config::{ConfigError, Credentials, DeviceConfig};
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+use crate::transport::{Request, Transport, Verb};
+use crate::{normalise, path, wire};
+use gate::{LoginGate, Refusal};
+
+/// A token's lifetime where the login does not tell (14.1 to 17.1 answer 1,200 s).
+const LIFETIME_DEFAULT: Duration = Duration::from_secs(1_200);
+/// The longest that BIG-IP gives (`DevCentral` 287462).
+const LIFETIME_MAX: Duration = Duration::from_secs(36_000);
+
+#[derive(Clone)]
+struct Token {
+    value: SecretString,
+    renew_at: Instant,
+    /// Tells a token that was refused from one that another caller got meanwhile.
+    generation: u64,
+}
+
+#[derive(Default)]
+struct Tokens {
+    current: Option<Token>,
+    /// Logins begun so far.
+    issued: u64,
+}
+
+/// The login. Dials nothing before the first call.
+pub(crate) struct Session {
+    transport: Transport,
+    credentials: Credentials,
+    limits: Limits,
+    tokens: tokio::sync::Mutex<Tokens>,
+    gate: Mutex<LoginGate>,
+}
+
+impl Session {
+    pub(crate) fn new(config: DeviceConfig, limits: Limits) -> Result<Self, ConfigError> {
+        Ok(Self {
+            transport: Transport::new(&config, &limits)?,
+            credentials: config.credentials,
+            limits,
+            tokens: tokio::sync::Mutex::default(),
+            gate: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// An error about this device.
+    pub(crate) fn error(&self, kind: impl Into<ErrorKind>) -> Error {
+        Error::new(self.transport.device(), kind)
+    }
+
+    /// `host:port`.
+    pub(crate) fn device(&self) -> &str {
+        self.transport.device()
+    }
+
+    /// Sends a request with the token. A refused token is replaced once: a 401 may be spurious
+    /// (15.1.2.1, terraform#469), and it says that the request was not worked on, so that a write can
+    /// be sent again.
+    pub(crate) async fn call(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        let token = self.token(None).await?;
+        match self.send(request, Some(&token.value)).await {
+            Err(error) if *error.kind() == ErrorKind::TokenRefused => {
+                let token = self.token(Some(token.generation)).await?;
+                self.send(request, Some(&token.value)).await
+            }
+            result => result,
+        }
+    }
+
+    /// Gives the token back. Best effort: a token that stays ends by itself.
+    pub(crate) async fn logout(&self) {
+        let logout = async {
+            if let Some(token) = self.tokens.lock().await.current.take() {
+                self.give_back(&token, &token).await;
+            }
+        };
+        if tokio::time::timeout(self.limits.logout, logout)
+            .await
+            .is_err()
+        {
+            tracing::debug!(device = %self.device(), "the logout was not answered in time");
+        }
+    }
+
+    /// A person asked again: forgets that the login was refused.
+    pub(crate) fn allow_login(&self) {
+        self.gate().allow();
+    }
+
+    /// Whether a login has worked.
+    pub(crate) fn has_logged_in(&self) -> bool {
+        self.gate().has_worked()
+    }
+
+    /// A panic cannot leave the gate half changed.
+    fn gate(&self) -> MutexGuard<'_, LoginGate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The current token, or a new one if that is `refused` or near its end.
+    async fn token(&self, refused: Option<u64>) -> Result<Token, Error> {
+        let mut tokens = self.tokens.lock().await;
+        let usable =
+            |token: &&Token| Some(token.generation) != refused && Instant::now() < token.renew_at;
+        if let Some(token) = tokens.current.as_ref().filter(usable) {
+            return Ok(token.clone());
+        }
+        // If the login fails, the old token is forgotten; it ends by itself.
+        let old = tokens.current.take();
+        tokens.issued += 1;
+        let new = self.login(tokens.issued).await?;
+        tokens.current = Some(new.clone());
+        if let Some(old) = old {
+            self.give_back(&old, &new).await;
+        }
+        Ok(new)
+    }
+
+    async fn login(&self, generation: u64) -> Result<Token, Error> {
+        let started = Instant::now();
+        self.gate()
+            .check(started)
+            .map_err(|refusal| self.error(refusal.kind()))?;
+        let credentials = &self.credentials;
+        let body = normalise::render(&wire::Credentials {
+            username: &credentials.username,
+            password: credentials.password.expose_secret(),
+            login_provider_name: &credentials.login_provider,
+        });
+        let request = Request {
+            verb: Verb::Post,
+            resource: "login",
+            path: path::LOGIN.to_owned(),
+            body: Some(body),
+            deadline: self.limits.read,
+        };
+        let result = self.send(&request, None).await;
+        let answer = result.map_err(|error| self.login_failed(error))?;
+        let wire::Token { token, timeout } =
+            normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
+        self.gate().worked();
+        let lifetime = timeout
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs);
+        let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
+        // A quarter of it is left for calls under way: 300 s, of which a save needs up to 120.
+        let renew_at = started + lifetime * 3 / 4;
+        Ok(Token {
+            value: token.into(),
+            renew_at,
+            generation,
+        })
+    }
+
+    /// Nothing but the login was sent, so no write is uncertain. Every 401 counts as refused: what a
+    /// locked account is answered is not known.
+    fn login_failed(&self, error: Error) -> Error {
+        let refusal = match error.kind() {
+            ErrorKind::TokenRefused | ErrorKind::Forbidden { .. } => Refusal::Login,
+            ErrorKind::UnknownLoginProvider => Refusal::Provider,
+            _ => {
+                return Error {
+                    uncertain: false,
+                    ..error
+                };
+            }
+        };
+        self.gate().refused(refusal, Instant::now());
+        self.error(refusal.kind())
+    }
+
+    /// Deletes a token. A user may do that with another token of its own.
+    async fn give_back(&self, token: &Token, with: &Token) {
+        let request = Request {
+            verb: Verb::Delete,
+            resource: "token",
+            path: path::token(token.value.expose_secret()),
+            body: None,
+            deadline: self.limits.logout,
+        };
+        if let Err(error) = self.send(&request, Some(&with.value)).await {
+            tracing::debug!(device = %self.device(), reason = error.reason(), "a token was not deleted");
+        }
+    }
+
+    async fn send(
+        &self,
+        request: &Request,
+        token: Option<&SecretString>,
+    ) -> Result<Vec<u8>, Error> {
+        let answer = self.transport.send(request, token).await?;
+        let (status, retry_after) = (answer.status, answer.retry_after);
+        let token = token.map_or("", ExposeSecret::expose_secret);
+        let secrets = [self.credentials.password.expose_secret(), token];
+        answer
+            .judge(request.asked(), &secrets)
+            .map_err(|kind| Error {
+                uncertain: request.writes() && Answer::leaves_uncertain(&kind, status),
+                retry_after,
+                ..self.error(kind)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! A TLS server that answers by script, and a CA to trust it by. For this crate's tests only.
+//!
+//! Speaks just enough HTTP/1.1 to misbehave on purpose: stall, break off, redirect, drip. Knows
+//! nothing of iControl REST.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{Credentials, DeviceConfig, Trust};
+use crate::limits::Limits;
+
+/// What must never be seen outside of a request.
+pub(crate) const PASSWORD: &str = "canary-password";
+
+/// A CA.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn server(&self, params: &CertificateParams) -> ServerConfig {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap()
+    }
+}
+
+/// A request as the server saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// Method and path.
+    pub(crate) line: String,
+    /// Headers in lower case, one per line.
+    pub(crate) headers: String,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    pub(crate) fn is_login(&self) -> bool {
+        self.line == "POST /mgmt/shared/authn/login"
+    }
+
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self
+            .headers
+            .lines()
+            .filter_map(|line| line.split_once(": "));
+        values.find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+}
+
+/// What the server does with a request.
+pub(crate) enum Reply {
+    /// Status and body.
+    Body(u16, String),
+    /// Status, one header line, body.
+    With(u16, String, String),
+    /// Nothing, for good.
+    Stall,
+    /// Closes the connection.
+    Drop,
+    /// Closes the connection in the middle of the body.
+    CutBody(String),
+    /// A body without end.
+    Endless,
+}
+
+impl Reply {
+    pub(crate) fn ok(body: &str) -> Self {
+        Self::Body(200, body.to_owned())
+    }
+
+    /// An error of the configuration layer.
+    pub(crate) fn icrd(status: u16, message: &str, api_error: u64) -> Self {
+        Self::Body(
+            status,
+            format!(
+                r#"{{"code":{status},"message":"{message}","errorStack":[],"apiError":{api_error}}}"#
+            ),
+        )
+    }
+
+    /// An error of restjavad.
+    pub(crate) fn restjavad(status: u16, message: &str) -> Self {
+        Self::Body(
+            status,
+            format!(
+                r#"{{"code":{status},"message":"{message}","referer":"10.0.0.1","restOperationId":39168,"kind":":resterrorresponse"}}"#
+            ),
+        )
+    }
+
+    /// A login with this token.
+    pub(crate) fn login(token: &str) -> Self {
+        Self::ok(&format!(
+            r#"{{"username":"admin","loginProviderName":"tmos","token":{{"token":"{token}","name":"{token}","userName":"admin","authProviderName":"tmos","timeout":1200,"startTime":"2019-12-03T05:25:10.321-0800","partition":"[All]","generation":1,"kind":"shared:authz:tokens:authtokenitemstate"}},"generation":0,"lastUpdateMicros":0}}"#
+        ))
+    }
+}
+
+type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
+
+/// A server on 127.0.0.1. Ends with the value.
+pub(crate) struct Server {
+    pub(crate) authority: Authority,
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    /// Answers by `script`, which is also given how many requests of the same line came before.
+    pub(crate) async fn start(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        Self::with_certificate(params, script).await
+    }
+
+    /// Answers logins with tokens `TOKEN0`, `TOKEN1`, … and their deletion, the rest by `script`.
+    pub(crate) async fn with_login(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |seen, before| {
+            if seen.is_login() {
+                Reply::login(&format!("TOKEN{before}"))
+            } else if seen.line.starts_with("DELETE /mgmt/shared/authz/tokens/") {
+                Reply::ok("{}")
+            } else {
+                script(seen, before)
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn with_certificate(
+        params: CertificateParams,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let authority = Authority::new();
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server(&params)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::default();
+        let script: Arc<Script> = Arc::new(script);
+        let task = tokio::spawn(accept(listener, acceptor, script, Arc::clone(&seen)));
+        Self {
+            authority,
+            address,
+            seen,
+            task,
+        }
+    }
+
+    /// A configuration that trusts this server.
+    pub(crate) fn config(&self) -> DeviceConfig {
+        DeviceConfig {
+            host: self.address.ip().to_string(),
+            port: self.address.port(),
+            server_name: None,
+            trust: Trust::Bundle(self.authority.pem().into_bytes()),
+            credentials: Credentials {
+                username: "admin".into(),
+                password: PASSWORD.into(),
+                login_provider: "tmos".into(),
+            },
+        }
+    }
+
+    /// All requests so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Their methods and paths.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.seen().into_iter().map(|seen| seen.line).collect()
+    }
+
+    /// How many logins were tried.
+    pub(crate) fn logins(&self) -> usize {
+        self.seen().iter().filter(|seen| seen.is_login()).count()
+    }
+}
+
+/// Deadlines short enough to wait for.
+pub(crate) fn short_limits() -> Limits {
+    let short = Duration::from_millis(300);
+    Limits {
+        read: short,
+        write: short,
+        bulk_write: short,
+        save: short,
+        logout: short,
+        ..Limits::default()
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    script: Arc<Script>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+) {
+    // Connections end with the server.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, script, seen) = (acceptor.clone(), script.clone(), seen.clone());
+        connections.spawn(async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve(stream, &*script, &seen).await;
+            }
+        });
+    }
+}
+
+async fn serve(mut stream: TlsStream<TcpStream>, script: &Script, log: &Mutex<Vec<Seen>>) {
+    while let Some(seen) = read_request(&mut stream).await {
+        let reply = {
+            let mut log = log.lock().unwrap();
+            let before = log.iter().filter(|other| other.line == seen.line).count();
+            log.push(seen.clone());
+            script(&seen, before)
+        };
+        let (status, header, body) = match reply {
+            Reply::Body(status, body) => (status, "X-Frame-Options: SAMEORIGIN".to_owned(), body),
+            Reply::With(status, header, body) => (status, header, body),
+            Reply::Stall => return std::future::pending().await,
+            Reply::Drop => return,
+            Reply::CutBody(body) => {
+                let length = body.len() + 1;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.flush().await;
+                return;
+            }
+            Reply::Endless => {
+                let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+                let mut open = stream.write_all(head).await.is_ok();
+                while open {
+                    open = stream.write_all(chunk.as_bytes()).await.is_ok();
+                }
+                return;
+            }
+        };
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}");
+        if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Seen> {
+    let mut bytes = Vec::new();
+    let head_end = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
+    let (line, headers) = head.split_once("\r\n").unwrap();
+    let headers = headers.lines().map(|line| {
+        let (name, value) = line.split_once(": ").unwrap();
+        format!("{}: {value}\n", name.to_lowercase())
+    });
+    let mut seen = Seen {
+        line: line.trim_end_matches(" HTTP/1.1").to_owned(),
+        headers: headers.collect(),
+        body: String::new(),
+    };
+    let length = seen
+        .header("content-length")
+        .map_or(0, |value| value.parse().unwrap());
+    let mut body = bytes.split_off(head_end + 4);
+    while body.len() < length {
+        if stream.read_buf(&mut body).await.ok()? == 0 {
+            return None;
+        }
+    }
+    seen.body = String::from_utf8(body).unwrap();
+    Some(seen)
+}

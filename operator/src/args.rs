@@ -1,0 +1,103 @@
+//! Command line and environment of the operator.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// Keeps one FDB record per node on every BIG-IP that a BigIpTunnel names.
+///
+/// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bigip-tunnel-operator", version)]
+pub(crate) struct Args {
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    pub(crate) listen: SocketAddr,
+
+    /// Namespace whose BigIpTunnels are worked on; repeat it for several, leave it out for all
+    #[arg(
+        long = "watch-namespace",
+        env = "WATCH_NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub(crate) watch_namespaces: Vec<String>,
+
+    /// Whether replicas elect a leader; only `false` works so far, with exactly one replica
+    #[arg(
+        long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1,
+        default_value_t = false, default_missing_value = "true", require_equals = true,
+        value_parser = leader_elect
+    )]
+    pub(crate) leader_elect: bool,
+
+    /// Form of the log on stderr
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub(crate) log_format: LogFormat,
+
+    /// Seconds after the start in which nothing is removed; shorter only for tests and demos
+    #[arg(long, env = "SETTLE_SECONDS", value_name = "SECONDS", default_value = "75",
+          value_parser = seconds)]
+    pub(crate) settle_seconds: Duration,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object per line
+    Json,
+    /// For people
+    Text,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+fn leader_elect(text: &str) -> Result<bool, String> {
+    match text {
+        "false" => Ok(false),
+        "true" => Err(
+            "leader election does not exist yet: run exactly one replica, with \
+                       --leader-elect=false"
+                .into(),
+        ),
+        _ => Err("must be true or false".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn leader_election_is_refused_with_the_way_out() {
+        for flag in ["--leader-elect", "--leader-elect=true"] {
+            let error = Args::try_parse_from(["operator", flag])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("--leader-elect=false"), "{error}");
+        }
+        assert!(
+            !Args::try_parse_from(["operator", "--leader-elect=false"])
+                .unwrap()
+                .leader_elect
+        );
+    }
+
+    #[test]
+    fn namespaces_may_be_repeated() {
+        let args = ["operator", "--watch-namespace", "a", "--watch-namespace=b"];
+        assert_eq!(
+            Args::try_parse_from(args).unwrap().watch_namespaces,
+            ["a", "b"]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! One device of one object: what its task remembers between passes.
+//!
+//! Everything here lives in memory only and can be lost at any moment: the claims are in the ledger,
+//! the records on the device.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bigip_icontrol::Listing;
+use bigip_tunnel_core::desired::Desired;
+use bigip_tunnel_core::guard::Absences;
+use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::outcome::DeviceReport;
+use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
+use tokio_util::sync::CancellationToken;
+
+use crate::device_pool::Session;
+use crate::ledger::Ledger;
+use crate::reconcile::Stop;
+use crate::settings::{DeviceSettings, Settings};
+use crate::shared::Shared;
+
+/// How long after an uncertain answer of a device nothing is removed from it.
+const SETTLE_AFTER_UNCERTAIN: Duration = Duration::from_secs(75);
+/// How long after sending a write can still take effect on the device: it works on a request for up
+/// to 60 s (`icrd.timeout`, K94602685).
+const LATE_WRITE: Duration = Duration::from_secs(65);
+
+/// What never changes while the device's task lives.
+pub(crate) struct DeviceContext {
+    /// What all objects share.
+    pub(crate) shared: Arc<Shared>,
+    /// Namespace of the object.
+    pub(crate) namespace: String,
+    /// Name of the object.
+    pub(crate) object: String,
+    /// Name of the device in the spec.
+    pub(crate) device: String,
+    /// The object's claims.
+    pub(crate) ledger: Arc<Ledger>,
+    /// Which boxes the object's devices have turned out to be.
+    pub(crate) identities: Arc<Identities>,
+    /// Cancelled when the task is to end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// What a pass works on: the object and the nodes, as they were when it began.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// The spec, read.
+    pub(crate) settings: Arc<Settings>,
+    /// All nodes, as this object's selector sees them.
+    pub(crate) nodes: Arc<[NodeView]>,
+    /// `metadata.generation`.
+    pub(crate) generation: i64,
+    /// Whether the object is being deleted.
+    pub(crate) deleting: bool,
+    /// Value of the annotation `reconcile-requested-at`.
+    pub(crate) request: Option<String>,
+}
+
+impl Work {
+    /// This task's device in the spec.
+    pub(crate) fn device(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {
+        self.settings.device(&ctx.device)
+    }
+}
+
+/// What the task remembers.
+pub(crate) struct DeviceState {
+    /// The login.
+    pub(crate) session: Option<KnownSession>,
+    /// A person asked again, or changed the spec: a refused login may be tried once more.
+    pub(crate) forgive: bool,
+    /// What the unit told about itself, and when.
+    pub(crate) facts: Option<(UnitFacts, Moment)>,
+    /// The records, as read and as changed since by writes that were read back. `None` when they
+    /// have to be read again before anything is concluded from them.
+    pub(crate) listing: Option<Listing>,
+    /// What was desired at the last pass: gives absent nodes their names.
+    pub(crate) desired: Arc<Desired>,
+    /// Since when claimed records have no node.
+    pub(crate) absences: Absences,
+    /// No removal before this moment.
+    pub(crate) settled_at: Moment,
+    /// A write whose fate is not known may take effect until then.
+    pub(crate) late_write_until: Option<Moment>,
+    /// When the first record that waits may be removed.
+    pub(crate) next_removal: Option<Moment>,
+    /// Changes that are not in the stored configuration.
+    pub(crate) unsaved: Option<Unsaved>,
+    /// What the status is made from.
+    pub(crate) report: DeviceReport,
+}
+
+/// A login, and what it was made from.
+#[derive(Clone)]
+pub(crate) struct KnownSession {
+    /// The login.
+    pub(crate) session: Arc<Session>,
+    /// The device as it was in the spec.
+    pub(crate) settings: DeviceSettings,
+    /// When Secret and CA bundle were read.
+    pub(crate) read_at: Moment,
+}
+
+impl DeviceContext {
+    /// Waits for a read, but not when the task is to end: nothing is lost with an answer that nobody
+    /// needs. Writes are never given up this way.
+    pub(crate) async fn unless_stopping<T>(
+        &self,
+        read: impl Future<Output = T>,
+    ) -> Result<T, Stop> {
+        self.stop
+            .run_until_cancelled(read)
+            .await
+            .ok_or(Stop::Stopping)
+    }
+
+    /// Breaks a pass off before its next write when the task is to end.
+    pub(crate) fn check_stopping(&self) -> Result<(), Stop> {
+        if self.stop.is_cancelled() {
+            Err(Stop::Stopping)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl DeviceState {
+    /// The state of a task that has just begun. What the last process left unsaved is saved after
+    /// the quiet time, counted from now.
+    pub(crate) fn new(report: DeviceReport, shared: &Shared) -> Self {
+        let now = shared.clock.now();
+        let unsaved = report.save.unsaved_since.map(|_| Unsaved {
+            first: now,
+            last: now,
+        });
+        Self {
+            session: None,
+            forgive: false,
+            facts: None,
+            listing: None,
+            desired: Arc::default(),
+            absences: Absences::default(),
+            settled_at: Moment::since_start(shared.settle),
+            late_write_until: None,
+            next_removal: None,
+            unsaved,
+            report,
+        }
+    }
+
+    /// Notes that a write may or may not have been carried out, or may still be.
+    pub(crate) fn note_uncertain(&mut self, now: Moment) {
+        self.listing = None;
+        self.settled_at = self.settled_at.max(now + SETTLE_AFTER_UNCERTAIN);
+        self.late_write_until = Some(now + LATE_WRITE);
+    }
+
+    /// Whether a write may still take effect late. Forgets it when its time is over.
+    pub(crate) fn awaits_late_write(&mut self, now: Moment) -> bool {
+        self.late_write_until = self.late_write_until.filter(|until| *until > now);
+        self.late_write_until.is_some()
+    }
+}
+
+/// The boxes behind an object's devices, to find one that is listed twice.
+#[derive(Debug, Default)]
+pub(crate) struct Identities(Mutex<BTreeMap<String, UnitIdentity>>);
+
+impl Identities {
+    /// Notes which box a device is. Returns the device listed before it that is the same box.
+    pub(crate) fn note(
+        &self,
+        device: &str,
+        identity: &UnitIdentity,
+        devices: &[DeviceSettings],
+    ) -> Option<String> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(device.to_owned(), identity.clone());
+        let before = devices.iter().take_while(|other| other.name != device);
+        before
+            .map(|d| &d.name)
+            .find(|name| known.get(*name) == Some(identity))
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str) -> DeviceSettings {
+        DeviceSettings {
+            name: name.into(),
+            host: "192.0.2.11".into(),
+            port: 443,
+            secret: "login".into(),
+            ca_bundle: None,
+            server_name: None,
+        }
+    }
+
+    #[test]
+    fn of_two_entries_for_one_box_the_first_listed_counts() {
+        let identity = UnitIdentity {
+            device_name: "bigip01".into(),
+            base_mac: "00:0c:29:35:0d:bd".into(),
+        };
+        let devices = [device("a"), device("b")];
+        let identities = Identities::default();
+        assert_eq!(identities.note("b", &identity, &devices), None);
+        assert_eq!(identities.note("a", &identity, &devices), None);
+        assert_eq!(identities.note("b", &identity, &devices), Some("a".into()));
+    }
+}

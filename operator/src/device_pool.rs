@@ -1,0 +1,114 @@
+//! Logins and boxes that objects share.
+//!
+//! A session (token, connections, TLS) belongs to one address, Secret version and CA bundle: no
+//! object ever uses another object's login. A writer queue belongs to one box: one write at a time,
+//! in order of arrival. Knows nothing of records.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bigip_icontrol::{Client, ConfigError, DeviceConfig};
+use bigip_tunnel_core::time::Moment;
+
+/// What makes two logins the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SessionKey {
+    /// Host, in lower case.
+    pub(crate) host: String,
+    /// TCP port.
+    pub(crate) port: u16,
+    /// Name expected in the certificate, if it is not the host.
+    pub(crate) server_name: Option<String>,
+    /// `namespace/name`, uid and resource version of the Secret.
+    pub(crate) secret: (String, String, String),
+    /// The CA bundle itself: a bundle that reads the same is the same.
+    pub(crate) ca_bundle: Option<Vec<u8>>,
+}
+
+/// A login on a device, with the queue of its box.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The client. One token at a time.
+    pub(crate) client: Client,
+    /// The queue that every write goes through.
+    pub(crate) queue: Arc<WriterQueue>,
+}
+
+/// The queue of one box.
+#[derive(Debug, Default)]
+pub(crate) struct WriterQueue {
+    turn: tokio::sync::Mutex<()>,
+    last_save_try: Mutex<Option<Moment>>,
+}
+
+impl WriterQueue {
+    /// Waits for this caller's turn to write. Dropping the guard ends the turn.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// When the box was last told to save its configuration.
+    pub(crate) fn last_save_try(&self) -> Option<Moment> {
+        *lock(&self.last_save_try)
+    }
+
+    /// Notes that the box is told to save now.
+    pub(crate) fn note_save_try(&self, now: Moment) {
+        *lock(&self.last_save_try) = Some(now);
+    }
+}
+
+/// All sessions and queues of the process.
+#[derive(Debug, Default)]
+pub(crate) struct DevicePool {
+    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    queues: Mutex<HashMap<(String, u16), Arc<WriterQueue>>>,
+}
+
+impl DevicePool {
+    /// The session of this key, made if there is none. Dials nothing yet.
+    pub(crate) fn session(
+        &self,
+        key: &SessionKey,
+        config: DeviceConfig,
+    ) -> Result<Arc<Session>, ConfigError> {
+        let mut sessions = lock(&self.sessions);
+        if let Some(session) = sessions.get(key) {
+            return Ok(session.clone());
+        }
+        let client = Client::new(config)?;
+        let queue = self.queue((key.host.clone(), key.port));
+        let session = Arc::new(Session { client, queue });
+        sessions.insert(key.clone(), session.clone());
+        Ok(session)
+    }
+
+    fn queue(&self, address: (String, u16)) -> Arc<WriterQueue> {
+        lock(&self.queues).entry(address).or_default().clone()
+    }
+
+    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object.
+    pub(crate) async fn drop_unused(&self) {
+        let unused: Vec<Arc<Session>> = lock(&self.sessions)
+            .extract_if(|_, session| Arc::strong_count(session) == 1)
+            .map(|(_, session)| session)
+            .collect();
+        log_out(unused).await;
+    }
+
+    /// Logs out everywhere. Bounded by the client's own deadline for a logout.
+    pub(crate) async fn log_out_all(&self) {
+        let all = std::mem::take(&mut *lock(&self.sessions));
+        log_out(all.into_values().collect()).await;
+    }
+}
+
+async fn log_out(sessions: Vec<Arc<Session>>) {
+    let logouts = sessions.iter().map(|session| session.client.logout());
+    futures::future::join_all(logouts).await;
+}
+
+/// A panic while one of these locks was held cannot leave its map half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

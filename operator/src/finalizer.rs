@@ -1,0 +1,69 @@
+//! The finalizer: keeps an object until its records are gone from the BIG-IPs.
+//!
+//! Set before the first device write, taken away when nothing is left to clean up.
+
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
+
+/// Whether the object carries the finalizer.
+pub(crate) fn is_set(object: &BigIpTunnel) -> bool {
+    object
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Sets the finalizer.
+pub(crate) async fn set(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Result<(), CallError> {
+    let mut finalizers = object.finalizers().to_vec();
+    finalizers.push(FINALIZER.to_owned());
+    write(api, object, finalizers).await
+}
+
+/// Takes the finalizer away; the API server then removes the object. Asks for the object first:
+/// status writes have changed it since anybody has seen it. One that is gone is fine.
+pub(crate) async fn clear(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Result<(), CallError> {
+    let current = call(READ_DEADLINE, api.get_opt(&object.name_any())).await?;
+    let Some(current) = current.filter(|c| c.uid() == object.uid() && is_set(c)) else {
+        return Ok(());
+    };
+    let others = current
+        .finalizers()
+        .iter()
+        .filter(|f| *f != FINALIZER)
+        .cloned()
+        .collect();
+    match write(api, &current, others).await {
+        Err(error) if error.code() == Some(404) => Ok(()),
+        result => result,
+    }
+}
+
+/// The resource version makes it a compare-and-swap: a finalizer that somebody else set in the
+/// meantime is not lost.
+async fn write(
+    api: &Api<BigIpTunnel>,
+    object: &BigIpTunnel,
+    finalizers: Vec<String>,
+) -> Result<(), CallError> {
+    let name = object.name_any();
+    let patch = Patch::Merge(json!({
+        "metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.resource_version(),
+            "uid": object.uid(),
+        }
+    }));
+    let params = PatchParams {
+        field_manager: Some(MANAGER_OPERATOR.into()),
+        ..Default::default()
+    };
+    call(WRITE_DEADLINE, api.patch(&name, &params, &patch))
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,253 @@
+//! One object's claims and status, as stored in Kubernetes.
+//!
+//! The only writer of `status`. Every write is a compare-and-swap on the resource version, and the
+//! claims are written before a device is touched: no claim, no device write. Claims and display are
+//! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
+
+use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
+use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
+
+/// How often a write is tried against an object that others keep changing.
+const CONFLICT_TRIES: u32 = 5;
+
+/// Why a claim or a status could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    /// The object is gone, or another one of the same name has taken its place.
+    #[error("the object is gone")]
+    Gone,
+    /// Somebody else changed the claims: what was planned on them has to be planned again.
+    #[error("the claims were changed by somebody else")]
+    Overtaken,
+    /// Others keep changing the object.
+    #[error("the object kept changing while its status was written")]
+    Busy,
+    /// The API server did not take the write.
+    #[error("the status could not be written: {0}")]
+    Call(#[from] CallError),
+}
+
+impl LedgerError {
+    /// The failure as a user sees it.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            reason: reason::KUBERNETES_UNAVAILABLE,
+            message: self.to_string(),
+            retryable: true,
+        }
+    }
+}
+
+/// The claims and status of one object.
+pub(crate) struct Ledger {
+    api: Api<BigIpTunnel>,
+    name: String,
+    uid: String,
+    stored: Mutex<Stored>,
+}
+
+/// What the API server last said.
+struct Stored {
+    resource_version: String,
+    status: BigIpTunnelStatus,
+    claims: Claims,
+}
+
+impl Stored {
+    /// Claims that were made for another object (a restored or copied status) are void.
+    fn read(object: &BigIpTunnel, uid: &str) -> Self {
+        let status = object.status.clone().unwrap_or_default();
+        let claims = convert::claims(&status, uid);
+        Self {
+            resource_version: object.resource_version().unwrap_or_default(),
+            status,
+            claims,
+        }
+    }
+}
+
+impl Ledger {
+    /// The ledger of this object.
+    pub(crate) fn new(api: Api<BigIpTunnel>, object: &BigIpTunnel) -> Self {
+        let uid = object.uid().unwrap_or_default();
+        let stored = Mutex::new(Stored::read(object, &uid));
+        Self {
+            api,
+            name: object.name_any(),
+            uid,
+            stored,
+        }
+    }
+
+    /// Takes over what somebody else has written, when it is newer than what is known. Returns
+    /// whether the status differs from what was last written: then it has to be written again.
+    pub(crate) async fn observe(&self, object: &BigIpTunnel) -> bool {
+        let mut stored = self.stored.lock().await;
+        let seen = Stored::read(object, &self.uid);
+        if !is_newer(&seen.resource_version, &stored.resource_version) {
+            return false;
+        }
+        let differs = seen.status != stored.status;
+        *stored = seen;
+        differs
+    }
+
+    /// The claims for one device.
+    pub(crate) async fn claims_of(&self, device: &str) -> DeviceClaims {
+        self.stored.lock().await.claims.of(device).clone()
+    }
+
+    /// All claims.
+    pub(crate) async fn claims(&self) -> Claims {
+        self.stored.lock().await.claims.clone()
+    }
+
+    /// The status as stored.
+    pub(crate) async fn status(&self) -> BigIpTunnelStatus {
+        self.stored.lock().await.status.clone()
+    }
+
+    /// Changes the claims for one device and returns when that is stored. Writes nothing when
+    /// nothing changes.
+    pub(crate) async fn claim(
+        &self,
+        device: &str,
+        changes: &ClaimChanges,
+    ) -> Result<(), LedgerError> {
+        let mut stored = self.stored.lock().await;
+        let before = stored.claims.clone();
+        let mut wanted = before.clone();
+        if !wanted.apply(device, changes) {
+            return Ok(());
+        }
+        let ownership = convert::ownership(&wanted, &self.uid);
+        let value = serde_json::to_value(&ownership).unwrap_or(Value::Null);
+        let operation = json!({"op": "add", "path": "/status/ownership", "value": value});
+        for _ in 0..CONFLICT_TRIES {
+            match self.patch(&mut stored, vec![operation.clone()]).await {
+                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
+                    self.reread(&mut stored).await?;
+                    if stored.claims == wanted {
+                        return Ok(());
+                    }
+                    if stored.claims != before {
+                        return Err(LedgerError::Overtaken);
+                    }
+                }
+                result => return result,
+            }
+        }
+        Err(LedgerError::Busy)
+    }
+
+    /// Brings the displayed part of the status to what `next` makes of the stored one. Returns
+    /// whether anything was written.
+    pub(crate) async fn display(
+        &self,
+        next: impl Fn(&BigIpTunnelStatus) -> BigIpTunnelStatus,
+    ) -> Result<bool, LedgerError> {
+        let mut stored = self.stored.lock().await;
+        for _ in 0..CONFLICT_TRIES {
+            let operations = display_operations(&stored.status, &next(&stored.status));
+            if operations.is_empty() {
+                return Ok(false);
+            }
+            match self.patch(&mut stored, operations).await {
+                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
+                    self.reread(&mut stored).await?;
+                }
+                result => return result.map(|()| true),
+            }
+        }
+        Err(LedgerError::Busy)
+    }
+
+    /// A stale resource version makes the API server answer 409 (a `test` operation would give an
+    /// opaque 422), so this is the compare-and-swap.
+    async fn patch(
+        &self,
+        stored: &mut Stored,
+        mut operations: Vec<Value>,
+    ) -> Result<(), LedgerError> {
+        let version = json!({
+            "op": "replace",
+            "path": "/metadata/resourceVersion",
+            "value": stored.resource_version,
+        });
+        operations.insert(0, version);
+        let patch = serde_json::from_value(Value::Array(operations)).unwrap_or_default();
+        let params = PatchParams {
+            field_manager: Some(MANAGER_OPERATOR.into()),
+            ..Default::default()
+        };
+        let patch = Patch::<BigIpTunnel>::Json(patch);
+        let request = self.api.patch_status(&self.name, &params, &patch);
+        match call(WRITE_DEADLINE, request).await {
+            Ok(object) => {
+                *stored = Stored::read(&object, &self.uid);
+                Ok(())
+            }
+            Err(error) if error.code() == Some(404) => Err(LedgerError::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reread(&self, stored: &mut Stored) -> Result<(), LedgerError> {
+        let object = call(READ_DEADLINE, self.api.get_opt(&self.name)).await?;
+        match object {
+            Some(object) if object.uid().as_deref() == Some(&self.uid) => {
+                *stored = Stored::read(&object, &self.uid);
+                Ok(())
+            }
+            _ => Err(LedgerError::Gone),
+        }
+    }
+}
+
+/// Kubernetes promises that resource versions of one kind of object compare as numbers.
+fn is_newer(seen: &str, known: &str) -> bool {
+    match (seen.parse::<u128>(), known.parse::<u128>()) {
+        (Ok(seen), Ok(known)) => seen > known,
+        _ => seen != known,
+    }
+}
+
+/// Whether the object has to be read again before anything is known: somebody was faster (409), or
+/// the write may have been carried out although its answer is missing.
+fn may_be_stored(error: &CallError) -> bool {
+    match error.code() {
+        Some(code) => code == 409 || code >= 500,
+        None => true,
+    }
+}
+
+/// The JSON patch operations that turn one displayed status into the other, field by field.
+fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> Vec<Value> {
+    let fields = |status: &BigIpTunnelStatus| match serde_json::to_value(status) {
+        Ok(Value::Object(mut fields)) => {
+            fields.remove("ownership");
+            fields
+        }
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (fields(before), fields(after));
+    let removed = before.keys().filter(|key| !after.contains_key(*key));
+    let mut operations: Vec<Value> = removed
+        .map(|key| json!({"op": "remove", "path": format!("/status/{key}")}))
+        .collect();
+    for (key, value) in after {
+        if before.get(&key) != Some(&value) {
+            operations.push(json!({"op": "add", "path": format!("/status/{key}"), "value": value}));
+        }
+    }
+    operations
+}

@@ -1,0 +1,113 @@
+//! One pass over one device of one object: the seven calls.
+//!
+//! Reads as the product's documentation. Each call says whether it does I/O; what is pure is in
+//! `core`. Nothing here decides about a record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_tunnel_core::batch::Batch;
+use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::vocabulary::reason::TUNNEL_NOT_FOUND;
+
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::steps::apply::{apply, give_up_all};
+use crate::steps::dereference::dereference;
+use crate::steps::judge::judge;
+use crate::steps::observe::observe;
+use crate::steps::report;
+
+/// How much is read anew before anything is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// Only what is not known: a node came, and what the device holds was read before.
+    Quick,
+    /// The records.
+    Verify,
+    /// Everything that a removal has to be shown by: all nodes, the unit's facts, the records.
+    Removal,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PassEnd {
+    /// Nothing is left to do now.
+    Settled,
+    /// More is to be written, or a removal is due: the next pass follows at once, at this depth.
+    Again(Depth),
+    /// The object is being deleted, and on this device nothing of it is left.
+    Clean,
+}
+
+/// Why a pass was broken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The device does not answer as it should, or what is needed to ask it is missing. Holds how
+    /// long it asked us to wait.
+    Unreachable(Failure, Option<Duration>),
+    /// It answers, and cannot be programmed.
+    Refused(Failure),
+    /// The process or the task is ending.
+    Stopping,
+}
+
+/// Works on one batch of what separates the device from the desired records.
+pub(crate) async fn reconcile(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    depth: Depth,
+) -> Result<PassEnd, Stop> {
+    // (I/O) Secret and CA bundle → session; claims; before a removal all nodes, listed now.
+    let inputs = dereference(ctx, state, work, depth).await?;
+    // (pure) nodes → records and findings. An object that is being deleted desires none.
+    let desired = if work.deleting {
+        Desired::default()
+    } else {
+        desired(&inputs.nodes, work.settings.prefix)
+    };
+    // (I/O) the unit, the tunnel and its records.
+    let observed = match observe(ctx, state, work, &inputs, depth).await {
+        Err(Stop::Refused(failure)) if work.deleting && failure.reason == TUNNEL_NOT_FOUND => {
+            give_up_all(ctx, &inputs.claims).await?;
+            return Ok(PassEnd::Clean);
+        }
+        observed => observed?,
+    };
+    // (pure) desired + observed + claims → plan.
+    let wanted = desired.records(observed.local_address);
+    let plan = plan(
+        &wanted,
+        &observed.records,
+        &inputs.claims,
+        work.settings.prefix,
+    );
+    // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
+    let verdict = judge(ctx, state, work, &inputs, &desired, &plan);
+    let allowed = if depth == Depth::Removal {
+        verdict.remove.clone()
+    } else {
+        [].into()
+    };
+    let batch = Batch::next(&plan, &allowed);
+    // (I/O) claims first, then the device, then what was written is read back.
+    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, &verdict)).await;
+    // (pure) what is left between device and desired. The object's task makes the status of it and
+    // writes it, together with the other devices'.
+    state.desired = Arc::new(desired);
+    let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
+    applied?;
+    let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
+    let cleans_up = work.deleting && !batch.is_empty();
+    Ok(if batch.more {
+        PassEnd::Again(depth)
+    } else if work.deleting && left.is_empty() {
+        PassEnd::Clean
+    } else if removal_is_due || cleans_up {
+        PassEnd::Again(Depth::Removal)
+    } else {
+        PassEnd::Settled
+    })
+}

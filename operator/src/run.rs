@@ -1,0 +1,105 @@
+//! Puts the process together and takes it apart again. Wiring only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+use crate::clock::Clock;
+use crate::device_pool::DevicePool;
+use crate::http;
+use crate::index::Index;
+use crate::kubernetes::{self, ConnectError};
+use crate::metrics::Metrics;
+use crate::nodes::Nodes;
+use crate::shared::Shared;
+use crate::supervisor::Supervisor;
+
+/// How long the end may take: requests in flight are finished, logins given back. Below the 30 s
+/// that a pod gets by default.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(25);
+/// How often logins that nobody uses any more are given back.
+const POOL_SWEEP: Duration = Duration::from_secs(30);
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// No cluster.
+    #[error("cannot connect to Kubernetes: {0}")]
+    Connect(#[from] ConnectError),
+    /// The address of the endpoints cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No signal handler.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(args: Args) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let client = kubernetes::connect().await?;
+    let listener = http::bind(args.listen)
+        .await
+        .map_err(|source| RunError::Listen {
+            address: args.listen,
+            source,
+        })?;
+
+    let stop = CancellationToken::new();
+    let endpoints = CancellationToken::new();
+    let shared = Arc::new(Shared {
+        nodes: Nodes::start(client.clone(), stop.clone()),
+        client,
+        index: Index::default(),
+        pool: DevicePool::default(),
+        clock: Clock::start(),
+        settle: args.settle_seconds,
+        metrics: Metrics::new(),
+        stop: stop.clone(),
+    });
+    http::serve(listener, shared.clone(), endpoints.clone());
+    let sweep = tokio::spawn(sweep_pool(shared.clone()));
+    let supervisor = Supervisor::new(shared.clone());
+    let work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending: requests in flight are finished");
+    stop.cancel();
+    let end = async {
+        let ended = work.await;
+        sweep.abort();
+        shared.pool.log_out_all().await;
+        ended
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(SHUTDOWN_MAX, end) => match ended {
+            Ok(Ok(())) => tracing::info!("ended"),
+            Ok(Err(error)) => tracing::error!("the work ended in a failure: {error}"),
+            Err(_) => tracing::warn!("ended with requests in flight"),
+        },
+        _ = terminate.recv() => tracing::warn!("ended at once, as asked for twice"),
+        _ = interrupt.recv() => tracing::warn!("ended at once, as asked for twice"),
+    }
+    endpoints.cancel();
+    Ok(())
+}
+
+async fn sweep_pool(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(POOL_SWEEP);
+    loop {
+        tick.tick().await;
+        shared.pool.drop_unused().await;
+    }
+}

@@ -1,0 +1,111 @@
+//! One object's spec, read: every name parsed, every default in place.
+//!
+//! Whatever cannot be worked with is found here, once, before anything is dialled.
+
+use std::time::Duration;
+
+use bigip_tunnel_core::mac::MacPrefix;
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::v1alpha1::{
+    BigIpTunnelSpec, CaBundleRef, DeletionPolicy, Device, SavePolicy,
+};
+use kube::core::Selector;
+
+/// What an object asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The tunnel, the same on every device.
+    pub(crate) tunnel: TunnelPath,
+    /// Prefix of the derived MAC addresses.
+    pub(crate) prefix: MacPrefix,
+    /// Which nodes.
+    pub(crate) selector: Selector,
+    /// How long a record outlives its node.
+    pub(crate) removal_delay: Duration,
+    /// How often a device is read back.
+    pub(crate) interval: Duration,
+    /// Quiet time before a save; `None` when nothing is to be saved.
+    pub(crate) save_delay: Option<Duration>,
+    /// What becomes of the records when the object is deleted.
+    pub(crate) deletion_policy: DeletionPolicy,
+    /// The devices, in the order of the spec.
+    pub(crate) devices: Vec<DeviceSettings>,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DeviceSettings {
+    /// Its name.
+    pub(crate) name: String,
+    /// Host name or IP address, in lower case.
+    pub(crate) host: String,
+    /// TCP port of iControl REST.
+    pub(crate) port: u16,
+    /// Name of the Secret with the login.
+    pub(crate) secret: String,
+    /// Where its CA certificates are; `None` for the system's roots.
+    pub(crate) ca_bundle: Option<CaBundleRef>,
+    /// Name expected in the certificate, if it is not the host.
+    pub(crate) server_name: Option<String>,
+}
+
+impl Settings {
+    /// Reads a spec.
+    pub(crate) fn read(spec: &BigIpTunnelSpec) -> Result<Self, InvalidSpec> {
+        let devices: Result<_, _> = spec
+            .devices
+            .iter()
+            .map(|device| DeviceSettings::read(device, spec))
+            .collect();
+        let save = &spec.save_config;
+        Ok(Self {
+            tunnel: convert::tunnel_path(spec)?,
+            prefix: convert::mac_prefix(spec)?,
+            selector: convert::selector(spec)?,
+            removal_delay: seconds(spec.nodes.removal_delay_seconds),
+            interval: seconds(spec.drift.interval_seconds),
+            save_delay: match save.policy {
+                SavePolicy::OnChange => Some(seconds(save.delay_seconds)),
+                SavePolicy::Never => None,
+            },
+            deletion_policy: spec.deletion_policy,
+            devices: devices?,
+        })
+    }
+
+    /// The device of this name.
+    pub(crate) fn device(&self, name: &str) -> Option<&DeviceSettings> {
+        self.devices.iter().find(|device| device.name == name)
+    }
+}
+
+impl DeviceSettings {
+    fn read(device: &Device, spec: &BigIpTunnelSpec) -> Result<Self, InvalidSpec> {
+        let tls = device.tls.as_ref().or(spec.tls.as_ref());
+        Ok(Self {
+            name: device.name.clone(),
+            host: device.address.to_ascii_lowercase(),
+            port: convert::port(device)?,
+            secret: convert::secret_name(device, spec)?.to_owned(),
+            ca_bundle: tls.and_then(|tls| tls.ca_bundle_ref.clone()),
+            server_name: tls.and_then(|tls| tls.server_name.clone()),
+        })
+    }
+}
+
+/// The schema allows no negative number; if one gets here all the same it is taken for zero.
+fn seconds(number: i32) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or_default())
+}
+
+/// An invalid spec as a user sees it.
+pub(crate) fn rejected(problem: &InvalidSpec) -> Failure {
+    Failure {
+        reason: reason::INVALID_SPEC,
+        message: problem.to_string(),
+        retryable: false,
+    }
+}

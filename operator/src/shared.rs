@@ -1,0 +1,32 @@
+//! What every object's work shares: the cluster, the pool, the clock, the settings of the process.
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::device_pool::DevicePool;
+use crate::index::Index;
+use crate::metrics::Metrics;
+use crate::nodes::Nodes;
+
+/// The process.
+pub(crate) struct Shared {
+    /// The Kubernetes client.
+    pub(crate) client: Client,
+    /// The cluster's nodes.
+    pub(crate) nodes: Nodes,
+    /// All objects, to see what others need.
+    pub(crate) index: Index,
+    /// Logins and writer queues.
+    pub(crate) pool: DevicePool,
+    /// The clocks.
+    pub(crate) clock: Clock,
+    /// How long after its start the process removes nothing.
+    pub(crate) settle: Duration,
+    /// Counters.
+    pub(crate) metrics: Metrics,
+    /// Cancelled when the process is to end.
+    pub(crate) stop: CancellationToken,
+}

@@ -1,0 +1,354 @@
+//! (I/O) Carries a batch out: claims, then writes, then reading back what was written.
+//!
+//! Touches only records that are claimed for this device, one at a time, and makes no choices: which
+//! records, and whether they may go, was decided before. Nothing is sent twice: a write whose fate
+//! is not known ends the pass, and the next one reads before it decides.
+
+use std::collections::BTreeSet;
+
+use bigip_icontrol::{Added, Error, RecordName};
+use bigip_tunnel_core::batch::{Batch, Bookkeeping, claims_before};
+use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, DeviceClaims};
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::guard::Verdict;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::record::{FdbRecord, Records};
+use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::dereference::Inputs;
+use super::observe::stop_for;
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::ledger::LedgerError;
+use crate::metrics::WriteKind;
+use crate::reconcile::Stop;
+
+/// Up to this many written records are read back one by one; more of them by one list.
+const READ_SINGLY_MAX: usize = 2;
+/// Refusals after which the device is left alone until the next pass.
+const REFUSALS_MAX: u32 = 3;
+
+/// Carries the batch out.
+pub(crate) async fn apply(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    (plan, batch, verdict): (&Plan, &Batch, &Verdict),
+) -> Result<(), Stop> {
+    if work.deleting && batch.is_empty() {
+        save_before_leaving(ctx, state, work, inputs).await;
+    }
+    // What another object needs stays where it is when this object goes; it is no longer ours.
+    let left_to_others: BTreeSet<MacAddress> = verdict.held.keys().copied().collect();
+    let book = Bookkeeping {
+        keep_until_saved: work.settings.save_delay.is_some(),
+        saved: state.unsaved.is_none(),
+        awaits_late_write: state.awaits_late_write(ctx.shared.clock.now()),
+        give_up: work.deleting.then_some(&left_to_others),
+    };
+    let changes = claims_before(plan, batch, &inputs.claims, book);
+    claim(ctx, &changes).await?;
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut writer = Writer {
+        ctx,
+        state,
+        work,
+        inputs,
+        refusals: 0,
+        failure: None,
+    };
+    writer.add(&batch.add).await?;
+    writer.correct(&batch.correct).await?;
+    // Make before break: nothing is removed while something could not be added.
+    if writer.failure.is_none() {
+        writer.remove(&batch.remove, book.keep_until_saved).await?;
+    }
+    writer
+        .failure
+        .map_or(Ok(()), |failure| Err(Stop::Refused(failure)))
+}
+
+/// Gives up every claim on a device whose tunnel is gone: the records went with it.
+pub(crate) async fn give_up_all(ctx: &DeviceContext, claims: &DeviceClaims) -> Result<(), Stop> {
+    claim(ctx, &claims.keys().map(|mac| (*mac, None)).collect()).await
+}
+
+async fn claim(ctx: &DeviceContext, changes: &ClaimChanges) -> Result<(), Stop> {
+    let claimed = ctx.ledger.claim(&ctx.device, changes).await;
+    claimed.map_err(|error| match error {
+        LedgerError::Gone => Stop::Stopping,
+        error => Stop::Refused(error.failure()),
+    })
+}
+
+/// When an object goes, nobody is left to save later. A unit that does not save keeps no object from
+/// going: the worst that follows is that a reboot brings records back that nobody claims.
+async fn save_before_leaving(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+) {
+    if work.settings.save_delay.is_none() || state.unsaved.is_none() {
+        return;
+    }
+    inputs.session.queue.note_save_try(ctx.shared.clock.now());
+    if let Err(error) = inputs.session.client.save().await {
+        tracing::warn!(
+            namespace = ctx.namespace,
+            name = ctx.object,
+            device = ctx.device,
+            "the configuration was not saved after the last removal: {error}"
+        );
+    }
+    state.unsaved = None;
+}
+
+/// The writes of one pass.
+struct Writer<'a> {
+    ctx: &'a DeviceContext,
+    state: &'a mut DeviceState,
+    work: &'a Work,
+    inputs: &'a Inputs,
+    refusals: u32,
+    failure: Option<Failure>,
+}
+
+impl Writer<'_> {
+    async fn add(&mut self, records: &Records) -> Result<(), Stop> {
+        let mut written = Records::new();
+        for (&mac, &endpoint) in records {
+            self.ctx.check_stopping()?;
+            let record = FdbRecord { mac, endpoint };
+            let result = {
+                let _turn = self.inputs.session.queue.turn().await;
+                self.inputs
+                    .session
+                    .client
+                    .add_record(&self.work.settings.tunnel, record)
+                    .await
+            };
+            let result = result.map(|added| added == Added::Created);
+            if self.note(WriteKind::Add, mac, result)? {
+                written.insert(mac, endpoint);
+            }
+        }
+        self.confirm(&written, true).await
+    }
+
+    async fn correct(&mut self, records: &Records) -> Result<(), Stop> {
+        let mut written = Records::new();
+        for (&mac, &endpoint) in records {
+            self.ctx.check_stopping()?;
+            let name = self.name_of(mac);
+            let client = &self.inputs.session.client;
+            let result = {
+                let _turn = self.inputs.session.queue.turn().await;
+                client
+                    .correct_record(&self.work.settings.tunnel, &name, endpoint)
+                    .await
+            };
+            if self.note(WriteKind::Correct, mac, result.map(|()| true))? {
+                written.insert(mac, endpoint);
+            }
+        }
+        self.confirm(&written, false).await
+    }
+
+    async fn remove(&mut self, records: &Records, keep_claims: bool) -> Result<(), Stop> {
+        let mut removed = BTreeSet::new();
+        for (&mac, &endpoint) in records {
+            self.ctx.check_stopping()?;
+            if self.has_node_again(mac, endpoint).await? {
+                continue;
+            }
+            let name = self.name_of(mac);
+            let client = &self.inputs.session.client;
+            let result = {
+                let _turn = self.inputs.session.queue.turn().await;
+                client
+                    .remove_record(&self.work.settings.tunnel, &name)
+                    .await
+            };
+            if self.note(WriteKind::Remove, mac, result.map(|_| true))? {
+                removed.insert(mac);
+            }
+        }
+        self.confirm_removed(&removed, keep_claims).await
+    }
+
+    /// The list proposed the removal; the node itself, where its name is known, confirms it.
+    async fn has_node_again(&self, mac: MacAddress, endpoint: Endpoint) -> Result<bool, Stop> {
+        let name = self
+            .state
+            .absences
+            .get(mac)
+            .and_then(|absence| absence.node.clone());
+        let (Some(name), std::net::IpAddr::V4(address)) = (name, endpoint.address) else {
+            return Ok(false);
+        };
+        if self.work.deleting {
+            return Ok(false);
+        }
+        let node = self
+            .ctx
+            .shared
+            .nodes
+            .get(&name)
+            .await
+            .map_err(Stop::Refused)?;
+        let view = node.map(|node| node.view(&self.work.settings.selector));
+        Ok(view.is_some_and(|view| view.selected && view.lists(address)))
+    }
+
+    fn name_of(&self, mac: MacAddress) -> RecordName {
+        match &self.state.listing {
+            Some(listing) => listing.name_of(mac),
+            None => RecordName::from(mac),
+        }
+    }
+
+    /// Takes a write's result in. Returns whether it has to be read back. Whether the device holds
+    /// something new (`Ok(true)`) decides about saving, not about reading back.
+    fn note(
+        &mut self,
+        write: WriteKind,
+        mac: MacAddress,
+        result: Result<bool, Error>,
+    ) -> Result<bool, Stop> {
+        let now = self.ctx.shared.clock.now();
+        self.ctx
+            .shared
+            .metrics
+            .record_write(write, result.as_ref().err().map(Error::reason));
+        match result {
+            Ok(changed) => {
+                if changed {
+                    self.note_change();
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                if error.is_uncertain() {
+                    self.note_change();
+                    self.state.note_uncertain(now);
+                }
+                match stop_for(&error) {
+                    Stop::Refused(mut failure) => {
+                        failure.message = format!("record {mac}: {}", failure.message);
+                        self.refusals += 1;
+                        if self.refusals == REFUSALS_MAX {
+                            return Err(Stop::Refused(failure));
+                        }
+                        self.failure.get_or_insert(failure);
+                        Ok(false)
+                    }
+                    stop => Err(stop),
+                }
+            }
+        }
+    }
+
+    fn note_change(&mut self) {
+        let clock = self.ctx.shared.clock;
+        self.state.unsaved = Some(Unsaved::with_change(self.state.unsaved, clock.now()));
+        self.state
+            .report
+            .save
+            .unsaved_since
+            .get_or_insert(clock.time());
+        self.state.report.last_change_time = Some(clock.time());
+    }
+
+    /// Reads back what was written and settles its claims. A record that was added and shows another
+    /// endpoint belongs to somebody who was faster: its claim is withdrawn.
+    async fn confirm(&mut self, written: &Records, added: bool) -> Result<(), Stop> {
+        let found = self.read_back(written.keys().copied().collect()).await?;
+        let mut claims = ClaimChanges::new();
+        for (mac, wanted) in written {
+            match found.get(mac) {
+                Some(endpoint) if endpoint == wanted => {
+                    claims.insert(*mac, Some(ClaimState::Owned));
+                }
+                Some(_) if added => {
+                    claims.insert(*mac, None);
+                }
+                _ => self.not_effective(*mac),
+            }
+        }
+        let before = self.ctx.ledger.claims_of(&self.ctx.device).await;
+        claims.retain(|mac, change| before.get(mac).copied() != *change);
+        claim(self.ctx, &claims).await
+    }
+
+    async fn confirm_removed(
+        &mut self,
+        removed: &BTreeSet<MacAddress>,
+        keep_claims: bool,
+    ) -> Result<(), Stop> {
+        let found = self.read_back(removed.clone()).await?;
+        let mut claims = ClaimChanges::new();
+        for mac in removed {
+            if found.contains_key(mac) {
+                self.not_effective(*mac);
+            } else if !keep_claims {
+                claims.insert(*mac, None);
+            }
+        }
+        claim(self.ctx, &claims).await
+    }
+
+    fn not_effective(&mut self, mac: MacAddress) {
+        self.failure.get_or_insert(Failure {
+            reason: reason::WRITE_NOT_EFFECTIVE,
+            message: format!("record {mac}: the device accepted the write and does not show it"),
+            retryable: true,
+        });
+    }
+
+    /// Reads these records, one by one or by one list, and takes them over into what is known of
+    /// the device.
+    async fn read_back(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, Stop> {
+        let read = self.read_from_device(macs).await;
+        if read.is_err() {
+            self.state.listing = None;
+        }
+        read
+    }
+
+    async fn read_from_device(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, Stop> {
+        let client = &self.inputs.session.client;
+        let tunnel = &self.work.settings.tunnel;
+        let mut found = Records::new();
+        if macs.len() > READ_SINGLY_MAX {
+            let listing = client
+                .records(tunnel)
+                .await
+                .map_err(|error| stop_for(&error))?;
+            found = listing.records.clone();
+            found.retain(|mac, _| macs.contains(mac));
+            self.state.listing = Some(listing);
+            return Ok(found);
+        }
+        for mac in macs {
+            let name = self.name_of(mac);
+            let record = client
+                .record(tunnel, &name)
+                .await
+                .map_err(|error| stop_for(&error))?;
+            found.extend(record.map(|endpoint| (mac, endpoint)));
+            if let Some(listing) = &mut self.state.listing {
+                match record {
+                    Some(endpoint) => listing.records.insert(mac, endpoint),
+                    None => listing.records.remove(&mac),
+                };
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,263 @@
+//! (I/O) What the object refers to: Secret, CA bundle, claims, nodes.
+//!
+//! Secrets and bundles are read one by one and never watched, so that the operator needs no right to
+//! list them. Nothing here talks to a device.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_icontrol::{Credentials, DeviceConfig, Trust};
+use bigip_tunnel_core::claims::DeviceClaims;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::outcome::{Failure, Reach};
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, ResourceExt};
+
+use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
+use crate::device_pool::{Session, SessionKey};
+use crate::kubernetes::{CallError, READ_DEADLINE, call};
+use crate::nodes::{NodeSet, NodeState};
+use crate::reconcile::{Depth, Stop};
+use crate::settings::DeviceSettings;
+
+/// How long Secret and CA bundle are taken for unchanged.
+const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+/// What a pass needs besides the device.
+pub(crate) struct Inputs {
+    /// The login on the device.
+    pub(crate) session: Arc<Session>,
+    /// All nodes. Listed for this pass if it is one for removals.
+    pub(crate) nodes: Arc<[NodeView]>,
+    /// What is claimed on this device.
+    pub(crate) claims: DeviceClaims,
+    /// What other objects need on this device and tunnel.
+    pub(crate) needed_elsewhere: BTreeSet<MacAddress>,
+}
+
+/// Reads it.
+pub(crate) async fn dereference(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    depth: Depth,
+) -> Result<Inputs, Stop> {
+    let device = work.device(ctx).ok_or(Stop::Stopping)?;
+    let session = session(ctx, state, work, device).await?;
+    if std::mem::take(&mut state.forgive) {
+        session.client.allow_login();
+    }
+    let (nodes, set) = nodes(ctx, work, depth).await?;
+    let key = (ctx.namespace.clone(), ctx.object.clone());
+    let needed_elsewhere =
+        ctx.shared
+            .index
+            .needed_elsewhere(&key, &work.settings, device, set.as_ref());
+    let claims = ctx.ledger.claims_of(&ctx.device).await;
+    Ok(Inputs {
+        session,
+        nodes,
+        claims,
+        needed_elsewhere,
+    })
+}
+
+async fn nodes(
+    ctx: &DeviceContext,
+    work: &Work,
+    depth: Depth,
+) -> Result<(Arc<[NodeView]>, Option<NodeSet>), Stop> {
+    let known = match &*ctx.shared.nodes.subscribe().borrow() {
+        NodeState::Known(set) => Some(set.clone()),
+        NodeState::Unknown(_) => None,
+    };
+    if work.deleting {
+        // What is desired does not count any more; what others need still does.
+        return Ok((Arc::default(), known));
+    }
+    if depth == Depth::Removal {
+        let set = ctx.shared.nodes.list().await.map_err(Stop::Refused)?;
+        let views = set
+            .values()
+            .map(|node| node.view(&work.settings.selector))
+            .collect();
+        return Ok((views, Some(set)));
+    }
+    Ok((work.nodes.clone(), known))
+}
+
+/// The session with the current Secret and bundle. A session that works outlives an API server that
+/// does not answer, and during a deletion also its Secret: in a namespace that is being deleted the
+/// Secret goes first.
+async fn session(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    device: &DeviceSettings,
+) -> Result<Arc<Session>, Stop> {
+    let now = ctx.shared.clock.now();
+    let known = state
+        .session
+        .take()
+        .filter(|known| known.settings == *device);
+    let before = known.as_ref().map(|known| known.session.clone());
+    // After a failure the cure may be a new Secret, and reading it costs the device nothing.
+    let trusted = state.report.reach == Reach::Answered && !state.forgive;
+    let fresh = |known: &&KnownSession| trusted && known.read_at + REREAD_AFTER > now;
+    if let Some(known) = known.as_ref().filter(fresh) {
+        state.session = Some(known.clone());
+        return Ok(known.session.clone());
+    }
+    let read = read_config(ctx, device).await;
+    let (key, config) = match (read, known) {
+        (Ok(read), _) => read,
+        (Err(problem), Some(known)) if problem.passing || work.deleting => {
+            state.session = Some(known.clone());
+            return Ok(known.session);
+        }
+        (Err(problem), _) => return Err(Stop::Unreachable(problem.failure, None)),
+    };
+    let session = ctx.shared.pool.session(&key, config).map_err(|error| {
+        let failure = Failure {
+            reason: error.reason(),
+            message: error.to_string(),
+            retryable: false,
+        };
+        Stop::Unreachable(failure, None)
+    })?;
+    if before.is_none_or(|before| !Arc::ptr_eq(&before, &session)) {
+        // Another login may lead to another unit.
+        state.facts = None;
+        state.listing = None;
+    }
+    state.session = Some(KnownSession {
+        session: session.clone(),
+        settings: device.clone(),
+        read_at: now,
+    });
+    Ok(session)
+}
+
+/// Why an object could not be read.
+struct ReadProblem {
+    failure: Failure,
+    /// Whether it says nothing about the object: the API server did not answer.
+    passing: bool,
+}
+
+async fn read_config(
+    ctx: &DeviceContext,
+    device: &DeviceSettings,
+) -> Result<(SessionKey, DeviceConfig), ReadProblem> {
+    let secret = read_secret(ctx, &device.secret).await?;
+    let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
+        let message = format!("Secret {}: {problem}", device.secret);
+        permanent(reason::SECRET_INVALID, message)
+    })?;
+    let ca_bundle = match &device.ca_bundle {
+        Some(reference) => Some(read_bundle(ctx, reference).await?),
+        None => None,
+    };
+    let key = SessionKey {
+        host: device.host.clone(),
+        port: device.port,
+        server_name: device.server_name.clone(),
+        secret: (
+            format!("{}/{}", ctx.namespace, device.secret),
+            secret.uid().unwrap_or_default(),
+            secret.resource_version().unwrap_or_default(),
+        ),
+        ca_bundle: ca_bundle.clone(),
+    };
+    let config = DeviceConfig {
+        host: device.host.clone(),
+        port: device.port,
+        server_name: device.server_name.clone(),
+        trust: ca_bundle.map_or(Trust::SystemRoots, Trust::Bundle),
+        credentials: Credentials {
+            username: credentials.username,
+            password: credentials.password,
+            login_provider: credentials.login_provider,
+        },
+    };
+    Ok((key, config))
+}
+
+async fn read_secret(ctx: &DeviceContext, name: &str) -> Result<Secret, ReadProblem> {
+    let api: Api<Secret> = Api::namespaced(ctx.shared.client.clone(), &ctx.namespace);
+    call(READ_DEADLINE, api.get(name)).await.map_err(|error| {
+        let reasons = (reason::SECRET_NOT_FOUND, reason::SECRET_FORBIDDEN);
+        read_problem(&format!("Secret {}/{name}", ctx.namespace), &error, reasons)
+    })
+}
+
+async fn read_bundle(ctx: &DeviceContext, reference: &CaBundleRef) -> Result<Vec<u8>, ReadProblem> {
+    let client = ctx.shared.client.clone();
+    let (name, key) = (&reference.name, &reference.key);
+    let (kind, bundle) = match reference.kind {
+        BundleKind::ConfigMap => {
+            let api: Api<ConfigMap> = Api::namespaced(client, &ctx.namespace);
+            let object = call(READ_DEADLINE, api.get(name)).await;
+            (
+                "ConfigMap",
+                object.map(|object| convert::ca_from_config_map(&object, key)),
+            )
+        }
+        BundleKind::Secret => {
+            let api: Api<Secret> = Api::namespaced(client, &ctx.namespace);
+            let object = call(READ_DEADLINE, api.get(name)).await;
+            (
+                "Secret",
+                object.map(|object| convert::ca_from_secret(&object, key)),
+            )
+        }
+    };
+    let what = format!("{kind} {}/{name} with the CA bundle", ctx.namespace);
+    let bundle = bundle.map_err(|error| {
+        read_problem(
+            &what,
+            &error,
+            (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN),
+        )
+    })?;
+    bundle.map_err(|problem| permanent(reason::CA_BUNDLE_INVALID, format!("{what}: {problem}")))
+}
+
+/// `reasons`: for an object that is not there, and for one that may not be read.
+fn read_problem(
+    what: &str,
+    error: &CallError,
+    (missing, forbidden): (&'static str, &'static str),
+) -> ReadProblem {
+    match error.code() {
+        Some(404) => permanent(missing, format!("{what} does not exist; create it")),
+        Some(401 | 403) => permanent(
+            forbidden,
+            format!("the operator may not read {what}; grant it the right to get it"),
+        ),
+        _ => ReadProblem {
+            failure: Failure {
+                reason: reason::KUBERNETES_UNAVAILABLE,
+                message: format!("{what} could not be read: {error}"),
+                retryable: true,
+            },
+            passing: true,
+        },
+    }
+}
+
+fn permanent(reason: &'static str, message: String) -> ReadProblem {
+    ReadProblem {
+        failure: Failure {
+            reason,
+            message,
+            retryable: false,
+        },
+        passing: false,
+    }
+}

@@ -1,0 +1,177 @@
+//! (I/O) What the device holds: facts of the unit, the tunnel, its records.
+//!
+//! Asks for as little as the moment allows: one read of the records when everything else is known.
+//! Decides only whether the answers are good enough to plan with.
+
+use std::time::Duration;
+
+use bigip_icontrol::Error;
+use bigip_tunnel_core::claims::ClaimState;
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::outcome::{Failure, Reach};
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::unit::UnitFacts;
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::dereference::Inputs;
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::reconcile::{Depth, Stop};
+
+/// How long the unit's facts are taken for unchanged.
+const FACTS_AGE_MAX: Duration = Duration::from_secs(300);
+/// How many of our records may be missing before the unit is asked whether it is ready at all.
+const MISSING_MAX: usize = 3;
+
+/// What a plan is made from.
+pub(crate) struct Observed {
+    /// The tunnel's local address: endpoints lie in its route domain.
+    pub(crate) local_address: Endpoint,
+    /// The records of the tunnel.
+    pub(crate) records: Records,
+}
+
+/// Reads the device, as far as `depth` asks for and as far as it is not known.
+pub(crate) async fn observe(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    depth: Depth,
+) -> Result<Observed, Stop> {
+    let observed = read(ctx, state, work, inputs, depth).await;
+    if observed.is_err() {
+        // After any error everything is asked again before something is concluded.
+        state.facts = None;
+        state.listing = None;
+    }
+    observed
+}
+
+async fn read(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    depth: Depth,
+) -> Result<Observed, Stop> {
+    let now = ctx.shared.clock.now();
+    let (mut facts, mut read_at) = match state.facts.take() {
+        // A node that came is not made to wait for facts; the next verification reads them.
+        Some(known) if depth == Depth::Quick => known,
+        Some(known) if depth == Depth::Verify && known.1 + FACTS_AGE_MAX > now => known,
+        _ => (read_facts(ctx, work, inputs).await?, now),
+    };
+    state.report.reach = Reach::Answered;
+    state.report.facts = Some(facts.clone());
+    check_unit(ctx, work, &facts)?;
+
+    if depth != Depth::Quick || state.listing.is_none() {
+        let mut listing = read_records(ctx, work, inputs).await?;
+        if read_at != now && missing(inputs, &listing.records) > MISSING_MAX {
+            // A unit that is starting shows empty lists. Only one that says it is ready is believed.
+            facts = read_facts(ctx, work, inputs).await?;
+            read_at = now;
+            listing = read_records(ctx, work, inputs).await?;
+        }
+        state.listing = Some(listing);
+        state.report.last_read_time = Some(ctx.shared.clock.time());
+    }
+    let local_address = local_address(&facts)?;
+    state.report.facts = Some(facts.clone());
+    state.facts = Some((facts, read_at));
+    let records = state
+        .listing
+        .as_ref()
+        .map(|l| l.records.clone())
+        .unwrap_or_default();
+    Ok(Observed {
+        local_address,
+        records,
+    })
+}
+
+async fn read_facts(ctx: &DeviceContext, work: &Work, inputs: &Inputs) -> Result<UnitFacts, Stop> {
+    let request = inputs.session.client.facts(&work.settings.tunnel);
+    ctx.unless_stopping(request)
+        .await?
+        .map_err(|error| stop_for(&error))
+}
+
+async fn read_records(
+    ctx: &DeviceContext,
+    work: &Work,
+    inputs: &Inputs,
+) -> Result<bigip_icontrol::Listing, Stop> {
+    let request = inputs.session.client.records(&work.settings.tunnel);
+    ctx.unless_stopping(request)
+        .await?
+        .map_err(|error| stop_for(&error))
+}
+
+/// How many records that were ours are not there.
+fn missing(inputs: &Inputs, records: &Records) -> usize {
+    let owned = inputs
+        .claims
+        .iter()
+        .filter(|(_, state)| **state == ClaimState::Owned);
+    owned.filter(|(mac, _)| !records.contains_key(*mac)).count()
+}
+
+fn check_unit(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(), Stop> {
+    if !facts.version.is_supported() {
+        return Err(refused(
+            reason::UNSUPPORTED_VERSION,
+            format!("TMOS {} is too old; 13.1 or later is needed", facts.version),
+        ));
+    }
+    let twin = ctx
+        .identities
+        .note(&ctx.device, &facts.identity, &work.settings.devices);
+    match twin {
+        Some(twin) if !work.deleting => Err(refused(
+            reason::DUPLICATE_UNIT,
+            format!(
+                "this is the same box as {twin} ({}); list each unit once",
+                facts.identity
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn local_address(facts: &UnitFacts) -> Result<Endpoint, Stop> {
+    match facts.tunnel.local_address {
+        Some(local) if local.address.is_ipv4() => Ok(local),
+        _ => Err(refused(
+            reason::TUNNEL_MISMATCH,
+            format!(
+                "the local address of {} is not an IPv4 address; records could not tell their \
+                 route domain",
+                facts.tunnel.full_path
+            ),
+        )),
+    }
+}
+
+fn refused(reason: &'static str, message: String) -> Stop {
+    Stop::Refused(Failure {
+        reason,
+        message,
+        retryable: false,
+    })
+}
+
+/// Where the fault lies: with reaching the device, or with what was asked of it.
+pub(crate) fn stop_for(error: &Error) -> Stop {
+    let failure = Failure {
+        reason: error.reason(),
+        message: error.to_string(),
+        retryable: error.is_retryable(),
+    };
+    match error.reason() {
+        reason::TUNNEL_NOT_FOUND | reason::REQUEST_REFUSED | reason::AUTHORIZATION_FAILED => {
+            Stop::Refused(failure)
+        }
+        _ => Stop::Unreachable(failure, error.retry_after()),
+    }
+}

@@ -1,0 +1,74 @@
+//! (pure, but for asking the ledger) What a pass leaves behind, as the report that the status is
+//! made from.
+
+use bigip_tunnel_core::claims::DeviceClaims;
+use bigip_tunnel_core::guard::{Hold, Verdict};
+use bigip_tunnel_core::outcome::{Leaving, Reach};
+use bigip_tunnel_core::plan::{Plan, plan};
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::vocabulary::reason;
+
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::reconcile::{PassEnd, Stop};
+
+/// Compares what is known of the device now with what was wanted. Returns the claims that are left.
+pub(crate) async fn pass_over(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    wanted: &Records,
+    verdict: &Verdict,
+) -> DeviceClaims {
+    let claims = ctx.ledger.claims_of(&ctx.device).await;
+    if let Some(listing) = &state.listing {
+        let left = plan(wanted, &listing.records, &claims, work.settings.prefix);
+        state.report.leaving = leaving(state, &left.remove, verdict);
+        state.report.plan = Some(left);
+    }
+    state.next_removal = verdict.next_due();
+    claims
+}
+
+/// The records that stay only for now. An object that is being deleted has none of these: there all
+/// records leave.
+fn leaving(state: &DeviceState, remove: &Records, verdict: &Verdict) -> Vec<Leaving> {
+    let leaving = remove.iter().filter_map(|(mac, endpoint)| {
+        let absence = state.absences.get(*mac)?;
+        let removable_at = match verdict.held.get(mac) {
+            Some(Hold::Waiting(due)) => {
+                // Counted from the absence, so that the time shown stays the same from pass to pass.
+                let wait = absence.since.until(*due);
+                absence.since_time.checked_add(wait).ok()
+            }
+            _ => None,
+        };
+        Some(Leaving {
+            node: absence.node.clone(),
+            address: endpoint.address,
+            since: absence.since_time,
+            removable_at,
+        })
+    });
+    let mut leaving: Vec<Leaving> = leaving.collect();
+    leaving.sort_by_key(|leaving| leaving.address);
+    leaving
+}
+
+/// Notes how the pass ended.
+pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
+    match ended {
+        Ok(_) => state.report.failure = None,
+        Err(Stop::Refused(failure)) => {
+            if failure.reason == reason::TUNNEL_NOT_FOUND {
+                // The records went with the tunnel.
+                state.report.plan = Some(Plan::default());
+            }
+            state.report.failure = Some(failure.clone());
+        }
+        Err(Stop::Unreachable(failure, _)) => {
+            state.report.reach = Reach::Failed(failure.clone());
+            state.report.failure = None;
+        }
+        Err(Stop::Stopping) => {}
+    }
+}

@@ -1,0 +1,53 @@
+//! (pure, then I/O) The devices' reports → status, written if it differs.
+
+use bigip_tunnel_core::desired::Desired;
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, TunnelReport};
+use bigip_tunnel_crds::status::{self, Written};
+
+use crate::ledger::{Ledger, LedgerError};
+use crate::shared::Shared;
+
+/// What the object's task knows when it writes a status.
+pub(crate) struct Summary<'a> {
+    /// What in the spec cannot be worked with.
+    pub(crate) rejected: Option<&'a Failure>,
+    /// Why the nodes are not known.
+    pub(crate) nodes_failure: Option<&'a Failure>,
+    /// What the nodes ask for.
+    pub(crate) desired: &'a Desired,
+    /// The devices, in the order of the spec.
+    pub(crate) devices: &'a [DeviceReport],
+    /// Whether the object is being deleted.
+    pub(crate) deleting: bool,
+    /// `metadata.generation` of the object that the reports are about.
+    pub(crate) generation: i64,
+    /// The reconcile request that every device has answered.
+    pub(crate) handled_request: Option<&'a str>,
+}
+
+/// Writes the status, unless it already says this.
+pub(crate) async fn write_status(
+    shared: &Shared,
+    ledger: &Ledger,
+    summary: &Summary<'_>,
+) -> Result<(), LedgerError> {
+    let report = TunnelReport {
+        rejected: summary.rejected,
+        nodes_failure: summary.nodes_failure,
+        desired: summary.desired,
+        devices: summary.devices,
+        deleting: summary.deleting,
+    };
+    let written = Written {
+        generation: summary.generation,
+        handled_request: summary.handled_request,
+        now: shared.clock.time(),
+    };
+    if ledger
+        .display(|previous| status::next(previous, &report, &written))
+        .await?
+    {
+        shared.metrics.record_status_write();
+    }
+    Ok(())
+}

@@ -1,0 +1,385 @@
+//! The task of one device of one object: when the next pass is made, and how deep it looks.
+//!
+//! Devices wait for nobody: each has a task of its own, and a slow or dead one delays only itself.
+//! Decides about time; what is done in a pass is `reconcile`'s business.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_icontrol::Error;
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::requeue::{Ended, next_delay};
+use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::vocabulary::reason;
+use futures::FutureExt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::metrics::WriteKind;
+use crate::reconcile::{Depth, PassEnd, Stop, reconcile};
+use crate::steps::report::conclude;
+
+/// How often a key is read again while a lost write may still take effect.
+const LATE_WRITE_REREAD: Duration = Duration::from_secs(10);
+
+/// How long after a panic a task begins anew.
+const RESTART_DELAY: Duration = Duration::from_secs(10);
+
+/// What a device's task tells the object's task after a pass.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    /// The device as it is now.
+    pub(crate) report: DeviceReport,
+    /// The reconcile request that this pass has answered.
+    pub(crate) request: Option<String>,
+    /// Whether nothing of the object is left on the device. Only ever while it is being deleted.
+    pub(crate) clean: bool,
+}
+
+/// Why the task goes on.
+enum Wake {
+    Work,
+    Due,
+    Saved(Result<(), Failure>),
+    Stop,
+}
+
+/// Runs a device's task, and begins it anew when it panics: one device that brings out a fault of
+/// ours stops no other.
+pub(crate) async fn keep_running(
+    ctx: Arc<DeviceContext>,
+    report: DeviceReport,
+    work: watch::Receiver<Arc<Work>>,
+    news: mpsc::Sender<News>,
+) {
+    loop {
+        let state = DeviceState::new(report.clone(), &ctx.shared);
+        let task = DeviceTask::new(ctx.clone(), state, work.clone(), news.clone());
+        if AssertUnwindSafe(task.run()).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!(
+            namespace = ctx.namespace,
+            name = ctx.object,
+            device = ctx.device,
+            reason = reason::INTERNAL_ERROR,
+            "the device's task panicked; it begins anew in {} s",
+            RESTART_DELAY.as_secs()
+        );
+        let mut failed = report.clone();
+        failed.reach = Reach::Failed(Failure {
+            reason: reason::INTERNAL_ERROR,
+            message: "the operator failed while working on this device; its log says more".into(),
+            retryable: true,
+        });
+        let _: Result<(), _> = news
+            .send(News {
+                report: failed,
+                request: None,
+                clean: false,
+            })
+            .await;
+        if ctx
+            .stop
+            .run_until_cancelled(tokio::time::sleep(RESTART_DELAY))
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+/// The task.
+struct DeviceTask {
+    ctx: Arc<DeviceContext>,
+    state: DeviceState,
+    work: watch::Receiver<Arc<Work>>,
+    news: mpsc::Sender<News>,
+    /// Passes in a row that failed.
+    attempt: u32,
+    next_verify: Moment,
+    /// Generation and request of the last pass.
+    seen: Option<(i64, Option<String>)>,
+    saving: Option<(JoinHandle<Result<(), Failure>>, Moment)>,
+}
+
+impl DeviceTask {
+    /// A task that has not begun.
+    fn new(
+        ctx: Arc<DeviceContext>,
+        state: DeviceState,
+        work: watch::Receiver<Arc<Work>>,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let next_verify = ctx.shared.clock.now();
+        Self {
+            ctx,
+            state,
+            work,
+            news,
+            attempt: 0,
+            next_verify,
+            seen: None,
+            saving: None,
+        }
+    }
+
+    /// Works on the device until the task is stopped.
+    async fn run(mut self) {
+        let mut depth = Depth::Verify;
+        loop {
+            let work = self.work.borrow_and_update().clone();
+            let asked = (work.generation, work.request.clone());
+            if self.seen.as_ref() != Some(&asked) {
+                // A person changed or asked for something: look at everything, log in again.
+                self.state.forgive = self.seen.is_some();
+                self.seen = Some(asked);
+                depth = depth.max(Depth::Verify);
+            }
+            if work.deleting {
+                depth = Depth::Removal;
+            }
+            let again = self.pass(&work, depth).await;
+            if self.ctx.stop.is_cancelled() {
+                return;
+            }
+            depth = match again {
+                Some(depth) => depth,
+                None => match self.wait(&work).await {
+                    Some(depth) => depth,
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Makes a pass and reports it. Returns the depth of the next one if it follows at once.
+    async fn pass(&mut self, work: &Work, depth: Depth) -> Option<Depth> {
+        let ended = reconcile(&self.ctx, &mut self.state, work, depth).await;
+        conclude(&mut self.state, &ended);
+        self.log(&ended);
+        let now = self.ctx.shared.clock.now();
+        match &ended {
+            Ok(_) => self.attempt = 0,
+            Err(_) => self.attempt = self.attempt.saturating_add(1),
+        }
+        if depth > Depth::Quick || ended.is_err() {
+            let delay = next_delay(self.ended(&ended), work.settings.interval, fastrand::f64());
+            self.next_verify = now + delay;
+        }
+        if ended != Err(Stop::Stopping) {
+            self.state.report.save.enabled = work.settings.save_delay.is_some();
+            let news = News {
+                report: self.state.report.clone(),
+                request: work.request.clone(),
+                clean: ended == Ok(PassEnd::Clean),
+            };
+            // Nobody listens only when the object's task has ended, and then this one ends too.
+            let _: Result<(), _> = self.news.send(news).await;
+        }
+        match ended {
+            Ok(PassEnd::Again(depth)) => Some(depth),
+            _ => None,
+        }
+    }
+
+    fn ended(&self, ended: &Result<PassEnd, Stop>) -> Ended {
+        let retry = |retry_after| Ended::Retry {
+            attempt: self.attempt,
+            retry_after,
+        };
+        match ended {
+            Ok(_) | Err(Stop::Stopping) => Ended::Settled,
+            Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) if is_cheap(failure) => {
+                retry(None)
+            }
+            Err(Stop::Unreachable(failure, retry_after)) if failure.retryable => {
+                retry(*retry_after)
+            }
+            Err(Stop::Refused(failure)) if failure.retryable => retry(None),
+            Err(_) => Ended::NeedsPerson,
+        }
+    }
+
+    /// Waits for the next pass. Returns its depth, or `None` when the task ends.
+    async fn wait(&mut self, work: &Work) -> Option<Depth> {
+        loop {
+            self.begin_save_if_due(work);
+            let due = self.due(work);
+            let sleep = self.ctx.shared.clock.until(due);
+            let wake = tokio::select! {
+                () = self.ctx.stop.cancelled() => Wake::Stop,
+                changed = self.work.changed() => match changed {
+                    Ok(()) => Wake::Work,
+                    Err(_) => Wake::Stop,
+                },
+                saved = join(&mut self.saving) => Wake::Saved(saved),
+                () = tokio::time::sleep(sleep) => Wake::Due,
+            };
+            match wake {
+                Wake::Stop => return None,
+                // While a device is in trouble, nodes do not make it be asked more often.
+                Wake::Work if self.attempt > 0 && !self.asks_anew() => {}
+                Wake::Work => return Some(Depth::Quick),
+                Wake::Saved(result) => {
+                    self.saved(result);
+                    return Some(Depth::Quick);
+                }
+                Wake::Due if self.ctx.shared.clock.now() >= self.due_pass() => {
+                    return Some(Depth::Verify);
+                }
+                Wake::Due => {}
+            }
+        }
+    }
+
+    /// Whether the object was changed or a person asked, not only its nodes.
+    fn asks_anew(&self) -> bool {
+        let work = self.work.borrow();
+        let asked = Some((work.generation, work.request.clone()));
+        self.seen != asked || work.deleting
+    }
+
+    /// When the next pass is due.
+    fn due_pass(&self) -> Moment {
+        let now = self.ctx.shared.clock.now();
+        let late = self
+            .state
+            .late_write_until
+            .map(|until| until.min(now + LATE_WRITE_REREAD));
+        let waits = [self.state.next_removal.filter(|_| self.attempt == 0), late];
+        waits
+            .into_iter()
+            .flatten()
+            .fold(self.next_verify, Moment::min)
+    }
+
+    /// When to wake at the latest: for the next pass, or to begin a save.
+    fn due(&self, work: &Work) -> Moment {
+        let save = self.save_due(work).filter(|_| self.saving.is_none());
+        save.map_or(self.due_pass(), |save| save.min(self.due_pass()))
+    }
+
+    fn save_due(&self, work: &Work) -> Option<Moment> {
+        let delay = work.settings.save_delay?;
+        let known = self.state.session.as_ref()?;
+        Some(
+            self.state
+                .unsaved?
+                .due(delay, known.session.queue.last_save_try()),
+        )
+    }
+
+    /// Saves beside the passes: a unit that takes minutes for it, or refuses, holds no record up.
+    fn begin_save_if_due(&mut self, work: &Work) {
+        let now = self.ctx.shared.clock.now();
+        let due = self.saving.is_none() && self.save_due(work).is_some_and(|due| due <= now);
+        let Some(known) = self.state.session.as_ref().filter(|_| due) else {
+            return;
+        };
+        known.session.queue.note_save_try(now);
+        let (session, shared) = (known.session.clone(), self.ctx.shared.clone());
+        let save = async move {
+            let result = session.client.save().await;
+            shared
+                .metrics
+                .record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
+            result.map_err(|error| Failure {
+                reason: error.reason(),
+                message: error.to_string(),
+                retryable: error.is_retryable(),
+            })
+        };
+        self.saving = Some((tokio::spawn(save), now));
+    }
+
+    fn saved(&mut self, result: Result<(), Failure>) {
+        let begun = self
+            .saving
+            .take()
+            .map(|(_, begun)| begun)
+            .unwrap_or_default();
+        let save = &mut self.state.report.save;
+        match result {
+            Ok(()) => {
+                save.last_save_time = Some(self.ctx.shared.clock.time());
+                save.failure = None;
+                // What was changed while the unit saved is not surely in what it saved.
+                let later = self.state.unsaved.filter(|unsaved| unsaved.last >= begun);
+                self.state.unsaved = later.map(|u| Unsaved {
+                    first: begun,
+                    last: u.last,
+                });
+                save.unsaved_since = later.and(save.last_save_time);
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    namespace = self.ctx.namespace,
+                    name = self.ctx.object,
+                    device = self.ctx.device,
+                    reason = failure.reason,
+                    "the configuration was not saved: {}",
+                    failure.message
+                );
+                save.failure = Some(failure);
+            }
+        }
+    }
+
+    fn log(&self, ended: &Result<PassEnd, Stop>) {
+        let failure = match ended {
+            Ok(_) => {
+                self.ctx.shared.metrics.record_pass(reason::IN_SYNC);
+                return;
+            }
+            Err(Stop::Stopping) => return,
+            Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) => failure,
+        };
+        self.ctx.shared.metrics.record_pass(failure.reason);
+        // Once when it begins, not once per try.
+        if self.attempt == 0 {
+            tracing::warn!(
+                namespace = self.ctx.namespace,
+                name = self.ctx.object,
+                device = self.ctx.device,
+                reason = failure.reason,
+                "{}",
+                failure.message
+            );
+        }
+    }
+}
+
+/// Whether trying again asks only the Kubernetes API: the object that is missing may be created any
+/// moment, and waiting a whole interval for it would look broken.
+fn is_cheap(failure: &Failure) -> bool {
+    matches!(
+        failure.reason,
+        reason::SECRET_NOT_FOUND
+            | reason::SECRET_INVALID
+            | reason::SECRET_FORBIDDEN
+            | reason::CA_BUNDLE_NOT_FOUND
+            | reason::CA_BUNDLE_INVALID
+            | reason::CA_BUNDLE_FORBIDDEN
+    )
+}
+
+/// Waits for a save under way; for ever when there is none.
+async fn join(
+    saving: &mut Option<(JoinHandle<Result<(), Failure>>, Moment)>,
+) -> Result<(), Failure> {
+    match saving {
+        Some((handle, _)) => handle.await.unwrap_or_else(|_| {
+            Err(Failure {
+                reason: reason::INTERNAL_ERROR,
+                message: "the save was broken off".into(),
+                retryable: true,
+            })
+        }),
+        None => std::future::pending().await,
+    }
+}

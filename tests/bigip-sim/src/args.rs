@@ -1,0 +1,275 @@
+//! The command line of `bigip-sim`: what was typed, and the device it describes.
+//!
+//! It must not start anything.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::{fs, io};
+
+use bigip_sim::{
+    FailoverState, FloodingType, Peer, Profile, ProfileKind, SelfIp, SimConfig, TmosVersion,
+    TunnelConfig, UserConfig,
+};
+use clap::Parser;
+
+const LONG_ABOUT: &str = "\
+A simulated F5 BIG-IP: the part of iControl REST that has to do with tunnels
+and their forwarding database (FDB), over TLS. Nothing of it reaches a network
+beyond the address it listens on, and nothing is kept when it ends.
+
+When it is ready it prints one line of JSON on standard output:
+
+  {\"address\":\"127.0.0.1\",\"port\":41233,\"ca\":\"-----BEGIN CERTIFICATE-----\\n...\"}
+
+`ca` is the certificate to trust; it is made anew at every start. The server's
+certificate is good for the listen address and `localhost`.";
+
+const AFTER_HELP: &str = "\
+Simulated, below https://ADDRESS:PORT/mgmt:
+  shared/authn/login           POST {username, password, loginProviderName}
+  shared/authz/tokens/TOKEN    GET, PATCH (timeout), DELETE
+  tm/net/fdb/tunnel            GET
+  tm/net/fdb/tunnel/T          GET; PUT, PATCH: `records` replace the whole list
+  tm/net/fdb/tunnel/T/records  GET, POST; with /MAC: GET, PATCH, PUT, DELETE
+  tm/net/tunnels/tunnel/T      GET; also .../vxlan/P and .../geneve/P
+  tm/net/self                  GET
+  tm/cm/device                 GET; also cm/failover-status, cm/sync-status
+  tm/sys/version               GET; also sys/ready
+  tm/sys/config                POST {\"command\":\"save\"}
+Requests carry the token in X-F5-Auth-Token; Basic credentials are refused.
+A token lasts 1200 s, and a user has 100 at most. What a real device does
+elsewhere is not guessed: 501 says that it is not simulated.
+
+Examples:
+  bigip-sim --tunnel /Common/flannel_vxlan --local-address 10.169.72.34 \\
+            --password-file pw --log
+  bigip-sim --tunnel /Common/t --local-address 10.1.1.1%1 --profile geneve \\
+            --record 0a:0a:0a:01:01:02=10.1.1.2%1 --version 14.1 \\
+            --password-file pw";
+
+/// Simulates an F5 BIG-IP.
+#[derive(Debug, Parser)]
+#[command(name = "bigip-sim", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// TMOS version to play: 13.1, 14.1, 15.1, 16.1 or 17.1
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    version: TmosVersion,
+
+    /// Host name of the device
+    #[arg(long, value_name = "NAME", default_value = "bigip01.lab.local")]
+    hostname: String,
+
+    /// Base MAC address of the device
+    #[arg(long, value_name = "MAC", default_value = "00:0c:29:35:0d:bd")]
+    base_mac: String,
+
+    /// Management address that the device shows; the listen address if not given
+    #[arg(long, value_name = "ADDRESS")]
+    management_ip: Option<IpAddr>,
+
+    /// What the device does in its pair: active, standby, offline or forced-offline
+    #[arg(long, value_name = "STATE", default_value = "active")]
+    failover_state: FailoverState,
+
+    /// Another device of the pair; shown as standby if this one is active, else as active
+    #[arg(long = "peer", value_name = "NAME=BASE_MAC@ADDRESS")]
+    peers: Vec<PeerArg>,
+
+    /// User who may log in
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    user: String,
+
+    /// File with the password; a line break at its end does not count
+    #[arg(long, value_name = "FILE")]
+    password_file: PathBuf,
+
+    /// Full path of the tunnel
+    #[arg(long, value_name = "/PARTITION/NAME")]
+    tunnel: String,
+
+    /// Local address of the tunnel, with %N in another route domain than 0; or any, any6
+    #[arg(long, value_name = "ADDRESS[%N]")]
+    local_address: String,
+
+    /// Encapsulation of the tunnel: vxlan or geneve
+    #[arg(long, value_name = "KIND", default_value = "vxlan")]
+    profile: ProfileKind,
+
+    /// UDP port of the profile; 8472 for vxlan and 6081 for geneve if not given
+    #[arg(long, value_name = "PORT")]
+    profile_port: Option<u16>,
+
+    /// Flooding type of the profile: none, multicast, multipoint or replicator
+    #[arg(long, value_name = "TYPE", default_value = "multipoint")]
+    flooding_type: FloodingType,
+
+    /// Key of the tunnel (VNI)
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    vni: u32,
+
+    /// Self IP on the tunnel; repeatable
+    #[arg(long = "self-ip", value_name = "ADDRESS[%N]/PREFIX")]
+    self_ips: Vec<String>,
+
+    /// FDB record that is there from the start; repeatable
+    #[arg(long = "record", value_name = "MAC=ENDPOINT")]
+    records: Vec<RecordArg>,
+
+    /// How long every request takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency_ms: u64,
+
+    /// Log every request on standard error; tokens are masked, bodies are not logged
+    #[arg(long)]
+    pub(crate) log: bool,
+
+    /// End when standard input does, so that no device outlives whoever started it
+    #[arg(long)]
+    pub(crate) exit_with_stdin: bool,
+}
+
+/// The text is not of the form that is asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("write it as {0}")]
+pub(crate) struct FormError(&'static str);
+
+/// The password cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordError {
+    /// No such file, or not readable.
+    #[error("cannot read the password file {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// Nothing in it.
+    #[error("the password file {} is empty", .0.display())]
+    Empty(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+struct PeerArg {
+    name: String,
+    base_mac: String,
+    address: IpAddr,
+}
+
+impl FromStr for PeerArg {
+    type Err = FormError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = FormError("NAME=BASE_MAC@ADDRESS");
+        let parts = text.split_once('=').and_then(|(name, rest)| {
+            let (base_mac, address) = rest.split_once('@')?;
+            Some((name, base_mac, address.parse().ok()?))
+        });
+        let (name, base_mac, address) = parts.ok_or(form)?;
+        Ok(Self {
+            name: name.to_owned(),
+            base_mac: base_mac.to_owned(),
+            address,
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct RecordArg {
+    mac: String,
+    endpoint: String,
+}
+
+impl FromStr for RecordArg {
+    type Err = FormError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (mac, endpoint) = text.split_once('=').ok_or(FormError("MAC=ENDPOINT"))?;
+        Ok(Self {
+            mac: mac.to_owned(),
+            endpoint: endpoint.to_owned(),
+        })
+    }
+}
+
+impl Args {
+    /// The device that was asked for. Reads the password file.
+    pub(crate) fn into_config(self) -> Result<SimConfig, PasswordError> {
+        let password = read_password(&self.password_file)?;
+        let self_ips = self.self_ips();
+        let management_ip = self.management_ip.unwrap_or(self.listen.ip()).to_string();
+        Ok(SimConfig {
+            listen: self.listen,
+            version: self.version,
+            management_ip,
+            failover_state: self.failover_state,
+            peers: self.peers.iter().map(|peer| self.peer(peer)).collect(),
+            users: vec![UserConfig::new(&self.user, password)],
+            tunnels: vec![self.tunnel()],
+            self_ips,
+            latency_ms: self.latency_ms,
+            hostname: self.hostname,
+            base_mac: self.base_mac,
+        })
+    }
+
+    fn tunnel(&self) -> TunnelConfig {
+        let (path, local_address) = (self.tunnel.clone(), self.local_address.clone());
+        let tunnel = match self.profile {
+            ProfileKind::Vxlan => TunnelConfig::vxlan(path, local_address),
+            ProfileKind::Geneve => TunnelConfig::geneve(path, local_address),
+        };
+        let profile = Profile {
+            port: self.profile_port.unwrap_or(tunnel.profile.port),
+            flooding_type: self.flooding_type,
+            ..tunnel.profile
+        };
+        let records = self
+            .records
+            .iter()
+            .map(|it| (it.mac.clone(), it.endpoint.clone()))
+            .collect();
+        TunnelConfig {
+            profile,
+            key: self.vni,
+            records,
+            ..tunnel
+        }
+    }
+
+    /// Self IPs are named after the tunnel and their place on the command line.
+    fn self_ips(&self) -> Vec<SelfIp> {
+        let numbered = self.self_ips.iter().enumerate();
+        numbered
+            .map(|(index, address)| SelfIp {
+                path: format!("{}_self{}", self.tunnel, index + 1),
+                address: address.clone(),
+                vlan: self.tunnel.clone(),
+            })
+            .collect()
+    }
+
+    fn peer(&self, peer: &PeerArg) -> Peer {
+        Peer {
+            hostname: peer.name.clone(),
+            base_mac: peer.base_mac.clone(),
+            management_ip: peer.address.to_string(),
+            failover_state: match self.failover_state {
+                FailoverState::Active => FailoverState::Standby,
+                _ => FailoverState::Active,
+            },
+        }
+    }
+}
+
+fn read_password(path: &Path) -> Result<String, PasswordError> {
+    let text = fs::read_to_string(path).map_err(|source| PasswordError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(PasswordError::Empty(path.to_owned()));
+    }
+    Ok(password.to_owned())
+}

@@ -1,0 +1,83 @@
+//! `bigip-sim`: a simulated BIG-IP for the command line.
+//!
+//! Starts the device, says where it is, waits for the end. It must not know of requests.
+
+mod args;
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::iter;
+use std::process::ExitCode;
+use std::thread;
+
+use bigip_sim::Simulator;
+use clap::Parser;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::args::Args;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.log {
+        let colour = io::stderr().is_terminal();
+        tracing_subscriber::fmt()
+            .with_writer(io::stderr)
+            .with_ansi(colour)
+            .init();
+    }
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = iter::successors(Some(error.as_ref()), |&cause| cause.source());
+            let message: Vec<String> = causes.map(ToString::to_string).collect();
+            // Nobody is left to tell if standard error is gone.
+            let _ = writeln!(io::stderr(), "error: {}", message.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    // First, so that a signal right after the line below is not lost.
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stdin = args.exit_with_stdin.then(watch_stdin);
+    let simulator = Simulator::start(args.into_config()?).await?;
+    let address = simulator.address();
+    let line = json!({
+        "address": address.ip(), "port": address.port(), "ca": simulator.ca_pem(),
+    });
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+        () = end_of(stdin) => {}
+    }
+    Ok(())
+}
+
+/// Reads standard input to its end on a thread of its own, which does not keep the process alive.
+fn watch_stdin() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    thread::spawn(move || {
+        // An error ends it as much as the end does.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    end
+}
+
+/// Never comes back if nobody watches.
+async fn end_of(stdin: Option<oneshot::Receiver<()>>) {
+    match stdin {
+        Some(end) => {
+            let _ = end.await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! What a BIG-IP checks before it takes a request body or an FDB record.
+//!
+//! Pure functions over text and JSON. It must not know the stored state beyond the tunnel a record is
+//! meant for.
+
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use crate::configuration::Tunnel;
+use crate::failure::Failure;
+
+/// What a request asks to be a record, before it is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenRecord {
+    pub(crate) name: String,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) description: Option<String>,
+}
+
+impl WrittenRecord {
+    /// Reads an item of `records` or the body of a POST. Unknown, read-only and `null` properties
+    /// pass (request recorded on 14.1.3.1, CIS#1730).
+    pub(crate) fn from_json(item: &Value) -> Result<Self, Failure> {
+        let properties = item
+            .as_object()
+            .ok_or_else(|| Failure::bad_property("records"))?;
+        let name = text(properties, "name")?.ok_or_else(|| Failure::bad_mac(""))?;
+        Self::named(name, properties)
+    }
+
+    /// Reads the properties of a record whose name is known, as from the URI.
+    pub(crate) fn named(name: String, properties: &Map<String, Value>) -> Result<Self, Failure> {
+        Ok(Self {
+            name,
+            endpoint: text(properties, "endpoint")?,
+            description: text(properties, "description")?,
+        })
+    }
+
+    /// Checks it against the tunnel and gives back its endpoint. Not checked, as nobody knows what a
+    /// device says: address family, multicast, own address.
+    pub(crate) fn check(&self, tunnel: &Tunnel) -> Result<String, Failure> {
+        if !is_mac(&self.name) {
+            return Err(Failure::bad_mac(&self.name));
+        }
+        let endpoint = self
+            .endpoint
+            .clone()
+            .filter(|endpoint| !endpoint.is_empty())
+            .ok_or_else(|| Failure::empty_entry(&tunnel.path, &self.name))?;
+        let domain = route_domain(&endpoint).ok_or_else(|| Failure::bad_endpoint(&endpoint))?;
+        // A bare endpoint is in route domain 0, whatever the partition's default is (CIS#425).
+        if Some(domain) == local_route_domain(&tunnel.local_address) {
+            Ok(endpoint)
+        } else {
+            let local = &tunnel.local_address;
+            Err(Failure::other_route_domain(
+                &tunnel.path,
+                &self.name,
+                &endpoint,
+                local,
+            ))
+        }
+    }
+}
+
+/// The value of an optional text property; `null` counts as absent.
+pub(crate) fn text(properties: &Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
+    match properties.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Failure::bad_property(key)),
+    }
+}
+
+/// The body of a write to the configuration: JSON by its content type and by its content. *Assumed*:
+/// an array or a bare value is refused like broken JSON, and a missing content type counts as
+/// `application/octet-stream`.
+pub(crate) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Failure> {
+    let received = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("application/octet-stream");
+    let media_type = received.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(Failure::content_type(received));
+    }
+    if body.contains(&b'<') && body.contains(&b'>') {
+        return Err(Failure::html_tag("Body"));
+    }
+    serde_json::from_slice(body).map_err(|_| Failure::invalid_json())
+}
+
+/// Route domain of an address as a BIG-IP writes it: `10.1.2.3` is in 0, `10.1.2.3%20` in 20. `None`
+/// if it is no address.
+pub(crate) fn route_domain(address: &str) -> Option<u16> {
+    let (address, domain) = match address.split_once('%') {
+        Some((address, domain)) => (address, domain.parse().ok()?),
+        None => (address, 0),
+    };
+    address.parse::<IpAddr>().ok().map(|_| domain)
+}
+
+/// Route domain of a tunnel's local address, which may also be `any` or `any6` (*assumed* to be in 0
+/// without a suffix).
+pub(crate) fn local_route_domain(local_address: &str) -> Option<u16> {
+    match local_address.split_once('%') {
+        Some(("any" | "any6", domain)) => domain.parse().ok(),
+        None if matches!(local_address, "any" | "any6") => Some(0),
+        _ => route_domain(local_address),
+    }
+}
+
+/// Six pairs of hex digits with colons between. *Assumed*: a device may take shorter forms too.
+fn is_mac(text: &str) -> bool {
+    text.split(':').count() == 6
+        && text
+            .split(':')
+            .all(|pair| pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}

@@ -1,0 +1,18 @@
+//! Tests of the simulator by what it answers: in process first, then over TLS and as a binary.
+
+#[cfg(test)]
+mod binary;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod transcripts;

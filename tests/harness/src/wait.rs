@@ -1,0 +1,112 @@
+//! Waiting for something to become true, with a message that says what was last seen.
+//!
+//! It asks in short intervals, because a test looks at Kubernetes, at devices and at processes
+//! together, and not all of them can be watched. It knows nothing of what is waited for.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+/// How often the question is asked.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// The answer to a question that is asked again until it is the right one.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// It became true.
+    Done(T),
+    /// Not yet; this was seen instead.
+    NotYet(String),
+}
+
+impl<T> Answer<T> {
+    /// Done if `is_right`, else not yet, and `value` is what was seen.
+    pub fn when(value: T, is_right: impl FnOnce(&T) -> bool) -> Self
+    where
+        T: fmt::Debug,
+    {
+        if is_right(&value) {
+            Self::Done(value)
+        } else {
+            Self::NotYet(format!("{value:?}"))
+        }
+    }
+}
+
+/// It did not become true in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: not after {} ms; last seen: {last}", waited.as_millis())]
+pub struct Timeout {
+    /// What was waited for.
+    pub what: String,
+    /// How long.
+    pub waited: Duration,
+    /// What was seen last.
+    pub last: String,
+}
+
+/// Asks until the answer is `Done`, for at most `limit`. A question that does not come back counts
+/// as not answered.
+pub async fn eventually<T>(
+    what: impl Into<String>,
+    limit: Duration,
+    mut question: impl AsyncFnMut() -> Answer<T>,
+) -> Result<T, Timeout> {
+    let (what, started) = (what.into(), Instant::now());
+    let mut last = "nothing".to_owned();
+    let asking = async {
+        loop {
+            match question().await {
+                Answer::Done(value) => return value,
+                Answer::NotYet(seen) => last = seen,
+            }
+            sleep(INTERVAL).await;
+        }
+    };
+    let answered = tokio::time::timeout(limit, asking).await;
+    answered.map_err(|_| Timeout {
+        what,
+        waited: started.elapsed(),
+        last,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_asks_until_the_answer_is_right() {
+        let mut count = 0;
+        let seen = eventually("the count", Duration::from_secs(5), async || {
+            count += 1;
+            Answer::when(count, |count| *count == 3)
+        })
+        .await;
+        assert_eq!(seen, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn the_error_says_what_was_waited_for_and_what_was_seen_instead() {
+        let error = eventually("two records", Duration::from_millis(1), async || {
+            Answer::when(vec!["0a:0a:0a:a9:48:ef"], |records| records.len() == 2)
+        })
+        .await
+        .unwrap_err()
+        .to_string();
+        assert!(error.starts_with("two records: not after "), "{error}");
+        assert!(
+            error.ends_with("last seen: [\"0a:0a:0a:a9:48:ef\"]"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_question_that_never_comes_back_ends_too() {
+        let never = eventually("an answer", Duration::from_millis(1), async || {
+            std::future::pending::<Answer<()>>().await
+        });
+        assert_eq!(never.await.unwrap_err().last, "nothing");
+    }
+}
