@@ -251,3 +251,67 @@ fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> 
     }
     operations
 }
+
+#[cfg(test)]
+mod tests {
+    use bigip_tunnel_crds::v1alpha1::{NodeCounts, Ownership};
+
+    use super::*;
+
+    fn status(selected: i32) -> BigIpTunnelStatus {
+        let nodes = Some(NodeCounts {
+            selected,
+            ..NodeCounts::default()
+        });
+        BigIpTunnelStatus {
+            nodes,
+            ..BigIpTunnelStatus::default()
+        }
+    }
+
+    #[test]
+    fn an_unchanged_display_needs_no_patch() {
+        assert_eq!(
+            display_operations(&status(3), &status(3)),
+            Vec::<Value>::new()
+        );
+    }
+
+    #[test]
+    fn only_the_fields_that_changed_are_patched() {
+        let operations = display_operations(&status(3), &status(4));
+        assert_eq!(operations.len(), 1);
+        assert_eq!(operations[0]["path"], "/status/nodes");
+    }
+
+    #[test]
+    fn a_field_that_is_gone_is_removed() {
+        let operations = display_operations(&status(3), &BigIpTunnelStatus::default());
+        assert_eq!(
+            operations,
+            [json!({"op": "remove", "path": "/status/nodes"})]
+        );
+    }
+
+    #[test]
+    fn a_display_never_touches_the_claims() {
+        let claimed = BigIpTunnelStatus {
+            ownership: Some(Ownership {
+                uid: "uid-1".into(),
+                claims: vec![],
+            }),
+            ..status(3)
+        };
+        assert_eq!(
+            display_operations(&claimed, &status(3)),
+            Vec::<Value>::new()
+        );
+    }
+
+    #[test]
+    fn resource_versions_compare_as_numbers() {
+        assert!(is_newer("100", "99"));
+        assert!(!is_newer("99", "100"));
+        assert!(!is_newer("100", "100"));
+    }
+}

@@ -403,3 +403,43 @@ async fn wait_for(publish_at: Option<(Instant, u64)>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(heartbeat: &str, address: &str) -> (String, Arc<NodeEntry>) {
+        let node: SlimNode = serde_json::from_value(json!({
+            "metadata": {
+                "name": "worker-01",
+                "uid": "uid-1",
+                "resourceVersion": heartbeat,
+                "annotations": {"a": heartbeat},
+                "labels": {"pool": "edge"},
+            },
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": address}],
+                "conditions": [{"type": "Ready", "lastHeartbeatTime": heartbeat}],
+            },
+        }))
+        .unwrap();
+        node.into_entry().unwrap()
+    }
+
+    #[test]
+    fn a_heartbeat_changes_nothing_that_a_record_depends_on() {
+        assert_eq!(entry("1", "10.0.0.1"), entry("2", "10.0.0.1"));
+        assert_ne!(entry("1", "10.0.0.1"), entry("1", "10.0.0.2"));
+    }
+
+    #[test]
+    fn a_node_without_status_or_addresses_is_still_a_node() {
+        for status in [json!(null), json!({}), json!({"addresses": null})] {
+            let node = json!({"metadata": {"name": "new"}, "status": status});
+            let node: SlimNode = serde_json::from_value(node).unwrap();
+            assert!(node.into_entry().unwrap().1.addresses.is_empty());
+        }
+    }
+}

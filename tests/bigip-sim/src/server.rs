@@ -279,6 +279,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    // An answer in two segments would wait 40 ms for a delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
                     let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
                     connections.spawn(serve_connection(stream, peer.ip(), acceptor, shared));
                 }
