@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::device_pool::Session;
 use crate::ledger::Ledger;
-use crate::reconcile::Stop;
+use crate::pass::Stop;
 use crate::settings::{DeviceSettings, Settings};
 use crate::shared::Shared;
 

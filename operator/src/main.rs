@@ -13,6 +13,7 @@ mod kubernetes;
 mod ledger;
 mod metrics;
 mod nodes;
+mod pass;
 mod reconcile;
 mod run;
 mod settings;

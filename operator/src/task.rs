@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
-use crate::reconcile::{Depth, PassEnd, Stop, reconcile};
+use crate::pass::{Depth, PassEnd, Stop};
+use crate::reconcile::reconcile;
 use crate::steps::report::conclude;
 
 /// How often a key is read again while a lost write may still take effect.

@@ -23,7 +23,7 @@ use super::observe::stop_for;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::ledger::LedgerError;
 use crate::metrics::WriteKind;
-use crate::reconcile::Stop;
+use crate::pass::Stop;
 
 /// Up to this many written records are read back one by one; more of them by one list.
 const READ_SINGLY_MAX: usize = 2;

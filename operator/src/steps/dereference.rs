@@ -22,7 +22,7 @@ use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
 use crate::device_pool::{Session, SessionKey};
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
 use crate::nodes::{NodeSet, NodeState};
-use crate::reconcile::{Depth, Stop};
+use crate::pass::{Depth, Stop};
 use crate::settings::DeviceSettings;
 
 /// How long Secret and CA bundle are taken for unchanged.

@@ -15,7 +15,7 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use super::dereference::Inputs;
 use crate::device::{DeviceContext, DeviceState, Work};
-use crate::reconcile::{Depth, Stop};
+use crate::pass::{Depth, Stop};
 
 /// How long the unit's facts are taken for unchanged.
 const FACTS_AGE_MAX: Duration = Duration::from_secs(300);

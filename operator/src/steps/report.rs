@@ -9,7 +9,7 @@ use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 
 use crate::device::{DeviceContext, DeviceState, Work};
-use crate::reconcile::{PassEnd, Stop};
+use crate::pass::{PassEnd, Stop};
 
 /// Compares what is known of the device now with what was wanted. Returns the claims that are left.
 pub(crate) async fn pass_over(
