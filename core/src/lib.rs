@@ -6,6 +6,7 @@
 //! HTTP. What is read from either is converted at the edge, so that equal things compare equal.
 
 pub mod batch;
+pub mod budget;
 pub mod claims;
 pub mod conditions;
 pub mod desired;

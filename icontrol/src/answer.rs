@@ -115,8 +115,8 @@ const RESTJAVAD: Option<Family> = Some(Family::Restjavad);
 
 /// The first rule that fits decides; what fits none is judged by its status.
 const RULES: &[Rule] = &[
-    // A missing right comes as 401 too (15.1.1, AS3#420). The other 401s that begin with
-    // "Authorization failed:" are about the token or the user.
+    // A missing right comes as 401 too (15.1.1, f5-appsvcs-extension#420). The other 401s that
+    // begin with "Authorization failed:" are about the token or the user.
     Rule(
         401,
         None,
@@ -130,12 +130,13 @@ const RULES: &[Rule] = &[
         Sign::Begins("loginProviderName is invalid"),
         Meaning::UnknownLoginProvider,
     ),
-    // "X-F5-Auth-Token has expired." (ANS#2410), "... does not exist." (POSH-LTM-Rest#147), "no user
-    // authentication header or token detected" also without cause (15.1.2.1, terraform#469), HTML.
+    // "X-F5-Auth-Token has expired." (f5-ansible#2410), "... does not exist." (POSH-LTM-Rest#147),
+    // "no user authentication header or token detected" also without cause (15.1.2.1,
+    // terraform-provider-bigip#469), HTML.
     Rule(401, None, Sign::Any, Meaning::TokenRefused),
     // Not seen from BIG-IP; a proxy may answer so.
     Rule(403, None, Sign::Any, Meaning::Forbidden),
-    // terraform#333; with which status is not known.
+    // terraform-provider-bigip#333; with which status is not known.
     Rule(
         400,
         None,
@@ -206,14 +207,14 @@ const RULES: &[Rule] = &[
         Sign::Contains("Device or resource busy"),
         Meaning::Busy("a resource of its system is in use"),
     ),
-    // restjavad gave up waiting for icrd (AS3#188).
+    // restjavad gave up waiting for icrd (f5-appsvcs-extension#188).
     Rule(
         400,
         RESTJAVAD,
         Sign::Contains("remoteSender:"),
         Meaning::Busy(GAVE_UP_WAITING),
     ),
-    // Jetty's HTML page "AsyncContext timeout" (16.1.4.1, AS3#780).
+    // Jetty's HTML page "AsyncContext timeout" (16.1.4.1, f5-appsvcs-extension#780).
     Rule(
         500,
         Some(Family::Neither),

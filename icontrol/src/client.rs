@@ -94,8 +94,8 @@ impl Client {
     /// Adds a record: `POST` to the tunnel's records. The endpoint is always sent with its route
     /// domain: a bare one means route domain 0 (12.1.1, CIS#425).
     ///
-    /// A record of that MAC address that is there already is left alone (409 `01020066`). The answer
-    /// does not prove that the record is there: read it back.
+    /// A record of that MAC address that is there already is left alone (409 `01020066`). The
+    /// answer does not prove that the record is there: read it back.
     pub async fn add_record(&self, tunnel: &TunnelPath, record: FdbRecord) -> Result<Added, Error> {
         let body = normalise::render(&normalise::new_record(record));
         let result = self
@@ -183,8 +183,8 @@ impl Client {
         self.session.logout().await;
     }
 
-    /// Forgets that the login was refused, because a person asked to try again. There are never more
-    /// than two refused logins within 15 minutes all the same: BIG-IP locks accounts.
+    /// Forgets that the login was refused, because a person asked to try again. There are never
+    /// more than two refused logins within 15 minutes all the same: BIG-IP locks accounts.
     pub fn allow_login(&self) {
         self.session.allow_login();
     }

@@ -120,7 +120,8 @@ impl DeviceConfig {
     }
 }
 
-/// The alphabet of DNS names in certificates keeps every character out that means something in a URL.
+/// The alphabet of DNS names in certificates keeps out every character that means something in a
+/// URL.
 fn name(text: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(text.to_owned()).ok()
 }

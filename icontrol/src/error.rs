@@ -1,8 +1,8 @@
 //! What can go wrong with a call, in words that say what to fix.
 //!
-//! Nothing here shows a response body, a token or a password: of what a device says only the message
-//! of its configuration layer is kept, cut and cleaned. Knows nothing of requests; which answer means
-//! what is in `answer`.
+//! Nothing here shows a response body, a token or a password: of what a device says only the
+//! message of its configuration layer is kept, cut and cleaned. Knows nothing of requests; which
+//! answer means what is in `answer`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
+
+/// The longest pause that a device may ask for.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// A call that failed. Displayed with the device's `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +50,8 @@ pub enum ErrorKind {
     CertificateInvalid(CertificateProblem),
     /// User name or password is wrong. Not tried again by itself: BIG-IP locks accounts.
     #[error(
-        "it refuses the login; correct user name and password (no login is tried meanwhile, because BIG-IP locks accounts)"
+        "it refuses the login; correct user name and password (no login is tried meanwhile, \
+         because BIG-IP locks accounts)"
     )]
     LoginRefused,
     /// The login provider is not known to the device.
@@ -58,7 +62,7 @@ pub enum ErrorKind {
     TokenRefused,
     /// The user lacks a right. F5 CIS needs the role Administrator (F5 documents of CIS,
     /// `bigip-permissions-ctlr`); whether a smaller role does is not known.
-    #[error("the user may not {verb} {resource}; give it the role Administrator")]
+    #[error("the user may not {verb} the {resource}; give it the role Administrator")]
     Forbidden {
         /// HTTP method.
         verb: &'static str,
@@ -67,7 +71,8 @@ pub enum ErrorKind {
     },
     /// The user holds as many tokens as BIG-IP allows.
     #[error(
-        "the user holds as many tokens as BIG-IP allows (100); use an account of its own, or wait until tokens expire"
+        "the user holds as many tokens as BIG-IP allows (100); use an account of its own, or wait \
+         until tokens expire"
     )]
     TooManyTokens,
     /// The device is starting, or its configuration is not loaded.
@@ -91,7 +96,7 @@ pub enum ErrorKind {
         text: DeviceText,
     },
     /// The device refused the request.
-    #[error("it refuses to {verb} {resource} (status {status}){text}")]
+    #[error("it refuses a {verb} of the {resource} (status {status}){text}")]
     Refused {
         /// HTTP method.
         verb: &'static str,
@@ -141,6 +146,13 @@ pub enum CertificateProblem {
     /// None of the trusted CAs issued it.
     #[error("no trusted CA issued it; put the CA that did into the CA bundle")]
     UnknownIssuer,
+    /// Its signature does not fit: mostly one of a CA that has the name of a trusted one, and
+    /// another key.
+    #[error(
+        "its signature does not fit the trusted CA of that name; if the CA was renewed, put the \
+         new one into the CA bundle"
+    )]
+    WrongSignature,
     /// It is made out to another name.
     #[error("it is not made out to {expected}; set the server name to one that it carries")]
     WrongName {
@@ -157,7 +169,8 @@ pub enum CertificateProblem {
 pub enum Mismatch {
     /// A redirect. Not followed: it could lead the login to another host.
     #[error(
-        "the answer is a redirect (status {status}), which is not followed; is this the address of a BIG-IP?"
+        "the answer is a redirect (status {status}), which is not followed; is this the \
+         address of a BIG-IP?"
     )]
     Redirect {
         /// HTTP status.
@@ -165,7 +178,8 @@ pub enum Mismatch {
     },
     /// An error, but not in a form of iControl REST.
     #[error(
-        "the answer (status {status}) does not come from iControl REST; is this the address of a BIG-IP?"
+        "the answer (status {status}) does not come from iControl REST; is this the \
+         address of a BIG-IP?"
     )]
     Foreign {
         /// HTTP status.
@@ -252,6 +266,16 @@ pub(crate) fn clean(text: &str) -> String {
         .collect()
 }
 
+impl ErrorKind {
+    /// How long to wait although the device does not ask for it: every further try costs a token.
+    pub(crate) const fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::TokenRefused | Self::TooManyTokens => Some(PAUSE_MAX),
+            _ => None,
+        }
+    }
+}
+
 impl Error {
     /// A failure that leaves nothing uncertain.
     pub(crate) fn new(device: &Arc<str>, kind: impl Into<ErrorKind>) -> Self {
@@ -263,7 +287,7 @@ impl Error {
         }
     }
 
-    /// Whether the configuration layer knows no such object. A unit that is starting may say so too.
+    /// Whether the configuration layer knows no such object. A unit that is starting may say so.
     pub(crate) const fn is_not_found(&self) -> bool {
         matches!(self.kind, ErrorKind::NotFound { .. })
     }
@@ -323,13 +347,14 @@ impl Error {
         }
     }
 
-    /// Whether a write may have been carried out, or may still be: no answer, a lost connection or a
-    /// failure of the device after the request was sent. Read before writing again.
+    /// Whether a write may have been carried out, or may still be: no answer, a lost connection or
+    /// a failure of the device after the request was sent. Read before writing again.
     pub const fn is_uncertain(&self) -> bool {
         self.uncertain
     }
 
-    /// How long the device asks to be left alone, at most 60 s.
+    /// How long the device is to be left alone, at most 60 s: what it asks for itself, or a minute
+    /// where trying sooner could only make it worse.
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -65,6 +65,17 @@ impl Listing {
             .unwrap_or_else(|| RecordName::from(mac))
     }
 
+    /// Notes what became of a record after a write: its endpoint, or `None` for one that is gone. A
+    /// record that comes back later has the name that this product gives it.
+    pub fn note(&mut self, mac: MacAddress, endpoint: Option<Endpoint>) {
+        if let Some(endpoint) = endpoint {
+            self.records.insert(mac, endpoint);
+        } else {
+            self.records.remove(&mac);
+            self.spellings.remove(&mac);
+        }
+    }
+
     /// Takes a record in. Returns false if its MAC is already there.
     pub(crate) fn insert(
         &mut self,
@@ -75,5 +86,24 @@ impl Listing {
             self.spellings.insert(mac, name);
         }
         self.records.insert(mac, endpoint).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_keeps_its_spelling_until_it_is_gone() {
+        let endpoint = "192.168.200.65%0".parse().unwrap();
+        let (mac, name) = RecordName::spelled("0A:0A:C0:A8:C8:41").unwrap();
+        let mut listing = Listing::default();
+        assert!(listing.insert((mac, name), endpoint));
+        listing.note(mac, Some("192.168.200.66%0".parse().unwrap()));
+        assert_eq!(listing.name_of(mac).as_str(), "0A:0A:C0:A8:C8:41");
+        listing.note(mac, None);
+        listing.note(mac, Some(endpoint));
+        assert_eq!(listing.name_of(mac).as_str(), "0a:0a:c0:a8:c8:41");
+        assert_eq!(listing.records, Records::from([(mac, endpoint)]));
     }
 }

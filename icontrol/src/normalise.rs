@@ -1,7 +1,7 @@
 //! Bodies ↔ the plain types of the core: the only place where a device's words become values.
 //!
-//! Strict where something is decided by it, tolerant of everything else. Nothing that does not parse
-//! is guessed, left out or quoted. Knows nothing of requests.
+//! Strict where something is decided by it, tolerant of everything else. Nothing that does not
+//! parse is guessed, left out or quoted. Knows nothing of requests.
 
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
@@ -20,6 +20,9 @@ use crate::wire;
 
 const RECORDS_KIND: &str = "tm:net:fdb:tunnel:records:recordscollectionstate";
 const DEVICES_KIND: &str = "tm:cm:device:devicecollectionstate";
+
+/// More than any path of an object on a BIG-IP can have (*assumed*).
+const PATH_BYTES_MAX: usize = 512;
 
 /// The body of a request.
 pub(crate) fn render(body: &impl Serialize) -> Vec<u8> {
@@ -84,8 +87,8 @@ pub(crate) fn with_records(
     Ok(render(&object))
 }
 
-/// All records of a tunnel. One that does not parse fails the list: a list that lacks a record would
-/// be taken for a device that lacks it.
+/// All records of a tunnel. One that does not parse fails the list: a list that lacks a record
+/// would be taken for a device that lacks it.
 pub(crate) fn records(body: &[u8]) -> Result<Listing, Mismatch> {
     const RESOURCE: &str = "list of records";
     let list: wire::Collection<wire::Record> = parse(RESOURCE, body)?;
@@ -213,6 +216,12 @@ pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mism
         resource: RESOURCE,
         property: "profileReference",
     })?;
+    if tunnel.profile.len() > PATH_BYTES_MAX || tunnel.profile.chars().any(char::is_control) {
+        return Err(Mismatch::Property {
+            resource: RESOURCE,
+            property: "profile",
+        });
+    }
     let local = tunnel.local_address.parse::<Endpoint>().ok();
     Ok(TunnelFacts {
         full_path: tunnel.full_path,

@@ -1,7 +1,7 @@
 //! Request paths, from validated types and from what devices call their objects.
 //!
-//! The only place that encodes. `ver=` is never sent: a pinned version made 16.0 refuse an FDB write
-//! (CIS#1508). A device's own links are never followed.
+//! The only place that encodes. `ver=` is never sent: a pinned version made 16.0 refuse an FDB
+//! write (CIS#1508). A device's own links are never followed.
 
 use bigip_tunnel_core::tunnel::TunnelPath;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -74,8 +74,8 @@ impl Session {
     }
 
     /// Sends a request with the token. A refused token is replaced once: a 401 may be spurious
-    /// (15.1.2.1, terraform#469), and it says that the request was not worked on, so that a write can
-    /// be sent again.
+    /// (15.1.2.1, terraform-provider-bigip#469), and it says that the request was not worked on, so
+    /// that a write can be sent again.
     pub(crate) async fn call(&self, request: &Request) -> Result<Vec<u8>, Error> {
         let token = self.token(None).await?;
         match self.send(request, Some(&token.value)).await {
@@ -98,7 +98,10 @@ impl Session {
             .await
             .is_err()
         {
-            tracing::debug!(device = %self.device(), "the logout was not answered in time");
+            tracing::debug!(
+                device = self.device(),
+                "the logout was not answered in time"
+            );
         }
     }
 
@@ -172,8 +175,8 @@ impl Session {
         })
     }
 
-    /// Nothing but the login was sent, so no write is uncertain. Every 401 counts as refused: what a
-    /// locked account is answered is not known.
+    /// Nothing but the login was sent, so no write is uncertain. Every 401 counts as refused: what
+    /// a locked account is answered is not known.
     fn login_failed(&self, error: Error) -> Error {
         let refusal = match error.kind() {
             ErrorKind::TokenRefused | ErrorKind::Forbidden { .. } => Refusal::Login,
@@ -199,7 +202,8 @@ impl Session {
             deadline: self.limits.logout,
         };
         if let Err(error) = self.send(&request, Some(&with.value)).await {
-            tracing::debug!(device = %self.device(), reason = error.reason(), "a token was not deleted");
+            let (device, reason) = (self.device(), error.reason());
+            tracing::debug!(device, reason, "a token was not deleted");
         }
     }
 
@@ -216,7 +220,7 @@ impl Session {
             .judge(request.asked(), &secrets)
             .map_err(|kind| Error {
                 uncertain: request.writes() && Answer::leaves_uncertain(&kind, status),
-                retry_after,
+                retry_after: retry_after.or(kind.pause()),
                 ..self.error(kind)
             })
     }

@@ -3,11 +3,13 @@
 //! Speaks just enough HTTP/1.1 to misbehave on purpose: stall, break off, redirect, drip. Knows
 //! nothing of iControl REST.
 
+pub(crate) mod recorded;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,8 +28,9 @@ pub(crate) const PASSWORD: &str = "canary-password";
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -169,7 +172,7 @@ impl Server {
         params: CertificateParams,
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let authority = Authority::new();
+        let authority = Authority::new("CA of the server");
         let acceptor = TlsAcceptor::from(Arc::new(authority.server(&params)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -182,6 +185,12 @@ impl Server {
             seen,
             task,
         }
+    }
+
+    /// Ends the server and waits until its port is closed.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// A configuration that trusts this server.

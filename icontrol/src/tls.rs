@@ -155,6 +155,7 @@ fn failure(error: &rustls::Error, expected: &str) -> ErrorKind {
             CertificateProblem::NotValidYet
         }
         CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
+        CertificateError::BadSignature => CertificateProblem::WrongSignature,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateProblem::WrongName {
                 expected: expected.to_owned(),
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_broken_bundle_says_which_part_is_broken() {
-        let good = Authority::new().pem();
+        let good = Authority::new("CA").pem();
         let cut = &good[..good.len() / 2];
         assert_eq!(
             config(cut.as_bytes()).unwrap_err(),
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn only_the_three_small_key_exchanges_are_offered() {
-        let config = config(Authority::new().pem().as_bytes()).unwrap();
+        let config = config(Authority::new("CA").pem().as_bytes()).unwrap();
         let names: Vec<_> = config
             .crypto_provider()
             .kx_groups

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, Asked};
 use crate::config::{ConfigError, DeviceConfig};
-use crate::error::{Error, ErrorKind, Mismatch, clean};
+use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
 use crate::limits::Limits;
 use crate::tls;
 
@@ -28,9 +28,6 @@ const TOKEN_HEADER: &str = "X-F5-Auth-Token";
 /// How long an unused connection is kept. Shorter than httpd keeps it (5 s by Apache's default;
 /// *assumed* for BIG-IP), so that a write does not meet a connection that is being closed.
 const IDLE_MAX: Duration = Duration::from_secs(4);
-
-/// The longest pause that a device may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -141,13 +138,15 @@ impl Transport {
         let started = Instant::now();
         let result = self.exchange(request, token).await;
         let Asked { verb, resource } = request.asked();
-        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let device = &*self.device;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(Answer { status, .. }) => {
-                tracing::debug!(device = %self.device, verb, resource, status, millis);
+                tracing::debug!(device, verb, resource, status, elapsed_ms, "answered");
             }
             Err(error) => {
-                tracing::debug!(device = %self.device, verb, resource, reason = error.reason(), millis);
+                let reason = error.reason();
+                tracing::debug!(device, verb, resource, reason, elapsed_ms, "not answered");
             }
         }
         result
@@ -231,7 +230,7 @@ impl Transport {
 
 fn seconds(value: &HeaderValue) -> Option<Duration> {
     let seconds = value.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    Some(Duration::from_secs(seconds).min(PAUSE_MAX))
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
@@ -250,3 +249,6 @@ fn root_cause(error: &reqwest::Error) -> String {
         .last()
         .map_or_else(|| "no cause is known".to_owned(), |e| clean(&e.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

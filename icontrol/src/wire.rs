@@ -16,7 +16,8 @@ pub(crate) struct Credentials<'a> {
     pub(crate) login_provider_name: &'a str,
 }
 
-/// Its answer. The token stands inside an object of the same name. Has no `Debug`, like what is in it: it holds the token.
+/// Its answer. The token stands inside an object of the same name. Neither has `Debug`: they hold
+/// a secret.
 #[derive(Deserialize)]
 pub(crate) struct LoggedIn {
     pub(crate) token: Token,

@@ -1,1 +1,473 @@
+//! The typed calls against recorded exchanges.
 
+use bigip_tunnel_core::unit::{Encapsulation, FailoverState};
+use bigip_tunnel_core::vocabulary::reason;
+use serde_json::Value;
+
+use super::*;
+use crate::testing::{Reply, Seen, Server, recorded};
+
+const NOT_FOUND: &str = "01020036:3: The requested object (/Common/flannel_vxlan) was not found.";
+
+fn path() -> TunnelPath {
+    TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
+}
+
+fn record() -> FdbRecord {
+    FdbRecord {
+        mac: "0a:0a:c0:a8:c8:41".parse().unwrap(),
+        endpoint: "192.168.200.65%0".parse().unwrap(),
+    }
+}
+
+fn name() -> RecordName {
+    RecordName::from(record().mac)
+}
+
+/// Answers about the unit as recorded, about the tunnel with `tunnel` and `profile`.
+fn unit(seen: &Seen, tunnel: &str, profile: &str) -> Reply {
+    match seen.line.as_str() {
+        "GET /mgmt/tm/sys/version" => Reply::ok(recorded::VERSION),
+        "GET /mgmt/tm/sys/ready" => Reply::ok(recorded::READY),
+        "GET /mgmt/tm/cm/device" => Reply::ok(&recorded::devices(&[recorded::DEVICE])),
+        "GET /mgmt/tm/net/tunnels/tunnel/~Common~flannel_vxlan" => Reply::ok(tunnel),
+        line if line.starts_with("GET /mgmt/tm/net/tunnels/") => Reply::ok(profile),
+        _ => Reply::restjavad(404, "Public URI path not registered"),
+    }
+}
+
+/// A client of a server that answers one kind of call with `reply`, and is ready.
+async fn answering(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Server, Client) {
+    let server = Server::with_login(move |seen, _| match seen.line.as_str() {
+        "GET /mgmt/tm/sys/ready" => Reply::ok(recorded::READY),
+        _ => reply(),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    (server, client)
+}
+
+/// The same with a unit that has not loaded its configuration yet.
+async fn starting(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Server, Client) {
+    let server = Server::with_login(move |seen, _| match seen.line.as_str() {
+        "GET /mgmt/tm/sys/ready" => Reply::ok(&recorded::READY.replace("yes", "no")),
+        _ => reply(),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    (server, client)
+}
+
+#[tokio::test]
+async fn the_facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
+    let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| unit(seen, &tunnel, recorded::VXLAN)).await;
+    let facts = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap();
+    assert_eq!(
+        facts.identity.to_string(),
+        "bigip01.lab.local 00:0c:29:35:0d:bd"
+    );
+    assert_eq!(facts.hostname, "bigip01.lab.local");
+    assert_eq!(facts.version.to_string(), "14.1.2.1");
+    assert_eq!(facts.failover_state, FailoverState::Active);
+    assert_eq!(facts.tunnel.full_path, "/Common/flannel_vxlan");
+    assert_eq!(
+        facts.tunnel.local_address,
+        Some("10.169.72.34%0".parse().unwrap())
+    );
+    assert_eq!((facts.tunnel.vni, facts.tunnel.port), (2, Some(4789)));
+    assert_eq!(facts.tunnel.profile, "/Common/cilium");
+    assert_eq!(facts.tunnel.encapsulation, Encapsulation::Vxlan);
+    assert_eq!(facts.tunnel.flooding_type.as_deref(), Some("multipoint"));
+    assert_eq!(
+        server.lines()[5],
+        "GET /mgmt/tm/net/tunnels/vxlan/~Common~cilium"
+    );
+    assert_eq!(server.lines().len(), 6, "a login and five reads");
+}
+
+#[tokio::test]
+async fn the_facts_of_a_geneve_tunnel_are_read() {
+    let tunnel = recorded::tunnel("geneve", "10.169.72.34%7");
+    let server = Server::with_login(move |seen, _| unit(seen, &tunnel, recorded::GENEVE)).await;
+    let facts = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap();
+    assert_eq!(facts.tunnel.encapsulation, Encapsulation::Geneve);
+    assert_eq!(facts.tunnel.port, Some(6081));
+    assert_eq!(
+        server.lines()[5],
+        "GET /mgmt/tm/net/tunnels/geneve/~Common~cilium"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_of_another_kind_is_named_and_not_read() {
+    let tunnel = recorded::tunnel("ipsec", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| unit(seen, &tunnel, "")).await;
+    let facts = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap();
+    assert_eq!(
+        facts.tunnel.encapsulation,
+        Encapsulation::Other("ipsec".into())
+    );
+    assert_eq!(server.lines().len(), 5);
+}
+
+#[tokio::test]
+async fn a_unit_that_is_not_ready_is_asked_nothing_more() {
+    let server = Server::with_login(|seen, _| match seen.line.as_str() {
+        "GET /mgmt/tm/sys/ready" => Reply::ok(&recorded::READY.replace("yes", "no")),
+        _ => unit(seen, "", ""),
+    })
+    .await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+    assert_eq!(server.lines().last().unwrap(), "GET /mgmt/tm/sys/ready");
+}
+
+#[tokio::test]
+async fn a_tunnel_that_a_ready_unit_does_not_know_is_not_found() {
+    let server = Server::with_login(|seen, _| match seen.line.as_str() {
+        line if line.contains("tunnels/tunnel") => Reply::icrd(404, NOT_FOUND, 3),
+        _ => unit(seen, "", ""),
+    })
+    .await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert!(
+        error.to_string().contains("/Common/flannel_vxlan"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn before_13_1_readiness_is_not_asked_for_and_no_tunnel_is_believed_missing() {
+    let server = Server::with_login(|seen, _| match seen.line.as_str() {
+        "GET /mgmt/tm/sys/version" => Reply::ok(&recorded::VERSION.replace("14.1.2.1", "12.1.2")),
+        line if line.contains("tunnels/tunnel") => Reply::icrd(404, NOT_FOUND, 3),
+        _ => unit(seen, "", ""),
+    })
+    .await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::UNSUPPORTED_VERSION);
+    assert!(
+        server
+            .lines()
+            .iter()
+            .all(|line| !line.contains("sys/ready"))
+    );
+}
+
+#[tokio::test]
+async fn an_old_unit_with_the_tunnel_still_tells_its_version() {
+    let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| match seen.line.as_str() {
+        "GET /mgmt/tm/sys/version" => Reply::ok(&recorded::VERSION.replace("14.1.2.1", "12.1.2")),
+        "GET /mgmt/tm/sys/ready" => Reply::icrd(400, "Found unexpected URI tmapi_mapper", 1),
+        _ => unit(seen, &tunnel, recorded::VXLAN),
+    })
+    .await;
+    let facts = Client::new(server.config())
+        .unwrap()
+        .facts(&path())
+        .await
+        .unwrap();
+    assert!(!facts.version.is_supported());
+}
+
+#[tokio::test]
+async fn the_records_cost_one_request() {
+    let (server, client) = answering(|| Reply::ok(recorded::RECORDS)).await;
+    let listing = client.records(&path()).await.unwrap();
+    assert_eq!(listing.records.len(), 2);
+    assert_eq!(listing.records[&record().mac], record().endpoint);
+    assert_eq!(
+        server.lines()[1..],
+        ["GET /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records"]
+    );
+}
+
+#[tokio::test]
+async fn records_of_a_missing_tunnel_are_not_an_empty_list() {
+    let (server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(server.lines().last().unwrap(), "GET /mgmt/tm/sys/ready");
+}
+
+#[tokio::test]
+async fn nothing_is_gone_while_the_unit_is_starting() {
+    let (_server, client) = starting(|| Reply::icrd(404, NOT_FOUND, 3)).await;
+    let errors = [
+        client.records(&path()).await.unwrap_err(),
+        client.record(&path(), &name()).await.unwrap_err(),
+        client.remove_record(&path(), &name()).await.unwrap_err(),
+        client.add_record(&path(), record()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert!(error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_gone_because_icontrol_rest_is_not_up() {
+    let (server, client) =
+        answering(|| Reply::restjavad(404, "Public URI path not registered: /tm/net/fdb")).await;
+    let errors = [
+        client.records(&path()).await.unwrap_err(),
+        client.record(&path(), &name()).await.unwrap_err(),
+        client.remove_record(&path(), &name()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+    }
+    assert!(
+        server
+            .lines()
+            .iter()
+            .all(|line| !line.contains("sys/ready"))
+    );
+}
+
+#[tokio::test]
+async fn one_record_is_read_by_its_name() {
+    let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
+    let found = client.record(&path(), &name()).await.unwrap();
+    assert_eq!(found, Some(record().endpoint));
+    assert_eq!(
+        server.lines()[1..],
+        ["GET /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records/0a:0a:c0:a8:c8:41"]
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_there_is_none() {
+    let (_server, client) =
+        answering(|| Reply::icrd(404, "Object not found - 0a:0a:c0:a8:c8:41", 1)).await;
+    assert_eq!(client.record(&path(), &name()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_record_is_added_with_its_route_domain() {
+    let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
+    assert_eq!(
+        client.add_record(&path(), record()).await,
+        Ok(Added::Created)
+    );
+    let seen = &server.seen()[1..];
+    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        seen[0].line,
+        "POST /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records"
+    );
+    assert_eq!(
+        seen[0].body,
+        r#"{"name":"0a:0a:c0:a8:c8:41","endpoint":"192.168.200.65%0"}"#
+    );
+}
+
+#[tokio::test]
+async fn adding_a_record_that_exists_is_no_error() {
+    let text = "01020066:3: The requested tunnel FDB record (/Common/flannel_vxlan 0a:0a:c0:a8:c8:41) already exists in partition Common.";
+    let (_server, client) = answering(move || Reply::icrd(409, text, 3)).await;
+    assert_eq!(
+        client.add_record(&path(), record()).await,
+        Ok(Added::Exists)
+    );
+}
+
+#[tokio::test]
+async fn adding_to_a_missing_tunnel_names_the_tunnel() {
+    let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_refused_record_says_why() {
+    let (_server, client) =
+        answering(|| Reply::Body(400, recorded::ROUTE_DOMAIN_MISMATCH.into())).await;
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::REQUEST_REFUSED);
+    assert!(error.to_string().contains("01070734"), "{error}");
+    assert!(!error.is_retryable() && !error.is_uncertain());
+}
+
+#[tokio::test]
+async fn a_record_is_corrected_under_the_name_as_read() {
+    let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
+    let (_, name) = RecordName::spelled("0A:0A:C0:A8:C8:41").unwrap();
+    client
+        .correct_record(&path(), &name, "192.168.200.66%7".parse().unwrap())
+        .await
+        .unwrap();
+    let seen = &server.seen()[1..];
+    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        seen[0].line,
+        "PATCH /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records/0A:0A:C0:A8:C8:41"
+    );
+    assert_eq!(seen[0].body, r#"{"endpoint":"192.168.200.66%7"}"#);
+}
+
+#[tokio::test]
+async fn correcting_a_record_that_is_gone_creates_nothing() {
+    let (server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
+    let error = client
+        .correct_record(&path(), &name(), record().endpoint)
+        .await
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound { resource: "record" });
+    assert!(error.is_retryable());
+    assert_eq!(server.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_record_is_removed_by_its_name() {
+    let (server, client) = answering(|| Reply::ok("")).await;
+    assert_eq!(
+        client.remove_record(&path(), &name()).await,
+        Ok(Removed::Removed)
+    );
+    assert_eq!(
+        server.lines()[1..],
+        ["DELETE /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records/0a:0a:c0:a8:c8:41"]
+    );
+}
+
+#[tokio::test]
+async fn removing_a_record_that_is_not_there_is_no_error() {
+    let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
+    assert_eq!(
+        client.remove_record(&path(), &name()).await,
+        Ok(Removed::Absent)
+    );
+}
+
+#[tokio::test]
+async fn the_whole_list_is_written_as_cis_writes_it() {
+    let (server, client) = answering(|| Reply::ok(recorded::FDB)).await;
+    let path = TunnelPath::new(
+        "TEST_K8S_partition".parse().unwrap(),
+        "TEST_FLANNEL_VXLAN".parse().unwrap(),
+    );
+    let records = [
+        (
+            "ca:92:1e:36:45:2c".parse().unwrap(),
+            "10.40.161.11%0".parse().unwrap(),
+        ),
+        (
+            "be:9b:cf:c0:75:79".parse().unwrap(),
+            "10.40.161.12%0".parse().unwrap(),
+        ),
+    ];
+    client
+        .replace_records(&path, &records.into())
+        .await
+        .unwrap();
+    let seen = &server.seen()[1..];
+    let object = "/mgmt/tm/net/fdb/tunnel/~TEST_K8S_partition~TEST_FLANNEL_VXLAN";
+    assert_eq!(seen[0].line, format!("GET {object}"));
+    assert_eq!(seen[1].line, format!("PUT {object}"));
+    let written: Value = serde_json::from_str(&seen[1].body).unwrap();
+    let expected: Value = serde_json::from_str(recorded::FDB_WRITTEN).unwrap();
+    assert_eq!(written, expected);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
+    let server = Server::with_login(|seen, _| match seen.line.split(' ').next() {
+        Some("PUT") => Reply::icrd(404, NOT_FOUND, 3),
+        _ if seen.line.ends_with("sys/ready") => Reply::ok(recorded::READY),
+        _ => Reply::ok(&recorded::FDB.replace(
+            "/TEST_K8S_partition/TEST_FLANNEL_VXLAN",
+            "/Common/flannel_vxlan",
+        )),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client
+        .replace_records(&path(), &Records::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert!(!error.is_uncertain());
+}
+
+#[tokio::test]
+async fn the_list_of_another_tunnel_is_never_written() {
+    let (server, client) = answering(|| Reply::ok(recorded::FDB)).await;
+    let error = client
+        .replace_records(&path(), &Records::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
+    assert!(server.lines().iter().all(|line| !line.starts_with("PUT")));
+}
+
+#[tokio::test]
+async fn saving_sends_the_save_command() {
+    let (server, client) =
+        answering(|| Reply::ok(r#"{"kind":"tm:sys:config:savestate","command":"save"}"#)).await;
+    client.save().await.unwrap();
+    let seen = &server.seen()[1];
+    assert_eq!(seen.line, "POST /mgmt/tm/sys/config");
+    assert_eq!(seen.body, r#"{"command":"save"}"#);
+}
+
+#[tokio::test]
+async fn an_asynchronous_task_makes_the_device_busy() {
+    let (_server, client) = answering(|| {
+        Reply::icrd(
+            503,
+            "There is an active asynchronous task executing.",
+            32_964_609,
+        )
+    })
+    .await;
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::DEVICE_BUSY);
+    assert!(error.is_retryable());
+}
+
+#[test]
+fn debug_output_of_a_client_is_its_address() {
+    let config = DeviceConfig {
+        host: "192.0.2.11".into(),
+        port: 443,
+        server_name: None,
+        trust: crate::Trust::Bundle(crate::testing::Authority::new("CA").pem().into_bytes()),
+        credentials: crate::Credentials {
+            username: "admin".into(),
+            password: crate::testing::PASSWORD.into(),
+            login_provider: "tmos".into(),
+        },
+    };
+    assert_eq!(
+        format!("{:?}", Client::new(config).unwrap()),
+        r#"Client("192.0.2.11:443")"#
+    );
+}

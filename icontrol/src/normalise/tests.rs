@@ -1,1 +1,346 @@
+//! Recorded bodies, and bodies that no device should send.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::recorded;
+
+fn mac(text: &str) -> MacAddress {
+    text.parse().unwrap()
+}
+
+fn list(items: &str) -> Result<Listing, Mismatch> {
+    records(format!(r#"{{"kind":"{RECORDS_KIND}",{items}}}"#).as_bytes())
+}
+
+fn path() -> TunnelPath {
+    TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
+}
+
+#[test]
+fn the_recorded_list_is_read() {
+    let listing = records(recorded::RECORDS.as_bytes()).unwrap();
+    let expected: Records = [
+        (
+            mac("0a:0a:c0:a8:c8:41"),
+            "192.168.200.65%0".parse().unwrap(),
+        ),
+        (
+            mac("0a:0a:c0:a8:c8:42"),
+            "192.168.200.66%0".parse().unwrap(),
+        ),
+    ]
+    .into();
+    assert_eq!(listing.records, expected);
+}
+
+#[test]
+fn an_empty_list_comes_with_and_without_items() {
+    assert_eq!(
+        records(recorded::NO_RECORDS.as_bytes()),
+        Ok(Listing::default())
+    );
+    assert_eq!(list(r#""selfLink":"x""#), Ok(Listing::default()));
+}
+
+#[test]
+fn what_is_no_list_of_records_is_not_an_empty_one() {
+    for body in [
+        "",
+        "null",
+        "{}",
+        "[]",
+        "<html></html>",
+        r#"{"items":[]}"#,
+        r#"{"kind":"x","items":[]}"#,
+    ] {
+        assert!(records(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn a_page_is_not_taken_for_the_list() {
+    let paged = list(r#""items":[],"nextLink":"https://localhost/mgmt/tm/x?%24skip=30""#);
+    assert_eq!(paged, Err(Mismatch::Paged));
+}
+
+#[test]
+fn a_record_is_addressed_as_the_device_spells_it() {
+    let listing = list(
+        r#""items":[{"name":"0A-0A-C0-A8-C8-41","endpoint":"192.168.200.65"},{"name":"0a:0a:c0:a8:c8:42","endpoint":"192.168.200.66%7"}]"#,
+    )
+    .unwrap();
+    let odd = mac("0a:0a:c0:a8:c8:41");
+    assert_eq!(listing.records[&odd], "192.168.200.65%0".parse().unwrap());
+    assert_eq!(listing.name_of(odd).as_str(), "0A-0A-C0-A8-C8-41");
+    assert_eq!(
+        listing.name_of(mac("0A:0A:C0:A8:C8:42")).as_str(),
+        "0a:0a:c0:a8:c8:42"
+    );
+    assert_eq!(
+        listing.name_of(mac("0A:0A:00:00:00:01")).as_str(),
+        "0a:0a:00:00:00:01"
+    );
+}
+
+#[test]
+fn a_record_that_does_not_parse_fails_the_list_and_is_not_quoted() {
+    for (item, what) in [
+        (r#"{"name":"canary","endpoint":"10.0.0.1"}"#, "MAC address"),
+        (
+            r#"{"name":"0a:0a:c0:a8:c8:41","endpoint":"canary"}"#,
+            "endpoint",
+        ),
+        (
+            r#"{"name":"0a:0a:c0:a8:c8:41","endpoint":null}"#,
+            "endpoint",
+        ),
+        (r#"{"name":"0a:0a:c0:a8:c8:41"}"#, "endpoint"),
+    ] {
+        let good = r#"{"name":"0a:0a:c0:a8:c8:42","endpoint":"10.0.0.2"}"#;
+        let error = list(&format!(r#""items":[{good},{item}]"#)).unwrap_err();
+        assert_eq!(error, Mismatch::Record { index: 1, what }, "{item}");
+        assert!(!error.to_string().contains("canary"));
+    }
+    let error = list(r#""items":[{"name":"canary","endpoint":7}]"#).unwrap_err();
+    assert!(matches!(error, Mismatch::Json { .. }), "{error}");
+    assert!(!error.to_string().contains("canary"));
+}
+
+#[test]
+fn two_spellings_of_one_mac_are_a_duplicate() {
+    let twice = list(
+        r#""items":[{"name":"0a:0a:c0:a8:c8:41","endpoint":"10.0.0.1"},{"name":"0A:0A:C0:A8:C8:41","endpoint":"10.0.0.1"}]"#,
+    );
+    assert_eq!(twice, Err(Mismatch::DuplicateRecord { index: 1 }));
+}
+
+#[test]
+fn an_answer_about_another_record_is_refused() {
+    let name = RecordName::from(mac("0a:0a:c0:a8:c8:42"));
+    let other = record(recorded::RECORD.as_bytes(), &name);
+    assert_eq!(other, Err(Mismatch::OtherObject { resource: "record" }));
+}
+
+#[test]
+fn a_unit_is_ready_only_if_every_entry_says_so() {
+    assert_eq!(not_ready(recorded::READY.as_bytes()), Ok(None));
+    let waiting = recorded::READY.replace(
+        r#""licenseReady":{"description":"yes"}"#,
+        r#""licenseReady":{"description":"no"}"#,
+    );
+    let cause = "`licenseReady` is not `yes`".to_owned();
+    assert_eq!(not_ready(waiting.as_bytes()), Ok(Some(cause)));
+    for nothing in [
+        r#"{"entries":{}}"#,
+        "{}",
+        r#"{"entries":{"a":{"nestedStats":{}}}}"#,
+    ] {
+        assert!(
+            not_ready(nothing.as_bytes()).unwrap().is_some(),
+            "{nothing}"
+        );
+    }
+}
+
+#[test]
+fn of_two_units_the_one_that_answers_is_read() {
+    let peer = recorded::DEVICE
+        .replace(r#""selfDevice":"true""#, r#""selfDevice":"false""#)
+        .replace("bigip01", "bigip02");
+    let body = recorded::devices(&[&peer, recorded::DEVICE]);
+    let (identity, hostname, failover) = unit(body.as_bytes()).unwrap();
+    assert_eq!(identity.device_name, "bigip01.lab.local");
+    assert_eq!(identity.base_mac, "00:0c:29:35:0d:bd");
+    assert_eq!(hostname, "bigip01.lab.local");
+    assert_eq!(failover, FailoverState::Active);
+}
+
+#[test]
+fn a_unit_without_identity_is_refused() {
+    let without = recorded::DEVICE.replace("baseMac", "otherMac");
+    let missing = |property| {
+        Err(Mismatch::Property {
+            resource: "list of devices",
+            property,
+        })
+    };
+    assert_eq!(
+        unit(recorded::devices(&[&without]).as_bytes()),
+        missing("baseMac")
+    );
+    assert_eq!(
+        unit(recorded::devices(&[]).as_bytes()),
+        missing("selfDevice")
+    );
+}
+
+#[test]
+fn a_failover_state_that_is_not_known_is_unknown() {
+    for (word, state) in [
+        ("standby", FailoverState::Standby),
+        ("forced-offline", FailoverState::ForcedOffline),
+        ("offline", FailoverState::Offline),
+        ("dancing", FailoverState::Unknown),
+    ] {
+        let device = recorded::DEVICE.replace(r#""active""#, &format!(r#""{word}""#));
+        assert_eq!(
+            unit(recorded::devices(&[&device]).as_bytes()).unwrap().2,
+            state,
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn a_local_address_keeps_its_route_domain() {
+    let local = |text: &str| {
+        let body = recorded::tunnel("vxlan", text);
+        tunnel(body.as_bytes(), &path()).unwrap().local_address
+    };
+    assert_eq!(
+        local("192.168.11.23%1"),
+        Some("192.168.11.23%1".parse().unwrap())
+    );
+    assert_eq!(
+        local("192.168.11.23"),
+        Some("192.168.11.23%0".parse().unwrap())
+    );
+    for none in ["any", "any6", "any6%1", "0.0.0.0", "::", ""] {
+        assert_eq!(local(none), None, "{none}");
+    }
+}
+
+#[test]
+fn the_answer_about_another_tunnel_is_refused() {
+    let other = TunnelPath::new("Common".parse().unwrap(), "other".parse().unwrap());
+    let body = recorded::tunnel("vxlan", "10.0.0.1");
+    assert_eq!(
+        tunnel(body.as_bytes(), &other),
+        Err(Mismatch::OtherObject { resource: "tunnel" })
+    );
+}
+
+#[test]
+fn the_kind_of_a_profile_is_read_from_its_link() {
+    let kind = |kind: &str| {
+        let body = recorded::tunnel(kind, "10.0.0.1");
+        tunnel(body.as_bytes(), &path()).map(|facts| facts.encapsulation)
+    };
+    assert_eq!(kind("vxlan"), Ok(Encapsulation::Vxlan));
+    assert_eq!(kind("geneve"), Ok(Encapsulation::Geneve));
+    assert_eq!(kind("ipsec"), Ok(Encapsulation::Other("ipsec".into())));
+    assert!(kind("").is_err());
+}
+
+#[test]
+fn a_profile_name_that_could_harm_a_terminal_is_refused() {
+    let body = recorded::tunnel("vxlan", "any").replace("/Common/cilium\"", "/Common/\\u001b[2J\"");
+    let unusable = Mismatch::Property {
+        resource: "tunnel",
+        property: "profile",
+    };
+    assert_eq!(tunnel(body.as_bytes(), &path()), Err(unusable));
+}
+
+#[test]
+fn a_vxlan_profile_that_speaks_another_protocol_is_not_vxlan() {
+    let body = recorded::tunnel("vxlan", "10.0.0.1");
+    let mut facts = tunnel(body.as_bytes(), &path()).unwrap();
+    let gpe = recorded::VXLAN.replace(
+        r#""encapsulationType":"vxlan""#,
+        r#""encapsulationType":"vxlan-gpe""#,
+    );
+    add_profile(&mut facts, gpe.as_bytes()).unwrap();
+    assert_eq!(
+        facts.encapsulation,
+        Encapsulation::Other("vxlan-gpe".into())
+    );
+}
+
+#[test]
+fn a_token_that_does_not_fit_a_header_is_refused() {
+    for token in ["", "a b", "a/b", "a\\r\\nX: y", "ä"] {
+        let body = format!(r#"{{"token":{{"token":"{token}","timeout":1200}}}}"#);
+        assert!(login(body.as_bytes()).is_err(), "{token}");
+    }
+    for body in ["", "null", "{}", "<html></html>", r#"{"token":"ABC"}"#] {
+        assert!(login(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+/// Any JSON, a few levels deep, with the keys that the parsers look for.
+fn json() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        Just("kind"),
+        Just("items"),
+        Just("name"),
+        Just("endpoint"),
+        Just("entries"),
+        Just("nestedStats"),
+        Just("description"),
+        Just("Version"),
+        Just("token"),
+        Just("selfDevice"),
+        Just("fullPath"),
+        Just("profileReference"),
+        Just("link"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+        Just(Value::from(RECORDS_KIND)),
+        Just(Value::from("0a:0a:c0:a8:c8:41")),
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        let object = prop::collection::vec((key.clone(), inner.clone()), 0..6).prop_map(|pairs| {
+            Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+        });
+        prop_oneof![
+            prop::collection::vec(inner, 0..6).prop_map(Value::Array),
+            object
+        ]
+    })
+}
+
+fn parse_as_everything(body: &[u8]) {
+    let name = RecordName::from(MacAddress::new([2; 6]));
+    let _ = (
+        login(body).is_ok(),
+        records(body),
+        record(body, &name),
+        not_ready(body),
+    );
+    let _ = (version(body), unit(body), tunnel(body, &path()));
+    let _ = with_records(body, &path(), &Records::new());
+    if let Ok(mut facts) = tunnel(recorded::tunnel("vxlan", "any").as_bytes(), &path()) {
+        let _ = add_profile(&mut facts, body);
+    }
+}
+
+proptest! {
+    #[test]
+    fn reading_back_a_written_record_gives_the_same(
+        octets: [u8; 6], address: std::net::IpAddr, number in 0_u32..65535
+    ) {
+        let route_domain = bigip_tunnel_core::endpoint::RouteDomain::new(number).unwrap();
+        let mac = MacAddress::new(octets);
+        let endpoint = Endpoint { address, route_domain };
+        let body = render(&new_record(FdbRecord { mac, endpoint }));
+        prop_assert_eq!(record(&body, &RecordName::from(mac)), Ok(endpoint));
+        let listed = list(&format!(r#""items":[{}]"#, String::from_utf8(body).unwrap())).unwrap();
+        prop_assert_eq!(listed.records, Records::from([(mac, endpoint)]));
+    }
+
+    #[test]
+    fn no_json_makes_a_parser_panic(value in json()) {
+        parse_as_everything(value.to_string().as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_make_a_parser_panic(bytes: Vec<u8>) {
+        parse_as_everything(&bytes);
+    }
+}

@@ -1,1 +1,288 @@
+//! Logins, tokens and their ends, against a server with a script.
 
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::*;
+use crate::client::Client;
+use crate::testing::{PASSWORD, Reply, Seen, Server, recorded, short_limits};
+
+fn path() -> TunnelPath {
+    TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
+}
+
+fn empty(_: &Seen, _: usize) -> Reply {
+    Reply::ok(recorded::NO_RECORDS)
+}
+
+/// Puts the clock forward, without sockets noticing that it stood still.
+async fn let_pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn nothing_is_dialled_before_the_first_call() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    client.logout().await;
+    assert!(!client.has_logged_in());
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_carries_the_token_and_nothing_else_that_identifies() {
+    let server = Server::with_login(|_, _| {
+        let cookie = "Set-Cookie: BIGIPAuthCookie=opaque; path=/; Secure; HttpOnly".to_owned();
+        Reply::With(200, cookie, recorded::NO_RECORDS.into())
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    client.records(&path()).await.unwrap();
+    assert!(client.has_logged_in());
+
+    let seen = server.seen();
+    let body: serde_json::Value = serde_json::from_str(&seen[0].body).unwrap();
+    let expected =
+        serde_json::json!({"username":"admin","password":PASSWORD,"loginProviderName":"tmos"});
+    assert_eq!(body, expected);
+    assert_eq!(seen[0].header("x-f5-auth-token"), None);
+    assert_eq!(seen[0].header("content-type"), Some("application/json"));
+    assert_eq!(seen.len(), 3, "one login for both calls");
+    for call in &seen[1..] {
+        assert_eq!(call.header("x-f5-auth-token"), Some("TOKEN0"));
+    }
+    for call in &seen {
+        assert_eq!(call.header("authorization"), None);
+        assert_eq!(call.header("cookie"), None);
+        assert_eq!(
+            call.header("user-agent"),
+            Some(concat!("bigip-tunnel/", env!("CARGO_PKG_VERSION")))
+        );
+        assert!(!call.line.contains("ver="));
+    }
+}
+
+#[tokio::test]
+async fn callers_at_the_same_time_share_one_login() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    let path = path();
+    let (a, b, c) = tokio::join!(
+        client.records(&path),
+        client.records(&path),
+        client.records(&path)
+    );
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_tried_again_however_often_asked() {
+    let server = Server::start(|_, _| Reply::Body(401, recorded::LOGIN_REFUSED.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..5 {
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::LoginRefused);
+        assert_eq!(error.reason(), reason::AUTHENTICATION_FAILED);
+        assert!(!error.is_retryable());
+        let_pass(Duration::from_secs(3_600)).await;
+    }
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn asking_again_and_again_makes_no_third_refusal_in_15_minutes() {
+    let server = Server::start(|_, _| Reply::Body(401, recorded::LOGIN_REFUSED.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..5 {
+        client.allow_login();
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::LoginRefused);
+    }
+    assert_eq!(server.logins(), 2);
+    let_pass(Duration::from_secs(15 * 60)).await;
+    client.records(&path()).await.unwrap_err();
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_login_provider_is_told_from_a_wrong_password() {
+    let server = Server::start(|_, _| Reply::restjavad(401, "loginProviderName is invalid.")).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..2 {
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::UnknownLoginProvider);
+    }
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_that_worked_once_is_tried_again_after_five_minutes() {
+    // The token ends, the password was changed meanwhile, and then changed back.
+    let server = Server::start(|seen, before| match (seen.is_login(), before) {
+        (true, 1) => Reply::Body(401, recorded::LOGIN_REFUSED.into()),
+        (true, _) => Reply::login(&format!("TOKEN{before}")),
+        (false, 1) => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
+        (false, _) => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    assert_eq!(
+        *client.records(&path()).await.unwrap_err().kind(),
+        ErrorKind::LoginRefused
+    );
+    let requests = server.seen().len();
+    let_pass(Duration::from_secs(4 * 60)).await;
+    assert_eq!(
+        *client.records(&path()).await.unwrap_err().kind(),
+        ErrorKind::LoginRefused
+    );
+    assert_eq!(server.seen().len(), requests, "not dialled before its time");
+    let_pass(Duration::from_secs(60)).await;
+    client.records(&path()).await.unwrap();
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn a_401_leads_to_one_new_login_and_one_more_try() {
+    let server = Server::with_login(|_, before| match before {
+        0 => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
+        _ => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    let records = "GET /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records";
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /mgmt/shared/authn/login",
+            records,
+            "POST /mgmt/shared/authn/login",
+            "DELETE /mgmt/shared/authz/tokens/TOKEN0",
+            records,
+        ]
+    );
+    let seen = server.seen();
+    assert_eq!(seen[3].header("x-f5-auth-token"), Some("TOKEN1"));
+    assert_eq!(seen[4].header("x-f5-auth-token"), Some("TOKEN1"));
+}
+
+#[tokio::test]
+async fn tokens_that_are_never_accepted_make_no_login_loop() {
+    let server = Server::with_login(|_, _| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::TokenRefused);
+    assert_eq!(error.reason(), reason::AUTHENTICATION_FAILED);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_missing_right_leads_to_no_new_login() {
+    let server = Server::with_login(|_, _| Reply::Body(401, recorded::FORBIDDEN.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::AUTHORIZATION_FAILED);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_replaced_before_it_ends_and_the_old_one_deleted() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    let_pass(Duration::from_secs(1_200 - 120)).await;
+    client.records(&path()).await.unwrap();
+    let lines = server.lines();
+    assert_eq!(lines[2], "POST /mgmt/shared/authn/login");
+    assert_eq!(lines[3], "DELETE /mgmt/shared/authz/tokens/TOKEN0");
+    assert_eq!(server.seen()[4].header("x-f5-auth-token"), Some("TOKEN1"));
+    assert_eq!(lines.len(), 5);
+}
+
+#[tokio::test]
+async fn a_logout_deletes_the_token_and_a_later_call_logs_in_again() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    client.logout().await;
+    client.logout().await;
+    assert_eq!(server.lines()[2], "DELETE /mgmt/shared/authz/tokens/TOKEN0");
+    assert_eq!(server.seen()[2].header("x-f5-auth-token"), Some("TOKEN0"));
+    assert_eq!(
+        server.seen().len(),
+        3,
+        "the second logout has nothing to do"
+    );
+    client.records(&path()).await.unwrap();
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_logout_that_is_not_answered_ends_by_itself() {
+    let server = Server::start(|seen, _| match seen.line.split(' ').next() {
+        Some("POST") => Reply::login("TOKEN"),
+        Some("DELETE") => Reply::Stall,
+        _ => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    client.records(&path()).await.unwrap();
+    client.logout().await;
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_token_is_no_login() {
+    for body in [
+        "",
+        "null",
+        "<html>login</html>",
+        "{}",
+        r#"{"token":{"token":""}}"#,
+    ] {
+        let server = Server::start(move |_, _| Reply::ok(body)).await;
+        let client = Client::new(server.config()).unwrap();
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(error.reason(), reason::PROTOCOL_ERROR, "{body}");
+        assert!(!client.has_logged_in());
+        assert_eq!(server.seen().len(), 1, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_with_too_many_tokens_waits_a_minute() {
+    let text = "user admin has reached maximum active login tokens";
+    let server = Server::start(move |_, _| Reply::restjavad(400, text)).await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::TOO_MANY_TOKENS);
+    assert!(error.is_retryable());
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn a_device_that_is_starting_does_not_count_as_a_refused_login() {
+    let server = Server::start(|seen, before| match (seen.is_login(), before) {
+        (true, 0) => Reply::Body(503, recorded::RESTARTING.into()),
+        (true, 1) => Reply::restjavad(404, "Public URI path not registered: /shared/authn/login"),
+        (true, _) => Reply::login("TOKEN"),
+        _ => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..2 {
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+    }
+    client.records(&path()).await.unwrap();
+}

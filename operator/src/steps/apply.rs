@@ -343,10 +343,7 @@ impl Writer<'_> {
                 .map_err(|error| stop_for(&error))?;
             found.extend(record.map(|endpoint| (mac, endpoint)));
             if let Some(listing) = &mut self.state.listing {
-                match record {
-                    Some(endpoint) => listing.records.insert(mac, endpoint),
-                    None => listing.records.remove(&mac),
-                };
+                listing.note(mac, record);
             }
         }
         Ok(found)

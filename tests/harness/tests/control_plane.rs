@@ -1,6 +1,6 @@
 //! The harness on itself: a control plane starts, serves, and leaves nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+#![expect(clippy::unwrap_used, reason = "functions that tests share may fail them")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

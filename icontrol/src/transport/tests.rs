@@ -1,0 +1,430 @@
+//! Against a server that misbehaves: TLS, redirects, sizes, deadlines, broken connections.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Mutex;
+
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::vocabulary::reason;
+use rcgen::{CertificateParams, date_time_ymd};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::client::Client;
+use crate::config::Trust;
+use crate::error::CertificateProblem;
+use crate::testing::{Authority, PASSWORD, Reply, Server, recorded, short_limits};
+
+fn path() -> TunnelPath {
+    TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
+}
+
+fn record() -> bigip_tunnel_core::record::FdbRecord {
+    bigip_tunnel_core::record::FdbRecord {
+        mac: "0a:0a:c0:a8:c8:41".parse().unwrap(),
+        endpoint: "192.168.200.65%0".parse().unwrap(),
+    }
+}
+
+fn localhost_certificate() -> CertificateParams {
+    CertificateParams::new(["127.0.0.1".to_owned()]).unwrap()
+}
+
+/// What a client that trusts the server's CA makes of this certificate.
+async fn problem_with(params: CertificateParams) -> ErrorKind {
+    let server = Server::with_certificate(params, |_, _| Reply::login("T")).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::CERTIFICATE_INVALID);
+    assert!(
+        server.seen().is_empty(),
+        "nothing may be sent before the certificate stood up"
+    );
+    error.kind().clone()
+}
+
+/// The same for a client that trusts only another CA, of this name.
+async fn problem_trusting(ca: &str) -> ErrorKind {
+    let server = Server::start(|_, _| Reply::login("T")).await;
+    let mut config = server.config();
+    config.trust = Trust::Bundle(Authority::new(ca).pem().into_bytes());
+    let error = Client::new(config)
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::CERTIFICATE_INVALID);
+    assert!(
+        server.seen().is_empty(),
+        "nothing may be sent before the certificate stood up"
+    );
+    error.kind().clone()
+}
+
+#[tokio::test]
+async fn a_device_of_an_unknown_ca_sees_no_request() {
+    let problem = CertificateProblem::UnknownIssuer;
+    assert_eq!(
+        problem_trusting("another CA").await,
+        ErrorKind::CertificateInvalid(problem)
+    );
+}
+
+#[tokio::test]
+async fn a_ca_of_the_same_name_with_another_key_is_not_trusted() {
+    let problem = CertificateProblem::WrongSignature;
+    assert_eq!(
+        problem_trusting("CA of the server").await,
+        ErrorKind::CertificateInvalid(problem)
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_names_the_expected_one() {
+    let params = CertificateParams::new(["bigip-a.example".to_owned()]).unwrap();
+    let problem = CertificateProblem::WrongName {
+        expected: "127.0.0.1".into(),
+    };
+    assert_eq!(
+        problem_with(params).await,
+        ErrorKind::CertificateInvalid(problem)
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_says_so() {
+    let mut params = localhost_certificate();
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(2002, 1, 1);
+    let problem = CertificateProblem::Expired;
+    assert_eq!(
+        problem_with(params).await,
+        ErrorKind::CertificateInvalid(problem)
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_future_says_so() {
+    let mut params = localhost_certificate();
+    params.not_before = date_time_ymd(2201, 1, 1);
+    params.not_after = date_time_ymd(2202, 1, 1);
+    let problem = CertificateProblem::NotValidYet;
+    assert_eq!(
+        problem_with(params).await,
+        ErrorKind::CertificateInvalid(problem)
+    );
+}
+
+#[tokio::test]
+async fn the_server_name_replaces_the_host_in_the_certificate_check() {
+    let params = CertificateParams::new(["bigip-a.example".to_owned()]).unwrap();
+    let server = Server::with_certificate(params, |seen, _| {
+        if seen.is_login() {
+            Reply::login("T")
+        } else {
+            Reply::ok(recorded::NO_RECORDS)
+        }
+    })
+    .await;
+    let mut config = server.config();
+    config.server_name = Some("bigip-a.example".into());
+    Client::new(config).unwrap().records(&path()).await.unwrap();
+}
+
+/// A server that sends every request on to another place: itself, so that only the client's own rule
+/// keeps it from going there.
+async fn redirecting(status: u16, after_login: bool) -> Server {
+    Server::start(move |seen, _| {
+        if after_login && seen.is_login() {
+            Reply::login("T")
+        } else {
+            let host = seen.header("host").unwrap();
+            let location = format!("Location: https://{host}/elsewhere");
+            Reply::With(status, location, String::new())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let server = redirecting(status, true).await;
+        let client = Client::new(server.config()).unwrap();
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(
+            *error.kind(),
+            ErrorKind::Protocol(Mismatch::Redirect { status })
+        );
+        assert_eq!(server.seen().len(), 2, "{:?}", server.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_redirected_takes_no_password_along() {
+    let server = redirecting(307, false).await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ErrorKind::Protocol(Mismatch::Redirect { status: 307 })
+    );
+    assert_eq!(server.seen().len(), 1, "{:?}", server.lines());
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_given_up() {
+    let server = Server::with_login(|_, _| Reply::Endless).await;
+    let limits = Limits {
+        body_bytes: 1 << 20,
+        ..Limits::default()
+    };
+    let client = Client::with_limits(server.config(), limits).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Protocol(Mismatch::TooLarge));
+    assert!(!error.is_uncertain());
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert!(error.is_uncertain());
+}
+
+#[tokio::test]
+async fn a_read_that_is_not_answered_times_out_and_is_certain() {
+    let server = Server::with_login(|_, _| Reply::Stall).await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert!(error.is_retryable() && !error.is_uncertain());
+    let device = server.config().authority().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("{device}: no answer within 0.3 s")
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_is_uncertain_and_not_sent_again() {
+    let server = Server::with_login(|_, _| Reply::Stall).await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert!(error.is_uncertain());
+    assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
+}
+
+#[tokio::test]
+async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
+    // Also on a connection that was used before, where a client might think that it was stale.
+    let server = Server::with_login(|_, _| Reply::Drop).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+    assert!(error.is_uncertain());
+    assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
+}
+
+#[tokio::test]
+async fn a_write_that_a_device_fails_on_is_uncertain() {
+    let server = Server::with_login(|_, _| Reply::icrd(500, "01070734:3: odd", 3)).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::SERVER_ERROR);
+    assert!(error.is_uncertain());
+    assert!(!client.records(&path()).await.unwrap_err().is_uncertain());
+}
+
+#[tokio::test]
+async fn a_write_that_was_never_sent_is_certain() {
+    let server = Server::start(|_, _| Reply::Stall).await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert!(!error.is_uncertain(), "only the login was sent");
+}
+
+#[tokio::test]
+async fn half_a_body_is_never_taken_for_an_answer() {
+    let server = Server::with_login(|_, _| Reply::CutBody(recorded::NO_RECORDS.into())).await;
+    let error = Client::new(server.config())
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+}
+
+#[tokio::test]
+async fn a_port_that_nothing_listens_on_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = Server::start(|_, _| Reply::Drop).await;
+    let mut config = server.config();
+    config.port = port;
+    drop(listener);
+    let client = Client::new(config).unwrap();
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::ConnectionRefused);
+    assert!(
+        error.to_string().contains(&format!("127.0.0.1:{port}")),
+        "{error}"
+    );
+    assert!(!error.is_uncertain());
+}
+
+#[tokio::test]
+async fn a_write_that_found_no_connection_is_certain() {
+    let server = Server::with_login(|_, _| {
+        Reply::With(200, "Connection: close".into(), recorded::NO_RECORDS.into())
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    server.stop().await;
+    let error = client.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::ConnectionRefused);
+    assert!(!error.is_uncertain());
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_ends_at_the_connect_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start(|_, _| Reply::Drop).await;
+    let mut config = server.config();
+    config.port = listener.local_addr().unwrap().port();
+    let limits = Limits {
+        connect: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let error = Client::with_limits(config, limits)
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ErrorKind::Timeout {
+            after: Duration::from_millis(200)
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_port_without_tls_is_a_failed_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start(|_, _| Reply::Drop).await;
+    let mut config = server.config();
+    config.port = listener.local_addr().unwrap().port();
+    let plain = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        stream
+    });
+    let error = Client::new(config)
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    plain.abort();
+    assert!(
+        matches!(error.kind(), ErrorKind::ConnectionFailed { cause } if cause.starts_with("TLS: ")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_pause_that_the_device_asks_for_is_kept_to_a_minute() {
+    for (asked, kept) in [("7", Some(7)), ("86400", Some(60)), ("soon", None)] {
+        let header = format!("Retry-After: {asked}");
+        let server = Server::with_login(move |_, _| {
+            Reply::With(503, header.clone(), recorded::RESTARTING.into())
+        })
+        .await;
+        let error = Client::new(server.config())
+            .unwrap()
+            .records(&path())
+            .await
+            .unwrap_err();
+        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert_eq!(
+            error.retry_after(),
+            kept.map(Duration::from_secs),
+            "{asked}"
+        );
+    }
+}
+
+/// Everything that is logged, in one string.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Replies for every path of the client, among them a device that repeats what it was sent.
+fn hostile(before: usize) -> Reply {
+    let echo = format!("01070734:3: you sent {PASSWORD} and CANARYTOKEN0 and CANARYTOKEN1");
+    match before % 5 {
+        0 => Reply::icrd(400, &echo, 3),
+        1 => Reply::restjavad(401, &echo),
+        2 => Reply::Body(503, format!("<html>{echo}</html>")),
+        3 => Reply::ok(&format!(r#"{{"kind":"{echo}","items":["{echo}"]}}"#)),
+        _ => Reply::Drop,
+    }
+}
+
+#[tokio::test]
+async fn no_error_and_no_log_line_holds_a_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let server = Server::start(|seen, before| {
+        if seen.is_login() {
+            Reply::login(&format!("CANARYTOKEN{before}"))
+        } else {
+            hostile(before)
+        }
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let mut shown = format!("{client:?} {:?}", server.config());
+    for _ in 0..10 {
+        let errors = [
+            client.records(&path()).await.err(),
+            client.add_record(&path(), record()).await.err(),
+            client.save().await.err(),
+        ];
+        for error in errors.iter().flatten() {
+            write!(shown, "{error} {error:?}").unwrap();
+        }
+    }
+    client.logout().await;
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("list of records"), "the log was not captured");
+    assert!(
+        server
+            .lines()
+            .iter()
+            .any(|line| line.ends_with("/CANARYTOKEN0"))
+    );
+    for secret in [PASSWORD, "CANARYTOKEN"] {
+        assert!(!shown.contains(secret), "{shown}");
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None);
+    }
+}
