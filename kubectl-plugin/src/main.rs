@@ -1,2 +1,58 @@
-//! Skeleton.
-fn main() {}
+//! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
+//!
+//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. Every verb collects a report (plain,
+//! serialisable data) and renders it; this file only wires the parts together.
+
+mod age;
+mod cli;
+mod cmd;
+mod connection;
+mod context;
+mod error;
+mod render;
+mod report;
+#[cfg(test)]
+mod testing;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Error, Outcome};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    let result = run(&cli, &mut out).and_then(|outcome| {
+        out.flush()?;
+        Ok(outcome)
+    });
+    ExitCode::from(match result {
+        Ok(outcome) => outcome.code(),
+        Err(error) => {
+            // Nobody is left to tell when stderr is closed.
+            let _ = error.tell(&mut io::stderr().lock());
+            error.code()
+        }
+    })
+}
+
+fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
+    // Fails only if a provider is installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Status(args) => {
+                cmd::status::run(&cli.connection, args, out, &mut io::stderr()).await
+            }
+            Command::Fdb(args) => cmd::fdb::run(&cli.connection, args, out).await,
+            Command::Macs(args) => cmd::macs::run(&cli.connection, args, out).await,
+            Command::Version => cmd::version::run(out),
+        }
+    })
+}

@@ -1,0 +1,203 @@
+//! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
+
+use std::net::Ipv4Addr;
+
+use bigip_tunnel_core::endpoint::RouteDomain;
+use bigip_tunnel_core::mac::MacPrefix;
+use clap::builder::styling::Styles;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::connection::Connection;
+
+/// Show how F5 BIG-IP tunnels keep up with the nodes of a cluster.
+///
+/// Exit codes: 0 all is well, 1 something was found (see the output), 2 the command line is wrong,
+/// 3 the cluster cannot be reached or does not allow it.
+#[derive(Parser, Debug)]
+#[command(
+    // kubectl calls the plugin by its file name; people know it by this one.
+    bin_name = "kubectl bigip-tunnel",
+    version,
+    styles = Styles::plain(),
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show whether tunnels are in sync, and what to do if not
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+
+    /// Show every node and its FDB record on every BIG-IP
+    #[command(after_help = FDB_EXAMPLES)]
+    Fdb(FdbArgs),
+
+    /// Derive the FDB records of node addresses
+    #[command(after_help = MACS_EXAMPLES)]
+    Macs(MacsArgs),
+
+    /// Print the version of the plugin
+    Version,
+}
+
+/// Examples of `status`. Every line without `#` is run through the parser by a test.
+pub(crate) const STATUS_EXAMPLES: &str = "\
+Examples:
+  # Show all tunnels of the current namespace
+  kubectl bigip-tunnel status
+
+  # Show one tunnel with its BIG-IPs
+  kubectl bigip-tunnel status prod-east -n bigip
+
+  # Show the tunnels of all namespaces as JSON
+  kubectl bigip-tunnel status -A -o json";
+
+/// Examples of `fdb`.
+pub(crate) const FDB_EXAMPLES: &str = "\
+Examples:
+  # Show the records of a tunnel
+  kubectl bigip-tunnel fdb prod-east -n bigip
+
+  # Show them with their endpoints
+  kubectl bigip-tunnel fdb prod-east -n bigip -o wide";
+
+/// Examples of `macs`.
+pub(crate) const MACS_EXAMPLES: &str = "\
+Examples:
+  # Derive the record of one node, without a cluster
+  kubectl bigip-tunnel macs 10.169.72.239
+
+  # Print the records of all nodes of the cluster as a BIG-IP lists them
+  kubectl bigip-tunnel macs -o tmsh
+
+  # Derive a record in route domain 20
+  kubectl bigip-tunnel macs 10.169.72.239 --route-domain 20";
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Name of the tunnel; without it, all tunnels are shown
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<TableFormat>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FdbArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<TableFormat>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MacsArgs {
+    /// IPv4 addresses of nodes; without them, the nodes of the cluster are asked for theirs
+    #[arg(value_name = "IP")]
+    pub(crate) addresses: Vec<Ipv4Addr>,
+
+    /// First two octets of the MAC addresses (spec.fdb.macPrefix)
+    #[arg(long, default_value_t = MacPrefix::DEFAULT)]
+    pub(crate) prefix: MacPrefix,
+
+    /// Route domain of the endpoints: that of the tunnel's local address
+    #[arg(long, default_value_t = RouteDomain::ZERO)]
+    pub(crate) route_domain: RouteDomain,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<RecordFormat>,
+}
+
+/// How a report that has a table can be printed; `Wide` is the table with more columns.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableFormat {
+    Wide,
+    Json,
+    Yaml,
+}
+
+/// How records can be printed; `Tmsh` is the form of `tmsh list net fdb tunnel`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordFormat {
+    Tmsh,
+    Json,
+    Yaml,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(
+            line.trim()
+                .replace("kubectl bigip-tunnel", "plugin")
+                .split_whitespace(),
+        )
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_typed() {
+        for examples in [STATUS_EXAMPLES, FDB_EXAMPLES, MACS_EXAMPLES] {
+            let mut lines = examples
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with("kubectl"));
+            assert!(lines.clone().count() >= 2);
+            assert!(lines.all(|line| parse(line).is_ok()), "{examples}");
+        }
+    }
+
+    #[test]
+    fn kubectls_flags_may_stand_before_and_behind_the_verb() {
+        for line in [
+            "plugin --context c -n bigip --as me --as-group a --as-group b status",
+            "plugin status --context c -n bigip --as me --as-group a --as-group b",
+        ] {
+            let connection = parse(line).unwrap().connection;
+            assert_eq!(connection.context.as_deref(), Some("c"));
+            assert_eq!(connection.namespace.as_deref(), Some("bigip"));
+            assert_eq!(connection.impersonate.as_deref(), Some("me"));
+            assert_eq!(connection.impersonate_groups, ["a", "b"]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for line in [
+            "plugin macs 10.0.0",
+            "plugin macs fd00::1",
+            "plugin macs --prefix 00:50 10.0.0.1",
+            "plugin macs --route-domain 65535 10.0.0.1",
+            "plugin macs -o wide",
+            "plugin fdb",
+            "plugin status -o tmsh",
+            "plugin status -A -n bigip",
+            "plugin status --request-timeout soon",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

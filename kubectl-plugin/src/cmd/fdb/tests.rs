@@ -1,0 +1,325 @@
+//! What `fdb` prints, and how it exits.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{MACS, Tunnel, condition, device, device_down, node, nodes, now, printed};
+
+fn report(tunnel: Tunnel, nodes: &[NodeView]) -> FdbReport {
+    FdbReport::new(&tunnel.object(), nodes).unwrap()
+}
+
+fn shown(report: &FdbReport, format: Option<TableFormat>) -> String {
+    printed(|out| write(report, format, now(), out))
+}
+
+#[test]
+fn a_healthy_tunnel_is_ok_everywhere() {
+    let report = report(Tunnel::healthy("prod-east"), &nodes());
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_snapshot!(shown(&report, None), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok
+    3 nodes; records: 6 ok
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+    assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok        10.169.72.239%0
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok        10.169.72.233%0
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok        10.169.72.240%0
+    3 nodes; records: 6 ok
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn a_unit_that_does_not_answer_shows_what_was_last_known() {
+    let tunnel = Tunnel::new("prod-west")
+        .device(device("bigip-c", "192.0.2.13", "Active"))
+        .device(device_down("bigip-d", "192.0.2.14"))
+        .claim(&["bigip-c"], "Owned", &MACS)
+        .claim(&["bigip-d"], "Owned", &MACS[..2]);
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    NODE        ADDRESS         MAC                 BIGIP-C   BIGIP-D
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok?
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok?
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        unknown
+    3 nodes; records: 5 ok, 1 unknown
+    ?: last known, the BIG-IP could not be verified since
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn a_unit_without_its_tunnel_is_not_taken_for_verified() {
+    let mut gone = device("bigip-b", "192.0.2.12", "Active");
+    gone["conditions"][1] = condition("Programmed", "False", "TunnelNotFound", "no such tunnel");
+    let tunnel = Tunnel::new("prod-east")
+        .device(gone)
+        .claim(&["bigip-b"], "Owned", &MACS);
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert!(shown(&report, None).contains("10.169.72.239   0a:0a:0a:a9:48:ef   ok?"));
+}
+
+/// A unit at work: these problems, and these claims besides.
+fn at_work(problems: &Value) -> Value {
+    let mut device = device("bigip-a", "192.0.2.11", "Active");
+    device["conditions"][1] = condition("Programmed", "False", "Progressing", "at work");
+    device["problems"] = problems.clone();
+    device["records"]["missing"] = json!(problems.as_array().unwrap().len());
+    device
+}
+
+#[test]
+fn every_way_in_which_a_record_can_be_wrong_has_its_word() {
+    let nodes = [
+        node("claimed", Some("10.0.0.1")),
+        node("conflicting", Some("10.0.0.2")),
+        node("incorrect", Some("10.0.0.3")),
+        node("lost", Some("10.0.0.4")),
+        node("new", Some("10.0.0.5")),
+        node("own", Some("10.169.72.34")),
+        node("unclaimed", Some("10.0.0.6")),
+        node("without", None),
+    ];
+    let problems = json!([
+        {"mac": "0a:0a:0a:00:00:02", "endpoint": "10.9.9.9%0", "kind": "Conflict"},
+        {"mac": "0a:0a:0a:00:00:03", "endpoint": "10.0.0.3%0", "kind": "Incorrect"},
+        {"mac": "0a:0a:0a:00:00:04", "endpoint": "10.0.0.4%0", "kind": "Missing"},
+        {"mac": "0a:0a:0a:00:00:05", "endpoint": "10.0.0.5%0", "kind": "Missing"},
+    ]);
+    let owned = [
+        "0a:0a:0a:00:00:01",
+        "0a:0a:0a:00:00:03",
+        "0a:0a:0a:00:00:04",
+    ];
+    let tunnel = Tunnel::new("prod-east")
+        .device(at_work(&problems))
+        .claim(&["bigip-a"], "Owned", &owned)
+        .claim(&["bigip-a"], "Pending", &["0a:0a:0a:00:00:05"]);
+    let report = report(tunnel, &nodes);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
+    NODE          ADDRESS        MAC                 BIGIP-A     ENDPOINT
+    claimed       10.0.0.1       0a:0a:0a:00:00:01   ok          10.0.0.1%0
+    conflicting   10.0.0.2       0a:0a:0a:00:00:02   conflict    10.9.9.9%0
+    incorrect     10.0.0.3       0a:0a:0a:00:00:03   incorrect   10.0.0.3%0
+    lost          10.0.0.4       0a:0a:0a:00:00:04   missing     10.0.0.4%0
+    new           10.0.0.5       0a:0a:0a:00:00:05   pending     10.0.0.5%0
+    own           10.169.72.34   0a:0a:0a:a9:48:22   own         <unknown>
+    unclaimed     10.0.0.6       0a:0a:0a:00:00:06   missing     10.0.0.6%0
+    without       <none>         <none>              skipped     <none>
+    8 nodes, 1 skipped; records: 1 ok, 1 pending, 2 missing, 1 incorrect, 1 conflict
+    conflicting: on bigip-a the record leads to 10.9.9.9%0
+    without: NodeAddressMissing: the node lists no InternalIP
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn a_node_that_left_is_shown_until_its_record_is_gone() {
+    let tunnel = Tunnel::healthy("prod-east")
+        .claim(&["bigip-a"], "Leaving", &["0a:0a:0a:a9:48:11"])
+        .claim(
+            &["bigip-b"],
+            "Owned",
+            &["0a:0a:0a:a9:48:11", "0a:0a:0a:a9:48:12"],
+        )
+        .with(
+            "/status/leavingNodes",
+            &json!([{
+                "name": "worker-09",
+                "address": "10.169.72.17",
+                "since": "2026-11-22T06:39:22Z",
+                "removableAt": "2026-11-22T06:40:22Z",
+            }]),
+        );
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_snapshot!(shown(&report, None), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok
+    worker-09   10.169.72.17    0a:0a:0a:a9:48:11   leaving   leaving
+    <none>      10.169.72.18    0a:0a:0a:a9:48:12   -         leaving
+    3 nodes; records: 6 ok, 3 leaving
+    worker-09: left, its record goes in 22s
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn records_that_are_not_ours_are_shown_and_are_no_finding() {
+    let mut shared = device("bigip-a", "192.0.2.11", "Active");
+    shared["problems"] = json!([
+        {"mac": "0a:0a:0a:a9:48:4d", "endpoint": "10.169.72.77%0", "kind": "Unclaimed"},
+        {"mac": "52:54:00:11:22:33", "endpoint": "192.0.2.50%0", "kind": "Foreign"},
+    ]);
+    shared["records"]["unclaimed"] = json!(1);
+    shared["records"]["foreign"] = json!(4);
+    let tunnel = Tunnel::new("prod-east")
+        .device(shared)
+        .device(device("bigip-b", "192.0.2.12", "Standby"))
+        .claim(&["bigip-a", "bigip-b"], "Owned", &MACS);
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_snapshot!(shown(&report, None), @"
+    NODE        ADDRESS         MAC                 BIGIP-A     BIGIP-B
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok          ok
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok          ok
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok          ok
+    <none>      10.169.72.77    0a:0a:0a:a9:48:4d   unclaimed   -
+    <none>      192.0.2.50      52:54:00:11:22:33   foreign     -
+    3 nodes; records: 6 ok; 5 not ours and kept
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn where_the_status_names_only_some_problems_no_record_is_sure() {
+    let mut broken = device("bigip-a", "192.0.2.11", "Active");
+    broken["conditions"][1] = condition("Programmed", "False", "Progressing", "at work");
+    broken["records"]["missing"] = json!(2);
+    broken["problems"] =
+        json!([{"mac": MACS[0], "endpoint": "10.169.72.233%0", "kind": "Missing"}]);
+    let tunnel = Tunnel::new("prod-east")
+        .device(broken)
+        .claim(&["bigip-a"], "Owned", &MACS);
+    let text = shown(&report(tunnel, &nodes()), None);
+    assert!(
+        text.contains("worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok?"),
+        "{text}"
+    );
+    assert!(
+        text.contains("worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   missing\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn claims_of_another_object_prove_nothing() {
+    let tunnel = Tunnel::healthy("restored").with("/status/ownership/uid", &json!("u2"));
+    let text = shown(&report(tunnel, &nodes()), None);
+    assert!(
+        text.contains("0a:0a:0a:a9:48:ef   missing   missing"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_tunnel_that_no_operator_has_seen_is_unknown_everywhere() {
+    let tunnel = Tunnel::healthy("new").with("/status", &json!({"observedGeneration": -1}));
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   unknown   unknown   <unknown>
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   unknown   unknown   <unknown>
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   unknown   unknown   <unknown>
+    3 nodes; records: 6 unknown
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn only_selected_nodes_count() {
+    let mut nodes = nodes();
+    nodes[0].selected = false;
+    let tunnel = Tunnel::new("pool")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .claim(&["bigip-a"], "Owned", &[MACS[0], MACS[2]]);
+    let report = report(tunnel, &nodes);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert!(!shown(&report, None).contains("worker-01"));
+}
+
+#[test]
+fn endpoints_lie_in_the_route_domain_of_each_units_tunnel() {
+    let mut elsewhere = device("bigip-b", "192.0.2.12", "Standby");
+    elsewhere["tunnel"]["localAddress"] = json!("10.169.72.36%20");
+    let tunnel = Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .device(elsewhere)
+        .claim(&["bigip-a", "bigip-b"], "Owned", &MACS);
+    let text = shown(&report(tunnel, &nodes()), Some(TableFormat::Wide));
+    assert!(text.contains("10.169.72.239%0,10.169.72.239%20"), "{text}");
+}
+
+#[test]
+fn json_holds_everything_that_the_text_says() {
+    let tunnel = Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .claim(&["bigip-a"], "Owned", &MACS[1..2]);
+    let nodes = [
+        node("worker-01", Some("10.169.72.239")),
+        node("worker-04", None),
+    ];
+    assert_snapshot!(shown(&report(tunnel, &nodes), Some(TableFormat::Json)), @r#"
+    {
+      "apiVersion": "cli.bigip-tunnel.dev/v1",
+      "kind": "FdbReport",
+      "namespace": "bigip",
+      "name": "prod-east",
+      "tunnel": "/Common/flannel_vxlan",
+      "devices": [
+        "bigip-a"
+      ],
+      "rows": [
+        {
+          "node": "worker-01",
+          "address": "10.169.72.239",
+          "mac": "0a:0a:0a:a9:48:ef",
+          "cells": [
+            {
+              "device": "bigip-a",
+              "state": "ok",
+              "verified": true,
+              "endpoint": "10.169.72.239%0"
+            }
+          ]
+        },
+        {
+          "node": "worker-04",
+          "skipped": {
+            "reason": "NodeAddressMissing",
+            "message": "the node lists no InternalIP"
+          },
+          "cells": [
+            {
+              "device": "bigip-a",
+              "state": "skipped",
+              "verified": true
+            }
+          ]
+        }
+      ],
+      "nodes": 2,
+      "extra": 0
+    }
+    "#);
+}
+
+#[test]
+fn yaml_and_json_say_the_same() {
+    let report = report(Tunnel::healthy("prod-east"), &nodes());
+    let json: Value = serde_json::from_str(&shown(&report, Some(TableFormat::Json))).unwrap();
+    let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(TableFormat::Yaml))).unwrap();
+    assert_eq!(json, yaml);
+}
+
+#[test]
+fn a_spec_that_cannot_be_worked_with_is_an_error() {
+    let tunnel = Tunnel::healthy("broken").with("/spec/tunnel/name", &json!("../x"));
+    assert!(matches!(
+        FdbReport::new(&tunnel.object(), &nodes()),
+        Err(InvalidSpec::TunnelName { .. })
+    ));
+}

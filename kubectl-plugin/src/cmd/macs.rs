@@ -1,0 +1,45 @@
+//! `macs`: the records that addresses of nodes make.
+
+use std::io::Write;
+
+use kube::core::Selector;
+
+use crate::cli::{MacsArgs, RecordFormat};
+use crate::connection::Connection;
+use crate::context::Cluster;
+use crate::error::{Error, Outcome};
+use crate::render;
+use crate::report::macs::MacsReport;
+
+/// Runs the verb.
+pub(crate) async fn run(
+    connection: &Connection,
+    args: &MacsArgs,
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
+    let report = collect(connection, args).await?;
+    match args.output {
+        Some(RecordFormat::Json) => render::json("MacsReport", &report, out)?,
+        Some(RecordFormat::Yaml) => render::yaml("MacsReport", &report, out)?,
+        Some(RecordFormat::Tmsh) => render::macs::write_tmsh(&report, out)?,
+        None => render::macs::write(&report, out)?,
+    }
+    Ok(report.outcome())
+}
+
+async fn collect(connection: &Connection, args: &MacsArgs) -> Result<MacsReport, Error> {
+    if args.addresses.is_empty() {
+        let cluster = Cluster::new(connection).await?;
+        let nodes = cluster.nodes(&Selector::default()).await?;
+        Ok(MacsReport::of_nodes(&nodes, args.prefix, args.route_domain))
+    } else {
+        Ok(MacsReport::of_addresses(
+            &args.addresses,
+            args.prefix,
+            args.route_domain,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

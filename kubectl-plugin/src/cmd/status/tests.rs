@@ -1,0 +1,318 @@
+//! What `status` prints, and how it exits.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Tunnel, condition, device, device_down, now, printed};
+
+fn report(tunnels: impl IntoIterator<Item = Tunnel>) -> StatusReport {
+    StatusReport::new(&tunnels.into_iter().map(Tunnel::read).collect::<Vec<_>>())
+}
+
+fn shown(report: &StatusReport, format: Option<TableFormat>) -> String {
+    printed(|out| write(report, format, false, now(), out))
+}
+
+/// A tunnel of which one unit does not answer.
+fn one_down() -> Tunnel {
+    let available = "1 of 2 BIG-IPs hold the records";
+    Tunnel::new("prod-west")
+        .device(device("bigip-c", "192.0.2.13", "Active"))
+        .device(device_down("bigip-d", "192.0.2.14"))
+        .with(
+            "/status/summary",
+            &json!({"devices": "1/2", "nodes": "0/3", "records": "3/6"}),
+        )
+        .with(
+            "/status/conditions",
+            &json!([
+                condition(
+                    "Ready",
+                    "False",
+                    "DeviceUnreachable",
+                    "bigip-d: no answer within 5 s"
+                ),
+                condition("Available", "True", "DevicesProgrammed", available),
+            ]),
+        )
+}
+
+#[test]
+fn a_healthy_tunnel_says_so_on_one_screen() {
+    let report = report([Tunnel::healthy("prod-east")]);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_snapshot!(shown(&report, None), @"
+    Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
+    Status       Ready for 8h: InSync
+                 3 nodes on 2 of 2 BIG-IPs
+    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
+    Verified     90s ago
+
+    BIG-IP    ADDRESS      STATE    HA        RECORDS   STALE   EXTRA   SAVED
+    bigip-a   192.0.2.11   InSync   Active    3/3       0       0       Saved
+    bigip-b   192.0.2.12   InSync   Standby   3/3       0       0       Saved
+    ");
+}
+
+#[test]
+fn a_healthy_tunnel_tells_more_when_asked_to() {
+    assert_snapshot!(shown(&report([Tunnel::healthy("prod-east")]), Some(TableFormat::Wide)), @"
+    Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
+    Status       Ready for 8h: InSync
+                 3 nodes on 2 of 2 BIG-IPs
+    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
+    Verified     90s ago
+
+    BIG-IP    ADDRESS      STATE    HA        RECORDS   STALE   EXTRA   SAVED   MISSING   CHANGED   HOSTNAME              VERSION    LOCAL-ADDRESS    PROFILE
+    bigip-a   192.0.2.11   InSync   Active    3/3       0       0       Saved   0         3h2m      bigip-a.example.net   17.1.2.1   10.169.72.34%0   /Common/fl-vxlan
+    bigip-b   192.0.2.12   InSync   Standby   3/3       0       0       Saved   0         3h2m      bigip-b.example.net   17.1.2.1   10.169.72.34%0   /Common/fl-vxlan
+    ");
+}
+
+#[test]
+fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
+    let report = report([one_down()]);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    Tunnel       bigip/prod-west   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
+    Status       Not ready for 8h: DeviceUnreachable
+                 bigip-d: no answer within 5 s
+    Available    Yes: 1 of 2 BIG-IPs hold the records
+    Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
+    Verified     90s ago
+
+    BIG-IP    ADDRESS      STATE     HA          RECORDS   STALE   EXTRA   SAVED
+    bigip-c   192.0.2.13   InSync    Active      3/3       0       0       Saved
+    bigip-d   192.0.2.14   Timeout   <unknown>   3/3?      0       0       Saved
+
+    Next: see whether bigip-d answers inside the cluster: https://192.0.2.14:443
+    ");
+}
+
+#[test]
+fn skipped_and_leaving_nodes_are_named() {
+    let tunnel = Tunnel::healthy("prod-east")
+        .ready("False", "NodesSkipped", "node worker-04 has no record: the node lists no InternalIP")
+        .with("/status/nodes", &json!({"selected": 5, "programmed": 3, "leaving": 1, "skipped": 2}))
+        .with("/status/skippedNodes", &json!([
+            {"name": "worker-04", "reason": "NodeAddressMissing", "message": "the node lists no InternalIP"},
+            {"name": "worker-05", "reason": "NodeAddressMissing", "message": "the node lists no InternalIP"},
+        ]))
+        .with("/status/leavingNodes", &json!([{
+            "name": "worker-09",
+            "address": "10.169.72.17",
+            "since": "2026-11-22T06:39:22Z",
+            "removableAt": "2026-11-22T06:40:22Z",
+        }]));
+    assert_snapshot!(shown(&report([tunnel]), None), @"
+    Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
+    Status       Not ready for 8h: NodesSkipped
+                 node worker-04 has no record: the node lists no InternalIP
+    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Nodes        3 programmed of 5 selected, 1 leaving, 2 skipped
+    Skipped      worker-04: the node lists no InternalIP (and 1 more)
+    Leaving      worker-09: record goes in 22s
+    Verified     90s ago
+
+    BIG-IP    ADDRESS      STATE    HA        RECORDS   STALE   EXTRA   SAVED
+    bigip-a   192.0.2.11   InSync   Active    3/3       0       0       Saved
+    bigip-b   192.0.2.12   InSync   Standby   3/3       0       0       Saved
+
+    Next: see which: kubectl bigip-tunnel fdb prod-east -n bigip
+    ");
+}
+
+#[test]
+fn a_tunnel_that_no_operator_has_seen_is_not_taken_for_healthy() {
+    let report =
+        report([Tunnel::healthy("new").with("/status", &json!({"observedGeneration": -1}))]);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    Tunnel       bigip/new   /Common/flannel_vxlan
+    Status       Unknown for 8h: Pending
+                 no operator has worked on the object yet
+
+    BIG-IP    ADDRESS      STATE     HA          RECORDS     STALE       EXTRA       SAVED
+    bigip-a   192.0.2.11   Pending   <unknown>   <unknown>   <unknown>   <unknown>   <none>
+    bigip-b   192.0.2.12   Pending   <unknown>   <unknown>   <unknown>   <unknown>   <none>
+
+    Next: see whether the operator runs: kubectl get pods -A -l app.kubernetes.io/name=bigip-tunnel-operator
+    ");
+}
+
+#[test]
+fn a_status_about_an_older_generation_does_not_count() {
+    let report = report([Tunnel::healthy("prod-east").with("/metadata/generation", &json!(4))]);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_eq!(report.tunnels[0].ready.status, "Unknown");
+}
+
+#[test]
+fn a_tunnel_that_is_being_deleted_says_so() {
+    let report = report([Tunnel::healthy("prod-east")
+        .with(
+            "/metadata/deletionTimestamp",
+            &json!("2026-11-22T06:39:00Z"),
+        )
+        .ready("False", "CleaningUp", "removing the records of this object")]);
+    let text = shown(&report, None);
+    assert!(
+        text.contains("Status       Being deleted for 8h: CleaningUp"),
+        "{text}"
+    );
+}
+
+#[test]
+fn several_tunnels_get_a_line_each() {
+    let report = report([Tunnel::healthy("prod-east"), one_down()]);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    NAME        READY   BIG-IPS   NODES   RECORDS   SINCE   REASON
+    prod-east   True    2/2       3/3     6/6       8h      InSync
+    prod-west   False   1/2       0/3     3/6       8h      DeviceUnreachable
+    1 of 2 ready
+    ");
+    assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
+    NAME        READY   BIG-IPS   NODES   RECORDS   SINCE   REASON              TUNNEL                  MESSAGE
+    prod-east   True    2/2       3/3     6/6       8h      InSync              /Common/flannel_vxlan   3 nodes on 2 of 2 BIG-IPs
+    prod-west   False   1/2       0/3     3/6       8h      DeviceUnreachable   /Common/flannel_vxlan   bigip-d: no answer within 5 s
+    1 of 2 ready
+    ");
+    let everywhere = printed(|out| write(&report, None, true, now(), out));
+    assert_snapshot!(everywhere, @"
+    NAMESPACE   NAME        READY   BIG-IPS   NODES   RECORDS   SINCE   REASON
+    bigip       prod-east   True    2/2       3/3     6/6       8h      InSync
+    bigip       prod-west   False   1/2       0/3     3/6       8h      DeviceUnreachable
+    1 of 2 ready
+    ");
+}
+
+#[test]
+fn an_object_that_cannot_be_read_hides_no_other() {
+    let broken = Tunnel::healthy("broken").with("/spec/devices", &json!("none"));
+    let report = report([broken, Tunnel::healthy("prod-east")]);
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    NAME        READY     BIG-IPS   NODES    RECORDS   SINCE    REASON
+    broken      Unknown   <none>    <none>   <none>    <none>   InvalidSpec
+    prod-east   True      2/2       3/3      6/6       8h       InSync
+    1 of 2 ready
+    ");
+}
+
+#[test]
+fn without_tunnels_there_is_nothing_to_show_and_nothing_wrong() {
+    let report = report([]);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_eq!(shown(&report, None), "");
+    assert_snapshot!(shown(&report, Some(TableFormat::Json)), @r#"
+    {
+      "apiVersion": "cli.bigip-tunnel.dev/v1",
+      "kind": "StatusReport",
+      "tunnels": []
+    }
+    "#);
+    assert_eq!(
+        nothing_found(&Connection::default(), "bigip"),
+        "No BigIpTunnels found in bigip namespace."
+    );
+}
+
+#[test]
+fn json_holds_everything_that_the_text_says() {
+    let tunnel = Tunnel::new("prod-east")
+        .ready(
+            "False",
+            "DeviceUnreachable",
+            "bigip-a: no answer within 5 s",
+        )
+        .device(json!({
+            "name": "bigip-a",
+            "address": "192.0.2.11",
+            "conditions": [condition("Reachable", "False", "Timeout", "no answer within 5 s")],
+        }));
+    assert_snapshot!(shown(&report([tunnel]), Some(TableFormat::Json)), @r#"
+    {
+      "apiVersion": "cli.bigip-tunnel.dev/v1",
+      "kind": "StatusReport",
+      "tunnels": [
+        {
+          "namespace": "bigip",
+          "name": "prod-east",
+          "tunnel": "/Common/flannel_vxlan",
+          "ready": {
+            "status": "False",
+            "reason": "DeviceUnreachable",
+            "message": "bigip-a: no answer within 5 s",
+            "since": "2026-11-21T22:40:00Z"
+          },
+          "available": {
+            "status": "True",
+            "reason": "DevicesProgrammed",
+            "message": "2 of 2 BIG-IPs hold the records",
+            "since": "2026-11-21T22:40:00Z"
+          },
+          "deleting": false,
+          "lastVerifiedTime": "2026-11-22T06:38:30Z",
+          "summary": {
+            "devices": "2/2",
+            "nodes": "3/3",
+            "records": "6/6"
+          },
+          "nodes": {
+            "selected": 3,
+            "programmed": 3,
+            "leaving": 0,
+            "skipped": 0
+          },
+          "devices": [
+            {
+              "state": "Timeout",
+              "name": "bigip-a",
+              "address": "192.0.2.11",
+              "conditions": [
+                {
+                  "lastTransitionTime": "2026-11-21T22:40:00Z",
+                  "message": "no answer within 5 s",
+                  "observedGeneration": 3,
+                  "reason": "Timeout",
+                  "status": "False",
+                  "type": "Reachable"
+                }
+              ]
+            }
+          ],
+          "next": "see whether bigip-a answers inside the cluster: https://192.0.2.11:443"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn yaml_and_json_say_the_same() {
+    let report = report([one_down(), Tunnel::healthy("prod-east")]);
+    let json: Value = serde_json::from_str(&shown(&report, Some(TableFormat::Json))).unwrap();
+    let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(TableFormat::Yaml))).unwrap();
+    assert_eq!(json, yaml);
+}
+
+#[test]
+fn one_tunnel_never_takes_more_than_24_lines() {
+    let many =
+        |count: usize, entry: &dyn Fn(usize) -> Value| -> Value { (0..count).map(entry).collect() };
+    let skipped = |n| json!({"name": format!("w{n}"), "reason": "NodeAddressMissing"});
+    let leaving = |n| json!({"address": format!("10.0.0.{n}"), "since": "2026-11-22T06:39:22Z"});
+    let mut tunnel = Tunnel::new("large")
+        .ready("False", "DeviceUnreachable", "two\nlines")
+        .with("/status/skippedNodes", &many(16, &skipped))
+        .with("/status/leavingNodes", &many(16, &leaving));
+    for n in 0..8 {
+        tunnel = tunnel.device(device_down(&format!("bigip-{n}"), &format!("192.0.2.{n}")));
+    }
+    let text = shown(&report([tunnel]), Some(TableFormat::Wide));
+    assert!(text.lines().count() <= 24, "{text}");
+}

@@ -1,0 +1,119 @@
+//! The cluster: the few things the verbs read from it.
+//!
+//! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and no other. Changes nothing.
+
+use std::future::Future;
+
+use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::ListParams;
+use kube::core::{DeserializeGuard, Selector};
+use kube::{Api, Client};
+
+use crate::connection::{Connection, RequestTimeout};
+use crate::error::Error;
+
+/// Nodes per page of a list: what a node does not tell about addresses is let go page by page.
+const PAGE_SIZE: u32 = 500;
+
+/// A tunnel, or what can be said of one that this version of the plugin cannot read.
+pub(crate) type ReadTunnel = DeserializeGuard<BigIpTunnel>;
+
+/// A cluster that the flags lead to.
+pub(crate) struct Cluster {
+    client: Client,
+    timeout: RequestTimeout,
+    /// The namespace that is meant when none is named.
+    pub(crate) namespace: String,
+}
+
+impl Cluster {
+    /// The cluster of these flags. Nothing is asked of it yet.
+    pub(crate) async fn new(connection: &Connection) -> Result<Self, Error> {
+        let config = connection.config().await?;
+        let namespace = config.default_namespace.clone();
+        // Where the login comes from a program, it is run here.
+        let client = Client::try_from(config).map_err(|error| connecting(&error))?;
+        Ok(Self {
+            client,
+            timeout: connection.request_timeout,
+            namespace,
+        })
+    }
+
+    /// The tunnel of this name in the current namespace.
+    pub(crate) async fn tunnel(&self, name: &str) -> Result<ReadTunnel, Error> {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+        match self.call("get", "bigiptunnels", api.get_opt(name)).await? {
+            Some(tunnel) => Ok(tunnel),
+            None => Err(self.missing(name).await),
+        }
+    }
+
+    /// Why there is no such tunnel: the cluster may not know any.
+    async fn missing(&self, name: &str) -> Error {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+        let one = ListParams::default().limit(1);
+        match self.call("list", "bigiptunnels", api.list(&one)).await {
+            Err(error @ Error::NoCrd) => error,
+            _ => Error::NotFound {
+                namespace: self.namespace.clone(),
+                name: name.to_owned(),
+            },
+        }
+    }
+
+    /// The tunnels of the current namespace, or of all, in the order of their names.
+    pub(crate) async fn tunnels(&self, all_namespaces: bool) -> Result<Vec<ReadTunnel>, Error> {
+        let api: Api<ReadTunnel> = if all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.namespace)
+        };
+        let all = ListParams::default();
+        Ok(self
+            .call("list", "bigiptunnels", api.list(&all))
+            .await?
+            .items)
+    }
+
+    /// The nodes, as an object with this selector sees them.
+    pub(crate) async fn nodes(&self, selector: &Selector) -> Result<Vec<NodeView>, Error> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let mut views = Vec::new();
+        let mut params = ListParams::default().limit(PAGE_SIZE);
+        loop {
+            let page = self.call("list", "nodes", api.list(&params)).await?;
+            views.extend(page.items.iter().map(|node| {
+                let status = node.status.as_ref();
+                let addresses = status.and_then(|status| status.addresses.as_deref());
+                convert::node_view(&node.metadata, addresses.unwrap_or_default(), selector)
+            }));
+            match page.metadata.continue_ {
+                Some(token) if !token.is_empty() => params = params.continue_token(&token),
+                _ => return Ok(views),
+            }
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        what: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        let result = match self.timeout.0 {
+            Some(limit) => tokio::time::timeout(limit, request)
+                .await
+                .map_err(|_| Error::Timeout(limit))?,
+            None => request.await,
+        };
+        result.map_err(|error| Error::from_kube(&error, verb, what))
+    }
+}
+
+fn connecting(error: &kube::Error) -> Error {
+    Error::from_kube(error, "connect", "to the API server")
+}

@@ -1,0 +1,271 @@
+//! What can go wrong, in words that say what to do next, and the exit codes.
+//!
+//! An error is a lower-case sentence and a hint. Knows no verb.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bigip_tunnel_crds::convert::InvalidSpec;
+use kube::config::KubeconfigError;
+
+/// How a verb ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Fine,
+    /// Something was found that is not as it should be.
+    Findings,
+}
+
+impl Outcome {
+    /// The exit code.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Findings => 1,
+        }
+    }
+
+    /// `Fine` if so, else `Findings`.
+    pub(crate) const fn fine_if(fine: bool) -> Self {
+        if fine { Self::Fine } else { Self::Findings }
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A combination that the parser cannot refuse.
+    #[error("a tunnel cannot be named and all namespaces asked for at once")]
+    NameInAllNamespaces,
+    /// There is no such object.
+    #[error("bigiptunnel {name:?} not found in namespace {namespace:?}")]
+    NotFound {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The object cannot be worked with.
+    #[error("bigiptunnel {namespace}/{name}: {problem}")]
+    Invalid {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: InvalidSpec,
+    },
+    /// The object is none that this version knows how to read.
+    #[error("bigiptunnel {namespace}/{name} cannot be read: {problem}")]
+    Unreadable {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("the kubeconfig cannot be used: {0}")]
+    Kubeconfig(#[from] KubeconfigError),
+    /// There is no kubeconfig, and this is no pod.
+    #[error("no cluster is known: there is no kubeconfig, and this is not a pod")]
+    NoCluster,
+    /// The file of `--certificate-authority` cannot be used.
+    #[error("certificate authority {path:?}: {problem}")]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The API server does not know `BigIpTunnel`.
+    #[error("the cluster has no bigiptunnels.bigip-tunnel.dev")]
+    NoCrd,
+    /// The API server does not know the user.
+    #[error("the cluster does not accept the login")]
+    Unauthorized,
+    /// The user may not read something.
+    #[error("not allowed to {verb} {what}")]
+    Forbidden {
+        /// What was asked for.
+        verb: &'static str,
+        /// Of which resource.
+        what: &'static str,
+    },
+    /// The API server answered with another error.
+    #[error("the cluster could not {verb} {what}: {message}")]
+    Refused {
+        /// What was asked for.
+        verb: &'static str,
+        /// Of which resource.
+        what: &'static str,
+        /// What the API server said.
+        message: String,
+    },
+    /// The API server gave no usable answer.
+    #[error("the cluster cannot be reached: {0}")]
+    Unreachable(String),
+    /// The API server did not answer in the time of `--request-timeout`.
+    #[error("the cluster did not answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// The output could not be written.
+    #[error("the output cannot be written: {0}")]
+    Write(#[from] io::Error),
+    /// The report could not be put into the wanted form.
+    #[error("the report cannot be written: {0}")]
+    Format(String),
+}
+
+impl Error {
+    /// What a failed request means. `verb` and `what` say what was asked for.
+    pub(crate) fn from_kube(error: &kube::Error, verb: &'static str, what: &'static str) -> Self {
+        let kube::Error::Api(status) = error else {
+            return Self::Unreachable(innermost(error));
+        };
+        match status.code {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden { verb, what },
+            // A missing object is told apart before; this is the path itself.
+            404 => Self::NoCrd,
+            _ => Self::Refused {
+                verb,
+                what,
+                message: status.message.clone(),
+            },
+        }
+    }
+
+    /// The exit code. Nobody to write to is no failure of ours.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::NotFound { .. } | Self::Invalid { .. } | Self::Unreadable { .. } => 1,
+            Self::NameInAllNamespaces => 2,
+            _ => 3,
+        }
+    }
+
+    /// What to do next.
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NameInAllNamespaces => "leave out --all-namespaces, or the name",
+            Self::NotFound { .. } => "kubectl bigip-tunnel status -A shows all tunnels",
+            Self::Invalid {
+                namespace, name, ..
+            } => {
+                return Some(format!("kubectl edit btun {name} -n {namespace}"));
+            }
+            Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
+            Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
+            Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
+            Self::Certificates { .. } => "a file with certificates in PEM form is needed",
+            Self::NoCrd => "install the operator, or choose another cluster with --context",
+            Self::Unauthorized => "log in again, or choose another user with --context or --user",
+            Self::Forbidden { .. } => {
+                "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes"
+            }
+            Self::Unreachable(_) | Self::Timeout(_) => {
+                "kubectl cluster-info tells whether it is the cluster or the plugin"
+            }
+            Self::Refused { .. } | Self::Write(_) | Self::Format(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Says it all, unless nobody listens any more.
+    pub(crate) fn tell(&self, err: &mut dyn Write) -> io::Result<()> {
+        if self.code() == 0 {
+            return Ok(());
+        }
+        writeln!(err, "error: {self}")?;
+        match self.hint() {
+            Some(hint) => writeln!(err, "hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The cause at the bottom of a chain of causes: the layers above it only say that they failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn told(error: &Error) -> String {
+        let mut text = Vec::new();
+        error.tell(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn an_error_is_a_sentence_and_a_hint() {
+        let error = Error::NotFound {
+            namespace: "bigip".into(),
+            name: "prod".into(),
+        };
+        insta::assert_snapshot!(told(&error), @r#"
+        error: bigiptunnel "prod" not found in namespace "bigip"
+        hint: kubectl bigip-tunnel status -A shows all tunnels
+        "#);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let error = Error::Write(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(error.code(), 0);
+        assert_eq!(told(&error), "");
+        assert_eq!(Error::Write(io::ErrorKind::StorageFull.into()).code(), 3);
+    }
+
+    #[test]
+    fn a_refusal_of_the_api_server_is_told_by_its_kind() {
+        let of_code = |code| {
+            let status = Status {
+                code,
+                message: "etcd leader changed".into(),
+                ..Status::default()
+            };
+            Error::from_kube(&kube::Error::Api(Box::new(status)), "list", "nodes")
+        };
+        assert_eq!(
+            of_code(401).to_string(),
+            "the cluster does not accept the login"
+        );
+        assert_eq!(of_code(403).to_string(), "not allowed to list nodes");
+        assert_eq!(
+            of_code(404).to_string(),
+            "the cluster has no bigiptunnels.bigip-tunnel.dev"
+        );
+        assert_eq!(
+            of_code(500).to_string(),
+            "the cluster could not list nodes: etcd leader changed"
+        );
+        for code in [401, 403, 404, 500] {
+            assert_eq!(of_code(code).code(), 3);
+        }
+    }
+
+    #[test]
+    fn an_unreachable_cluster_is_told_by_the_innermost_cause() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = kube::Error::Service(Box::new(kube::Error::ReadEvents(refused)));
+        let error = Error::from_kube(&error, "list", "nodes");
+        assert_eq!(
+            error.to_string(),
+            "the cluster cannot be reached: connection refused"
+        );
+        assert_eq!(error.code(), 3);
+    }
+}

@@ -1,0 +1,34 @@
+//! What the verbs found: plain data that can be printed as JSON or YAML as it is.
+//!
+//! Fields are only ever added. Knows no terminal and no cluster.
+
+pub(crate) mod fdb;
+pub(crate) mod macs;
+mod next;
+pub(crate) mod status;
+
+use serde::Serialize;
+
+/// Version of the reports' form.
+const API_VERSION: &str = "cli.bigip-tunnel.dev/v1";
+
+/// A report with its kind and version.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Envelope<'a, R> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    report: &'a R,
+}
+
+impl<'a, R> Envelope<'a, R> {
+    /// The report, as one of this kind.
+    pub(crate) fn new(kind: &'static str, report: &'a R) -> Self {
+        Self {
+            api_version: API_VERSION,
+            kind,
+            report,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a person does next about a tunnel that is not ready: one line, by the reason.
+//!
+//! Names only commands that exist. Knows nothing that the object does not say.
+
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
+use kube::ResourceExt as _;
+
+use super::status::{DeviceReport, Fact};
+
+/// The line.
+pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport]) -> String {
+    let this = format!(
+        "{} -n {}",
+        object.name_any(),
+        object.namespace().unwrap_or_default()
+    );
+    match (ready.reason.as_str(), to_look_at(object, ready, devices)) {
+        (reason::PENDING, _) => "see whether the operator runs: kubectl get pods -A -l \
+                                 app.kubernetes.io/name=bigip-tunnel-operator"
+            .to_owned(),
+        (reason::CONFLICT | reason::NODES_SKIPPED, _) => {
+            format!("see which: kubectl bigip-tunnel fdb {this}")
+        }
+        (reason::NO_NODES_SELECTED, _) => {
+            "compare spec.nodes.selector with the labels: kubectl get nodes --show-labels"
+                .to_owned()
+        }
+        (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
+        (_, Some((device, state))) => {
+            about_device(object, device, state).unwrap_or_else(|| describe(&this))
+        }
+        _ => describe(&this),
+    }
+}
+
+fn describe(this: &str) -> String {
+    format!("see all conditions: kubectl describe btun {this}")
+}
+
+/// The BIG-IP to look at, as listed in the spec, and what is wrong with it: the one that the tunnel's
+/// own reason comes from, else the first.
+fn to_look_at<'a>(
+    object: &'a BigIpTunnel,
+    ready: &Fact,
+    devices: &'a [DeviceReport],
+) -> Option<(&'a Device, &'a str)> {
+    let failing = || devices.iter().filter(|device| device.is_failing());
+    let same_reason = failing().find(|device| device.state == ready.reason);
+    let device = same_reason.or_else(|| failing().next())?;
+    let listed = object
+        .spec
+        .devices
+        .iter()
+        .find(|listed| listed.name == device.status.name)?;
+    Some((listed, &device.state))
+}
+
+fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<String> {
+    let (name, port) = (&device.name, device.port);
+    let address = if device.address.contains(':') {
+        format!("[{}]:{port}", device.address)
+    } else {
+        format!("{}:{port}", device.address)
+    };
+    let secret = || {
+        let secret = convert::secret_name(device, &object.spec).ok()?;
+        Some(format!(
+            "Secret {secret} in namespace {}",
+            object.namespace()?
+        ))
+    };
+    Some(match state {
+        reason::TIMEOUT
+        | reason::CONNECTION_REFUSED
+        | reason::CONNECTION_FAILED
+        | reason::NAME_NOT_RESOLVED => {
+            format!("see whether {name} answers inside the cluster: https://{address}")
+        }
+        reason::CERTIFICATE_INVALID => {
+            format!("compare with the CA bundle: openssl s_client -connect {address} -showcerts")
+        }
+        reason::CA_BUNDLE_NOT_FOUND | reason::CA_BUNDLE_FORBIDDEN | reason::CA_BUNDLE_INVALID => {
+            format!("correct what tls.caBundleRef of {name} names")
+        }
+        reason::AUTHENTICATION_FAILED
+        | reason::SECRET_NOT_FOUND
+        | reason::SECRET_FORBIDDEN
+        | reason::SECRET_INVALID => format!("correct {}", secret()?),
+        reason::AUTHORIZATION_FAILED => {
+            format!("give the user of {} more rights on {name}", secret()?)
+        }
+        reason::TUNNEL_NOT_FOUND | reason::TUNNEL_MISMATCH => {
+            let path = convert::tunnel_path(&object.spec).ok()?;
+            format!("on {name}: tmsh list net tunnels tunnel {path}")
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::status::StatusReport;
+    use crate::testing::{Tunnel, device_failing};
+
+    /// What is said about a tunnel with this reason, and this one of its first BIG-IP.
+    fn said(reason: &'static str, device_reason: &'static str) -> String {
+        let tunnel = Tunnel::new("prod-east")
+            .ready("False", reason, "m")
+            .device(device_failing("bigip-a", device_reason));
+        let report = StatusReport::new(&[tunnel.read()]);
+        report.tunnels[0].next.clone().unwrap()
+    }
+
+    #[test]
+    fn the_device_that_the_reason_comes_from_is_looked_at_first() {
+        let tunnel = Tunnel::new("prod-east")
+            .ready("False", reason::AUTHENTICATION_FAILED, "m")
+            .device(device_failing("bigip-a", reason::TIMEOUT))
+            .device(device_failing("bigip-b", reason::AUTHENTICATION_FAILED));
+        let report = StatusReport::new(&[tunnel.read()]);
+        let next = report.tunnels[0].next.as_deref();
+        assert_eq!(next, Some("correct Secret bigip-login in namespace bigip"));
+    }
+
+    #[test]
+    fn every_reason_has_a_next_step() {
+        let steps = [
+            said(reason::PENDING, reason::PENDING),
+            said(reason::CONFLICT, reason::CONFLICT),
+            said(reason::NODES_SKIPPED, reason::IN_SYNC),
+            said(reason::NO_NODES_SELECTED, reason::IN_SYNC),
+            said(reason::INVALID_SPEC, reason::PENDING),
+            said(reason::DEVICE_UNREACHABLE, reason::TIMEOUT),
+            said(reason::CERTIFICATE_INVALID, reason::CERTIFICATE_INVALID),
+            said(reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_NOT_FOUND),
+            said(reason::AUTHENTICATION_FAILED, reason::AUTHENTICATION_FAILED),
+            said(reason::AUTHORIZATION_FAILED, reason::AUTHORIZATION_FAILED),
+            said(reason::TUNNEL_NOT_FOUND, reason::TUNNEL_NOT_FOUND),
+            said(reason::WRITE_FAILED, reason::WRITE_FAILED),
+            said(reason::NODE_LIST_FAILED, reason::IN_SYNC),
+        ];
+        insta::assert_snapshot!(steps.join("\n"), @"
+        see whether the operator runs: kubectl get pods -A -l app.kubernetes.io/name=bigip-tunnel-operator
+        see which: kubectl bigip-tunnel fdb prod-east -n bigip
+        see which: kubectl bigip-tunnel fdb prod-east -n bigip
+        compare spec.nodes.selector with the labels: kubectl get nodes --show-labels
+        correct the spec: kubectl edit btun prod-east -n bigip
+        see whether bigip-a answers inside the cluster: https://192.0.2.11:443
+        compare with the CA bundle: openssl s_client -connect 192.0.2.11:443 -showcerts
+        correct what tls.caBundleRef of bigip-a names
+        correct Secret bigip-login in namespace bigip
+        give the user of Secret bigip-login in namespace bigip more rights on bigip-a
+        on bigip-a: tmsh list net tunnels tunnel /Common/flannel_vxlan
+        see all conditions: kubectl describe btun prod-east -n bigip
+        see all conditions: kubectl describe btun prod-east -n bigip
+        ");
+    }
+}

@@ -1,0 +1,252 @@
+//! What `status` found: per tunnel its conditions, counters and BIG-IPs.
+//!
+//! Taken over from the status that the operator wrote; the one judgement made here is whether that
+//! status is about the object as it is now.
+
+use bigip_tunnel_core::vocabulary::{condition, reason};
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::{
+    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, LeavingNode, NodeCounts, SkippedNode,
+    Summary,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt as _;
+use kube::core::error_boundary::InvalidObject;
+use serde::Serialize;
+
+use super::next::next;
+use crate::context::ReadTunnel;
+use crate::error::Outcome;
+
+/// Status of a condition that holds.
+const TRUE: &str = "True";
+/// Status of a condition of which nothing is known.
+const UNKNOWN: &str = "Unknown";
+
+/// Everything that `status` found.
+#[derive(Serialize, Debug)]
+pub(crate) struct StatusReport {
+    /// The tunnels, in the order in which the cluster lists them.
+    pub(crate) tunnels: Vec<TunnelReport>,
+}
+
+/// One tunnel.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TunnelReport {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Path of the tunnel on the BIG-IPs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tunnel: Option<String>,
+    /// Whether the BIG-IPs hold exactly the desired records.
+    pub(crate) ready: Fact,
+    /// Whether traffic can flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) available: Option<Fact>,
+    /// Whether the object is being deleted.
+    pub(crate) deleting: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_verified_time: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) summary: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nodes: Option<NodeCounts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) skipped_nodes: Vec<SkippedNode>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) leaving_nodes: Vec<LeavingNode>,
+    pub(crate) devices: Vec<DeviceReport>,
+    /// What to do next, if the tunnel is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A condition.
+#[derive(Serialize, Debug, Clone, PartialEq)]
+pub(crate) struct Fact {
+    /// `True`, `False` or `Unknown`.
+    pub(crate) status: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    /// Since when the status is this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Time>,
+}
+
+/// One BIG-IP.
+#[derive(Serialize, Debug)]
+pub(crate) struct DeviceReport {
+    /// The reason to show for it: that of `Programmed`, or of `Reachable` where that fails.
+    pub(crate) state: String,
+    /// Everything that the operator wrote about it.
+    #[serde(flatten)]
+    pub(crate) status: DeviceStatus,
+}
+
+impl StatusReport {
+    /// What there is to say about these tunnels.
+    pub(crate) fn new(tunnels: &[ReadTunnel]) -> Self {
+        let report = |tunnel: &ReadTunnel| match &tunnel.0 {
+            Ok(tunnel) => TunnelReport::new(tunnel),
+            Err(invalid) => TunnelReport::unreadable(invalid),
+        };
+        Self {
+            tunnels: tunnels.iter().map(report).collect(),
+        }
+    }
+
+    /// Whether all of them are ready.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome::fine_if(self.tunnels.iter().all(TunnelReport::is_ready))
+    }
+}
+
+impl TunnelReport {
+    fn new(object: &BigIpTunnel) -> Self {
+        let nothing = BigIpTunnelStatus::default();
+        let status = object.status.as_ref().unwrap_or(&nothing);
+        let ready = ready(object, status);
+        let devices = devices(&object.spec.devices, status);
+        let next = (ready.status != TRUE).then(|| next(object, &ready, &devices));
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            tunnel: convert::tunnel_path(&object.spec)
+                .ok()
+                .map(|path| path.to_string()),
+            available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            last_verified_time: status.last_verified_time.clone(),
+            summary: status.summary.clone(),
+            nodes: status.nodes.clone(),
+            skipped_nodes: status.skipped_nodes.clone(),
+            leaving_nodes: status.leaving_nodes.clone(),
+            ready,
+            devices,
+            next,
+        }
+    }
+
+    /// One object that cannot be read must not hide the others.
+    fn unreadable(object: &InvalidObject) -> Self {
+        let ready = Fact {
+            status: UNKNOWN.to_owned(),
+            reason: reason::INVALID_SPEC.to_owned(),
+            message: format!("the object cannot be read: {}", object.error),
+            since: None,
+        };
+        let metadata = &object.metadata;
+        let (namespace, name) = (
+            metadata.namespace.clone().unwrap_or_default(),
+            metadata.name.clone().unwrap_or_default(),
+        );
+        Self {
+            next: Some(format!("kubectl get btun {name} -n {namespace} -o yaml")),
+            namespace,
+            name,
+            tunnel: None,
+            ready,
+            available: None,
+            deleting: metadata.deletion_timestamp.is_some(),
+            last_verified_time: None,
+            summary: None,
+            nodes: None,
+            skipped_nodes: Vec::new(),
+            leaving_nodes: Vec::new(),
+            devices: Vec::new(),
+        }
+    }
+
+    /// Whether the BIG-IPs hold exactly the desired records.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.status == TRUE
+    }
+}
+
+/// The `Ready` condition, if it is about the object as it is now.
+fn ready(object: &BigIpTunnel, status: &BigIpTunnelStatus) -> Fact {
+    let unseen = |message: &str| Fact {
+        status: UNKNOWN.to_owned(),
+        reason: reason::PENDING.to_owned(),
+        message: message.to_owned(),
+        since: object.metadata.creation_timestamp.clone(),
+    };
+    let condition = find(&status.conditions, condition::READY);
+    match (condition, status.observed_generation) {
+        (Some(_), observed) if observed != object.metadata.generation => Fact {
+            since: None,
+            ..unseen("the operator has not worked on the last change of the object yet")
+        },
+        (Some(condition), _) => condition.into(),
+        (None, _) => unseen("no operator has worked on the object yet"),
+    }
+}
+
+impl From<&Condition> for Fact {
+    fn from(condition: &Condition) -> Self {
+        Self {
+            status: condition.status.clone(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+            since: Some(condition.last_transition_time.clone()),
+        }
+    }
+}
+
+/// The BIG-IPs of the spec, each with what was written about it.
+fn devices(listed: &[Device], status: &BigIpTunnelStatus) -> Vec<DeviceReport> {
+    let report = |device: &Device| {
+        let written = status
+            .devices
+            .iter()
+            .find(|written| written.name == device.name);
+        let status = written.cloned().unwrap_or_else(|| DeviceStatus {
+            name: device.name.clone(),
+            address: Some(device.address.clone()),
+            ..DeviceStatus::default()
+        });
+        DeviceReport {
+            state: state(&status),
+            status,
+        }
+    };
+    listed.iter().map(report).collect()
+}
+
+fn state(status: &DeviceStatus) -> String {
+    let reachable = find(&status.conditions, condition::REACHABLE);
+    let failing = reachable.filter(|reachable| reachable.status != TRUE);
+    let programmed = find(&status.conditions, condition::PROGRAMMED);
+    let shown = failing.or(programmed).or(reachable);
+    shown
+        .map_or(reason::PENDING, |condition| &condition.reason)
+        .to_owned()
+}
+
+impl DeviceReport {
+    /// Whether something is wrong with it.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.state != reason::IN_SYNC
+    }
+}
+
+/// The condition of this type.
+pub(crate) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Whether a condition of this type is there and holds.
+fn holds(conditions: &[Condition], kind: &str) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == TRUE)
+}
+
+/// Whether the status says what the BIG-IP held at its last verification: it answers, and what is
+/// wrong with it, if anything, is wrong with its records.
+pub(crate) fn is_verified(status: &DeviceStatus) -> bool {
+    let programmed = find(&status.conditions, condition::PROGRAMMED);
+    let about_records = programmed.is_some_and(|programmed| {
+        [reason::IN_SYNC, reason::PROGRESSING, reason::CONFLICT].contains(&&*programmed.reason)
+    });
+    holds(&status.conditions, condition::REACHABLE) && about_records
+}
