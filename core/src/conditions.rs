@@ -4,7 +4,7 @@
 //! nothing that changes while the state does not (no latencies, no countdowns), so that a status at
 //! rest is not written again. Knows nothing of timestamps or storage.
 
-use crate::outcome::{DeviceReport, Failure, Reach, TunnelReport};
+use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::vocabulary::{condition, reason};
 
 /// A condition's status.
@@ -231,6 +231,9 @@ fn summary(report: &TunnelReport<'_>) -> Summary {
         let message = "no node is selected; the records on the BIG-IPs stay as they are";
         return Summary::not_ready(reason::NO_NODES_SELECTED, message.into(), Next::Person);
     }
+    if let Some(held) = report.held {
+        return held_summary(held);
+    }
     if let Some(summary) = conflict_summary(report) {
         return summary;
     }
@@ -277,6 +280,17 @@ fn summary(report: &TunnelReport<'_>) -> Summary {
         message,
         next: Next::Nothing,
     }
+}
+
+fn held_summary(held: &HeldRemoval) -> Summary {
+    let count = held.macs.len();
+    let message = format!(
+        "{count} records are due for removal, more than nodes.maxRemovalPercent allows within an \
+         hour; nothing is removed. If their nodes are really gone, set the annotation \
+         bigip-tunnel.dev/approve-removal to {}",
+        held.digest()
+    );
+    Summary::not_ready(reason::MASS_REMOVAL_BLOCKED, message, Next::Person)
 }
 
 fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::budget::{self, Window};
 use crate::desired::Desired;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::NodeView;
@@ -87,6 +88,23 @@ pub struct Evidence<'a> {
     pub now: Moment,
 }
 
+/// What may still be removed within the hour.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget<'a> {
+    /// The removals of the current hour.
+    pub window: Option<Window>,
+    /// How many records are claimed and not leaving.
+    pub claimed: usize,
+    /// `nodes.maxRemovalPercent`.
+    pub percent: u8,
+    /// Records that are leaving on some device: taken from the budget when that began.
+    pub paid: &'a BTreeSet<MacAddress>,
+    /// Records whose removal a person has approved.
+    pub approved: &'a BTreeSet<MacAddress>,
+    /// The wall clock: the window outlives the process.
+    pub now: Timestamp,
+}
+
 /// What may be removed, and what may not and why.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -109,9 +127,46 @@ pub enum Hold {
     NodeAddressMissing(String),
     /// Time has to pass, until then.
     Waiting(Moment),
+    /// More records are due than may be removed within an hour. A person can approve it.
+    OverBudget,
 }
 
 impl Verdict {
+    /// Takes the due removals from the budget, all of them or none. What a person has approved costs
+    /// nothing, and goes whatever becomes of the rest; what is leaving already was paid for.
+    pub fn spend(&mut self, budget: &Budget<'_>) {
+        let due = self.remove.difference(budget.approved);
+        let costs: BTreeSet<MacAddress> = due
+            .filter(|mac| !budget.paid.contains(*mac))
+            .copied()
+            .collect();
+        if costs.is_empty() {
+            return;
+        }
+        let Budget {
+            window,
+            claimed,
+            percent,
+            now,
+            ..
+        } = *budget;
+        if budget::spend(window, claimed, costs.len(), percent, now).is_err() {
+            for mac in costs {
+                self.remove.remove(&mac);
+                self.held.insert(mac, Hold::OverBudget);
+            }
+        }
+    }
+
+    /// The records that only the budget holds.
+    pub fn over_budget(&self) -> BTreeSet<MacAddress> {
+        let over = self
+            .held
+            .iter()
+            .filter(|(_, hold)| **hold == Hold::OverBudget);
+        over.map(|(mac, _)| *mac).collect()
+    }
+
     /// When the first waiting record may go.
     pub fn next_due(&self) -> Option<Moment> {
         let waiting = |hold: &Hold| match hold {

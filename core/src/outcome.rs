@@ -2,9 +2,11 @@
 //!
 //! The only thing that conditions and status are made from. Knows nothing of how they are stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher as _;
 use std::net::{IpAddr, Ipv4Addr};
 
+use fnv::FnvHasher;
 use jiff::Timestamp;
 
 use crate::desired::{Desired, DesiredNode};
@@ -51,6 +53,8 @@ pub struct DeviceReport {
     pub failure: Option<Failure>,
     /// Records that wait for their removal, in the order of their addresses.
     pub leaving: Vec<Leaving>,
+    /// Records whose removal only the budget holds.
+    pub over_budget: BTreeSet<MacAddress>,
     /// When the product last changed its records.
     pub last_change_time: Option<Timestamp>,
     /// When its records were last read.
@@ -83,6 +87,7 @@ impl DeviceReport {
             plan: None,
             failure: None,
             leaving: Vec::new(),
+            over_budget: BTreeSet::new(),
             last_change_time: None,
             last_read_time: None,
             save: SaveReport::default(),
@@ -134,8 +139,32 @@ pub struct TunnelReport<'a> {
     pub desired: &'a Desired,
     /// The devices, in the order of the spec.
     pub devices: &'a [DeviceReport],
+    /// Removals that wait for a person.
+    pub held: Option<&'a HeldRemoval>,
     /// Whether the object is being deleted.
     pub deleting: bool,
+}
+
+/// Removals that are more than the budget allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRemoval {
+    /// The records.
+    pub macs: BTreeSet<MacAddress>,
+    /// When exactly this set was first held.
+    pub since: Timestamp,
+}
+
+impl HeldRemoval {
+    /// Names this set at this time: what a person approves is this and nothing else. A set that is
+    /// held again later has another digest, so that an old approval does nothing.
+    pub fn digest(&self) -> String {
+        let mut hasher = FnvHasher::default();
+        hasher.write(self.since.as_second().to_be_bytes().as_slice());
+        for mac in &self.macs {
+            hasher.write(&mac.octets());
+        }
+        format!("{:016x}", hasher.finish())
+    }
 }
 
 /// A record whose node is gone and which has not been removed yet.

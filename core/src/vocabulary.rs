@@ -45,6 +45,8 @@ pub mod reason {
     pub const NODE_LIST_FAILED: &str = "NodeListFailed";
     /// No node is selected; what is on the devices stays.
     pub const NO_NODES_SELECTED: &str = "NoNodesSelected";
+    /// More records are due for removal than the budget allows; a person has to approve it.
+    pub const MASS_REMOVAL_BLOCKED: &str = "MassRemovalBlocked";
     /// The object is being deleted and its records are not all gone yet.
     pub const CLEANING_UP: &str = "CleaningUp";
     /// The object is being deleted and a device keeps its records from being removed.

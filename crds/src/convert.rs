@@ -7,7 +7,7 @@ mod credentials;
 mod node;
 mod spec;
 
-pub use self::claims::{claims, ownership};
+pub use self::claims::{claims, ownership, removal_window, stored_window};
 pub use self::credentials::{
     BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,
     credentials_from_secret,

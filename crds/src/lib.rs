@@ -22,5 +22,9 @@ pub const FINALIZER: &str = "bigip-tunnel.dev/cleanup";
 /// `status.lastHandledReconcileAt`.
 pub const ANNOTATION_RECONCILE_REQUESTED_AT: &str = "bigip-tunnel.dev/reconcile-requested-at";
 
+/// Annotation that lets a held removal go: its value is `status.heldRemoval.digest`. The value that
+/// was acted on is in `status.lastHandledApproval`.
+pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
+
 /// Field manager of everything that the operator writes to Kubernetes.
 pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";

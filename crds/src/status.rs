@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bigip_tunnel_core::conditions::{
     Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
-use bigip_tunnel_core::outcome::{DeviceReport, Leaving, Reach, TunnelReport};
+use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::v1alpha1::{
-    self, BigIpTunnelStatus, DeviceStatus, LeavingNode, NodeCounts, Problem, ProblemKind,
-    RecordCounts, SkippedNode, Summary, TunnelStatus,
+    self, BigIpTunnelStatus, DeviceStatus, HeldRemoval, LeavingNode, NodeCounts, Problem,
+    ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
 };
 
 /// How many entries the lists of nodes and problems show.
@@ -33,6 +33,8 @@ pub struct Written<'a> {
     pub generation: i64,
     /// The reconcile request that every device has answered.
     pub handled_request: Option<&'a str>,
+    /// The approval of a removal that was acted on.
+    pub handled_approval: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
 }
@@ -73,6 +75,13 @@ pub fn next(
             skipped: count(report.desired.skipped.len()),
         }),
         skipped_nodes: skipped_nodes(report),
+        held_removal: report.held.map(held_removal),
+        // Counted where the claims are written.
+        removal_window: previous.removal_window.clone(),
+        last_handled_approval: written
+            .handled_approval
+            .map(|approval| clamp(approval, 64))
+            .or_else(|| previous.last_handled_approval.clone()),
         leaving_nodes: leaving
             .into_iter()
             .take(SHOWN_MAX)
@@ -170,6 +179,20 @@ fn leaving_node(leaving: &Leaving) -> LeavingNode {
         address: leaving.address.to_string(),
         since: Time(leaving.since),
         removable_at: leaving.removable_at.map(Time),
+    }
+}
+
+fn held_removal(held: &core::HeldRemoval) -> HeldRemoval {
+    HeldRemoval {
+        digest: held.digest(),
+        since: Time(held.since),
+        count: count(held.macs.len()),
+        sample: held
+            .macs
+            .iter()
+            .take(SHOWN_MAX)
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

@@ -3,13 +3,14 @@
 //! Everything here lives in memory only and can be lost at any moment: the claims are in the ledger,
 //! the records on the device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::Listing;
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::guard::Absences;
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::DeviceReport;
 use bigip_tunnel_core::saving::Unsaved;
@@ -58,6 +59,8 @@ pub(crate) struct Work {
     pub(crate) generation: i64,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
+    /// Records whose removal a person has approved.
+    pub(crate) approved: Arc<BTreeSet<MacAddress>>,
     /// Value of the annotation `reconcile-requested-at`.
     pub(crate) request: Option<String>,
 }

@@ -4,11 +4,17 @@
 //! claims are written before a device is touched: no claim, no device write. Claims and display are
 //! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
 
-use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
+use std::collections::BTreeSet;
+
+use bigip_tunnel_core::budget::{self, OverBudget, Window};
+use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, DeviceClaims};
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -28,6 +34,9 @@ pub(crate) enum LedgerError {
     /// Somebody else changed the claims: what was planned on them has to be planned again.
     #[error("the claims were changed by somebody else")]
     Overtaken,
+    /// More records were to go than may be removed within an hour.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// Others keep changing the object.
     #[error("the object kept changing while its status was written")]
     Busy,
@@ -39,11 +48,79 @@ pub(crate) enum LedgerError {
 impl LedgerError {
     /// The failure as a user sees it.
     pub(crate) fn failure(&self) -> Failure {
+        let reason = match self {
+            Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
+            Self::Gone | Self::Overtaken | Self::Busy | Self::Call(_) => {
+                reason::KUBERNETES_UNAVAILABLE
+            }
+        };
         Failure {
-            reason: reason::KUBERNETES_UNAVAILABLE,
+            reason,
             message: self.to_string(),
             retryable: true,
         }
+    }
+}
+
+/// What is known of an object's removals.
+#[derive(Debug, Clone)]
+pub(crate) struct Removals {
+    /// The removals of the current hour.
+    pub(crate) window: Option<Window>,
+    /// How many records are claimed and not leaving.
+    pub(crate) claimed: usize,
+    /// Records that are leaving on some device.
+    pub(crate) leaving: BTreeSet<MacAddress>,
+}
+
+impl Removals {
+    fn of(stored: &Stored) -> Self {
+        let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+        for device in stored.claims.devices() {
+            for (mac, state) in stored.claims.of(device) {
+                let set = if *state == ClaimState::Leaving {
+                    &mut leaving
+                } else {
+                    &mut staying
+                };
+                set.insert(*mac);
+            }
+        }
+        let claimed = staying.difference(&leaving).count();
+        Self {
+            window: convert::removal_window(&stored.status),
+            claimed,
+            leaving,
+        }
+    }
+}
+
+/// How removals are paid for.
+pub(crate) struct Spending<'a> {
+    /// The records that are about to be removed.
+    pub(crate) removing: &'a Records,
+    /// `nodes.maxRemovalPercent`.
+    pub(crate) percent: u8,
+    /// Records that a person has approved.
+    pub(crate) approved: &'a BTreeSet<MacAddress>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+impl Spending<'_> {
+    /// The window after these changes, or `None` when they cost nothing.
+    fn window(&self, stored: &Stored) -> Result<Option<Window>, OverBudget> {
+        let removals = Removals::of(stored);
+        let paid =
+            |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
+        let count = self.removing.keys().filter(|mac| !paid(mac)).count();
+        if count == 0 {
+            return Ok(None);
+        }
+        let Removals {
+            window, claimed, ..
+        } = removals;
+        budget::spend(window, claimed, count, self.percent, self.now).map(Some)
     }
 }
 
@@ -116,12 +193,20 @@ impl Ledger {
         self.stored.lock().await.status.clone()
     }
 
+    /// What removals are judged by, as far as it is stored here.
+    pub(crate) async fn removals(&self) -> Removals {
+        let stored = self.stored.lock().await;
+        Removals::of(&stored)
+    }
+
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
-    /// nothing changes.
+    /// nothing changes. Removals are taken from the budget in the same write, so that nobody else
+    /// can spend it in between.
     pub(crate) async fn claim(
         &self,
         device: &str,
         changes: &ClaimChanges,
+        spending: Option<&Spending<'_>>,
     ) -> Result<(), LedgerError> {
         let mut stored = self.stored.lock().await;
         let before = stored.claims.clone();
@@ -129,11 +214,19 @@ impl Ledger {
         if !wanted.apply(device, changes) {
             return Ok(());
         }
+        let window = spending
+            .map(|spending| spending.window(&stored))
+            .transpose()?;
         let ownership = convert::ownership(&wanted, &self.uid);
         let value = serde_json::to_value(&ownership).unwrap_or(Value::Null);
-        let operation = json!({"op": "add", "path": "/status/ownership", "value": value});
+        let mut operations =
+            vec![json!({"op": "add", "path": "/status/ownership", "value": value})];
+        if let Some(window) = window.flatten() {
+            let value = serde_json::to_value(convert::stored_window(&window)).unwrap_or_default();
+            operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
+        }
         for _ in 0..CONFLICT_TRIES {
-            match self.patch(&mut stored, vec![operation.clone()]).await {
+            match self.patch(&mut stored, operations.clone()).await {
                 Err(LedgerError::Call(error)) if may_be_stored(&error) => {
                     self.reread(&mut stored).await?;
                     if stored.claims == wanted {
@@ -235,6 +328,7 @@ fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> 
     let fields = |status: &BigIpTunnelStatus| match serde_json::to_value(status) {
         Ok(Value::Object(mut fields)) => {
             fields.remove("ownership");
+            fields.remove("removalWindow");
             fields
         }
         _ => serde_json::Map::new(),

@@ -2,6 +2,7 @@
 //!
 //! The calls of a pass are in `reconcile`; what decides is in the crate `bigip-tunnel-core`.
 
+mod approval;
 mod args;
 mod clock;
 mod device;

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) selector: Selector,
     /// How long a record outlives its node.
     pub(crate) removal_delay: Duration,
+    /// The share of the records that may be removed within an hour, in percent.
+    pub(crate) removal_percent: u8,
     /// How often a device is read back.
     pub(crate) interval: Duration,
     /// Quiet time before a save; `None` when nothing is to be saved.
@@ -66,6 +68,8 @@ impl Settings {
             prefix: convert::mac_prefix(spec)?,
             selector: convert::selector(spec)?,
             removal_delay: seconds(spec.nodes.removal_delay_seconds),
+            // Out of range cannot get past the schema; if it does, every removal needs an approval.
+            removal_percent: u8::try_from(spec.nodes.max_removal_percent).unwrap_or_default(),
             interval: seconds(spec.drift.interval_seconds),
             save_delay: match save.policy {
                 SavePolicy::OnChange => Some(seconds(save.delay_seconds)),

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
-use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy};
+use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Approval;
 use crate::device::{DeviceContext, Identities, Work};
 use crate::finalizer;
 use crate::ledger::{Ledger, LedgerError};
@@ -58,6 +59,7 @@ pub(crate) struct Worker {
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     /// Devices that have not reported since they were given work.
     awaited: BTreeSet<String>,
+    approval: Approval,
     write_at: Option<Instant>,
     has_written: bool,
 }
@@ -93,6 +95,7 @@ impl Worker {
             tasks: JoinSet::new(),
             news: mpsc::channel(64),
             awaited: BTreeSet::new(),
+            approval: Approval::default(),
             write_at: Some(Instant::now() + GATHER_FIRST),
             has_written: false,
         }
@@ -155,7 +158,10 @@ impl Worker {
         let object = self.object.borrow_and_update().clone();
         let state = nodes.borrow_and_update().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
-        if self.ledger.observe(&object).await && self.has_written {
+        // A status that somebody else changed is written again; and where a removal waits, this may
+        // be the answer.
+        let rewrite = self.ledger.observe(&object).await && self.has_written;
+        if rewrite || self.approval.held().is_some() {
             self.write_soon(Duration::ZERO);
         }
         let settings = match Settings::read(&object.spec) {
@@ -199,6 +205,7 @@ impl Worker {
         self.publish(Work {
             generation: object.metadata.generation.unwrap_or_default(),
             deleting,
+            approved: self.approval.approved(),
             request: object
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
@@ -221,6 +228,7 @@ impl Worker {
             before.generation != work.generation
                 || before.deleting != work.deleting
                 || before.request != work.request
+                || before.approved != work.approved
                 || before.nodes != work.nodes
         });
         let work = Arc::new(work);
@@ -351,6 +359,7 @@ impl Worker {
             _ => Desired::default(),
         };
         let reports: Vec<DeviceReport> = work.iter().flat_map(|work| self.reports(work)).collect();
+        self.ask_and_hear(object, &reports).await;
         let handled = work.as_ref().and_then(|work| {
             let all = self.devices.values();
             let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
@@ -364,6 +373,8 @@ impl Worker {
             nodes_failure: self.nodes_failure.as_ref(),
             desired: &desired,
             devices: &reports,
+            held: self.approval.held(),
+            handled_approval: self.approval.handled(),
             deleting,
             generation: generation
                 .or(object.metadata.generation)
@@ -371,6 +382,36 @@ impl Worker {
             handled_request: handled.as_deref(),
         };
         write_status(&self.shared, &self.ledger, &summary).await
+    }
+
+    /// Brings the held removal up to date, and acts on a person's answer to it.
+    async fn ask_and_hear(&mut self, object: &BigIpTunnel, reports: &[DeviceReport]) {
+        let stored = self.ledger.status().await;
+        let over_budget = reports
+            .iter()
+            .flat_map(|r| r.over_budget.iter().copied())
+            .collect();
+        let stale = reports.iter().filter_map(|report| report.plan.as_ref());
+        let stale = stale.flat_map(|plan| plan.remove.keys().copied()).collect();
+        self.approval
+            .update(over_budget, &stale, &stored, self.shared.clock.time());
+        let answer = object
+            .annotations()
+            .get(ANNOTATION_APPROVE_REMOVAL)
+            .map(String::as_str);
+        if self
+            .approval
+            .answer(answer, stored.last_handled_approval.as_deref())
+            && let Some(sender) = &self.work
+        {
+            let approved = self.approval.approved();
+            sender.send_modify(|work| {
+                *work = Arc::new(Work {
+                    approved,
+                    ..Work::clone(work)
+                });
+            });
+        }
     }
 
     fn reports(&self, work: &Work) -> Vec<DeviceReport> {

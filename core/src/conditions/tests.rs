@@ -44,6 +44,7 @@ struct Case {
     desired: Desired,
     devices: Vec<DeviceReport>,
     deleting: bool,
+    held: Option<HeldRemoval>,
 }
 
 impl Case {
@@ -56,6 +57,7 @@ impl Case {
             desired,
             devices: vec![a, b],
             deleting: false,
+            held: None,
         }
     }
 
@@ -65,6 +67,7 @@ impl Case {
             nodes_failure: None,
             desired: &self.desired,
             devices: &self.devices,
+            held: self.held.as_ref(),
             deleting: self.deleting,
         })
     }
@@ -127,6 +130,7 @@ fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
         desired,
         devices: vec![a, b],
         deleting: false,
+        held: None,
     };
     assert_eq!(case.words()[1], "Available=False/ActiveDeviceNotProgrammed");
     assert_eq!(case.words()[0], "Ready=False/Progressing");
@@ -184,6 +188,7 @@ fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
         desired,
         devices: vec![a],
         deleting: false,
+        held: None,
     };
     assert_eq!(case.words()[0], "Ready=False/Conflict");
 }
@@ -216,4 +221,30 @@ fn unsaved_changes_are_a_condition_only_where_saving_is_asked_for() {
     assert_eq!(saved(&case).unwrap().truth, Truth::True);
     case.devices[0].save.unsaved_since = Some(jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(saved(&case).unwrap().reason, reason::SAVE_PENDING);
+}
+
+#[test]
+fn a_held_removal_stalls_and_names_its_digest() {
+    let mut case = Case::pair(|_| {});
+    let held = HeldRemoval {
+        macs: ["0a:0a:0a:00:00:09".parse().unwrap()].into(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+    };
+    case.held = Some(held.clone());
+    assert_eq!(case.words()[0], "Ready=False/MassRemovalBlocked");
+    assert!(case.conditions()[0].message.ends_with(&held.digest()));
+    assert!(
+        case.words()
+            .contains(&"Available=True/DevicesProgrammed".into())
+    );
+}
+
+#[test]
+fn the_same_set_held_at_another_time_has_another_digest() {
+    let held = |second| HeldRemoval {
+        macs: ["0a:0a:0a:00:00:09".parse().unwrap()].into(),
+        since: jiff::Timestamp::from_second(second).unwrap(),
+    };
+    assert_eq!(held(1).digest(), held(1).digest());
+    assert_ne!(held(1).digest(), held(2).digest());
 }

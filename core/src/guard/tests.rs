@@ -192,3 +192,57 @@ fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() 
         (at(130), Some("b"))
     );
 }
+
+fn due(macs: &[&str]) -> Verdict {
+    Verdict {
+        remove: macs.iter().map(|m| mac(m)).collect(),
+        held: BTreeMap::new(),
+    }
+}
+
+const THREE: [&str; 3] = ["0a:0a:0a:00:00:07", "0a:0a:0a:00:00:08", GONE];
+
+fn spend(verdict: &mut Verdict, claimed: usize, paid: &[&str], approved: &[&str]) {
+    let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect();
+    verdict.spend(&Budget {
+        window: None,
+        claimed,
+        percent: 50,
+        paid: &set(paid),
+        approved: &set(approved),
+        now: Timestamp::UNIX_EPOCH,
+    });
+}
+
+#[test]
+fn removals_within_the_budget_go_ahead() {
+    let mut verdict = due(&THREE);
+    spend(&mut verdict, 6, &[], &[]);
+    assert_eq!(verdict, due(&THREE));
+}
+
+#[test]
+fn over_the_budget_nothing_is_removed() {
+    let mut verdict = due(&THREE);
+    spend(&mut verdict, 5, &[], &[]);
+    assert_eq!(verdict.remove, BTreeSet::new());
+    assert_eq!(verdict.over_budget().len(), 3);
+}
+
+#[test]
+fn an_approved_set_goes_and_what_came_to_it_since_stays() {
+    let mut verdict = due(&THREE);
+    spend(&mut verdict, 1, &[], &THREE[..2]);
+    // The third alone is within the budget of one; together with a fourth it is not.
+    assert_eq!(verdict, due(&THREE));
+    let mut more = due(&[THREE[0], THREE[1], THREE[2], "0a:0a:0a:00:00:06"]);
+    spend(&mut more, 2, &[], &THREE[..2]);
+    assert_eq!(more.remove, due(&THREE[..2]).remove);
+}
+
+#[test]
+fn a_record_that_is_leaving_one_device_costs_nothing_on_the_next() {
+    let mut verdict = due(&THREE);
+    spend(&mut verdict, 1, &THREE, &[]);
+    assert_eq!(verdict, due(&THREE));
+}

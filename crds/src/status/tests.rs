@@ -68,6 +68,7 @@ fn written(second: i64) -> Written<'static> {
     Written {
         generation: 1,
         handled_request: None,
+        handled_approval: None,
         now: at(second),
     }
 }
@@ -83,6 +84,7 @@ fn follow(
         nodes_failure: None,
         desired,
         devices: std::slice::from_ref(device),
+        held: None,
         deleting: false,
     };
     next(previous, &report, written)

@@ -277,6 +277,16 @@ pub struct Nodes {
     #[serde(default = "default_removal_delay_seconds")]
     #[schemars(range(min = 0, max = 86400))]
     pub removal_delay_seconds: i32,
+
+    /// How large a share of the records may be removed within an hour, in percent; at least one may.
+    /// When more are due, nothing is removed until a person approves it. 0: every removal needs that.
+    #[serde(default = "default_max_removal_percent")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_removal_percent: i32,
+}
+
+fn default_max_removal_percent() -> i32 {
+    50
 }
 
 fn default_removal_delay_seconds() -> i32 {
@@ -288,6 +298,7 @@ impl Default for Nodes {
         Self {
             selector: None,
             removal_delay_seconds: default_removal_delay_seconds(),
+            max_removal_percent: default_max_removal_percent(),
         }
     }
 }

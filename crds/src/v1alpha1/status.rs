@@ -48,6 +48,19 @@ pub struct BigIpTunnelStatus {
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub leaving_nodes: Vec<LeavingNode>,
 
+    /// Removals that are more than `nodes.maxRemovalPercent` allows, and wait for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_removal: Option<HeldRemoval>,
+
+    /// The removals of the current hour, counted against `nodes.maxRemovalPercent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal_window: Option<RemovalWindow>,
+
+    /// The last value of the annotation `bigip-tunnel.dev/approve-removal` that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_approval: Option<String>,
+
     /// The BIG-IPs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -125,6 +138,38 @@ pub struct LeavingNode {
     /// When the record may go at the earliest. Absent while something else than time keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removable_at: Option<Time>,
+}
+
+/// Removals that wait for a person's approval.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct HeldRemoval {
+    /// Names exactly this set of records. As the value of the annotation
+    /// `bigip-tunnel.dev/approve-removal` it lets them go, once.
+    #[schemars(length(max = 64))]
+    pub digest: String,
+    /// When the set was first held.
+    pub since: Time,
+    /// How many records it has.
+    pub count: i32,
+    /// The MAC addresses of the first 16 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 17), regex(pattern = "^([0-9a-f]{2}:){5}[0-9a-f]{2}$")),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub sample: Vec<String>,
+}
+
+/// The removals of the current hour.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct RemovalWindow {
+    /// When the first of them was allowed. An hour later the count begins anew.
+    pub start: Time,
+    /// How many records were claimed then.
+    pub baseline: i32,
+    /// How many removals have been allowed since.
+    pub removed: i32,
 }
 
 /// One BIG-IP.

@@ -21,7 +21,7 @@ use bigip_tunnel_core::vocabulary::reason;
 use super::dereference::Inputs;
 use super::observe::stop_for;
 use crate::device::{DeviceContext, DeviceState, Work};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Spending};
 use crate::metrics::WriteKind;
 use crate::pass::Stop;
 
@@ -50,7 +50,14 @@ pub(crate) async fn apply(
         give_up: work.deleting.then_some(&left_to_others),
     };
     let changes = claims_before(plan, batch, &inputs.claims, book);
-    claim(ctx, &changes).await?;
+    let spending = Spending {
+        removing: &batch.remove,
+        percent: work.settings.removal_percent,
+        approved: &work.approved,
+        now: ctx.shared.clock.time(),
+    };
+    // Deleting the object is an order of its own, and not measured.
+    claim(ctx, &changes, Some(&spending).filter(|_| !work.deleting)).await?;
     if batch.is_empty() {
         return Ok(());
     }
@@ -75,11 +82,15 @@ pub(crate) async fn apply(
 
 /// Gives up every claim on a device whose tunnel is gone: the records went with it.
 pub(crate) async fn give_up_all(ctx: &DeviceContext, claims: &DeviceClaims) -> Result<(), Stop> {
-    claim(ctx, &claims.keys().map(|mac| (*mac, None)).collect()).await
+    claim(ctx, &claims.keys().map(|mac| (*mac, None)).collect(), None).await
 }
 
-async fn claim(ctx: &DeviceContext, changes: &ClaimChanges) -> Result<(), Stop> {
-    let claimed = ctx.ledger.claim(&ctx.device, changes).await;
+async fn claim(
+    ctx: &DeviceContext,
+    changes: &ClaimChanges,
+    spending: Option<&Spending<'_>>,
+) -> Result<(), Stop> {
+    let claimed = ctx.ledger.claim(&ctx.device, changes, spending).await;
     claimed.map_err(|error| match error {
         LedgerError::Gone => Stop::Stopping,
         error => Stop::Refused(error.failure()),
@@ -283,7 +294,7 @@ impl Writer<'_> {
         }
         let before = self.ctx.ledger.claims_of(&self.ctx.device).await;
         claims.retain(|mac, change| before.get(mac).copied() != *change);
-        claim(self.ctx, &claims).await
+        claim(self.ctx, &claims, None).await
     }
 
     async fn confirm_removed(
@@ -300,7 +311,7 @@ impl Writer<'_> {
                 claims.insert(*mac, None);
             }
         }
-        claim(self.ctx, &claims).await
+        claim(self.ctx, &claims, None).await
     }
 
     fn not_effective(&mut self, mac: MacAddress) {

@@ -21,6 +21,7 @@ use kube::{Api, ResourceExt};
 use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
 use crate::device_pool::{Session, SessionKey};
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
+use crate::ledger::Removals;
 use crate::nodes::{NodeSet, NodeState};
 use crate::pass::{Depth, Stop};
 use crate::settings::DeviceSettings;
@@ -38,6 +39,8 @@ pub(crate) struct Inputs {
     pub(crate) claims: DeviceClaims,
     /// What other objects need on this device and tunnel.
     pub(crate) needed_elsewhere: BTreeSet<MacAddress>,
+    /// What may still be removed within the hour.
+    pub(crate) removals: Removals,
 }
 
 /// Reads it.
@@ -59,11 +62,13 @@ pub(crate) async fn dereference(
             .index
             .needed_elsewhere(&key, &work.settings, device, set.as_ref());
     let claims = ctx.ledger.claims_of(&ctx.device).await;
+    let removals = ctx.ledger.removals().await;
     Ok(Inputs {
         session,
         nodes,
         claims,
         needed_elsewhere,
+        removals,
     })
 }
 

@@ -3,7 +3,7 @@
 //! Does no I/O; the moment is the only thing it asks the process for.
 
 use bigip_tunnel_core::desired::Desired;
-use bigip_tunnel_core::guard::{Evidence, Verdict, guard, guard_deletion};
+use bigip_tunnel_core::guard::{Budget, Evidence, Verdict, guard, guard_deletion};
 use bigip_tunnel_core::plan::Plan;
 
 use super::dereference::Inputs;
@@ -36,5 +36,14 @@ pub(crate) fn judge(
         needed_elsewhere: &inputs.needed_elsewhere,
         now,
     };
-    guard(&plan.remove, &evidence)
+    let mut verdict = guard(&plan.remove, &evidence);
+    verdict.spend(&Budget {
+        window: inputs.removals.window,
+        claimed: inputs.removals.claimed,
+        percent: work.settings.removal_percent,
+        paid: &inputs.removals.leaving,
+        approved: &work.approved,
+        now: clock.time(),
+    });
+    verdict
 }

@@ -25,6 +25,7 @@ pub(crate) async fn pass_over(
         state.report.leaving = leaving(state, &left.remove, verdict);
         state.report.plan = Some(left);
     }
+    state.report.over_budget = verdict.over_budget();
     state.next_removal = verdict.next_due();
     claims
 }

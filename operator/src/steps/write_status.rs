@@ -1,7 +1,7 @@
 //! (pure, then I/O) The devices' reports → status, written if it differs.
 
 use bigip_tunnel_core::desired::Desired;
-use bigip_tunnel_core::outcome::{DeviceReport, Failure, TunnelReport};
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, TunnelReport};
 use bigip_tunnel_crds::status::{self, Written};
 
 use crate::ledger::{Ledger, LedgerError};
@@ -17,6 +17,10 @@ pub(crate) struct Summary<'a> {
     pub(crate) desired: &'a Desired,
     /// The devices, in the order of the spec.
     pub(crate) devices: &'a [DeviceReport],
+    /// Removals that wait for a person.
+    pub(crate) held: Option<&'a HeldRemoval>,
+    /// The approval that was acted on.
+    pub(crate) handled_approval: Option<&'a str>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     /// `metadata.generation` of the object that the reports are about.
@@ -36,11 +40,13 @@ pub(crate) async fn write_status(
         nodes_failure: summary.nodes_failure,
         desired: summary.desired,
         devices: summary.devices,
+        held: summary.held,
         deleting: summary.deleting,
     };
     let written = Written {
         generation: summary.generation,
         handled_request: summary.handled_request,
+        handled_approval: summary.handled_approval,
         now: shared.clock.time(),
     };
     if ledger
