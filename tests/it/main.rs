@@ -1,1 +1,23 @@
-//! Integration tests, one binary.
+//! Integration tests: the operator as a real process, a real API server, simulated BIG-IPs over TLS.
+//!
+//! Every test owns its world: a namespace, nodes with a label of their own, devices, an operator that
+//! watches that namespace only. None knows how the operator works inside.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test may fail it"
+)]
+
+mod converge;
+mod crash;
+mod crd;
+mod devices;
+mod outages;
+mod ownership;
+mod removal;
+mod saving;
+mod sharing;
+mod tidy;
+mod world;

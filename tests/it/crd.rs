@@ -1,0 +1,205 @@
+//! The definition of the resource on a real API server: rules with messages, defaults, columns.
+
+use bigip_tunnel_harness::control_plane::ControlPlane;
+use bigip_tunnel_harness::objects;
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::world::{NAME, World};
+
+/// A namespace of the test's own.
+async fn namespace(name: &str) -> Client {
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    objects::create_namespace(&client, name).await.unwrap();
+    client
+}
+
+/// The smallest spec.
+fn smallest() -> Value {
+    json!({
+        "credentialsSecretRef": {"name": "bigip-login"},
+        "devices": [{"name": "bigip-a", "address": "192.0.2.11"}],
+        "tunnel": {"name": "flannel_vxlan"},
+    })
+}
+
+/// Tries to make the smallest object with one field set to another value. Returns what the API
+/// server says against it.
+async fn refusal(namespace_name: &str, pointer: &str, value: Value) -> String {
+    let client = namespace(namespace_name).await;
+    let mut spec = smallest();
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    let parent = spec.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    parent.insert(field.to_owned(), value);
+    parent.retain(|_, value| !value.is_null());
+    let created = objects::create_tunnel(&client, namespace_name, NAME, spec).await;
+    created.unwrap_err().to_string()
+}
+
+/// Makes the smallest object and tries to change one field. Returns what the API server says.
+async fn refused_change(namespace_name: &str, change: Value) -> String {
+    let client = namespace(namespace_name).await;
+    objects::create_tunnel(&client, namespace_name, NAME, smallest())
+        .await
+        .unwrap();
+    let patch = Patch::Merge(json!({ "spec": change }));
+    let tunnels = objects::tunnels(&client, namespace_name);
+    let changed = tunnels.patch(NAME, &PatchParams::default(), &patch).await;
+    changed.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn two_devices_with_one_address_and_port_are_refused() {
+    let devices = json!([
+        {"name": "bigip-a", "address": "BIGIP.example.com"},
+        {"name": "bigip-b", "address": "bigip.example.com", "port": 443},
+    ]);
+    let said = refusal("crd-alike", "/devices", devices).await;
+    assert!(
+        said.contains("two devices have the same address and port"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_device_without_any_login_is_refused() {
+    let said = refusal("crd-login", "/credentialsSecretRef", Value::Null).await;
+    assert!(said.contains("set spec.credentialsSecretRef"), "{said}");
+}
+
+#[tokio::test]
+async fn an_address_with_a_port_is_refused() {
+    let devices = json!([{"name": "bigip-a", "address": "192.0.2.11:8443"}]);
+    let said = refusal("crd-address", "/devices", devices).await;
+    assert!(
+        said.contains("must be a host name or an IP address, without a port"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_address_in_ipv6_is_taken() {
+    let client = namespace("crd-ipv6").await;
+    let mut spec = smallest();
+    spec["devices"][0]["address"] = json!("2001:db8::11");
+    objects::create_tunnel(&client, "crd-ipv6", NAME, spec)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn two_devices_with_one_name_are_refused() {
+    let devices = json!([
+        {"name": "bigip-a", "address": "192.0.2.11"},
+        {"name": "bigip-a", "address": "192.0.2.12"},
+    ]);
+    let said = refusal("crd-names", "/devices", devices).await;
+    assert!(said.contains("Duplicate value"), "{said}");
+}
+
+#[tokio::test]
+async fn a_verification_more_often_than_every_ten_seconds_is_refused() {
+    let said = refusal("crd-drift", "/drift", json!({"intervalSeconds": 9})).await;
+    assert!(said.contains("spec.drift.intervalSeconds"), "{said}");
+}
+
+#[tokio::test]
+async fn the_tunnel_cannot_be_changed() {
+    let said = refused_change("crd-tunnel", json!({"tunnel": {"name": "other"}})).await;
+    assert!(
+        said.contains("tunnel.name is immutable; create a new BigIpTunnel"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_partition_cannot_be_changed() {
+    let said = refused_change("crd-partition", json!({"tunnel": {"partition": "k8s"}})).await;
+    assert!(
+        said.contains("tunnel.partition is immutable; create a new BigIpTunnel"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_mac_prefix_cannot_be_changed() {
+    let said = refused_change("crd-prefix", json!({"fdb": {"macPrefix": "0e:0b"}})).await;
+    assert!(
+        said.contains("fdb.macPrefix is immutable; create a new BigIpTunnel"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_smallest_object_gets_the_documented_defaults() {
+    let client = namespace("crd-defaults").await;
+    let made = objects::create_tunnel(&client, "crd-defaults", NAME, smallest())
+        .await
+        .unwrap();
+    for (field, default) in [
+        ("/devices/0/port", json!(443)),
+        ("/tunnel/partition", json!("Common")),
+        ("/nodes/removalDelaySeconds", json!(60)),
+        ("/fdb/macPrefix", json!("0a:0a")),
+        ("/deletionPolicy", json!("Delete")),
+        ("/drift/intervalSeconds", json!(60)),
+        ("/saveConfig/policy", json!("OnChange")),
+        ("/saveConfig/delaySeconds", json!(300)),
+    ] {
+        assert_eq!(made.data["spec"].pointer(field), Some(&default), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_object_says_that_nobody_has_seen_it() {
+    let client = namespace("crd-unseen").await;
+    let made = objects::create_tunnel(&client, "crd-unseen", NAME, smallest())
+        .await
+        .unwrap();
+    assert_eq!(made.data["status"]["observedGeneration"], json!(-1));
+}
+
+#[tokio::test]
+async fn kubectl_get_shows_the_state_in_its_columns() {
+    let world = World::in_sync("crd-columns").await;
+    let table = table(&world.client, &world.name).await;
+    let columns = table["columnDefinitions"].as_array().unwrap();
+    let cells = table["rows"][0]["cells"].as_array().unwrap();
+    let of_priority = |priority: u64| -> Vec<(&str, String)> {
+        let both = columns.iter().zip(cells);
+        both.filter(|(column, _)| column["priority"] == priority)
+            .map(|(column, cell)| {
+                (
+                    column["name"].as_str().unwrap(),
+                    cell.as_str().unwrap().to_owned(),
+                )
+            })
+            .collect()
+    };
+    let shown = of_priority(0);
+    let names: Vec<&str> = shown.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [
+            "Name", "Ready", "Devices", "Nodes", "Records", "Reason", "Age"
+        ]
+    );
+    let values: Vec<&str> = shown.iter().map(|(_, value)| &**value).collect();
+    assert_eq!(values[..6], [NAME, "True", "2/2", "3/3", "6/6", "InSync"]);
+    let wide = of_priority(1);
+    let names: Vec<&str> = wide.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["Tunnel", "Partition", "Message"]);
+    assert_eq!(wide[0].1, "flannel_vxlan");
+    assert_eq!(wide[1].1, "Common");
+}
+
+/// The objects of a namespace in the form that kubectl asks for.
+async fn table(client: &Client, namespace: &str) -> Value {
+    let path = format!("/apis/bigip-tunnel.dev/v1alpha1/namespaces/{namespace}/bigiptunnels");
+    let request = http::Request::get(path)
+        .header("Accept", "application/json;as=Table;g=meta.k8s.io;v=v1")
+        .body(Vec::new())
+        .unwrap();
+    client.request(request).await.unwrap()
+}

@@ -1,0 +1,403 @@
+//! Bad input about one device: its own reason, a message that names what to fix, and everything
+//! else goes on.
+
+use bigip_sim::{Simulator, TunnelConfig};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
+use bigip_tunnel_harness::devices::USER;
+use bigip_tunnel_harness::objects::SECRET;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::world::{
+    LOCAL_ADDRESS, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
+    condition, device,
+};
+
+/// Where the simulated devices listen.
+const LOCALHOST: &str = "127.0.0.1";
+/// Counts passes over a device that ended badly.
+const PASSES: &str = "bigiptunnel_device_passes_total";
+
+async fn create_secret(world: &World, name: &str, entries: &[(&str, &str)]) {
+    let entries = entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        string_data: Some(entries.collect()),
+        ..Secret::default()
+    };
+    let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
+    api.create(&PostParams::default(), &secret).await.unwrap();
+}
+
+async fn patch_secret(world: &World, name: &str, entries: Value) {
+    let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
+    let patch = Patch::Merge(json!({ "stringData": entries }));
+    api.patch(name, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
+async fn create_bundle(world: &World, name: &str, pem: &str) {
+    let bundle = ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some([("ca.crt".to_owned(), pem.to_owned())].into()),
+        ..ConfigMap::default()
+    };
+    let api: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.name);
+    api.create(&PostParams::default(), &bundle).await.unwrap();
+}
+
+fn own_bundle(name: &str) -> Value {
+    json!({"tls": {"caBundleRef": {"kind": "ConfigMap", "name": name}}})
+}
+
+/// Waits until the standby unit fails for this reason and the object says so, and checks that the
+/// message names what to fix, that no unit has lost a record, and that the active one goes on.
+async fn assert_only_the_standby_fails(
+    world: &World,
+    (reason, ready): (&str, &str),
+    names: &str,
+) -> BigIpTunnelStatus {
+    let status = world.until_reason(ready).await;
+    let standby = device(&status, "bigip-b");
+    let reachable = condition(&standby.conditions, "Reachable");
+    assert_eq!((&*reachable.status, &*reachable.reason), ("False", reason));
+    assert!(reachable.message.contains(names), "{}", reachable.message);
+    let shown = condition(&status.conditions, "Ready");
+    assert!(shown.message.contains("bigip-b"), "{}", shown.message);
+    assert!(shown.message.contains(names), "{}", shown.message);
+    assert_eq!(status.summary.as_ref().unwrap().devices, "1/2");
+    let active = device(&status, "bigip-a");
+    assert_eq!(condition(&active.conditions, "Programmed").status, "True");
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    world.create_node(NEW_NODE).await;
+    world
+        .until_unit(
+            world.devices.active(),
+            &[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD],
+        )
+        .await;
+    world
+        .until_unit(world.devices.standby(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    status
+}
+
+async fn assert_heals(world: &World) {
+    world.until_ready().await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_named_and_heals_when_it_is_made() {
+    let world = World::in_sync("dev-secret").await;
+    world
+        .patch_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}))
+        .await;
+    let reason = "SecretNotFound";
+    assert_only_the_standby_fails(&world, (reason, reason), "own-login").await;
+    let login = [("username", USER), ("password", world.devices.password())];
+    create_secret(&world, "own-login", &login).await;
+    assert_heals(&world).await;
+}
+
+#[tokio::test]
+async fn a_secret_without_a_key_is_named_with_the_key_and_heals() {
+    let world = World::in_sync("dev-key").await;
+    create_secret(&world, "own-login", &[("username", USER)]).await;
+    world
+        .patch_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}))
+        .await;
+    let reason = "SecretInvalid";
+    let status = assert_only_the_standby_fails(&world, (reason, reason), "own-login").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("password"), "{message}");
+    patch_secret(
+        &world,
+        "own-login",
+        json!({"password": world.devices.password()}),
+    )
+    .await;
+    assert_heals(&world).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once() {
+    let world = World::in_sync("dev-password").await;
+    let wrong = [("username", USER), ("password", "wrong-guess")];
+    create_secret(&world, "own-login", &wrong).await;
+    world
+        .patch_spec(json!({"drift": {"intervalSeconds": 10}}))
+        .await;
+    world.until_ready().await;
+    world
+        .patch_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}))
+        .await;
+    let reason = "AuthenticationFailed";
+    let status = assert_only_the_standby_fails(&world, (reason, reason), "password").await;
+    let stalled = condition(&status.conditions, "Stalled");
+    assert_eq!(stalled.reason, reason);
+    assert!(!format!("{status:?}").contains("wrong-guess"));
+    world.until_counter(PASSES, reason, 3).await;
+    assert_eq!(world.devices.standby().failed_logins(), 1);
+    patch_secret(
+        &world,
+        "own-login",
+        json!({"password": world.devices.password()}),
+    )
+    .await;
+    assert_heals(&world).await;
+    assert_eq!(world.devices.standby().failed_logins(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_twice_at_most_however_often_people_ask() {
+    let world = World::in_sync("dev-lockout").await;
+    let wrong = [("username", USER), ("password", "wrong-guess")];
+    create_secret(&world, "own-login", &wrong).await;
+    world
+        .patch_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}))
+        .await;
+    world.until_reason("AuthenticationFailed").await;
+    for _ in 0..4 {
+        world.reconcile().await;
+    }
+    assert_eq!(world.devices.standby().failed_logins(), 2);
+}
+
+#[tokio::test]
+async fn a_rotated_password_costs_no_failed_login() {
+    let world = World::in_sync("dev-rotate").await;
+    let before = world.devices.units().each_ref().map(Simulator::logins);
+    for unit in world.devices.units() {
+        unit.set_password(USER, "rotated");
+    }
+    patch_secret(&world, SECRET, json!({"password": "rotated"})).await;
+    world.reconcile().await;
+    world.until_ready().await;
+    for (unit, before) in world.devices.units().iter().zip(before) {
+        assert_eq!((unit.logins(), unit.failed_logins()), (before + 1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_device_of_an_unknown_ca_is_asked_nothing() {
+    let world = World::in_sync("dev-ca").await;
+    // The other unit has a CA of its own.
+    create_bundle(&world, "own-ca", world.devices.active().ca_pem()).await;
+    world.patch_standby(&own_bundle("own-ca")).await;
+    world.until_reason("CertificateInvalid").await;
+    world.devices.standby().clear_log();
+    let reason = "CertificateInvalid";
+    assert_only_the_standby_fails(&world, (reason, reason), "CA").await;
+    world.settle().await;
+    assert_eq!(world.devices.standby().requests(), []);
+}
+
+#[tokio::test]
+async fn a_missing_ca_bundle_is_named_and_heals_when_it_is_made() {
+    let world = World::in_sync("dev-bundle").await;
+    world.patch_standby(&own_bundle("own-ca")).await;
+    let reason = "CABundleNotFound";
+    assert_only_the_standby_fails(&world, (reason, reason), "own-ca").await;
+    create_bundle(&world, "own-ca", world.devices.standby().ca_pem()).await;
+    assert_heals(&world).await;
+}
+
+#[tokio::test]
+async fn a_ca_bundle_without_a_certificate_is_named() {
+    let world = World::in_sync("dev-no-cert").await;
+    create_bundle(&world, "own-ca", "not a certificate").await;
+    world.patch_standby(&own_bundle("own-ca")).await;
+    let reason = "CABundleInvalid";
+    assert_only_the_standby_fails(&world, (reason, reason), "").await;
+}
+
+#[tokio::test]
+async fn a_device_that_refuses_the_connection_is_unreachable() {
+    let world = World::in_sync("dev-refused").await;
+    let closed = TcpListener::bind((LOCALHOST, 0))
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    world.patch_standby(&json!({"port": closed.port()})).await;
+    let reasons = ("ConnectionRefused", "DeviceUnreachable");
+    assert_only_the_standby_fails(&world, reasons, "port").await;
+    world.patch_standby(&json!({})).await;
+    assert_heals(&world).await;
+}
+
+#[tokio::test]
+async fn an_absent_tunnel_is_named_and_not_made_and_heals_when_it_is() {
+    let world = World::in_sync("dev-tunnel").await;
+    let standby = world.devices.standby();
+    assert!(standby.delete_tunnel(TUNNEL_PATH));
+    let before = standby.mutations();
+    world.reconcile().await;
+    let status = world.until_reason("TunnelNotFound").await;
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert_eq!(
+        (&*programmed.status, &*programmed.reason),
+        ("False", "TunnelNotFound")
+    );
+    assert!(
+        programmed.message.contains(TUNNEL_PATH),
+        "{}",
+        programmed.message
+    );
+    let reachable = condition(&device(&status, "bigip-b").conditions, "Reachable");
+    assert_eq!(reachable.status, "True");
+    world.create_node(NEW_NODE).await;
+    world
+        .until_unit(
+            world.devices.active(),
+            &[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD],
+        )
+        .await;
+    assert_eq!(standby.mutations(), before);
+    standby
+        .add_tunnel(&TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS))
+        .unwrap();
+    world.reconcile().await;
+    assert_heals(&world).await;
+}
+
+#[tokio::test]
+async fn a_tunnel_without_a_plain_local_address_is_not_written() {
+    let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, "any");
+    let mut world = World::with_tunnel("dev-any", tunnel).await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("TunnelMismatch").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("local address"), "{message}");
+    assert_eq!(
+        world.devices.units().each_ref().map(Simulator::mutations),
+        [0, 0]
+    );
+}
+
+/// Makes a second address for a device: everything is passed on to it.
+async fn second_address_of(unit: &Simulator) -> u16 {
+    let (listener, target) = (
+        TcpListener::bind((LOCALHOST, 0)).await.unwrap(),
+        unit.address(),
+    );
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(target).await?;
+                copy_bidirectional(&mut from, &mut to).await
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn one_box_listed_twice_is_written_once_and_named() {
+    let mut world = World::new("dev-twin").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let port = second_address_of(world.devices.active()).await;
+    let mut spec = world.spec();
+    spec["devices"] = world.devices_with_standby(&json!({"port": port}));
+    world.create(spec).await;
+    let status = world.until_reason("DuplicateUnit").await;
+    let twin = device(&status, "bigip-b");
+    let programmed = condition(&twin.conditions, "Programmed");
+    assert_eq!(programmed.reason, "DuplicateUnit");
+    assert!(
+        programmed.message.contains("bigip-a"),
+        "{}",
+        programmed.message
+    );
+    world
+        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    assert_eq!(world.devices.active().mutations(), 3);
+}
+
+#[tokio::test]
+async fn a_node_without_a_usable_address_is_named_and_stops_no_other() {
+    let world = World::in_sync("dev-node").await;
+    let name = world.node_name("six");
+    world
+        .nodes
+        .create_with(&name, &[("InternalIP", "fd00::1")])
+        .await
+        .unwrap();
+    let status = world.until_reason("NodesSkipped").await;
+    assert!(
+        condition(&status.conditions, "Ready")
+            .message
+            .contains(&name)
+    );
+    assert_eq!(status.skipped_nodes[0].name, name);
+    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressMissing");
+    assert_eq!(status.summary.unwrap().nodes, "3/4");
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    let usable = [("InternalIP", "fd00::1"), ("InternalIP", "10.169.72.242")];
+    world.nodes.set_addresses(&name, &usable).await.unwrap();
+    let status = world.until_ready().await;
+    assert_eq!(status.summary.unwrap().nodes, "5/5");
+}
+
+#[tokio::test]
+async fn a_device_that_is_listed_later_gets_everything() {
+    let mut world = World::new("dev-later").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    let both = spec["devices"].clone();
+    spec["devices"] = json!([both[0]]);
+    world.create(spec).await;
+    world.until_ready().await;
+    assert_eq!(world.devices.standby().requests(), []);
+    world.patch_spec(json!({"devices": both})).await;
+    world.until_ready().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_parse_stops_writes_to_that_device_only() {
+    let world = World::in_sync("dev-garbage").await;
+    let standby = world.devices.standby();
+    standby
+        .seed_record(TUNNEL_PATH, "52:54:00:00:00:01", "what is this")
+        .unwrap();
+    world.reconcile().await;
+    let before = standby.mutations();
+    world.until_reason("ProtocolError").await;
+    world.create_node(NEW_NODE).await;
+    world
+        .until_unit(
+            world.devices.active(),
+            &[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD],
+        )
+        .await;
+    assert!(standby.drop_record(TUNNEL_PATH, "52:54:00:00:00:01"));
+    assert_eq!(standby.mutations(), before);
+    world.reconcile().await;
+    assert_heals(&world).await;
+}

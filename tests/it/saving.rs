@@ -1,0 +1,92 @@
+//! The changed configuration outlives a reboot where that is asked for, and is left alone where not.
+
+use std::time::Duration;
+
+use bigip_sim::{Method, Simulator};
+use serde_json::json;
+
+use crate::world::{
+    NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device, find, mutations,
+    requests, to_map,
+};
+
+/// How long a save that is due at once may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A world with three records on both units and this `saveConfig`.
+async fn programmed(name: &str, save_config: serde_json::Value) -> World {
+    let mut world = World::new(name).await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["saveConfig"] = save_config;
+    world.create(spec).await;
+    world.until_ready().await;
+    world
+}
+
+#[tokio::test]
+async fn records_are_saved_after_the_quiet_time() {
+    let world = programmed("save-change", json!({"delaySeconds": 1})).await;
+    let expected = to_map(&[RECORD_1, RECORD_2, RECORD_3]);
+    for unit in world.devices.units() {
+        unit.wait_until(LIMIT, |state| state.saved_records(TUNNEL_PATH) == expected)
+            .await
+            .unwrap();
+        let posts = requests(unit, &Method::POST).into_iter();
+        let to_save = posts.filter(|post| post.path.ends_with("/mgmt/tm/sys/config"));
+        assert_eq!(to_save.count(), 1);
+    }
+    let status = world
+        .until_status("both units saved", |status| {
+            status.devices.iter().all(|device| {
+                find(&device.conditions, "Saved").is_some_and(|saved| saved.status == "True")
+            })
+        })
+        .await;
+    assert!(device(&status, "bigip-a").last_save_time.is_some());
+    assert_eq!(device(&status, "bigip-a").unsaved_since, None);
+}
+
+#[tokio::test]
+async fn until_then_the_status_says_that_a_reboot_would_lose_them() {
+    let world = programmed("save-pending", json!({"delaySeconds": 3600})).await;
+    let status = world.status().await;
+    let unit = device(&status, "bigip-b");
+    assert!(unit.unsaved_since.is_some());
+    let saved = condition(&unit.conditions, "Saved");
+    assert_eq!((&*saved.status, &*saved.reason), ("False", "SavePending"));
+    assert_eq!(
+        world.devices.standby().saved_records(TUNNEL_PATH),
+        to_map(&[])
+    );
+}
+
+#[tokio::test]
+async fn a_unit_that_others_save_is_never_saved() {
+    let world = programmed("save-never", json!({"policy": "Never"})).await;
+    let status = world.status().await;
+    assert_eq!(find(&device(&status, "bigip-a").conditions, "Saved"), None);
+    world.delete(NAME).await;
+    world.until_gone(NAME).await;
+    world.assert_records(&[]);
+    let of_records = |unit: &Simulator| {
+        let writes = mutations(unit);
+        writes.iter().all(|write| write.path.contains("/records"))
+    };
+    assert!(world.devices.units().iter().all(of_records));
+}
+
+#[tokio::test]
+async fn the_last_removal_is_saved_before_the_object_goes() {
+    let world = programmed("save-last", json!({"delaySeconds": 1})).await;
+    let active = world.devices.active();
+    let all = to_map(&[RECORD_1, RECORD_2, RECORD_3]);
+    let saved = active.wait_until(LIMIT, |state| state.saved_records(TUNNEL_PATH) == all);
+    saved.await.unwrap();
+    world.delete(NAME).await;
+    world.until_gone(NAME).await;
+    for unit in world.devices.units() {
+        assert_eq!(unit.saved_records(TUNNEL_PATH), to_map(&[]));
+    }
+}

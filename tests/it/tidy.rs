@@ -1,0 +1,234 @@
+//! The rules of the source itself, held by tests. Reads files and asks Cargo; starts nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bigip_tunnel_harness::paths::workspace_root;
+
+/// The most lines of a file, not counting its tests.
+const LINES_MAX: usize = 500;
+/// The crates, as folders of the workspace.
+const CRATES: [&str; 7] = [
+    "core",
+    "crds",
+    "icontrol",
+    "operator",
+    "kubectl-plugin",
+    "tests",
+    "xtask",
+];
+
+/// A Rust file of the workspace.
+struct Source {
+    /// Its path in the workspace.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Whether all of it is test code.
+    fn is_test(&self) -> bool {
+        self.path.starts_with("tests/it/")
+            || self.path.contains("/tests/")
+            || self.path.ends_with("/tests.rs")
+    }
+
+    /// The text before its test module.
+    fn shipped(&self) -> &str {
+        self.text
+            .find("#[cfg(test)]\nmod tests {")
+            .map_or(&self.text, |end| &self.text[..end])
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = workspace_root();
+    let mut files = Vec::new();
+    for folder in CRATES {
+        collect(&root.join(folder), &mut files);
+    }
+    let sources = files.into_iter().map(|file| Source {
+        path: file.strip_prefix(&root).unwrap().display().to_string(),
+        text: fs::read_to_string(&file).unwrap(),
+    });
+    let sources: Vec<Source> = sources.collect();
+    // A rule over nothing would hold for ever.
+    assert!(sources.len() > 50, "only {} files found", sources.len());
+    sources
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The files that break a rule.
+fn offenders(breaks: impl Fn(&Source) -> bool) -> Vec<String> {
+    let broken = sources().into_iter().filter(breaks);
+    broken.map(|source| source.path).collect()
+}
+
+/// Names of the packages that a package is built from, its own included.
+fn dependencies(package: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = Command::new(cargo)
+        .args(["tree", "--package", package, "--edges", "normal,build"])
+        .args(["--prefix", "none", "--format", "{p}", "--locked"])
+        .current_dir(workspace_root())
+        .output()
+        .unwrap();
+    assert!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    let names = String::from_utf8(tree.stdout).unwrap();
+    let names = names
+        .lines()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned));
+    let names: BTreeSet<String> = names.collect();
+    assert!(names.contains(package), "{names:?}");
+    names
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent = offenders(|source| !source.text.starts_with("//!"));
+    assert_eq!(silent, [""; 0]);
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let long = offenders(|source| {
+        let is_tests_of_a_module = source.path.ends_with("/tests.rs");
+        !is_tests_of_a_module && source.shipped().lines().count() > LINES_MAX
+    });
+    assert_eq!(long, [""; 0]);
+}
+
+#[test]
+fn no_test_is_ignored() {
+    let attribute = concat!("#[", "ignore");
+    assert_eq!(offenders(|source| source.text.contains(attribute)), [""; 0]);
+}
+
+#[test]
+fn no_test_sleeps() {
+    let sleep = concat!("sleep", "(");
+    let sleeping = offenders(|source| {
+        let tests = if source.is_test() {
+            &source.text
+        } else {
+            &source.text[source.shipped().len()..]
+        };
+        tests.contains(sleep)
+    });
+    assert_eq!(sleeping, [""; 0]);
+}
+
+#[test]
+fn core_does_no_io_and_reads_no_clock() {
+    let names = dependencies("bigip-tunnel-core");
+    for banned in [
+        "tokio",
+        "reqwest",
+        "hyper",
+        "kube",
+        "k8s-openapi",
+        "axum",
+        "futures",
+    ] {
+        assert!(!names.contains(banned), "core depends on {banned}");
+    }
+    let clocks = ["Instant::now", "SystemTime", "Timestamp::now", "Zoned::now"];
+    let reading = offenders(|source| {
+        let shipped = source.shipped();
+        source.path.starts_with("core/") && clocks.iter().any(|clock| shipped.contains(clock))
+    });
+    assert_eq!(reading, [""; 0]);
+}
+
+#[test]
+fn the_crates_depend_on_each_other_in_one_direction() {
+    let ours = |package: &str| -> Vec<String> {
+        let mut names = dependencies(package);
+        names.remove(package);
+        let ours = |name: &String| name.contains("bigip") && !name.contains("kubectl");
+        names.into_iter().filter(ours).collect()
+    };
+    assert_eq!(ours("bigip-tunnel-core"), [""; 0]);
+    assert_eq!(ours("bigip-tunnel-crds"), ["bigip-tunnel-core"]);
+    assert_eq!(ours("bigip-icontrol"), ["bigip-tunnel-core"]);
+    // Its own wire types, so that one mistake cannot hide in both.
+    assert_eq!(ours("bigip-sim"), [""; 0]);
+    for shipped in ["bigip-tunnel-operator", "kubectl-bigip-tunnel"] {
+        let names = ours(shipped);
+        assert!(
+            !names
+                .iter()
+                .any(|name| name.contains("sim") || name.contains("harness")),
+            "{names:?}"
+        );
+    }
+}
+
+#[test]
+fn one_cryptography_library_is_shipped() {
+    for package in ["bigip-tunnel-operator", "kubectl-bigip-tunnel"] {
+        let names = dependencies(package);
+        for banned in ["ring", "native-tls", "openssl", "openssl-sys"] {
+            assert!(!names.contains(banned), "{package} depends on {banned}");
+        }
+    }
+}
+
+#[test]
+fn only_the_transport_names_the_http_library() {
+    let users = offenders(|source| {
+        let mut lines = source.text.lines().map(str::trim_start);
+        let names_it = lines.any(|line| !line.starts_with("//") && line.contains("reqwest"));
+        names_it && !source.path.starts_with("tests/")
+    });
+    assert_eq!(users, ["icontrol/src/transport.rs"]);
+    for (folder, uses) in [
+        ("icontrol", true),
+        ("operator", false),
+        ("kubectl-plugin", false),
+    ] {
+        let manifest = workspace_root().join(folder).join("Cargo.toml");
+        let names_it = fs::read_to_string(manifest).unwrap().contains("reqwest");
+        assert_eq!(names_it, uses, "{folder}/Cargo.toml");
+    }
+}
+
+#[test]
+fn every_invariant_names_the_test_that_holds_it() {
+    let document = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
+    assert!(
+        document.lines().count() <= 200,
+        "ARCHITECTURE.md is too long"
+    );
+    let sources = sources();
+    let mut invariants = 0;
+    for (start, _) in document.match_indices("*Invariant:*") {
+        invariants += 1;
+        let paragraph = document[start..].split("\n\n").next().unwrap();
+        let (_, tests) = paragraph.rsplit_once('(').unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "names no test: {paragraph}");
+        for name in names {
+            let function = format!("fn {name}(");
+            let is_there = sources.iter().any(|source| source.text.contains(&function));
+            assert!(is_there, "no test {name}");
+        }
+    }
+    assert!(invariants > 0, "no invariant found");
+}
