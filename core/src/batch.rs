@@ -14,6 +14,10 @@ use crate::record::Records;
 /// The most writes of one kind in a batch: one list read confirms them all.
 pub const BATCH_MAX: usize = 64;
 
+/// The most removals in a batch: what shows that they are right is read before each batch, and must
+/// not grow old.
+pub const REMOVALS_MAX: usize = 8;
+
 /// The writes to make next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -29,30 +33,33 @@ pub struct Batch {
 
 impl Batch {
     /// The next writes of a plan, with the removals that are allowed. While anything is left to add
-    /// or correct nothing is removed: a change makes before it breaks.
-    pub fn next(plan: &Plan, allowed: &BTreeSet<MacAddress>) -> Self {
+    /// or correct nothing is removed: a change makes before it breaks. Records that the device has
+    /// refused lately come last, so that they keep no other waiting.
+    pub fn next(
+        plan: &Plan,
+        allowed: &BTreeSet<MacAddress>,
+        refused: &BTreeSet<MacAddress>,
+    ) -> Self {
         let first = |records: &Records| -> Records {
-            records
-                .iter()
+            let (last, first): (Vec<_>, Vec<_>) =
+                records.iter().partition(|(mac, _)| refused.contains(*mac));
+            first
+                .into_iter()
+                .chain(last)
                 .take(BATCH_MAX)
-                .map(|(mac, endpoint)| (*mac, *endpoint))
+                .map(|(mac, e)| (*mac, *e))
                 .collect()
         };
-        let removals: Records = plan
-            .remove
-            .iter()
-            .filter(|(m, _)| allowed.contains(*m))
-            .map(|(m, e)| (*m, *e))
-            .collect();
-        let add = first(&plan.add);
-        let correct = first(&plan.correct);
+        let removals = plan.remove.iter().filter(|(mac, _)| allowed.contains(*mac));
+        let (add, correct) = (first(&plan.add), first(&plan.correct));
         let backlog = add.len() < plan.add.len() || correct.len() < plan.correct.len();
-        let remove = if backlog {
-            Records::new()
-        } else {
-            first(&removals)
-        };
-        let more = backlog || remove.len() < removals.len();
+        let room = if backlog { 0 } else { REMOVALS_MAX };
+        let remove: Records = removals
+            .clone()
+            .take(room)
+            .map(|(mac, e)| (*mac, *e))
+            .collect();
+        let more = backlog || remove.len() < removals.count();
         Self {
             add,
             correct,
@@ -68,7 +75,7 @@ impl Batch {
 }
 
 /// What the fate of claims depends on, besides the plan.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Bookkeeping<'a> {
     /// Whether a removed record stays claimed until the unit has been saved: a reboot before that
     /// brings it back, and it is still ours to remove then.
@@ -77,11 +84,12 @@ pub struct Bookkeeping<'a> {
     pub saved: bool,
     /// Whether a write whose fate is unknown may still take effect.
     pub awaits_late_write: bool,
-    /// Records whose claims are given up although they are on the device.
-    pub give_up: Option<&'a BTreeSet<MacAddress>>,
+    /// Records that another object takes care of.
+    pub theirs: &'a BTreeSet<MacAddress>,
 }
 
-/// The claims to store before the batch is written. Holds only what differs from `claims`.
+/// The claims to store before the batch is written. Names every record of the batch, also where its
+/// claim stays the same: what is stored may have been lost meanwhile.
 pub fn claims_before(
     plan: &Plan,
     batch: &Batch,
@@ -89,28 +97,38 @@ pub fn claims_before(
     book: Bookkeeping<'_>,
 ) -> ClaimChanges {
     let mut changes = ClaimChanges::new();
-    for mac in batch.add.keys() {
-        // A lost record that was owned stays owned: only its presence changed.
-        if claims.get(mac) != Some(&ClaimState::Owned) {
-            changes.insert(*mac, Some(ClaimState::Pending));
-        }
-    }
-    for mac in plan.adopt.iter().chain(batch.correct.keys()) {
-        changes.insert(*mac, Some(ClaimState::Owned));
-    }
-    for mac in batch.remove.keys() {
-        changes.insert(*mac, Some(ClaimState::Leaving));
+    for mac in &plan.gone {
+        changes.insert(*mac, gone(claims.get(mac).copied(), book));
     }
     // A pending claim on a record that turned out to be another's is withdrawn.
     let withdrawn = plan.conflict.keys().filter(|mac| claims.contains_key(*mac));
     changes.extend(withdrawn.chain(&plan.disown).map(|mac| (*mac, None)));
-    for mac in &plan.gone {
-        changes.insert(*mac, gone(claims.get(mac).copied(), book));
-    }
-    if let Some(give_up) = book.give_up {
-        changes.extend(give_up.iter().map(|mac| (*mac, None)));
-    }
+    let left_to_others = plan.remove.keys().filter(|mac| book.theirs.contains(*mac));
+    changes.extend(left_to_others.map(|mac| (*mac, None)));
+    changes.extend(plan.adopt.iter().map(|mac| (*mac, Some(ClaimState::Owned))));
     changes.retain(|mac, change| claims.get(mac).copied() != *change);
+    for mac in batch.add.keys() {
+        // A lost record that was owned stays owned: only its presence changed.
+        let owned = claims.get(mac) == Some(&ClaimState::Owned);
+        let state = if owned {
+            ClaimState::Owned
+        } else {
+            ClaimState::Pending
+        };
+        changes.insert(*mac, Some(state));
+    }
+    changes.extend(
+        batch
+            .correct
+            .keys()
+            .map(|mac| (*mac, Some(ClaimState::Owned))),
+    );
+    changes.extend(
+        batch
+            .remove
+            .keys()
+            .map(|mac| (*mac, Some(ClaimState::Leaving))),
+    );
     changes
 }
 
@@ -140,6 +158,14 @@ mod tests {
     const E1: &str = "10.0.0.1%0";
     const E2: &str = "10.0.0.2%0";
 
+    const NONE: BTreeSet<MacAddress> = BTreeSet::new();
+    const BOOK: Bookkeeping<'static> = Bookkeeping {
+        keep_until_saved: false,
+        saved: false,
+        awaits_late_write: false,
+        theirs: &NONE,
+    };
+
     fn claims(pairs: &[(&str, ClaimState)]) -> DeviceClaims {
         pairs.iter().map(|(m, s)| (mac(m), *s)).collect()
     }
@@ -157,47 +183,85 @@ mod tests {
             MacPrefix::DEFAULT,
         );
         let allowed = plan.remove.keys().copied().collect();
-        claims_before(&plan, &Batch::next(&plan, &allowed), claims, book)
+        claims_before(&plan, &Batch::next(&plan, &allowed, &NONE), claims, book)
     }
 
     #[test]
     fn a_record_is_claimed_pending_before_it_is_added() {
-        let changes = changes(&[(M1, E1)], &[], &claims(&[]), Bookkeeping::default());
+        let changes = changes(&[(M1, E1)], &[], &claims(&[]), BOOK);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Pending))].into());
     }
 
     #[test]
     fn a_record_is_claimed_leaving_before_it_is_removed() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let changes = changes(&[], &[(M1, E1)], &owned, Bookkeeping::default());
+        let changes = changes(&[], &[(M1, E1)], &owned, BOOK);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Leaving))].into());
     }
 
     #[test]
-    fn a_lost_record_that_was_owned_needs_no_new_claim() {
+    fn a_lost_record_that_was_owned_is_claimed_as_owned_again() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        assert_eq!(
-            changes(&[(M1, E1)], &[], &owned, Bookkeeping::default()),
-            ClaimChanges::new()
+        let changes = changes(&[(M1, E1)], &[], &owned, BOOK);
+        assert_eq!(changes, [(mac(M1), Some(ClaimState::Owned))].into());
+    }
+
+    #[test]
+    fn the_claim_of_a_record_that_another_object_cares_for_is_given_up() {
+        let owned = claims(&[(M1, ClaimState::Owned)]);
+        let plan = plan(
+            &Records::new(),
+            &records(&[(M1, E1)]),
+            &owned,
+            MacPrefix::DEFAULT,
         );
+        let batch = Batch::next(&plan, &NONE, &NONE);
+        let theirs = [mac(M1)].into();
+        let changes = claims_before(
+            &plan,
+            &batch,
+            &owned,
+            Bookkeeping {
+                theirs: &theirs,
+                ..BOOK
+            },
+        );
+        assert_eq!(changes, [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn a_refused_record_waits_behind_all_others() {
+        let addresses = |from: u32| {
+            (from..)
+                .take(BATCH_MAX)
+                .map(std::net::Ipv4Addr::from_bits)
+                .map(|address| {
+                    (
+                        MacPrefix::DEFAULT.derive(address),
+                        Endpoint::v4(address, RouteDomain::ZERO),
+                    )
+                })
+        };
+        let refused: BTreeSet<MacAddress> = addresses(0x0a00_0000).map(|(m, _)| m).collect();
+        let many: Records = addresses(0x0a00_0000)
+            .chain(addresses(0x0a00_0100))
+            .collect();
+        let plan = plan(&many, &Records::new(), &claims(&[]), MacPrefix::DEFAULT);
+        let batch = Batch::next(&plan, &NONE, &refused);
+        assert!(batch.add.keys().all(|mac| !refused.contains(mac)));
     }
 
     #[test]
     fn a_device_that_is_right_changes_no_claim() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let changes = changes(&[(M1, E1)], &[(M1, E1)], &owned, Bookkeeping::default());
+        let changes = changes(&[(M1, E1)], &[(M1, E1)], &owned, BOOK);
         assert_eq!(changes, ClaimChanges::new());
     }
 
     #[test]
     fn a_pending_claim_on_a_record_of_another_is_withdrawn() {
         let pending = claims(&[(M1, ClaimState::Pending)]);
-        let changes = changes(
-            &[(M1, E1)],
-            &[(M1, "10.9.9.9")],
-            &pending,
-            Bookkeeping::default(),
-        );
+        let changes = changes(&[(M1, E1)], &[(M1, "10.9.9.9")], &pending, BOOK);
         assert_eq!(changes, [(mac(M1), None)].into());
     }
 
@@ -206,7 +270,7 @@ mod tests {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let keep = Bookkeeping {
             keep_until_saved: true,
-            ..Bookkeeping::default()
+            ..BOOK
         };
         assert_eq!(changes(&[], &[], &leaving, keep), ClaimChanges::new());
         let saved = Bookkeeping {
@@ -214,10 +278,7 @@ mod tests {
             ..keep
         };
         assert_eq!(changes(&[], &[], &leaving, saved), [(mac(M1), None)].into());
-        assert_eq!(
-            changes(&[], &[], &leaving, Bookkeeping::default()),
-            [(mac(M1), None)].into()
-        );
+        assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
     }
 
     #[test]
@@ -225,13 +286,10 @@ mod tests {
         let pending = claims(&[(M1, ClaimState::Pending)]);
         let late = Bookkeeping {
             awaits_late_write: true,
-            ..Bookkeeping::default()
+            ..BOOK
         };
         assert_eq!(changes(&[], &[], &pending, late), ClaimChanges::new());
-        assert_eq!(
-            changes(&[], &[], &pending, Bookkeeping::default()),
-            [(mac(M1), None)].into()
-        );
+        assert_eq!(changes(&[], &[], &pending, BOOK), [(mac(M1), None)].into());
     }
 
     #[test]
@@ -246,7 +304,7 @@ mod tests {
             .collect();
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let plan = plan(&many, &records(&[(M1, E1)]), &owned, MacPrefix::DEFAULT);
-        let batch = Batch::next(&plan, &[mac(M1)].into());
+        let batch = Batch::next(&plan, &[mac(M1)].into(), &NONE);
         assert_eq!(
             (batch.add.len(), batch.remove.len(), batch.more),
             (BATCH_MAX, 0, true)
@@ -262,7 +320,7 @@ mod tests {
             &owned,
             MacPrefix::DEFAULT,
         );
-        let batch = Batch::next(&plan, &[mac(M2)].into());
+        let batch = Batch::next(&plan, &[mac(M2)].into(), &NONE);
         assert_eq!((batch.remove, batch.more), (records(&[(M2, E2)]), false));
     }
 }

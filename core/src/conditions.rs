@@ -240,7 +240,7 @@ fn summary(report: &TunnelReport<'_>) -> Summary {
     let in_sync = report
         .devices
         .iter()
-        .filter(|d| d.holds_all(report.desired))
+        .filter(|d| d.is_in_sync(report.desired))
         .count();
     let nodes = report.desired.nodes.len();
     let message = format!(

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::endpoint::Endpoint;
 use crate::mac::{MacAddress, MacPrefix};
-use crate::node::NodeView;
+use crate::node::{AddressRule, NodeView};
 use crate::record::Records;
 use crate::vocabulary::reason;
 
@@ -19,6 +19,8 @@ pub struct Desired {
     pub nodes: BTreeMap<MacAddress, DesiredNode>,
     /// Selected nodes that get no record, in name order.
     pub skipped: Vec<SkippedNode>,
+    /// The rule of the spec that the addresses were taken by.
+    pub rule: AddressRule,
 }
 
 /// A node that gets a record.
@@ -43,18 +45,19 @@ pub struct SkippedNode {
 
 /// Derives the records of the selected nodes. Of two nodes with one address the older keeps it (then
 /// the one whose name sorts first), so that a newcomer never takes a record over.
-pub fn desired(nodes: &[NodeView], prefix: MacPrefix) -> Desired {
+pub fn desired(nodes: &[NodeView], prefix: MacPrefix, rule: &AddressRule) -> Desired {
     let mut selected: Vec<&NodeView> = nodes.iter().filter(|n| n.selected).collect();
     // A node without a creation time comes last: nothing shows that it is the older one.
     selected.sort_by_key(|n| (n.created.is_none(), n.created, &n.name));
 
-    let mut desired = Desired::default();
+    let mut desired = Desired {
+        rule: rule.clone(),
+        ..Desired::default()
+    };
     for node in selected {
-        match node.tunnel_address() {
+        match node.tunnel_address(rule) {
             Ok(address) => desired.take(node, address, prefix.derive(address)),
-            Err(problem) => {
-                desired.skip(node, reason::NODE_ADDRESS_MISSING, problem.to_string());
-            }
+            Err(problem) => desired.skip(node, problem.reason(), problem.to_string()),
         }
     }
     desired.skipped.sort_by(|a, b| a.name.cmp(&b.name));
@@ -121,7 +124,7 @@ mod tests {
             worker("worker-02", "10.169.72.233"),
             worker("worker-03", "10.169.72.240"),
         ];
-        let desired = desired(&nodes, MacPrefix::DEFAULT);
+        let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(
             desired.records(local("10.169.72.34")),
             records(&[
@@ -134,7 +137,11 @@ mod tests {
 
     #[test]
     fn endpoints_lie_in_the_route_domain_of_the_tunnel() {
-        let desired = desired(&[worker("a", "10.0.0.1")], MacPrefix::DEFAULT);
+        let desired = desired(
+            &[worker("a", "10.0.0.1")],
+            MacPrefix::DEFAULT,
+            &AddressRule::default(),
+        );
         assert_eq!(
             desired.records(local("10.0.0.254%20")),
             records(&[("0a:0a:0a:00:00:01", "10.0.0.1%20")])
@@ -143,14 +150,18 @@ mod tests {
 
     #[test]
     fn a_node_with_the_tunnels_own_address_gets_no_record() {
-        let desired = desired(&[worker("dummy", "10.0.0.254")], MacPrefix::DEFAULT);
+        let desired = desired(
+            &[worker("dummy", "10.0.0.254")],
+            MacPrefix::DEFAULT,
+            &AddressRule::default(),
+        );
         assert!(desired.records(local("10.0.0.254")).is_empty());
     }
 
     #[test]
     fn a_node_without_an_address_stops_no_other() {
         let nodes = [node("new").build(), worker("a", "10.0.0.1")];
-        let desired = desired(&nodes, MacPrefix::DEFAULT);
+        let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(desired.nodes.len(), 1);
         assert_eq!(desired.skipped[0].reason, reason::NODE_ADDRESS_MISSING);
         assert_eq!(desired.selected(), 2);
@@ -166,7 +177,7 @@ mod tests {
             .address("InternalIP", "10.0.0.1")
             .created(100)
             .build();
-        let desired = desired(&[young, old], MacPrefix::DEFAULT);
+        let desired = desired(&[young, old], MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(desired.nodes[&mac("0a:0a:0a:00:00:01")].name, "b");
         assert_eq!(desired.skipped[0].name, "a");
         assert_eq!(desired.skipped[0].reason, reason::DUPLICATE_ADDRESS);
@@ -178,6 +189,9 @@ mod tests {
             .address("InternalIP", "10.0.0.1")
             .unselected()
             .build();
-        assert_eq!(desired(&[other], MacPrefix::DEFAULT), Desired::default());
+        assert_eq!(
+            desired(&[other], MacPrefix::DEFAULT, &AddressRule::default()),
+            Desired::default()
+        );
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::budget::{self, Window};
 use crate::desired::Desired;
 use crate::mac::{MacAddress, MacPrefix};
-use crate::node::NodeView;
+use crate::node::{AddressRule, NodeView};
 use crate::record::Records;
 use crate::time::Moment;
 
@@ -31,6 +31,9 @@ pub struct Absence {
     pub since_time: Timestamp,
     /// The name of the node that had the record, where this process has seen it.
     pub node: Option<String>,
+    /// Whether this process has seen the record lose its node by an edit of the address rule in the
+    /// spec. What another version of the product made of the same spec is never such an edit.
+    pub respecified: bool,
 }
 
 impl Absences {
@@ -49,10 +52,12 @@ impl Absences {
             .iter()
             .filter(|mac| !current.nodes.contains_key(*mac))
         {
+            let before = previous.nodes.get(mac);
             self.0.entry(*mac).or_insert_with(|| Absence {
                 since: now,
                 since_time: now_time,
-                node: previous.nodes.get(mac).map(|node| node.name.clone()),
+                node: before.map(|node| node.name.clone()),
+                respecified: before.is_some() && previous.rule != current.rule,
             });
         }
     }
@@ -60,11 +65,6 @@ impl Absences {
     /// The absence of this record's node.
     pub fn get(&self, mac: MacAddress) -> Option<&Absence> {
         self.0.get(&mac)
-    }
-
-    /// All absences, in MAC order.
-    pub fn iter(&self) -> impl Iterator<Item = (MacAddress, &Absence)> {
-        self.0.iter().map(|(mac, absence)| (*mac, absence))
     }
 }
 
@@ -75,6 +75,8 @@ pub struct Evidence<'a> {
     pub nodes: &'a [NodeView],
     /// Prefix of the derived MAC addresses.
     pub prefix: MacPrefix,
+    /// Which of a node's addresses counts.
+    pub rule: &'a AddressRule,
     /// Since when the records' nodes are missing.
     pub absences: &'a Absences,
     /// `nodes.removalDelaySeconds`.
@@ -82,8 +84,9 @@ pub struct Evidence<'a> {
     /// No removal before this moment: the process is young, or the device's last answer was
     /// uncertain.
     pub settled_at: Moment,
-    /// Records that another object on the same device and tunnel claims or desires.
-    pub needed_elsewhere: &'a BTreeSet<MacAddress>,
+    /// Records that another object on the same device and tunnel claims or desires; `None` when that
+    /// is not known.
+    pub needed_elsewhere: Option<&'a BTreeSet<MacAddress>>,
     /// Now.
     pub now: Moment,
 }
@@ -119,6 +122,8 @@ pub struct Verdict {
 pub enum Hold {
     /// Another object needs it.
     NeededElsewhere,
+    /// It is not known what other objects need.
+    OthersUnknown,
     /// The list holds no node at all, or no selected one. That is a fault more often than an order.
     NoNodeSelected,
     /// This selected node still lists the address.
@@ -179,9 +184,22 @@ impl Verdict {
 
 /// Judges the records that the plan would remove because no selected node asks for them.
 pub fn guard(candidates: &Records, evidence: &Evidence<'_>) -> Verdict {
+    sort(candidates, |mac| hold(mac, evidence))
+}
+
+/// Judges the records that the plan would remove because the object is being deleted. That is an
+/// order of its own: delay and node list do not count, another object's need does.
+pub fn guard_deletion(
+    candidates: &Records,
+    needed_elsewhere: Option<&BTreeSet<MacAddress>>,
+) -> Verdict {
+    sort(candidates, |mac| hold_for_others(mac, needed_elsewhere))
+}
+
+fn sort(candidates: &Records, hold: impl Fn(MacAddress) -> Option<Hold>) -> Verdict {
     let mut verdict = Verdict::default();
     for mac in candidates.keys() {
-        match hold(*mac, evidence) {
+        match hold(*mac) {
             None => {
                 verdict.remove.insert(*mac);
             }
@@ -193,35 +211,31 @@ pub fn guard(candidates: &Records, evidence: &Evidence<'_>) -> Verdict {
     verdict
 }
 
-/// Judges the records that the plan would remove because the object is being deleted. That is an
-/// order of its own: delay and node list do not count, another object's need does.
-pub fn guard_deletion(candidates: &Records, needed_elsewhere: &BTreeSet<MacAddress>) -> Verdict {
-    let (held, remove): (Vec<MacAddress>, Vec<MacAddress>) = candidates
-        .keys()
-        .partition(|mac| needed_elsewhere.contains(*mac));
-    Verdict {
-        remove: remove.into_iter().collect(),
-        held: held
-            .into_iter()
-            .map(|mac| (mac, Hold::NeededElsewhere))
-            .collect(),
+fn hold_for_others(
+    mac: MacAddress,
+    needed_elsewhere: Option<&BTreeSet<MacAddress>>,
+) -> Option<Hold> {
+    match needed_elsewhere {
+        None => Some(Hold::OthersUnknown),
+        Some(needed) => needed.contains(&mac).then_some(Hold::NeededElsewhere),
     }
 }
 
 fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
-    if evidence.needed_elsewhere.contains(&mac) {
-        return Some(Hold::NeededElsewhere);
+    let for_others = hold_for_others(mac, evidence.needed_elsewhere);
+    if for_others.is_some() {
+        return for_others;
     }
     if !evidence.nodes.iter().any(|node| node.selected) {
         return Some(Hold::NoNodeSelected);
     }
     // A claim whose MAC does not encode an address is not accounted for by any node.
     let address = mac.encoded_address(evidence.prefix);
-    if let Some(node) = selected_holder(address, evidence.nodes) {
+    if let Some(node) = selected_holder(address, mac, evidence) {
         return Some(Hold::StillListed(node.name.clone()));
     }
     if !is_listed(address, evidence.nodes)
-        && let Some(node) = addressless(evidence.nodes)
+        && let Some(node) = addressless(evidence)
     {
         return Some(Hold::NodeAddressMissing(node.name.clone()));
     }
@@ -233,21 +247,42 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     (due > evidence.now).then_some(Hold::Waiting(due))
 }
 
-fn selected_holder(address: Option<Ipv4Addr>, nodes: &[NodeView]) -> Option<&NodeView> {
+/// Whether this node keeps the record of this address from being removed: it is selected and lists
+/// the address. Only where the spec was edited, and now takes another address of the node, does that
+/// not count.
+pub fn is_kept_by(
+    node: &NodeView,
+    address: Ipv4Addr,
+    absence: Option<&Absence>,
+    rule: &AddressRule,
+) -> bool {
+    let respecified = absence.is_some_and(|absence| absence.respecified);
+    let has_another = respecified && node.tunnel_address(rule).is_ok();
+    node.selected && node.lists(address) && !has_another
+}
+
+fn selected_holder<'a>(
+    address: Option<Ipv4Addr>,
+    mac: MacAddress,
+    evidence: &Evidence<'a>,
+) -> Option<&'a NodeView> {
     let address = address?;
-    nodes
+    let absence = evidence.absences.get(mac);
+    evidence
+        .nodes
         .iter()
-        .find(|node| node.selected && node.lists(address))
+        .find(|node| is_kept_by(node, address, absence, evidence.rule))
 }
 
 fn is_listed(address: Option<Ipv4Addr>, nodes: &[NodeView]) -> bool {
     address.is_some_and(|address| nodes.iter().any(|node| node.lists(address)))
 }
 
-fn addressless(nodes: &[NodeView]) -> Option<&NodeView> {
-    nodes
+fn addressless<'a>(evidence: &Evidence<'a>) -> Option<&'a NodeView> {
+    evidence
+        .nodes
         .iter()
-        .find(|node| node.selected && node.tunnel_address().is_err())
+        .find(|node| node.selected && node.tunnel_address(evidence.rule).is_err())
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub mod plan;
 pub mod record;
 pub mod requeue;
 pub mod saving;
+pub mod schedule;
+pub mod sharing;
 #[cfg(test)]
 mod testing;
 pub mod time;

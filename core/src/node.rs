@@ -5,7 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use ipnet::Ipv4Net;
 use jiff::Timestamp;
+
+use crate::vocabulary::reason;
 
 /// One Node object, seen by one `BigIpTunnel`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +23,12 @@ pub struct NodeView {
     pub selected: bool,
     /// `status.addresses`, in the order in which the node lists them.
     pub addresses: Vec<NodeAddress>,
+    /// `spec.addresses` of the `CiliumNode` with the node's name, in its order. `None` where there is
+    /// no such object, and where nobody asked for it.
+    pub cilium_addresses: Option<Vec<NodeAddress>>,
 }
 
-/// One entry of `status.addresses`.
+/// One address in the list of a Node or a `CiliumNode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeAddress {
     /// The type, such as `InternalIP`.
@@ -31,40 +37,142 @@ pub struct NodeAddress {
     pub value: String,
 }
 
-/// The address type that a tunnel's endpoint is taken from, as Cilium does first.
+/// The address type of the network that the nodes share.
 pub const INTERNAL_IP: &str = "InternalIP";
+/// The address type of addresses that are reached from outside.
+pub const EXTERNAL_IP: &str = "ExternalIP";
 
-/// Why a node has no address that a record could point to.
+/// Which of a node's addresses its record points to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AddressRule {
+    /// The list that the address is taken from, and the type that it has there.
+    pub kind: AddressKind,
+    /// The networks of which one has to hold the address; empty when any address will do.
+    pub cidrs: Vec<Ipv4Net>,
+}
+
+/// Where addresses come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressKind {
+    /// The addresses of type `InternalIP` of the Node. Cilium prefers these.
+    #[default]
+    InternalIp,
+    /// The addresses of type `ExternalIP` of the Node.
+    ExternalIp,
+    /// The addresses of type `InternalIP` of the `CiliumNode` with the Node's name: what the Cilium
+    /// agents themselves send tunnel traffic to.
+    CiliumNode,
+}
+
+impl AddressKind {
+    /// The type under which a wanted address is listed.
+    const fn address_type(self) -> &'static str {
+        match self {
+            Self::InternalIp | Self::CiliumNode => INTERNAL_IP,
+            Self::ExternalIp => EXTERNAL_IP,
+        }
+    }
+
+    /// Who lists it.
+    const fn lister(self) -> &'static str {
+        match self {
+            Self::InternalIp | Self::ExternalIp => "the node",
+            Self::CiliumNode => "its CiliumNode",
+        }
+    }
+}
+
+impl AddressRule {
+    /// The address in this entry, if a record can point to it.
+    fn check(&self, address: &NodeAddress) -> Result<Ipv4Addr, AddressProblem> {
+        let not_ipv4 = |_| AddressProblem::NotIpv4(self.kind, address.value.clone());
+        let v4 = address.value.parse().map_err(not_ipv4)?;
+        if !is_usable(v4) {
+            return Err(AddressProblem::Unusable(self.kind, v4));
+        }
+        if self.cidrs.is_empty() || self.cidrs.iter().any(|cidr| cidr.contains(&v4)) {
+            Ok(v4)
+        } else {
+            Err(AddressProblem::OutsideCidrs(self.kind, v4))
+        }
+    }
+}
+
+/// Why a node has no address that a record could point to. Of several addresses the one counts that
+/// came nearest to being taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressProblem {
+    /// There is no `CiliumNode` with the node's name.
+    #[error("there is no CiliumNode of its name")]
+    NoCiliumNode,
     /// No address of the wanted type at all.
-    #[error("the node lists no {INTERNAL_IP}")]
-    NoneListed,
-    /// There are such addresses, but none that a VTEP can have. Holds the first of them.
-    #[error("the {INTERNAL_IP} {0:?} is not a unicast IPv4 address, and there is no other")]
-    Unusable(String),
+    #[error("{} lists no {}", .0.lister(), .0.address_type())]
+    NoneListed(AddressKind),
+    /// There are such addresses, but none is IPv4. Holds the first of them.
+    #[error("the {} {:?} is not an IPv4 address, and {} lists no other", .0.address_type(), .1, .0.lister())]
+    NotIpv4(AddressKind, String),
+    /// The IPv4 addresses are none that a node can have. Holds the first of them.
+    #[error(
+        "the {} {} cannot be an endpoint: it is loopback, multicast, broadcast or unspecified",
+        .0.address_type(), .1
+    )]
+    Unusable(AddressKind, Ipv4Addr),
+    /// None of the usable addresses is inside the networks of the rule. Holds the first of them.
+    #[error(
+        "the {} {} is outside of spec.nodes.addressSource.cidrs, and {} lists none inside",
+        .0.address_type(), .1, .0.lister()
+    )]
+    OutsideCidrs(AddressKind, Ipv4Addr),
+}
+
+impl AddressProblem {
+    /// The word of the vocabulary.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoCiliumNode | Self::NoneListed(_) => reason::NODE_ADDRESS_MISSING,
+            Self::NotIpv4(..) => reason::NODE_ADDRESS_NOT_IPV4,
+            Self::Unusable(..) => reason::NODE_ADDRESS_UNUSABLE,
+            Self::OutsideCidrs(..) => reason::NODE_ADDRESS_OUTSIDE_CIDRS,
+        }
+    }
+
+    /// How near the address came to being taken.
+    const fn stage(&self) -> u8 {
+        match self {
+            Self::NoCiliumNode | Self::NoneListed(_) => 0,
+            Self::NotIpv4(..) => 1,
+            Self::Unusable(..) => 2,
+            Self::OutsideCidrs(..) => 3,
+        }
+    }
 }
 
 impl NodeView {
-    /// The address that other Cilium nodes send tunnel traffic to: the *first* usable IPv4 address
-    /// of type `InternalIP` (F5 CIS takes the last one, a silent difference on nodes with several).
-    pub fn tunnel_address(&self) -> Result<Ipv4Addr, AddressProblem> {
-        let mut first = None;
-        for address in self.addresses.iter().filter(|a| a.kind == INTERNAL_IP) {
-            match address.value.parse() {
-                Ok(v4) if is_usable(v4) => return Ok(v4),
-                _ => first = first.or(Some(&address.value)),
+    /// The address that the rule takes for the node's record: the *first* usable one, as Cilium does
+    /// (F5 CIS takes the last one, a silent difference on nodes with several).
+    pub fn tunnel_address(&self, rule: &AddressRule) -> Result<Ipv4Addr, AddressProblem> {
+        let listed = match (rule.kind, &self.cilium_addresses) {
+            (AddressKind::InternalIp | AddressKind::ExternalIp, _) => &self.addresses,
+            (AddressKind::CiliumNode, Some(listed)) => listed,
+            (AddressKind::CiliumNode, None) => return Err(AddressProblem::NoCiliumNode),
+        };
+        let mut nearest = AddressProblem::NoneListed(rule.kind);
+        let wanted = rule.kind.address_type();
+        for address in listed.iter().filter(|address| address.kind == wanted) {
+            match rule.check(address) {
+                Ok(v4) => return Ok(v4),
+                Err(problem) if problem.stage() > nearest.stage() => nearest = problem,
+                Err(_) => {}
             }
         }
-        Err(first.map_or(AddressProblem::NoneListed, |v| {
-            AddressProblem::Unusable(v.clone())
-        }))
+        Err(nearest)
     }
 
-    /// Whether the node lists this address under any type, in any spelling. A record whose address
-    /// a node still lists is never removed behind that node's back.
+    /// Whether the node or its `CiliumNode` lists this address under any type, in any spelling. A
+    /// record whose address a node still lists is never removed behind that node's back.
     pub fn lists(&self, wanted: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|a| {
+        let cilium = self.cilium_addresses.iter().flatten();
+        self.addresses.iter().chain(cilium).any(|a| {
             a.value
                 .parse::<IpAddr>()
                 .is_ok_and(|ip| ip.to_canonical() == IpAddr::V4(wanted))
@@ -82,65 +190,4 @@ fn is_usable(address: Ipv4Addr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::node;
-
-    #[test]
-    fn the_first_usable_internal_address_counts() {
-        let several = node("a").address("ExternalIP", "203.0.113.1");
-        let several = several
-            .address(INTERNAL_IP, "fd00::1")
-            .address(INTERNAL_IP, "10.0.0.1");
-        let several = several.address(INTERNAL_IP, "10.0.0.2").build();
-        assert_eq!(several.tunnel_address(), Ok(Ipv4Addr::new(10, 0, 0, 1)));
-    }
-
-    #[test]
-    fn a_node_without_internal_address_says_so() {
-        let external = node("a").address("ExternalIP", "203.0.113.1").build();
-        assert_eq!(external.tunnel_address(), Err(AddressProblem::NoneListed));
-    }
-
-    #[test]
-    fn addresses_that_no_vtep_can_have_are_refused() {
-        for value in [
-            "0.0.0.0",
-            "127.0.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "fd00::1",
-            "x",
-            "",
-        ] {
-            let broken = node("a").address(INTERNAL_IP, value).build();
-            assert_eq!(
-                broken.tunnel_address(),
-                Err(AddressProblem::Unusable(value.into()))
-            );
-        }
-    }
-
-    #[test]
-    fn an_address_is_listed_under_any_type_and_spelling() {
-        let wanted = Ipv4Addr::new(10, 0, 0, 1);
-        assert!(
-            node("a")
-                .address("ExternalIP", "10.0.0.1")
-                .build()
-                .lists(wanted)
-        );
-        assert!(
-            node("a")
-                .address(INTERNAL_IP, "::ffff:10.0.0.1")
-                .build()
-                .lists(wanted)
-        );
-        assert!(
-            !node("a")
-                .address("Hostname", "worker-01")
-                .build()
-                .lists(wanted)
-        );
-    }
-}
+mod tests;

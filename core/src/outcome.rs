@@ -110,12 +110,17 @@ impl DeviceReport {
     }
 
     /// Whether this is the tunnel's own address there, for which no record can be wanted.
-    fn is_own_address(&self, address: IpAddr) -> bool {
+    pub fn is_own_address(&self, address: IpAddr) -> bool {
         let local = self
             .facts
             .as_ref()
             .and_then(|facts| facts.tunnel.local_address);
         local.is_some_and(|local| local.address == address)
+    }
+
+    /// Whether the device answers and is as it should be.
+    pub fn is_in_sync(&self, desired: &Desired) -> bool {
+        self.reach == Reach::Answered && self.failure.is_none() && self.holds_all(desired)
     }
 
     /// Whether the device was last seen to hold every desired record.

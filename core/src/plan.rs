@@ -37,7 +37,8 @@ pub struct Plan {
 
 impl Plan {
     /// Whether the device needs a write.
-    pub fn needs_writes(&self) -> bool {
+    #[cfg(test)]
+    fn needs_writes(&self) -> bool {
         !(self.add.is_empty() && self.correct.is_empty() && self.remove.is_empty())
     }
 
@@ -73,15 +74,24 @@ pub fn plan(
                 };
                 set.insert(mac);
             }
-            Some(&found) => match claim {
-                Some(ClaimState::Owned | ClaimState::Leaving) => {
+            Some(&found) => {
+                let record = FdbRecord {
+                    mac,
+                    endpoint: found,
+                };
+                let ours = match claim {
+                    Some(ClaimState::Owned) => true,
+                    // Removed by us once; what is there now is ours only if it is as we write it.
+                    Some(ClaimState::Leaving) => record.encodes_itself(prefix),
+                    // A pending claim proves nothing: somebody may have been faster than our write.
+                    Some(ClaimState::Pending) | None => false,
+                };
+                if ours {
                     plan.correct.insert(mac, wanted);
-                }
-                // A pending claim proves nothing: somebody may have been faster than our write.
-                Some(ClaimState::Pending) | None => {
+                } else {
                     plan.conflict.insert(mac, found);
                 }
-            },
+            }
         }
     }
     for (&mac, &endpoint) in observed

@@ -19,7 +19,7 @@ pub enum Ended {
         /// What the device asked for.
         retry_after: Option<Duration>,
     },
-    /// Only a person can mend it; looked at again as if it were settled.
+    /// Only a person can mend it; looked at again every minute, to see whether one has.
     NeedsPerson,
 }
 
@@ -30,7 +30,8 @@ pub enum Ended {
 pub fn next_delay(ended: Ended, interval: Duration, random: f64) -> Duration {
     let random = random.clamp(0.0, 1.0);
     match ended {
-        Ended::Settled | Ended::NeedsPerson => interval.mul_f64(0.9 + 0.2 * random),
+        Ended::Settled => interval.mul_f64(0.9 + 0.2 * random),
+        Ended::NeedsPerson => interval.min(RETRY_MAX).mul_f64(0.9 + 0.1 * random),
         Ended::Retry {
             attempt,
             retry_after,
@@ -67,6 +68,12 @@ mod tests {
             next_delay(Ended::Settled, INTERVAL, 1.0),
             Duration::from_secs(66)
         );
+    }
+
+    #[test]
+    fn what_a_person_has_mended_is_noticed_within_a_minute() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(next_delay(Ended::NeedsPerson, day, 1.0), RETRY_MAX);
     }
 
     #[test]

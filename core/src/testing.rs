@@ -17,6 +17,7 @@ pub(crate) fn node(name: &str) -> NodeBuilder {
         created: None,
         selected: true,
         addresses: Vec::new(),
+        cilium_addresses: None,
     })
 }
 
@@ -30,6 +31,15 @@ pub(crate) struct NodeBuilder(NodeView);
 impl NodeBuilder {
     pub(crate) fn address(mut self, kind: &str, value: &str) -> Self {
         self.0.addresses.push(NodeAddress {
+            kind: kind.into(),
+            value: value.into(),
+        });
+        self
+    }
+
+    pub(crate) fn cilium_address(mut self, kind: &str, value: &str) -> Self {
+        let listed = self.0.cilium_addresses.get_or_insert_default();
+        listed.push(NodeAddress {
             kind: kind.into(),
             value: value.into(),
         });

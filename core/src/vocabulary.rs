@@ -43,6 +43,8 @@ pub mod reason {
     pub const NODES_SKIPPED: &str = "NodesSkipped";
     /// The nodes could not be listed.
     pub const NODE_LIST_FAILED: &str = "NodeListFailed";
+    /// The spec takes addresses from `CiliumNode`s, and there are none or they may not be read.
+    pub const CILIUM_NODES_UNAVAILABLE: &str = "CiliumNodesUnavailable";
     /// No node is selected; what is on the devices stays.
     pub const NO_NODES_SELECTED: &str = "NoNodesSelected";
     /// More records are due for removal than the budget allows; a person has to approve it.
@@ -86,6 +88,8 @@ pub mod reason {
     pub const REQUEST_REFUSED: &str = "RequestRefused";
     /// TMOS is older than 13.1.
     pub const UNSUPPORTED_VERSION: &str = "UnsupportedVersion";
+    /// The box behind the address is another one than before; a person has to accept it.
+    pub const DEVICE_IDENTITY_CHANGED: &str = "DeviceIdentityChanged";
     /// Two entries of `devices` are one box.
     pub const DUPLICATE_UNIT: &str = "DuplicateUnit";
 
@@ -95,8 +99,6 @@ pub mod reason {
     pub const TUNNEL_MISMATCH: &str = "TunnelMismatch";
     /// A record of a desired MAC is on the device, not ours, with another endpoint.
     pub const CONFLICT: &str = "Conflict";
-    /// The device refused to write records.
-    pub const WRITE_FAILED: &str = "WriteFailed";
     /// A write was answered with success and is not there.
     pub const WRITE_NOT_EFFECTIVE: &str = "WriteNotEffective";
 
@@ -122,8 +124,14 @@ pub mod reason {
     /// The device did not save.
     pub const SAVE_FAILED: &str = "SaveFailed";
 
-    /// Node: no usable IPv4 address of the wanted type.
+    /// Node: no address of the wanted type is listed.
     pub const NODE_ADDRESS_MISSING: &str = "NodeAddressMissing";
+    /// Node: the addresses of the wanted type are not IPv4.
+    pub const NODE_ADDRESS_NOT_IPV4: &str = "NodeAddressNotIPv4";
+    /// Node: its address is loopback, multicast, broadcast or unspecified.
+    pub const NODE_ADDRESS_UNUSABLE: &str = "NodeAddressUnusable";
+    /// Node: no address is inside `nodes.addressSource.cidrs`.
+    pub const NODE_ADDRESS_OUTSIDE_CIDRS: &str = "NodeAddressOutsideCIDRs";
     /// Node: an older node has the same address.
     pub const DUPLICATE_ADDRESS: &str = "DuplicateAddress";
     /// Node: its address is the tunnel's own local address.

@@ -13,4 +13,6 @@ pub use self::credentials::{
     credentials_from_secret,
 };
 pub use self::node::node_view;
-pub use self::spec::{InvalidSpec, mac_prefix, port, secret_name, selector, tunnel_path};
+pub use self::spec::{
+    InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,
+};

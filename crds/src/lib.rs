@@ -4,6 +4,7 @@
 //! Shared by the operator and the plugin, so that both read one object alike. Does no I/O and knows
 //! no BIG-IP; what is decided with the values is `core`'s business.
 
+pub mod cilium;
 pub mod convert;
 pub mod schema;
 pub mod status;
@@ -25,6 +26,10 @@ pub const ANNOTATION_RECONCILE_REQUESTED_AT: &str = "bigip-tunnel.dev/reconcile-
 /// Annotation that lets a held removal go: its value is `status.heldRemoval.digest`. The value that
 /// was acted on is in `status.lastHandledApproval`.
 pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
+
+/// Annotation that accepts another box behind a device's address: its value is the identity of the
+/// new one, as the device's condition shows it.
+pub const ANNOTATION_ACCEPT_DEVICE: &str = "bigip-tunnel.dev/accept-device";
 
 /// Field manager of everything that the operator writes to Kubernetes.
 pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";

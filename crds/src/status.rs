@@ -4,10 +4,12 @@
 //! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bigip_tunnel_core::conditions::{
     Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
+use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
@@ -54,7 +56,7 @@ pub fn next(
     let devices: Vec<DeviceStatus> = report
         .devices
         .iter()
-        .map(|device| device_status(previous, device, written))
+        .map(|device| device_status(previous, device, report.desired, written))
         .collect();
     BigIpTunnelStatus {
         observed_generation: Some(written.generation),
@@ -93,6 +95,16 @@ pub fn next(
     }
 }
 
+/// The box behind a device when its claims were made, as far as the status remembers.
+pub fn known_identity<'a>(stored: &'a BigIpTunnelStatus, device: &str) -> Option<&'a str> {
+    stored
+        .devices
+        .iter()
+        .find(|known| known.name == device)?
+        .identity
+        .as_deref()
+}
+
 /// Takes over into a new process what only the status remembers of a device.
 pub fn resume(mut pending: DeviceReport, stored: &BigIpTunnelStatus) -> DeviceReport {
     if let Some(device) = stored
@@ -109,12 +121,11 @@ pub fn resume(mut pending: DeviceReport, stored: &BigIpTunnelStatus) -> DeviceRe
 }
 
 fn in_sync(report: &TunnelReport<'_>) -> usize {
-    let right = |device: &&DeviceReport| {
-        device.reach == Reach::Answered
-            && device.failure.is_none()
-            && device.holds_all(report.desired)
-    };
-    report.devices.iter().filter(right).count()
+    report
+        .devices
+        .iter()
+        .filter(|device| device.is_in_sync(report.desired))
+        .count()
 }
 
 fn record_fraction(report: &TunnelReport<'_>) -> String {
@@ -201,6 +212,7 @@ fn held_removal(held: &core::HeldRemoval) -> HeldRemoval {
 fn device_status(
     previous: &BigIpTunnelStatus,
     report: &DeviceReport,
+    desired: &Desired,
     written: &Written<'_>,
 ) -> DeviceStatus {
     let before = previous
@@ -211,6 +223,8 @@ fn device_status(
     let mut status = same.cloned().unwrap_or_else(|| DeviceStatus {
         name: report.name.clone(),
         address: Some(report.address.clone()),
+        // Claims were made on this box; behind the new address there may be another one.
+        identity: before.and_then(|before| before.identity.clone()),
         ..DeviceStatus::default()
     });
     if report.reach == Reach::Pending && report.failure.is_none() && same.is_some() {
@@ -225,7 +239,7 @@ fn device_status(
     }
     if let Some(plan) = &report.plan {
         status.records = Some(record_counts(plan));
-        status.problems = problems(plan);
+        status.problems = problems(plan, own_address(report, desired));
     }
     status.last_change_time = report.last_change_time.map(Time);
     status.last_save_time = report.save.last_save_time.map(Time);
@@ -274,7 +288,7 @@ fn record_counts(plan: &Plan) -> RecordCounts {
 }
 
 /// The records worth a look, the ones that hurt first.
-fn problems(plan: &Plan) -> Vec<Problem> {
+fn problems(plan: &Plan, own_address: Option<Problem>) -> Vec<Problem> {
     let of = |records: &Records, kind: ProblemKind| -> Vec<Problem> {
         let shown = records.iter().take(SHOWN_MAX);
         shown
@@ -288,11 +302,25 @@ fn problems(plan: &Plan) -> Vec<Problem> {
     let mut problems = of(&plan.conflict, ProblemKind::Conflict);
     problems.extend(of(&plan.add, ProblemKind::Missing));
     problems.extend(of(&plan.correct, ProblemKind::Incorrect));
+    problems.extend(own_address);
     problems.extend(of(&plan.remove, ProblemKind::Stale));
     problems.extend(of(&plan.unclaimed, ProblemKind::Unclaimed));
     problems.extend(of(&plan.foreign, ProblemKind::Foreign));
     problems.truncate(SHOWN_MAX);
     problems
+}
+
+/// The node that has the tunnel's own local address, if one is selected. Two nodes never share an
+/// address here.
+fn own_address(report: &DeviceReport, desired: &Desired) -> Option<Problem> {
+    let local = report.facts.as_ref()?.tunnel.local_address?;
+    let mut nodes = desired.nodes.iter();
+    let (mac, _) = nodes.find(|(_, node)| report.is_own_address(IpAddr::V4(node.address)))?;
+    Some(Problem {
+        mac: mac.to_string(),
+        endpoint: Some(local.to_string()),
+        kind: ProblemKind::OwnAddress,
+    })
 }
 
 /// Conditions with their times: the time moves only when the status does.

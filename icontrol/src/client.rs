@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
 use crate::session::Session;
+use crate::session::budget::LoginBudget;
 use crate::transport::{Request, Verb};
 use crate::{normalise, path, wire};
 
@@ -54,14 +55,30 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for this device. Dials nothing; the first call logs in.
+    /// A client for this device, with a login budget of its own. Dials nothing; the first call logs
+    /// in.
     pub fn new(config: DeviceConfig) -> Result<Self, ConfigError> {
-        Self::with_limits(config, Limits::default())
+        Self::with_budget(config, LoginBudget::default())
     }
 
+    /// The same with a login budget that it shares: all clients with this device and user name are
+    /// to have one, whatever their passwords.
+    pub fn with_budget(config: DeviceConfig, budget: LoginBudget) -> Result<Self, ConfigError> {
+        Self::build(config, Limits::default(), budget)
+    }
+
+    #[cfg(test)]
     pub(crate) fn with_limits(config: DeviceConfig, limits: Limits) -> Result<Self, ConfigError> {
+        Self::build(config, limits, LoginBudget::default())
+    }
+
+    pub(crate) fn build(
+        config: DeviceConfig,
+        limits: Limits,
+        budget: LoginBudget,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
-            session: Arc::new(Session::new(config, limits)?),
+            session: Arc::new(Session::new(config, limits, budget)?),
         })
     }
 
@@ -183,8 +200,8 @@ impl Client {
         self.session.logout().await;
     }
 
-    /// Forgets that the login was refused, because a person asked to try again. There are never
-    /// more than two refused logins within 15 minutes all the same: BIG-IP locks accounts.
+    /// Forgets that the login was refused, because a person asked to try again. The login budget
+    /// holds all the same ([`LoginBudget`]): BIG-IP locks accounts.
     pub fn allow_login(&self) {
         self.session.allow_login();
     }

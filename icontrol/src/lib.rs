@@ -1,6 +1,7 @@
 //! iControl REST, as far as a tunnel and its FDB records need it, for F5 BIG-IP 13.1 and later.
 //!
-//! [`Client`] is one login on one BIG-IP. What a device sends is parsed, never trusted: bodies are
+//! [`Client`] is one login on one BIG-IP; clients with the same user there share a [`LoginBudget`],
+//! because BIG-IP locks accounts after a few wrong passwords. What a device sends is parsed, never trusted: bodies are
 //! capped, links are not followed, redirects are refused, and a list that does not parse completely
 //! is an error, not a shorter list. A missing object counts as gone only if the configuration layer
 //! says so *and* the device says that it is ready.
@@ -30,3 +31,4 @@ pub use client::{Added, Client, Removed};
 pub use config::{ConfigError, Credentials, DeviceConfig, Trust};
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch};
 pub use listing::{Listing, RecordName};
+pub use session::budget::LoginBudget;

@@ -3,6 +3,7 @@
 //! Logs in when the first call needs it, again before the token ends, and once more when the device
 //! refuses it. Callers at the same time wait for one login. Knows nothing of tunnels and records.
 
+pub(crate) mod budget;
 mod gate;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::transport::{Request, Transport, Verb};
 use crate::{normalise, path, wire};
+use budget::LoginBudget;
 use gate::{LoginGate, Refusal};
 
 /// A token's lifetime where the login does not tell (14.1 to 17.1 answer 1,200 s).
@@ -46,16 +48,22 @@ pub(crate) struct Session {
     limits: Limits,
     tokens: tokio::sync::Mutex<Tokens>,
     gate: Mutex<LoginGate>,
+    budget: LoginBudget,
 }
 
 impl Session {
-    pub(crate) fn new(config: DeviceConfig, limits: Limits) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        config: DeviceConfig,
+        limits: Limits,
+        budget: LoginBudget,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             transport: Transport::new(&config, &limits)?,
             credentials: config.credentials,
             limits,
             tokens: tokio::sync::Mutex::default(),
             gate: Mutex::default(),
+            budget,
         })
     }
 
@@ -105,7 +113,8 @@ impl Session {
         }
     }
 
-    /// A person asked again: forgets that the login was refused.
+    /// A person asked again: forgets that the login was refused. The budget stays: it is what keeps
+    /// the account from being locked.
     pub(crate) fn allow_login(&self) {
         self.gate().allow();
     }
@@ -140,25 +149,30 @@ impl Session {
     }
 
     async fn login(&self, generation: u64) -> Result<Token, Error> {
+        let refused = |refusal: Refusal| self.error(refusal.kind());
+        self.gate().check(Instant::now()).map_err(refused)?;
+        let password = &self.credentials.password;
+        let after = self.limits.read;
+        let turn = tokio::time::timeout(after, self.budget.turn()).await;
+        // Whoever has the turn waits for the same device.
+        let mut refusals = turn.map_err(|_| self.error(ErrorKind::Timeout { after }))?;
         let started = Instant::now();
-        self.gate()
-            .check(started)
-            .map_err(|refusal| self.error(refusal.kind()))?;
-        let credentials = &self.credentials;
-        let body = normalise::render(&wire::Credentials {
-            username: &credentials.username,
-            password: credentials.password.expose_secret(),
-            login_provider_name: &credentials.login_provider,
-        });
-        let request = Request {
-            verb: Verb::Post,
-            resource: "login",
-            path: path::LOGIN.to_owned(),
-            body: Some(body),
-            deadline: self.limits.read,
-        };
-        let result = self.send(&request, None).await;
-        let answer = result.map_err(|error| self.login_failed(error))?;
+        refusals.check(password, started).map_err(refused)?;
+        let result = self.send(&self.login_request(), None).await;
+        let answer = result.map_err(|error| {
+            let Some(refusal) = Refusal::of(error.kind()) else {
+                // Nothing but the login was sent, so no write is uncertain.
+                return Error {
+                    uncertain: false,
+                    ..error
+                };
+            };
+            let now = Instant::now();
+            self.gate().refused(refusal, now);
+            refusals.note(password, refusal, now);
+            refused(refusal)
+        })?;
+        drop(refusals);
         let wire::Token { token, timeout } =
             normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
         self.gate().worked();
@@ -175,21 +189,19 @@ impl Session {
         })
     }
 
-    /// Nothing but the login was sent, so no write is uncertain. Every 401 counts as refused: what
-    /// a locked account is answered is not known.
-    fn login_failed(&self, error: Error) -> Error {
-        let refusal = match error.kind() {
-            ErrorKind::TokenRefused | ErrorKind::Forbidden { .. } => Refusal::Login,
-            ErrorKind::UnknownLoginProvider => Refusal::Provider,
-            _ => {
-                return Error {
-                    uncertain: false,
-                    ..error
-                };
-            }
-        };
-        self.gate().refused(refusal, Instant::now());
-        self.error(refusal.kind())
+    fn login_request(&self) -> Request {
+        let credentials = &self.credentials;
+        Request {
+            verb: Verb::Post,
+            resource: "login",
+            path: path::LOGIN.to_owned(),
+            body: Some(normalise::render(&wire::Credentials {
+                username: &credentials.username,
+                password: credentials.password.expose_secret(),
+                login_provider_name: &credentials.login_provider,
+            })),
+            deadline: self.limits.read,
+        }
     }
 
     /// Deletes a token. A user may do that with another token of its own.

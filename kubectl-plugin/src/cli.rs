@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::endpoint::RouteDomain;
 use bigip_tunnel_core::mac::MacPrefix;
+use bigip_tunnel_core::node::{AddressKind, Ipv4Net};
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -79,6 +80,9 @@ Examples:
   # Print the records of all nodes of the cluster as a BIG-IP lists them
   kubectl bigip-tunnel macs -o tmsh
 
+  # Derive the records of a tunnel with an address source of its own
+  kubectl bigip-tunnel macs --address-source ExternalIP --cidrs 10.1.0.0/16,10.2.0.0/16
+
   # Derive a record in route domain 20
   kubectl bigip-tunnel macs 10.169.72.239 --route-domain 20";
 
@@ -110,6 +114,25 @@ pub(crate) struct MacsArgs {
     #[arg(value_name = "IP")]
     pub(crate) addresses: Vec<Ipv4Addr>,
 
+    /// Where the addresses of the nodes are taken from (spec.nodes.addressSource.type)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        default_value = "InternalIP",
+        conflicts_with = "addresses"
+    )]
+    pub(crate) address_source: AddressSource,
+
+    /// Networks of which one has to hold the address (spec.nodes.addressSource.cidrs)
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        conflicts_with = "addresses"
+    )]
+    pub(crate) cidrs: Vec<Ipv4Net>,
+
     /// First two octets of the MAC addresses (spec.fdb.macPrefix)
     #[arg(long, default_value_t = MacPrefix::DEFAULT)]
     pub(crate) prefix: MacPrefix,
@@ -121,6 +144,28 @@ pub(crate) struct MacsArgs {
     /// Output format; without it, a table
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<RecordFormat>,
+}
+
+/// Where addresses are taken from, in the words of the spec.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressSource {
+    #[value(name = "InternalIP")]
+    InternalIp,
+    #[value(name = "ExternalIP")]
+    ExternalIp,
+    #[value(name = "CiliumNode")]
+    CiliumNode,
+}
+
+impl AddressSource {
+    /// The same for the derivation.
+    pub(crate) const fn kind(self) -> AddressKind {
+        match self {
+            Self::InternalIp => AddressKind::InternalIp,
+            Self::ExternalIp => AddressKind::ExternalIp,
+            Self::CiliumNode => AddressKind::CiliumNode,
+        }
+    }
 }
 
 /// How a report that has a table can be printed; `Wide` is the table with more columns.
@@ -191,6 +236,9 @@ mod tests {
             "plugin macs fd00::1",
             "plugin macs --prefix 00:50 10.0.0.1",
             "plugin macs --route-domain 65535 10.0.0.1",
+            "plugin macs --address-source Hostname",
+            "plugin macs --cidrs fd00::/64",
+            "plugin macs --cidrs 10.0.0.0/8 10.0.0.1",
             "plugin macs -o wide",
             "plugin fdb",
             "plugin status -o tmsh",

@@ -1,19 +1,24 @@
 //! The cluster: the few things the verbs read from it.
 //!
-//! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and no other. Changes nothing.
+//! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and where addresses are taken
+//! from `CiliumNode`s to list these, and no other. Changes nothing.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::future::Future;
 
-use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::node::{AddressKind, AddressRule, NodeView};
+use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
 use kube::core::{DeserializeGuard, Selector};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 
 use crate::connection::{Connection, RequestTimeout};
-use crate::error::Error;
+use crate::error::{CILIUM_NODES, Error};
 
 /// Nodes per page of a list: what a node does not tell about addresses is let go page by page.
 const PAGE_SIZE: u32 = 500;
@@ -79,21 +84,62 @@ impl Cluster {
             .items)
     }
 
-    /// The nodes, as an object with this selector sees them.
-    pub(crate) async fn nodes(&self, selector: &Selector) -> Result<Vec<NodeView>, Error> {
-        let api: Api<Node> = Api::all(self.client.clone());
-        let mut views = Vec::new();
+    /// The nodes, as an object with this selector and this rule sees them.
+    pub(crate) async fn nodes(
+        &self,
+        selector: &Selector,
+        rule: &AddressRule,
+    ) -> Result<Vec<NodeView>, Error> {
+        let cilium = match rule.kind {
+            AddressKind::CiliumNode => Some(self.cilium_addresses().await?),
+            AddressKind::InternalIp | AddressKind::ExternalIp => None,
+        };
+        let view = |node: Node| {
+            let addresses = node.status.and_then(|status| status.addresses);
+            let name = node.metadata.name.as_ref();
+            let cilium = cilium
+                .as_ref()
+                .zip(name)
+                .and_then(|(all, name)| all.get(name));
+            convert::node_view(
+                &node.metadata,
+                &addresses.unwrap_or_default(),
+                cilium.map(Vec::as_slice),
+                selector,
+            )
+        };
+        self.list_all("nodes", view).await
+    }
+
+    /// The addresses in the `CiliumNode`s, by the name of the node.
+    async fn cilium_addresses(&self) -> Result<BTreeMap<String, Vec<CiliumNodeAddress>>, Error> {
+        let addresses = |node: CiliumNode| {
+            let name = node.metadata.name.unwrap_or_default();
+            (name, node.spec.addresses.unwrap_or_default())
+        };
+        let listed = self.list_all(CILIUM_NODES, addresses).await?;
+        Ok(listed.into_iter().collect())
+    }
+
+    /// What `keep` keeps of every object of a kind.
+    async fn list_all<K, T>(
+        &self,
+        what: &'static str,
+        keep: impl Fn(K) -> T,
+    ) -> Result<Vec<T>, Error>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>,
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::all(self.client.clone());
+        let mut kept = Vec::new();
         let mut params = ListParams::default().limit(PAGE_SIZE);
         loop {
-            let page = self.call("list", "nodes", api.list(&params)).await?;
-            views.extend(page.items.iter().map(|node| {
-                let status = node.status.as_ref();
-                let addresses = status.and_then(|status| status.addresses.as_deref());
-                convert::node_view(&node.metadata, addresses.unwrap_or_default(), selector)
-            }));
+            let page = self.call("list", what, api.list(&params)).await?;
+            kept.extend(page.items.into_iter().map(&keep));
             match page.metadata.continue_ {
                 Some(token) if !token.is_empty() => params = params.continue_token(&token),
-                _ => return Ok(views),
+                _ => return Ok(kept),
             }
         }
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use kube::config::KubeconfigError;
 
+/// The resource `ciliumnodes`, as errors name it.
+pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
+
 /// How a verb ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -84,6 +87,9 @@ pub(crate) enum Error {
     /// The API server does not know `BigIpTunnel`.
     #[error("the cluster has no bigiptunnels.bigip-tunnel.dev")]
     NoCrd,
+    /// The API server does not know `CiliumNode`, which addresses should be taken from.
+    #[error("the cluster has no ciliumnodes.cilium.io")]
+    NoCiliumNodes,
     /// The API server does not know the user.
     #[error("the cluster does not accept the login")]
     Unauthorized,
@@ -129,6 +135,7 @@ impl Error {
             401 => Self::Unauthorized,
             403 => Self::Forbidden { verb, what },
             // A missing object is told apart before; this is the path itself.
+            404 if what == CILIUM_NODES => Self::NoCiliumNodes,
             404 => Self::NoCrd,
             _ => Self::Refused {
                 verb,
@@ -163,7 +170,13 @@ impl Error {
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
             Self::Certificates { .. } => "a file with certificates in PEM form is needed",
             Self::NoCrd => "install the operator, or choose another cluster with --context",
+            Self::NoCiliumNodes => {
+                "choose another cluster with --context, or another nodes.addressSource.type"
+            }
             Self::Unauthorized => "log in again, or choose another user with --context or --user",
+            Self::Forbidden { what, .. } if *what == CILIUM_NODES => {
+                "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
+            }
             Self::Forbidden { .. } => {
                 "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes"
             }
@@ -255,6 +268,25 @@ mod tests {
         for code in [401, 403, 404, 500] {
             assert_eq!(of_code(code).code(), 3);
         }
+    }
+
+    #[test]
+    fn what_is_missing_to_read_cilium_nodes_is_told() {
+        let of_code = |code| {
+            let status = Status {
+                code,
+                ..Status::default()
+            };
+            Error::from_kube(&kube::Error::Api(Box::new(status)), "list", CILIUM_NODES)
+        };
+        insta::assert_snapshot!(told(&of_code(403)), @"
+        error: not allowed to list ciliumnodes
+        hint: needed is the right to list ciliumnodes.cilium.io, where the addresses come from
+        ");
+        insta::assert_snapshot!(told(&of_code(404)), @"
+        error: the cluster has no ciliumnodes.cilium.io
+        hint: choose another cluster with --context, or another nodes.addressSource.type
+        ");
     }
 
     #[test]

@@ -204,5 +204,6 @@ pub(crate) fn node(name: &str, address: Option<&str>) -> NodeView {
         created: Some(THEN.parse().unwrap()),
         selected: true,
         addresses: address.into_iter().collect(),
+        cilium_addresses: None,
     }
 }

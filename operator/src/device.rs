@@ -8,16 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::Listing;
+use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::DeviceReport;
 use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::schedule::Schedule;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
+use bigip_tunnel_crds::status;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::device_pool::Session;
 use crate::ledger::Ledger;
 use crate::pass::Stop;
@@ -61,6 +65,8 @@ pub(crate) struct Work {
     pub(crate) deleting: bool,
     /// Records whose removal a person has approved.
     pub(crate) approved: Arc<BTreeSet<MacAddress>>,
+    /// Identity of a box that a person has accepted.
+    pub(crate) accepted_box: Option<String>,
     /// Value of the annotation `reconcile-requested-at`.
     pub(crate) request: Option<String>,
 }
@@ -91,8 +97,12 @@ pub(crate) struct DeviceState {
     pub(crate) settled_at: Moment,
     /// A write whose fate is not known may take effect until then.
     pub(crate) late_write_until: Option<Moment>,
-    /// When the first record that waits may be removed.
-    pub(crate) next_removal: Option<Moment>,
+    /// When the next pass is due.
+    pub(crate) schedule: Schedule,
+    /// Records that the device refused the last time it was asked to take them.
+    pub(crate) refused: BTreeSet<MacAddress>,
+    /// Which box the claims were made on.
+    pub(crate) identity: Option<String>,
     /// Changes that are not in the stored configuration.
     pub(crate) unsaved: Option<Unsaved>,
     /// What the status is made from.
@@ -122,26 +132,24 @@ impl DeviceContext {
             .await
             .ok_or(Stop::Stopping)
     }
-
-    /// Breaks a pass off before its next write when the task is to end.
-    pub(crate) fn check_stopping(&self) -> Result<(), Stop> {
-        if self.stop.is_cancelled() {
-            Err(Stop::Stopping)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 impl DeviceState {
     /// The state of a task that has just begun. What the last process left unsaved is saved after
-    /// the quiet time, counted from now.
-    pub(crate) fn new(report: DeviceReport, shared: &Shared) -> Self {
+    /// the quiet time, counted from now; a record that was leaving then shows that something was.
+    pub(crate) async fn new(mut report: DeviceReport, ctx: &DeviceContext) -> Self {
+        let shared = &ctx.shared;
         let now = shared.clock.now();
+        let claims = ctx.ledger.claims_of(&ctx.device).await;
+        if claims.values().any(|state| *state == ClaimState::Leaving) {
+            report.save.unsaved_since.get_or_insert(shared.clock.time());
+        }
         let unsaved = report.save.unsaved_since.map(|_| Unsaved {
             first: now,
             last: now,
         });
+        let stored = ctx.ledger.status().await;
+        let identity = status::known_identity(&stored, &ctx.device).map(str::to_owned);
         Self {
             session: None,
             forgive: false,
@@ -151,10 +159,25 @@ impl DeviceState {
             absences: Absences::default(),
             settled_at: Moment::since_start(shared.settle),
             late_write_until: None,
-            next_removal: None,
+            schedule: Schedule::default(),
+            refused: BTreeSet::new(),
+            identity,
             unsaved,
             report,
         }
+    }
+
+    /// Notes which claimed records have lost their node, and which have it again. Called whenever the
+    /// nodes are looked at, also when the device is not: an absence that was interrupted begins anew.
+    pub(crate) fn note_absences(&mut self, claims: &DeviceClaims, desired: Desired, clock: Clock) {
+        let claimed = claims.keys().copied().collect();
+        self.absences.update(
+            &claimed,
+            &self.desired,
+            &desired,
+            (clock.now(), clock.time()),
+        );
+        self.desired = Arc::new(desired);
     }
 
     /// Notes that a write may or may not have been carried out, or may still be.
@@ -176,6 +199,14 @@ impl DeviceState {
 pub(crate) struct Identities(Mutex<BTreeMap<String, UnitIdentity>>);
 
 impl Identities {
+    /// Forgets which box a device was: its address has changed.
+    pub(crate) fn forget(&self, device: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(device);
+    }
+
     /// Notes which box a device is. Returns the device listed before it that is the same box.
     pub(crate) fn note(
         &self,

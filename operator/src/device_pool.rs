@@ -1,13 +1,14 @@
 //! Logins and boxes that objects share.
 //!
 //! A session (token, connections, TLS) belongs to one address, Secret version and CA bundle: no
-//! object ever uses another object's login. A writer queue belongs to one box: one write at a time,
-//! in order of arrival. Knows nothing of records.
+//! object ever uses another object's login. A login budget belongs to one user of one address,
+//! whatever Secrets name it, so that no number of objects locks the account. A writer queue belongs
+//! to one box: one write at a time, in order of arrival. Knows nothing of records.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_icontrol::{Client, ConfigError, DeviceConfig};
+use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
 use bigip_tunnel_core::time::Moment;
 
 /// What makes two logins the same.
@@ -58,10 +59,14 @@ impl WriterQueue {
     }
 }
 
-/// All sessions and queues of the process.
+/// Host, in lower case, port and user name.
+type User = (String, u16, String);
+
+/// All sessions, login budgets and queues of the process.
 #[derive(Debug, Default)]
 pub(crate) struct DevicePool {
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    budgets: Mutex<HashMap<User, LoginBudget>>,
     queues: Mutex<HashMap<(String, u16), Arc<WriterQueue>>>,
 }
 
@@ -76,24 +81,33 @@ impl DevicePool {
         if let Some(session) = sessions.get(key) {
             return Ok(session.clone());
         }
-        let client = Client::new(config)?;
+        let user = config.credentials.username.clone();
+        let budget = self.budget((key.host.clone(), key.port, user));
+        let client = Client::with_budget(config, budget)?;
         let queue = self.queue((key.host.clone(), key.port));
         let session = Arc::new(Session { client, queue });
         sessions.insert(key.clone(), session.clone());
         Ok(session)
     }
 
+    fn budget(&self, user: User) -> LoginBudget {
+        lock(&self.budgets).entry(user).or_default().clone()
+    }
+
     fn queue(&self, address: (String, u16)) -> Arc<WriterQueue> {
         lock(&self.queues).entry(address).or_default().clone()
     }
 
-    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object.
+    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. A
+    /// budget outlives its sessions for as long as it holds a refused login: an object that is
+    /// deleted and made again gets no further tries.
     pub(crate) async fn drop_unused(&self) {
         let unused: Vec<Arc<Session>> = lock(&self.sessions)
             .extract_if(|_, session| Arc::strong_count(session) == 1)
             .map(|(_, session)| session)
             .collect();
         log_out(unused).await;
+        lock(&self.budgets).retain(|_, budget| !budget.is_unused());
     }
 
     /// Logs out everywhere. Bounded by the client's own deadline for a logout.
@@ -111,4 +125,73 @@ async fn log_out(sessions: Vec<Arc<Session>>) {
 /// A panic while one of these locks was held cannot leave its map half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use bigip_icontrol::{Credentials, Trust};
+
+    use super::*;
+
+    /// A client needs a CA to trust; nothing is dialled here.
+    const CA: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBhjCCASugAwIBAgIUFzZQDQcMF6jlRT1SsAkDoxWSpLswCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMQ0Egb2YgYSB0ZXN0MCAXDTI2MTEyMzIyMjA1NloYDzIxMjYx
+MDMwMjIyMDU2WjAXMRUwEwYDVQQDDAxDQSBvZiBhIHRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAASNxwBiIcK75EPN+VUlEOkPQKoUG7ZY48zVfuKZmBwe5cwj
+d0tK+8CQd1IUQCmSZPA0pHTbRstBfWYevt5S166+o1MwUTAdBgNVHQ4EFgQUhC//
+4B1mQFomEOUpOVVAWkNziI0wHwYDVR0jBBgwFoAUhC//4B1mQFomEOUpOVVAWkNz
+iI0wDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEAqCVGeilrlRPO
+tu/J+Udx/2YdVXjrxh4F+xXL/lq/Wz8CIQD3vIsLvYp9GjoD0y1LPmREKbpciWQx
+y8izs/eq7/JmCw==
+-----END CERTIFICATE-----
+";
+
+    fn session(pool: &DevicePool, secret: &str, username: &str) -> Arc<Session> {
+        let host = "192.0.2.11".to_owned();
+        let key = SessionKey {
+            host: host.clone(),
+            port: 443,
+            server_name: None,
+            secret: (format!("default/{secret}"), "uid".into(), "1".into()),
+            ca_bundle: Some(CA.into()),
+        };
+        let config = DeviceConfig {
+            host,
+            port: 443,
+            server_name: None,
+            trust: Trust::Bundle(CA.into()),
+            credentials: Credentials {
+                username: username.into(),
+                password: secret.into(),
+                login_provider: "tmos".into(),
+            },
+        };
+        pool.session(&key, config).unwrap()
+    }
+
+    fn users(pool: &DevicePool) -> Vec<String> {
+        let budgets = lock(&pool.budgets);
+        let mut users: Vec<String> = budgets.keys().map(|(_, _, user)| user.clone()).collect();
+        users.sort();
+        users
+    }
+
+    #[tokio::test]
+    async fn secrets_with_one_user_have_one_login_budget_for_as_long_as_a_session_is_held() {
+        let pool = DevicePool::default();
+        let first = session(&pool, "login", "admin");
+        let second = session(&pool, "copy-of-login", "admin");
+        let other = session(&pool, "own-login", "tunnel");
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_eq!(users(&pool), ["admin", "tunnel"]);
+
+        drop((first, other));
+        pool.drop_unused().await;
+        assert_eq!(users(&pool), ["admin"]);
+        drop(second);
+        pool.drop_unused().await;
+        assert!(users(&pool).is_empty());
+    }
 }

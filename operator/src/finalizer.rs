@@ -3,9 +3,10 @@
 //! Set before the first device write, taken away when nothing is left to clean up.
 
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR};
+use bigip_tunnel_crds::{FINALIZER, GROUP, MANAGER_OPERATOR};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
 use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
@@ -42,6 +43,14 @@ pub(crate) async fn clear(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Resul
         Err(error) if error.code() == Some(404) => Ok(()),
         result => result,
     }
+}
+
+/// Whether the definition of the resource itself is being removed, or is gone already.
+pub(crate) async fn definition_is_going(client: &Client) -> Result<bool, CallError> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = format!("{}.{}", BigIpTunnel::plural(&()), GROUP);
+    let definition = call(READ_DEADLINE, api.get_metadata_opt(&name)).await?;
+    Ok(definition.is_none_or(|definition| definition.metadata.deletion_timestamp.is_some()))
 }
 
 /// The resource version makes it a compare-and-swap: a finalizer that somebody else set in the

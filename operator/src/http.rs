@@ -11,7 +11,6 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::nodes::NodeState;
 use crate::shared::Shared;
 
 /// Serves the endpoints until `stop`.
@@ -40,9 +39,9 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Ready: the nodes are known. Says nothing about BIG-IPs, which are not the operator's health.
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    match &*shared.nodes.subscribe().borrow() {
-        NodeState::Known(_) => (StatusCode::OK, "ok\n".to_owned()),
-        NodeState::Unknown(failure) => (
+    match shared.nodes.current().failure() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(failure) => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{}\n", failure.message),
         ),

@@ -1,19 +1,20 @@
 //! All objects that the operator may see, to answer one question: who else needs a record?
 //!
 //! Two objects may share a device and a tunnel (two pools of nodes). A record goes only when none of
-//! them wants it. Reads what others desire; changes nothing.
+//! them wants it, and while it is not known what the others want, none goes. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::sharing::{Needs, Neighbour, needs};
 use bigip_tunnel_crds::convert;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use kube::ResourceExt;
 
-use crate::nodes::NodeSet;
+use crate::nodes::NodeState;
 use crate::settings::{DeviceSettings, Settings};
 
 /// Namespace and name of an object.
@@ -21,81 +22,194 @@ pub(crate) type ObjectKey = (String, String);
 
 /// The objects, as last seen.
 #[derive(Debug, Default)]
-pub(crate) struct Index(Mutex<BTreeMap<ObjectKey, Arc<BigIpTunnel>>>);
+pub(crate) struct Index(Mutex<Objects>);
+
+#[derive(Debug, Default)]
+struct Objects {
+    readable: BTreeMap<ObjectKey, Arc<BigIpTunnel>>,
+    unreadable: BTreeSet<ObjectKey>,
+    complete: bool,
+}
 
 impl Index {
     /// Takes an object in, or its newer version.
     pub(crate) fn insert(&self, key: ObjectKey, object: Arc<BigIpTunnel>) {
-        self.lock().insert(key, object);
+        let mut objects = self.lock();
+        objects.unreadable.remove(&key);
+        objects.readable.insert(key, object);
+    }
+
+    /// Notes an object that cannot be read. What it needs is not known, so everything is kept.
+    pub(crate) fn insert_unreadable(&self, key: ObjectKey) {
+        let mut objects = self.lock();
+        objects.readable.remove(&key);
+        objects.unreadable.insert(key);
     }
 
     /// Forgets an object that is gone.
     pub(crate) fn remove(&self, key: &ObjectKey) {
-        self.lock().remove(key);
+        let mut objects = self.lock();
+        objects.readable.remove(key);
+        objects.unreadable.remove(key);
     }
 
-    /// The records that objects other than `this` need on this device and tunnel.
-    pub(crate) fn needed_elsewhere(
+    /// Notes that every object has been seen once. Until then nobody's needs are known.
+    pub(crate) fn set_complete(&self) {
+        self.lock().complete = true;
+    }
+
+    /// What objects other than `this` need on this device and tunnel; `None` when that is not known.
+    pub(crate) fn needs(
         &self,
         this: &ObjectKey,
         settings: &Settings,
         device: &DeviceSettings,
-        nodes: Option<&NodeSet>,
-    ) -> BTreeSet<MacAddress> {
-        let others: Vec<Arc<BigIpTunnel>> = {
+        nodes: &NodeState,
+    ) -> Option<Needs> {
+        let others: Vec<(ObjectKey, Arc<BigIpTunnel>)> = {
             let objects = self.lock();
-            objects
-                .iter()
-                .filter(|(key, _)| *key != this)
-                .map(|(_, o)| o.clone())
+            if !objects.complete || objects.unreadable.iter().any(|key| key != this) {
+                return None;
+            }
+            let others = objects.readable.iter().filter(|(key, _)| *key != this);
+            others
+                .map(|(key, object)| (key.clone(), object.clone()))
                 .collect()
         };
-        others
-            .iter()
-            .flat_map(|other| needs(other, settings, device, nodes))
-            .collect()
+        let mut neighbours = Vec::new();
+        for (key, other) in &others {
+            neighbours.extend(neighbour(key < this, other, settings, device, nodes)?);
+        }
+        Some(needs(&neighbours))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Arc<BigIpTunnel>>> {
+    fn lock(&self) -> MutexGuard<'_, Objects> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What `other` needs there. What it desires counts; where that cannot be told, and where it is
-/// going and leaves its records, what it claims does.
-fn needs(
+/// What `other` wants of this device and tunnel: `Some(None)` when it has no part in them, `None`
+/// when that cannot be told.
+#[expect(
+    clippy::option_option,
+    reason = "no part in it and not known are different answers"
+)]
+fn neighbour(
+    comes_first: bool,
     other: &BigIpTunnel,
     settings: &Settings,
     device: &DeviceSettings,
-    nodes: Option<&NodeSet>,
-) -> BTreeSet<MacAddress> {
-    let Ok(theirs) = Settings::read(&other.spec) else {
-        return claimed(other);
+    nodes: &NodeState,
+) -> Option<Option<Neighbour>> {
+    let theirs = Settings::read(&other.spec).ok()?;
+    let same = |d: &&DeviceSettings| d.host == device.host && d.port == device.port;
+    let Some(shared) = theirs
+        .devices
+        .iter()
+        .find(same)
+        .filter(|_| theirs.tunnel == settings.tunnel)
+    else {
+        return Some(None);
     };
-    let shares = |d: &DeviceSettings| d.host == device.host && d.port == device.port;
-    if theirs.tunnel != settings.tunnel || !theirs.devices.iter().any(shares) {
-        return BTreeSet::new();
-    }
-    let leaves_records = theirs.deletion_policy == DeletionPolicy::Retain;
-    match (other.metadata.deletion_timestamp.is_some(), nodes) {
-        (true, _) if leaves_records => claimed(other),
-        (true, _) => BTreeSet::new(),
-        (false, Some(nodes)) => {
-            let views: Vec<NodeView> = nodes
-                .values()
-                .map(|node| node.view(&theirs.selector))
-                .collect();
-            desired(&views, theirs.prefix).nodes.into_keys().collect()
-        }
-        (false, None) => claimed(other),
-    }
+    let desired = if other.metadata.deletion_timestamp.is_some() {
+        BTreeSet::new()
+    } else {
+        let views = nodes.views(&theirs).ok()?;
+        let desired = desired(&views, theirs.prefix, &theirs.addresses);
+        desired.nodes.into_keys().collect()
+    };
+    Some(Some(Neighbour {
+        desired,
+        claimed: claimed(other, &shared.name),
+        comes_first,
+    }))
 }
 
-fn claimed(object: &BigIpTunnel) -> BTreeSet<MacAddress> {
+/// What an object claims on its device of this name and does not let go.
+fn claimed(object: &BigIpTunnel, device: &str) -> BTreeSet<MacAddress> {
     let uid = object.uid().unwrap_or_default();
-    object
+    let claims = object
         .status
         .as_ref()
-        .map(|status| convert::claims(status, &uid).macs())
-        .unwrap_or_default()
+        .map(|status| convert::claims(status, &uid));
+    let claims = claims.unwrap_or_default();
+    let kept = claims
+        .of(device)
+        .iter()
+        .filter(|(_, state)| **state != ClaimState::Leaving);
+    kept.map(|(mac, _)| *mac).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(name: &str, tunnel: &str, claimed: &[&str]) -> Arc<BigIpTunnel> {
+        let object = serde_json::from_value(json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1",
+            "kind": "BigIpTunnel",
+            "metadata": {"name": name, "namespace": "bigip", "uid": name},
+            "spec": {
+                "credentialsSecretRef": {"name": "login"},
+                "devices": [{"name": "unit", "address": "192.0.2.11"}],
+                "tunnel": {"name": tunnel},
+            },
+            "status": {"ownership": {"uid": name, "claims": [
+                {"devices": ["unit"], "state": "Owned", "macs": claimed},
+            ]}},
+        }));
+        Arc::new(object.unwrap())
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ("bigip".into(), name.into())
+    }
+
+    const M1: &str = "0a:0a:0a:00:00:01";
+
+    /// What the others need of object `a`'s device and tunnel.
+    fn needs_beside(index: &Index) -> Option<Needs> {
+        let settings = Settings::read(&object("a", "t1", &[]).spec).unwrap();
+        let device = settings.devices[0].clone();
+        index.needs(&key("a"), &settings, &device, &NodeState::empty())
+    }
+
+    fn index_with(other: Arc<BigIpTunnel>) -> Index {
+        let index = Index::default();
+        index.insert(key("a"), object("a", "t1", &[M1]));
+        index.insert(key(&other.name_any()), other);
+        index.set_complete();
+        index
+    }
+
+    #[test]
+    fn what_another_object_on_the_tunnel_claims_is_needed() {
+        let needs = needs_beside(&index_with(object("b", "t1", &[M1]))).unwrap();
+        assert!(needs.needed.contains(&M1.parse().unwrap()));
+        assert!(!needs.theirs.contains(&M1.parse().unwrap()));
+    }
+
+    #[test]
+    fn an_object_on_another_tunnel_needs_nothing_here() {
+        let needs = needs_beside(&index_with(object("b", "t2", &[M1])));
+        assert_eq!(needs, Some(Needs::default()));
+    }
+
+    #[test]
+    fn until_all_objects_were_seen_nobodys_needs_are_known() {
+        let index = Index::default();
+        index.insert(key("a"), object("a", "t1", &[]));
+        assert_eq!(needs_beside(&index), None);
+    }
+
+    #[test]
+    fn while_an_object_cannot_be_read_nobodys_needs_are_known() {
+        let index = index_with(object("b", "t2", &[]));
+        index.insert_unreadable(key("c"));
+        assert_eq!(needs_beside(&index), None);
+        index.remove(&key("c"));
+        assert_eq!(needs_beside(&index), Some(Needs::default()));
+    }
 }

@@ -135,6 +135,9 @@ pub(crate) struct Ledger {
 /// What the API server last said.
 struct Stored {
     resource_version: String,
+    /// Whether there is a status at all. The schema gives every object one; a status that somebody
+    /// took away altogether cannot be patched field by field.
+    has_status: bool,
     status: BigIpTunnelStatus,
     claims: Claims,
 }
@@ -146,6 +149,7 @@ impl Stored {
         let claims = convert::claims(&status, uid);
         Self {
             resource_version: object.resource_version().unwrap_or_default(),
+            has_status: object.status.is_some(),
             status,
             claims,
         }
@@ -276,6 +280,9 @@ impl Ledger {
             "path": "/metadata/resourceVersion",
             "value": stored.resource_version,
         });
+        if !stored.has_status {
+            operations.insert(0, json!({"op": "add", "path": "/status", "value": {}}));
+        }
         operations.insert(0, version);
         let patch = serde_json::from_value(Value::Array(operations)).unwrap_or_default();
         let params = PatchParams {
@@ -289,8 +296,13 @@ impl Ledger {
                 *stored = Stored::read(&object, &self.uid);
                 Ok(())
             }
-            Err(error) if error.code() == Some(404) => Err(LedgerError::Gone),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if error.code() == Some(404) {
+                    // Only the object's own absence ends the work on it, not one odd answer.
+                    self.reread(stored).await?;
+                }
+                Err(error.into())
+            }
         }
     }
 

@@ -22,6 +22,8 @@ mod shared;
 mod steps;
 mod supervisor;
 mod task;
+mod unreadable;
+mod watch;
 mod worker;
 
 use std::process::ExitCode;

@@ -36,6 +36,8 @@ pub(crate) enum Stop {
     Unreachable(Failure, Option<Duration>),
     /// It answers, and cannot be programmed.
     Refused(Failure),
+    /// What the pass began with has changed; it begins anew at once.
+    Anew,
     /// The process or the task is ending.
     Stopping,
 }

@@ -3,8 +3,6 @@
 //! Reads as the product's documentation. Each call says whether it does I/O; what is pure is in
 //! `core`. Nothing here decides about a record.
 
-use std::sync::Arc;
-
 use bigip_tunnel_core::batch::Batch;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::plan::plan;
@@ -25,14 +23,23 @@ pub(crate) async fn reconcile(
     work: &Work,
     depth: Depth,
 ) -> Result<PassEnd, Stop> {
-    // (I/O) Secret and CA bundle → session; claims; before a removal all nodes, listed now.
-    let inputs = dereference(ctx, state, work, depth).await?;
+    let clock = ctx.shared.clock;
+    state.schedule.next_removal = None;
+    let claims = ctx.ledger.claims_of(&ctx.device).await;
+    if work.deleting && claims.is_empty() {
+        // An object that has written nothing needs no device to go.
+        return Ok(PassEnd::Clean);
+    }
+    // (I/O) Secret and CA bundle → session; before a removal all nodes, listed now.
+    let inputs = dereference(ctx, state, work, depth, claims).await?;
     // (pure) nodes → records and findings. An object that is being deleted desires none.
     let desired = if work.deleting {
         Desired::default()
     } else {
-        desired(&inputs.nodes, work.settings.prefix)
+        let settings = &work.settings;
+        desired(&inputs.nodes, settings.prefix, &settings.addresses)
     };
+    state.note_absences(&inputs.claims, desired.clone(), clock);
     // (I/O) the unit, the tunnel and its records.
     let observed = match observe(ctx, state, work, &inputs, depth).await {
         Err(Stop::Refused(failure)) if work.deleting && failure.reason == TUNNEL_NOT_FOUND => {
@@ -49,19 +56,22 @@ pub(crate) async fn reconcile(
         &inputs.claims,
         work.settings.prefix,
     );
+    if depth == Depth::Quick && !(plan.adopt.is_empty() && plan.correct.is_empty()) {
+        // What was read a minute ago is good enough to add to, not to call somebody's record ours.
+        return Ok(PassEnd::Again(Depth::Verify));
+    }
     // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
-    let verdict = judge(ctx, state, work, &inputs, &desired, &plan);
+    let verdict = judge(ctx, state, work, &inputs, &plan);
     let allowed = if depth == Depth::Removal {
         verdict.remove.clone()
     } else {
         [].into()
     };
-    let batch = Batch::next(&plan, &allowed);
+    let batch = Batch::next(&plan, &allowed, &state.refused);
     // (I/O) claims first, then the device, then what was written is read back.
-    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, &verdict)).await;
+    let applied = apply(ctx, state, work, &inputs, (&plan, &batch)).await;
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
-    state.desired = Arc::new(desired);
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
     applied?;
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();

@@ -17,9 +17,9 @@ use crate::nodes::Nodes;
 use crate::shared::Shared;
 use crate::supervisor::Supervisor;
 
-/// How long the end may take: requests in flight are finished, logins given back. Below the 30 s
-/// that a pod gets by default.
-const SHUTDOWN_MAX: Duration = Duration::from_secs(25);
+/// How long requests in flight may take to be finished. With the logout's own bound behind it, it
+/// stays below the 30 s that a pod gets by default.
+const FINISH_MAX: Duration = Duration::from_secs(18);
 /// How often logins that nobody uses any more are given back.
 const POOL_SWEEP: Duration = Duration::from_secs(30);
 
@@ -78,17 +78,16 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     tracing::info!("ending: requests in flight are finished");
     stop.cancel();
     let end = async {
-        let ended = work.await;
+        match tokio::time::timeout(FINISH_MAX, work).await {
+            Ok(Ok(())) => tracing::info!("the work has ended"),
+            Ok(Err(error)) => tracing::error!("the work ended in a failure: {error}"),
+            Err(_) => tracing::warn!("the work is cut off with requests in flight"),
+        }
         sweep.abort();
         shared.pool.log_out_all().await;
-        ended
     };
     tokio::select! {
-        ended = tokio::time::timeout(SHUTDOWN_MAX, end) => match ended {
-            Ok(Ok(())) => tracing::info!("ended"),
-            Ok(Err(error)) => tracing::error!("the work ended in a failure: {error}"),
-            Err(_) => tracing::warn!("ended with requests in flight"),
-        },
+        () = end => tracing::info!("ended"),
         _ = terminate.recv() => tracing::warn!("ended at once, as asked for twice"),
         _ = interrupt.recv() => tracing::warn!("ended at once, as asked for twice"),
     }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bigip_tunnel_core::mac::MacPrefix;
+use bigip_tunnel_core::node::AddressRule;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) prefix: MacPrefix,
     /// Which nodes.
     pub(crate) selector: Selector,
+    /// Which of a node's addresses its record points to.
+    pub(crate) addresses: AddressRule,
     /// How long a record outlives its node.
     pub(crate) removal_delay: Duration,
     /// The share of the records that may be removed within an hour, in percent.
@@ -67,6 +70,7 @@ impl Settings {
             tunnel: convert::tunnel_path(spec)?,
             prefix: convert::mac_prefix(spec)?,
             selector: convert::selector(spec)?,
+            addresses: convert::address_rule(spec)?,
             removal_delay: seconds(spec.nodes.removal_delay_seconds),
             // Out of range cannot get past the schema; if it does, every removal needs an approval.
             removal_percent: u8::try_from(spec.nodes.max_removal_percent).unwrap_or_default(),

@@ -1,47 +1,57 @@
-//! The watch on `BigIpTunnel` objects: one worker for each, begun and ended as they come and go.
+//! One task for each `BigIpTunnel` object, begun and ended as the objects come and go.
 //!
-//! An object that does not parse is reported and skipped; it stops no other. Knows nothing of nodes
-//! or devices.
+//! An object that does not parse is not worked on and says so in its status; it stops no other.
+//! Knows nothing of nodes or devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt};
-use kube::core::DeserializeGuard;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use kube::runtime::watcher;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::index::ObjectKey;
-use crate::kubernetes::WATCH_SECONDS;
 use crate::shared::Shared;
+use crate::unreadable;
+use crate::watch::{Event, Scope, scopes, watch};
 use crate::worker::Worker;
 
 /// How long after a panic an object's worker begins anew.
 const RESTART_DELAY: Duration = Duration::from_secs(10);
 
-type Guarded = DeserializeGuard<BigIpTunnel>;
-type Event = (Arc<str>, Result<watcher::Event<Guarded>, watcher::Error>);
-
 /// All workers.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     workers: BTreeMap<ObjectKey, Handle>,
+    unreadable: BTreeMap<ObjectKey, Unreadable>,
     /// What a listing has named so far, per watched namespace.
-    listed: BTreeMap<Arc<str>, Vec<ObjectKey>>,
+    listed: BTreeMap<Scope, BTreeSet<ObjectKey>>,
+    /// Namespaces that have not been listed completely since the start.
+    unlisted: BTreeSet<Scope>,
     tasks: JoinSet<()>,
 }
 
+/// A worker. It is ended when this value goes.
 struct Handle {
     uid: String,
     object: watch::Sender<Arc<BigIpTunnel>>,
-    stop: CancellationToken,
+    _stop: DropGuard,
+}
+
+/// An object that does not parse.
+#[derive(Default)]
+struct Unreadable {
+    problem: String,
+    /// The attempts to write its status. They are ended when this value goes.
+    _writing: Option<DropGuard>,
 }
 
 impl Supervisor {
@@ -50,7 +60,9 @@ impl Supervisor {
         Self {
             shared,
             workers: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             listed: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -58,36 +70,39 @@ impl Supervisor {
     /// Watches these namespaces (all when there are none) until the process ends; then lets every
     /// worker finish what it has begun.
     pub(crate) async fn run(mut self, namespaces: &[String]) {
-        let mut events = watches(&self.shared.client, namespaces);
+        self.unlisted = scopes(namespaces);
+        let mut events = watch(&self.shared.client, &self.unlisted);
         let stop = self.shared.stop.clone();
         while let Some(Some((scope, event))) = stop.run_until_cancelled(events.next()).await {
-            match event {
-                Ok(event) => self.take(&scope, event),
-                Err(error) => tracing::warn!("BigIpTunnel objects cannot be watched: {error}"),
-            }
+            self.take(&scope, event);
             while self.tasks.try_join_next().is_some() {}
         }
-        for worker in self.workers.values() {
-            worker.stop.cancel();
-        }
+        self.workers.clear();
+        self.unreadable.clear();
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn take(&mut self, scope: &Arc<str>, event: watcher::Event<Guarded>) {
+    fn take(&mut self, scope: &Scope, event: Event) {
         match event {
             watcher::Event::Init => {
-                self.listed.insert(scope.clone(), Vec::new());
+                self.listed.insert(scope.clone(), BTreeSet::new());
             }
             watcher::Event::InitApply(object) => {
-                let key = self.apply(object);
+                let key = self.apply(&object);
                 self.listed.entry(scope.clone()).or_default().extend(key);
             }
             watcher::Event::InitDone => {
                 let listed = self.listed.remove(scope).unwrap_or_default();
-                self.keep_only(scope, &listed);
+                let known = self.workers.keys().chain(self.unreadable.keys());
+                for key in gone(known, scope, &listed) {
+                    self.remove(&key);
+                }
+                if self.unlisted.remove(scope) && self.unlisted.is_empty() {
+                    self.shared.index.set_complete();
+                }
             }
             watcher::Event::Apply(object) => {
-                self.apply(object);
+                self.apply(&object);
             }
             watcher::Event::Delete(object) => {
                 if let Some(key) = key_of(&object) {
@@ -98,77 +113,104 @@ impl Supervisor {
         self.shared.metrics.set_tunnels(self.workers.len());
     }
 
-    /// Takes an object in. Returns its key, also when it does not parse: it is there, and its worker
-    /// goes on with what it knew.
-    fn apply(&mut self, object: Guarded) -> Option<ObjectKey> {
-        let key = key_of(&object)?;
-        let object = match object.0 {
-            Ok(object) => Arc::new(object),
-            Err(invalid) => {
-                tracing::warn!(
-                    namespace = key.0,
-                    name = key.1,
-                    reason = bigip_tunnel_core::vocabulary::reason::INVALID_SPEC,
-                    "the object cannot be read and is skipped: {}",
-                    invalid.error
-                );
-                return Some(key);
-            }
-        };
-        self.shared.index.insert(key.clone(), object.clone());
-        let uid = object.uid().unwrap_or_default();
-        if self
-            .workers
-            .get(&key)
-            .is_some_and(|handle| handle.uid != uid)
-        {
-            // Deleted and made again under the same name: nothing of the old one is meant for it.
-            self.remove(&key);
-            self.shared.index.insert(key.clone(), object.clone());
-        }
-        match self.workers.get(&key) {
-            Some(handle) => {
-                handle.object.send_replace(object);
-            }
-            None => self.start(key.clone(), uid, object),
+    /// Takes an object in. Returns its key.
+    fn apply(&mut self, object: &DynamicObject) -> Option<ObjectKey> {
+        let key = key_of(object)?;
+        match unreadable::parse(object) {
+            Ok(object) => self.apply_readable(&key, Arc::new(object)),
+            Err(problem) => self.apply_unreadable(&key, object, problem),
         }
         Some(key)
     }
 
+    fn apply_readable(&mut self, key: &ObjectKey, object: Arc<BigIpTunnel>) {
+        self.unreadable.remove(key);
+        self.shared.index.insert(key.clone(), object.clone());
+        let uid = object.uid().unwrap_or_default();
+        match self.workers.get(key) {
+            // With another uid the object was deleted and made again under the same name: nothing of
+            // the old one is meant for it. A closed channel is that of a worker that took the object
+            // for gone, and was wrong.
+            Some(handle) if handle.uid == uid && !handle.object.is_closed() => {
+                handle.object.send_if_modified(|known| {
+                    // A listing that brings nothing new disturbs nobody.
+                    let is_new = known.resource_version() != object.resource_version();
+                    *known = object;
+                    is_new
+                });
+            }
+            _ => self.start(key.clone(), uid, object),
+        }
+    }
+
+    /// Ends the work on an object that cannot be read: nobody knows what it wants any more. Its
+    /// records stay, and so do those that others may share with it.
+    fn apply_unreadable(&mut self, key: &ObjectKey, object: &DynamicObject, problem: String) {
+        self.workers.remove(key);
+        self.shared.index.insert_unreadable(key.clone());
+        let known = self.unreadable.get(key);
+        if known.is_none_or(|known| known.problem != problem) {
+            tracing::warn!(
+                namespace = key.0,
+                name = key.1,
+                reason = reason::INVALID_SPEC,
+                "the object cannot be read and is not worked on: {problem}"
+            );
+        }
+        let patch = unreadable::status_patch(object, &problem, self.shared.clock.time());
+        let Some(patch) = patch else {
+            // It is written, though the answer to the write may not be here yet.
+            self.unreadable.entry(key.clone()).or_default().problem = problem;
+            return;
+        };
+        let stop = self.shared.stop.child_token();
+        let writing = Some(stop.clone().drop_guard());
+        self.unreadable.insert(
+            key.clone(),
+            Unreadable {
+                problem,
+                _writing: writing,
+            },
+        );
+        let (shared, key) = (self.shared.clone(), key.clone());
+        self.tasks.spawn(async move {
+            let writing = unreadable::write(&shared, &key, &patch);
+            stop.run_until_cancelled(writing).await;
+        });
+    }
+
+    /// Begins an object's worker; one that there was is ended.
     fn start(&mut self, key: ObjectKey, uid: String, object: Arc<BigIpTunnel>) {
         let (sender, receiver) = watch::channel(object);
         let stop = self.shared.stop.child_token();
         self.tasks
             .spawn(keep_running(self.shared.clone(), receiver, stop.clone()));
-        self.workers.insert(
-            key,
-            Handle {
-                uid,
-                object: sender,
-                stop,
-            },
-        );
+        let worker = Handle {
+            uid,
+            object: sender,
+            _stop: stop.drop_guard(),
+        };
+        self.workers.insert(key, worker);
     }
 
     fn remove(&mut self, key: &ObjectKey) {
         self.shared.index.remove(key);
-        if let Some(worker) = self.workers.remove(key) {
-            worker.stop.cancel();
-        }
+        self.workers.remove(key);
+        self.unreadable.remove(key);
     }
+}
 
-    fn keep_only(&mut self, scope: &str, listed: &[ObjectKey]) {
-        let in_scope = |key: &ObjectKey| scope.is_empty() || key.0 == scope;
-        let gone: Vec<ObjectKey> = self
-            .workers
-            .keys()
-            .filter(|k| in_scope(k) && !listed.contains(k))
-            .cloned()
-            .collect();
-        for key in gone {
-            self.remove(&key);
-        }
-    }
+/// The known objects of a scope that its listing did not name.
+fn gone<'a>(
+    known: impl Iterator<Item = &'a ObjectKey>,
+    scope: &str,
+    listed: &BTreeSet<ObjectKey>,
+) -> BTreeSet<ObjectKey> {
+    let in_scope = |key: &ObjectKey| scope.is_empty() || key.0 == scope;
+    known
+        .filter(|key| in_scope(key) && !listed.contains(key))
+        .cloned()
+        .collect()
 }
 
 /// Runs an object's worker, and begins it anew when it panics: one object that brings out a fault of
@@ -199,27 +241,38 @@ async fn keep_running(
     }
 }
 
-fn watches(client: &Client, namespaces: &[String]) -> SelectAll<BoxStream<'static, Event>> {
-    let scopes: Vec<Arc<str>> = match namespaces {
-        [] => vec!["".into()],
-        named => named
-            .iter()
-            .map(|namespace| namespace.as_str().into())
-            .collect(),
-    };
-    let watch = |scope: Arc<str>| {
-        let api: Api<Guarded> = match &*scope {
-            "" => Api::all(client.clone()),
-            namespace => Api::namespaced(client.clone(), namespace),
-        };
-        let config = watcher::Config::default().timeout(WATCH_SECONDS);
-        let events = watcher(api, config).default_backoff();
-        events.map(move |event| (scope.clone(), event)).boxed()
-    };
-    scopes.into_iter().map(watch).collect()
+fn key_of(object: &DynamicObject) -> Option<ObjectKey> {
+    Some((object.namespace()?, object.name_any()))
 }
 
-fn key_of(object: &Guarded) -> Option<ObjectKey> {
-    let metadata = kube::Resource::meta(object);
-    Some((metadata.namespace.clone()?, metadata.name.clone()?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[(&str, &str)]) -> BTreeSet<ObjectKey> {
+        let owned = |(namespace, name): &(&str, &str)| ((*namespace).into(), (*name).into());
+        names.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn an_object_that_a_listing_does_not_name_is_gone() {
+        let known = keys(&[("a", "one"), ("a", "two")]);
+        let listed = keys(&[("a", "two"), ("a", "three")]);
+        assert_eq!(gone(known.iter(), "a", &listed), keys(&[("a", "one")]));
+    }
+
+    #[test]
+    fn a_listing_says_nothing_of_other_namespaces() {
+        let known = keys(&[("a", "one"), ("b", "one")]);
+        assert_eq!(gone(known.iter(), "a", &keys(&[])), keys(&[("a", "one")]));
+    }
+
+    #[test]
+    fn a_listing_of_all_namespaces_speaks_for_each() {
+        let known = keys(&[("a", "one"), ("b", "one")]);
+        assert_eq!(
+            gone(known.iter(), "", &keys(&[("b", "one")])),
+            keys(&[("a", "one")])
+        );
+    }
 }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::Error;
+use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::schedule::Trouble;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 use futures::FutureExt;
@@ -23,8 +25,8 @@ use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
 use crate::steps::report::conclude;
 
-/// How often a key is read again while a lost write may still take effect.
-const LATE_WRITE_REREAD: Duration = Duration::from_secs(10);
+/// How often a clean-up that is held up looks again.
+const CLEANUP_RETRY: Duration = Duration::from_secs(10);
 
 /// How long after a panic a task begins anew.
 const RESTART_DELAY: Duration = Duration::from_secs(10);
@@ -34,6 +36,8 @@ const RESTART_DELAY: Duration = Duration::from_secs(10);
 pub(crate) struct News {
     /// The device as it is now.
     pub(crate) report: DeviceReport,
+    /// `metadata.generation` of the object that this is about.
+    pub(crate) generation: i64,
     /// The reconcile request that this pass has answered.
     pub(crate) request: Option<String>,
     /// Whether nothing of the object is left on the device. Only ever while it is being deleted.
@@ -57,7 +61,7 @@ pub(crate) async fn keep_running(
     news: mpsc::Sender<News>,
 ) {
     loop {
-        let state = DeviceState::new(report.clone(), &ctx.shared);
+        let state = DeviceState::new(report.clone(), &ctx).await;
         let task = DeviceTask::new(ctx.clone(), state, work.clone(), news.clone());
         if AssertUnwindSafe(task.run()).catch_unwind().await.is_ok() {
             return;
@@ -78,6 +82,8 @@ pub(crate) async fn keep_running(
         });
         let _: Result<(), _> = news
             .send(News {
+                // Whatever the object says, this is the state of its device.
+                generation: i64::MAX,
                 report: failed,
                 request: None,
                 clean: false,
@@ -102,7 +108,6 @@ struct DeviceTask {
     news: mpsc::Sender<News>,
     /// Passes in a row that failed.
     attempt: u32,
-    next_verify: Moment,
     /// Generation and request of the last pass.
     seen: Option<(i64, Option<String>)>,
     saving: Option<(JoinHandle<Result<(), Failure>>, Moment)>,
@@ -116,14 +121,12 @@ impl DeviceTask {
         work: watch::Receiver<Arc<Work>>,
         news: mpsc::Sender<News>,
     ) -> Self {
-        let next_verify = ctx.shared.clock.now();
         Self {
             ctx,
             state,
             work,
             news,
             attempt: 0,
-            next_verify,
             seen: None,
             saving: None,
         }
@@ -160,23 +163,21 @@ impl DeviceTask {
 
     /// Makes a pass and reports it. Returns the depth of the next one if it follows at once.
     async fn pass(&mut self, work: &Work, depth: Depth) -> Option<Depth> {
+        let now = self.ctx.shared.clock.now();
+        if self.state.awaits_late_write(now) {
+            // What was read before it may take effect proves nothing.
+            self.state.listing = None;
+        }
         let ended = reconcile(&self.ctx, &mut self.state, work, depth).await;
         conclude(&mut self.state, &ended);
         self.log(&ended);
-        let now = self.ctx.shared.clock.now();
-        match &ended {
-            Ok(_) => self.attempt = 0,
-            Err(_) => self.attempt = self.attempt.saturating_add(1),
-        }
-        if depth > Depth::Quick || ended.is_err() {
-            let delay = next_delay(self.ended(&ended), work.settings.interval, fastrand::f64());
-            self.next_verify = now + delay;
-        }
-        if ended != Err(Stop::Stopping) {
+        self.plan_next(work, depth, &ended);
+        if !matches!(ended, Err(Stop::Anew | Stop::Stopping)) {
             self.state.report.save.enabled = work.settings.save_delay.is_some();
             let news = News {
                 report: self.state.report.clone(),
                 request: work.request.clone(),
+                generation: work.generation,
                 clean: ended == Ok(PassEnd::Clean),
             };
             // Nobody listens only when the object's task has ended, and then this one ends too.
@@ -184,8 +185,37 @@ impl DeviceTask {
         }
         match ended {
             Ok(PassEnd::Again(depth)) => Some(depth),
+            Err(Stop::Anew) => Some(Depth::Verify),
             _ => None,
         }
+    }
+
+    /// Plans the next pass.
+    fn plan_next(&mut self, work: &Work, depth: Depth, ended: &Result<PassEnd, Stop>) {
+        let now = self.ctx.shared.clock.now();
+        self.attempt = if ended.is_ok() {
+            0
+        } else {
+            self.attempt.saturating_add(1)
+        };
+        let delay = next_delay(self.ended(ended), work.settings.interval, fastrand::f64());
+        let schedule = &mut self.state.schedule;
+        schedule.trouble = match ended {
+            Ok(_) | Err(Stop::Anew | Stop::Stopping) => None,
+            Err(Stop::Unreachable(..)) => Some(Trouble::Unreachable),
+            Err(Stop::Refused(_)) => Some(Trouble::Refused),
+        };
+        if depth > Depth::Quick || ended.is_err() {
+            schedule.next_verify = now + delay;
+        }
+        if work.deleting {
+            // What keeps the object may be another one, whose going is not announced here.
+            schedule.next_verify = schedule
+                .next_verify
+                .min(now + CLEANUP_RETRY)
+                .max(now + delay.min(CLEANUP_RETRY));
+        }
+        schedule.plan_reread(self.state.late_write_until, now);
     }
 
     fn ended(&self, ended: &Result<PassEnd, Stop>) -> Ended {
@@ -194,7 +224,7 @@ impl DeviceTask {
             retry_after,
         };
         match ended {
-            Ok(_) | Err(Stop::Stopping) => Ended::Settled,
+            Ok(_) | Err(Stop::Anew | Stop::Stopping) => Ended::Settled,
             Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) if is_cheap(failure) => {
                 retry(None)
             }
@@ -224,13 +254,15 @@ impl DeviceTask {
             match wake {
                 Wake::Stop => return None,
                 // While a device is in trouble, nodes do not make it be asked more often.
-                Wake::Work if self.attempt > 0 && !self.asks_anew() => {}
+                Wake::Work if !self.state.schedule.reacts_to_nodes() && !self.asks_anew() => {
+                    self.note_nodes().await;
+                }
                 Wake::Work => return Some(Depth::Quick),
                 Wake::Saved(result) => {
                     self.saved(result);
                     return Some(Depth::Quick);
                 }
-                Wake::Due if self.ctx.shared.clock.now() >= self.due_pass() => {
+                Wake::Due if self.ctx.shared.clock.now() >= self.state.schedule.due() => {
                     return Some(Depth::Verify);
                 }
                 Wake::Due => {}
@@ -242,27 +274,27 @@ impl DeviceTask {
     fn asks_anew(&self) -> bool {
         let work = self.work.borrow();
         let asked = Some((work.generation, work.request.clone()));
-        self.seen != asked || work.deleting
+        self.seen != asked
     }
 
-    /// When the next pass is due.
-    fn due_pass(&self) -> Moment {
-        let now = self.ctx.shared.clock.now();
-        let late = self
-            .state
-            .late_write_until
-            .map(|until| until.min(now + LATE_WRITE_REREAD));
-        let waits = [self.state.next_removal.filter(|_| self.attempt == 0), late];
-        waits
-            .into_iter()
-            .flatten()
-            .fold(self.next_verify, Moment::min)
+    /// Takes the nodes in without asking the device: who was away and came back has not been away
+    /// since.
+    async fn note_nodes(&mut self) {
+        let work = self.work.borrow().clone();
+        if !work.deleting {
+            let claims = self.ctx.ledger.claims_of(&self.ctx.device).await;
+            let desired = desired(&work.nodes, work.settings.prefix, &work.settings.addresses);
+            self.state
+                .note_absences(&claims, desired, self.ctx.shared.clock);
+        }
     }
 
     /// When to wake at the latest: for the next pass, or to begin a save.
     fn due(&self, work: &Work) -> Moment {
         let save = self.save_due(work).filter(|_| self.saving.is_none());
-        save.map_or(self.due_pass(), |save| save.min(self.due_pass()))
+        save.map_or(self.state.schedule.due(), |save| {
+            save.min(self.state.schedule.due())
+        })
     }
 
     fn save_due(&self, work: &Work) -> Option<Moment> {
@@ -337,7 +369,7 @@ impl DeviceTask {
                 self.ctx.shared.metrics.record_pass(reason::IN_SYNC);
                 return;
             }
-            Err(Stop::Stopping) => return,
+            Err(Stop::Anew | Stop::Stopping) => return,
             Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) => failure,
         };
         self.ctx.shared.metrics.record_pass(failure.reason);

@@ -2,15 +2,18 @@
 //!
 //! Touches no device. Ends when the object is gone, or when the process ends.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
+use bigip_tunnel_core::requeue::{Ended, next_delay};
+use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy};
-use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
+use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,15 +27,14 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::nodes::NodeState;
 use crate::settings::{Settings, rejected};
 use crate::shared::Shared;
-use crate::steps::write_status::{Summary, write_status};
 use crate::task::{News, keep_running};
 
 /// How long a device's report waits for the others before the status is written.
 const GATHER: Duration = Duration::from_millis(250);
-/// The same for the first status after a start: a restart that changes nothing writes nothing.
-const GATHER_FIRST: Duration = Duration::from_secs(2);
-/// How long until something that the API server refused is tried again.
-const KUBERNETES_RETRY: Duration = Duration::from_secs(2);
+/// The same for the first status of a new object.
+const GATHER_NEW: Duration = Duration::from_secs(2);
+/// The same for an object that had a status before: a restart that changes nothing says nothing new.
+const GATHER_RESTART: Duration = Duration::from_secs(15);
 
 /// Why the task goes on.
 enum Wake {
@@ -62,6 +64,10 @@ pub(crate) struct Worker {
     approval: Approval,
     write_at: Option<Instant>,
     has_written: bool,
+    /// Whether the object may go without its records: its whole kind is going.
+    is_released: bool,
+    /// Calls to the API server in a row that failed.
+    failures: u32,
 }
 
 /// A running device task, and what it reported last.
@@ -81,6 +87,15 @@ impl Worker {
         let namespace = current.namespace().unwrap_or_default();
         let api: Api<BigIpTunnel> = Api::namespaced(shared.client.clone(), &namespace);
         let ledger = Arc::new(Ledger::new(api.clone(), &current));
+        let had_status = current
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.devices.is_empty());
+        let gather = if had_status {
+            GATHER_RESTART
+        } else {
+            GATHER_NEW
+        };
         Self {
             shared,
             api,
@@ -96,7 +111,9 @@ impl Worker {
             news: mpsc::channel(64),
             awaited: BTreeSet::new(),
             approval: Approval::default(),
-            write_at: Some(Instant::now() + GATHER_FIRST),
+            write_at: Some(Instant::now() + gather),
+            is_released: false,
+            failures: 0,
             has_written: false,
         }
     }
@@ -111,11 +128,11 @@ impl Worker {
                 Wake::Object | Wake::Nodes => self.refresh(&mut nodes).await,
                 Wake::News(news) => self.take(*news),
                 Wake::Due => {
-                    self.write_at = None;
-                    if self.work.is_none() {
-                        // Something that the API server refused kept the work from beginning.
+                    if self.failures > 0 {
+                        // Something that the API server refused kept the work from going on.
                         self.refresh(&mut nodes).await;
                     }
+                    self.write_at = None;
                     self.has_written = true;
                     if self
                         .act()
@@ -131,7 +148,8 @@ impl Worker {
         for device in self.devices.values() {
             device.stop.cancel();
         }
-        // Their last requests are finished, not cut off.
+        // Their last requests are finished, not cut off; their reports are not waited for.
+        self.news.1.close();
         while self.tasks.join_next().await.is_some() {}
     }
 
@@ -170,22 +188,22 @@ impl Worker {
                 self.rejected = Some(rejected(&problem));
                 self.work = None;
                 self.stop_devices(|_| true);
-                self.write_soon(Duration::ZERO);
+                self.write_soon(GATHER);
                 return;
             }
         };
         self.rejected = None;
-        let nodes = match state {
-            NodeState::Known(set) => {
+        self.shared.nodes.ask_for(&settings);
+        let nodes = match state.views(&settings) {
+            Ok(views) => {
                 self.nodes_failure = None;
-                set.values()
-                    .map(|node| node.view(&settings.selector))
-                    .collect()
+                views
             }
-            NodeState::Unknown(failure) => {
+            // What the devices have to work on stays what it was.
+            Err(failure) => {
                 self.nodes_failure = Some(failure);
                 if !deleting {
-                    self.write_soon(GATHER_FIRST);
+                    self.write_soon(GATHER_NEW);
                     return;
                 }
                 Arc::default()
@@ -198,14 +216,18 @@ impl Worker {
                     name = object.name_any(),
                     "the finalizer was not set: {error}"
                 );
-                self.write_soon(KUBERNETES_RETRY);
+                self.retry();
             }
+            return;
+        }
+        if deleting && !self.may_clean_up().await {
             return;
         }
         self.publish(Work {
             generation: object.metadata.generation.unwrap_or_default(),
             deleting,
             approved: self.approval.approved(),
+            accepted_box: object.annotations().get(ANNOTATION_ACCEPT_DEVICE).cloned(),
             request: object
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
@@ -216,9 +238,46 @@ impl Worker {
         .await;
     }
 
+    /// Whether the deletion is meant for this object. When the resource definition is removed all
+    /// objects go with it, which is an uninstallation and no order to empty every BIG-IP.
+    async fn may_clean_up(&mut self) -> bool {
+        if self.is_released
+            || self
+                .work
+                .as_ref()
+                .is_some_and(|work| work.borrow().deleting)
+        {
+            return true;
+        }
+        match finalizer::definition_is_going(&self.shared.client).await {
+            Ok(false) => true,
+            Ok(true) => {
+                tracing::warn!(
+                    name = self.object.borrow().name_any(),
+                    "the resource definition is being removed; the records stay on the BIG-IPs"
+                );
+                self.is_released = true;
+                true
+            }
+            Err(error) => {
+                self.nodes_failure = Some(Failure {
+                    reason: reason::KUBERNETES_UNAVAILABLE,
+                    message: format!(
+                        "whether the resource definition is being removed could not be read, so \
+                         nothing is cleaned up yet: {error}"
+                    ),
+                    retryable: true,
+                });
+                self.retry();
+                false
+            }
+        }
+    }
+
     async fn publish(&mut self, work: Work) {
         let settings = work.settings.clone();
-        if work.deleting && settings.deletion_policy == DeletionPolicy::Retain {
+        let retains = self.is_released || settings.deletion_policy == DeletionPolicy::Retain;
+        if work.deleting && retains {
             self.stop_devices(|_| true);
             self.write_soon(Duration::ZERO);
             return;
@@ -229,6 +288,7 @@ impl Worker {
                 || before.deleting != work.deleting
                 || before.request != work.request
                 || before.approved != work.approved
+                || before.accepted_box != work.accepted_box
                 || before.nodes != work.nodes
         });
         let work = Arc::new(work);
@@ -308,123 +368,18 @@ impl Worker {
         }
     }
 
+    /// Tries again what the API server refused, later each time.
+    fn retry(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        let retry = Ended::Retry {
+            attempt: self.failures,
+            retry_after: None,
+        };
+        self.write_soon(next_delay(retry, Duration::ZERO, fastrand::f64()));
+    }
+
     fn write_soon(&mut self, delay: Duration) {
         let at = Instant::now() + delay;
         self.write_at = Some(self.write_at.map_or(at, |planned| planned.min(at)));
-    }
-
-    /// Writes the status; for an object that is going, lets it go when nothing is left.
-    async fn act(&mut self) -> Result<(), LedgerError> {
-        let object = self.object.borrow().clone();
-        let deleting = object.metadata.deletion_timestamp.is_some();
-        if deleting && self.is_clean().await {
-            if let Err(error) = finalizer::clear(&self.api, &object).await {
-                tracing::warn!(name = object.name_any(), "the finalizer stays: {error}");
-                self.write_soon(KUBERNETES_RETRY);
-            }
-            return Ok(());
-        }
-        let result = self.write(&object, deleting).await;
-        if let Err(error) = &result {
-            tracing::warn!(name = object.name_any(), "{error}");
-            self.write_soon(KUBERNETES_RETRY);
-        }
-        result
-    }
-
-    /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
-    async fn is_clean(&self) -> bool {
-        let settings = self
-            .work
-            .as_ref()
-            .map(|work| work.borrow().settings.clone());
-        let object = self.object.borrow().clone();
-        if object.spec.deletion_policy == DeletionPolicy::Retain {
-            return true;
-        }
-        let claims = self.ledger.claims().await;
-        match settings {
-            Some(settings) => settings.devices.iter().all(|device| {
-                let last = self.devices.get(&device.name).and_then(|d| d.last.as_ref());
-                last.is_some_and(|news| news.clean)
-            }),
-            None => claims.is_empty(),
-        }
-    }
-
-    async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
-        let work = self.work.as_ref().map(|work| work.borrow().clone());
-        let desired = match &work {
-            Some(work) if !deleting => desired(&work.nodes, work.settings.prefix),
-            _ => Desired::default(),
-        };
-        let reports: Vec<DeviceReport> = work.iter().flat_map(|work| self.reports(work)).collect();
-        self.ask_and_hear(object, &reports).await;
-        let handled = work.as_ref().and_then(|work| {
-            let all = self.devices.values();
-            let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
-            let mut all = all.map(answered);
-            let same = work.request.is_some() && all.all(|request| request == work.request);
-            work.request.clone().filter(|_| same)
-        });
-        let generation = work.as_ref().map(|work| work.generation);
-        let summary = Summary {
-            rejected: self.rejected.as_ref(),
-            nodes_failure: self.nodes_failure.as_ref(),
-            desired: &desired,
-            devices: &reports,
-            held: self.approval.held(),
-            handled_approval: self.approval.handled(),
-            deleting,
-            generation: generation
-                .or(object.metadata.generation)
-                .unwrap_or_default(),
-            handled_request: handled.as_deref(),
-        };
-        write_status(&self.shared, &self.ledger, &summary).await
-    }
-
-    /// Brings the held removal up to date, and acts on a person's answer to it.
-    async fn ask_and_hear(&mut self, object: &BigIpTunnel, reports: &[DeviceReport]) {
-        let stored = self.ledger.status().await;
-        let over_budget = reports
-            .iter()
-            .flat_map(|r| r.over_budget.iter().copied())
-            .collect();
-        let stale = reports.iter().filter_map(|report| report.plan.as_ref());
-        let stale = stale.flat_map(|plan| plan.remove.keys().copied()).collect();
-        self.approval
-            .update(over_budget, &stale, &stored, self.shared.clock.time());
-        let answer = object
-            .annotations()
-            .get(ANNOTATION_APPROVE_REMOVAL)
-            .map(String::as_str);
-        if self
-            .approval
-            .answer(answer, stored.last_handled_approval.as_deref())
-            && let Some(sender) = &self.work
-        {
-            let approved = self.approval.approved();
-            sender.send_modify(|work| {
-                *work = Arc::new(Work {
-                    approved,
-                    ..Work::clone(work)
-                });
-            });
-        }
-    }
-
-    fn reports(&self, work: &Work) -> Vec<DeviceReport> {
-        let report = |device: &crate::settings::DeviceSettings| {
-            let last = self
-                .devices
-                .get(&device.name)
-                .and_then(|handle| handle.last.as_ref());
-            last.map_or_else(
-                || DeviceReport::pending(device.name.clone(), device.host.clone()),
-                |news| news.report.clone(),
-            )
-        };
-        work.settings.devices.iter().map(report).collect()
     }
 }

@@ -351,7 +351,7 @@ async fn a_node_without_a_usable_address_is_named_and_stops_no_other() {
             .contains(&name)
     );
     assert_eq!(status.skipped_nodes[0].name, name);
-    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressMissing");
+    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressNotIPv4");
     assert_eq!(status.summary.unwrap().nodes, "3/4");
     world.create_node(NEW_NODE).await;
     world

@@ -10,6 +10,8 @@
     reason = "the helpers of a test may fail it"
 )]
 
+mod addresses;
+mod approval;
 mod converge;
 mod crash;
 mod crd;
@@ -20,4 +22,5 @@ mod removal;
 mod saving;
 mod sharing;
 mod tidy;
+mod unreadable;
 mod world;

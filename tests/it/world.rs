@@ -19,6 +19,7 @@ use bigip_tunnel_harness::objects;
 use bigip_tunnel_harness::operator::{OperatorOptions, OperatorProcess};
 use bigip_tunnel_harness::supervise::Exit;
 use bigip_tunnel_harness::wait::{Answer, Timeout, eventually};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
@@ -175,6 +176,22 @@ impl World {
     /// Changes parts of the spec, as `kubectl patch --type merge` does.
     pub(crate) async fn patch_spec(&self, spec: Value) {
         self.patch(json!({ "spec": spec })).await;
+    }
+
+    /// Sets an annotation of the object.
+    pub(crate) async fn annotate(&self, annotation: &str, value: &str) {
+        self.patch(json!({"metadata": {"annotations": {annotation: value}}}))
+            .await;
+    }
+
+    /// Makes the object trust these certificates.
+    pub(crate) async fn trust(&self, bundles: &[&str]) {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.name);
+        let patch = Patch::Merge(json!({"data": {"ca.crt": bundles.concat()}}));
+        let name = objects::CA_CONFIG_MAP;
+        api.patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// Changes what the spec says about the standby unit.

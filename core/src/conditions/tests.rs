@@ -3,6 +3,7 @@
 use super::*;
 use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
+use crate::node::AddressRule;
 use crate::plan::plan;
 use crate::record::Records;
 use crate::testing::{facts, node, worker};
@@ -12,6 +13,7 @@ fn two_nodes() -> Desired {
     desired(
         &[worker("a", "10.0.0.1"), worker("b", "10.0.0.2")],
         MacPrefix::DEFAULT,
+        &AddressRule::default(),
     )
 }
 
@@ -150,7 +152,7 @@ fn a_node_without_address_is_named_while_the_others_are_programmed() {
         worker("b", "10.0.0.2"),
         node("new").build(),
     ];
-    case.desired = desired(&nodes, MacPrefix::DEFAULT);
+    case.desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
     assert_eq!(case.words()[0], "Ready=False/NodesSkipped");
     assert!(
         case.conditions()[0]

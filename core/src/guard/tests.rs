@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::desired::desired;
+use crate::node::{AddressKind, EXTERNAL_IP, INTERNAL_IP};
 use crate::testing::{mac, node, records, worker};
 
 const GONE: &str = "0a:0a:0a:00:00:09";
@@ -22,7 +23,7 @@ fn absences() -> Absences {
 
 struct Case {
     nodes: Vec<NodeView>,
-    needed_elsewhere: BTreeSet<MacAddress>,
+    needed_elsewhere: Option<BTreeSet<MacAddress>>,
     settled_at: Moment,
     now: Moment,
 }
@@ -32,7 +33,7 @@ impl Default for Case {
     fn default() -> Self {
         Self {
             nodes: vec![worker("other", "10.0.0.1")],
-            needed_elsewhere: BTreeSet::new(),
+            needed_elsewhere: Some(BTreeSet::new()),
             settled_at: at(75),
             now: at(160),
         }
@@ -44,10 +45,11 @@ impl Case {
         let evidence = Evidence {
             nodes: &self.nodes,
             prefix: MacPrefix::DEFAULT,
+            rule: &AddressRule::default(),
             absences: &absences(),
             delay: DELAY,
             settled_at: self.settled_at,
-            needed_elsewhere: &self.needed_elsewhere,
+            needed_elsewhere: self.needed_elsewhere.as_ref(),
             now: self.now,
         };
         guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
@@ -81,10 +83,11 @@ fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
     let evidence = Evidence {
         nodes: &[worker("other", "10.0.0.1")],
         prefix: MacPrefix::DEFAULT,
+        rule: &AddressRule::default(),
         absences: &Absences::default(),
         delay: DELAY,
         settled_at: at(0),
-        needed_elsewhere: &BTreeSet::new(),
+        needed_elsewhere: Some(&BTreeSet::new()),
         now: at(500),
     };
     let verdict = guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence);
@@ -135,6 +138,128 @@ fn a_record_stays_while_a_selected_node_lists_its_address_under_any_type() {
     assert_eq!(listed.hold(), Hold::StillListed("b".into()));
 }
 
+/// The guard's word on the record of 10.0.0.9 after the delay, when the same nodes were looked at
+/// with one rule and then, at second 100, with another.
+fn after_edit(nodes: &[NodeView], before: &AddressRule, after: &AddressRule) -> Verdict {
+    let previous = desired(nodes, MacPrefix::DEFAULT, before);
+    let current = desired(nodes, MacPrefix::DEFAULT, after);
+    let mut absences = Absences::default();
+    let clock = (at(100), Timestamp::from_second(1_000).unwrap());
+    absences.update(&[mac(GONE)].into(), &previous, &current, clock);
+    let evidence = Evidence {
+        nodes,
+        prefix: MacPrefix::DEFAULT,
+        rule: after,
+        absences: &absences,
+        delay: DELAY,
+        settled_at: at(0),
+        needed_elsewhere: Some(&BTreeSet::new()),
+        now: at(160),
+    };
+    guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
+}
+
+fn external() -> AddressRule {
+    AddressRule {
+        kind: AddressKind::ExternalIp,
+        cidrs: Vec::new(),
+    }
+}
+
+fn within(cidr: &str) -> AddressRule {
+    AddressRule {
+        kind: AddressKind::InternalIp,
+        cidrs: vec![cidr.parse().unwrap()],
+    }
+}
+
+#[test]
+fn a_record_goes_when_the_spec_was_edited_and_takes_another_address_of_its_node() {
+    let any = AddressRule::default();
+    let both = node("b")
+        .address(INTERNAL_IP, "10.0.0.9")
+        .address(EXTERNAL_IP, "203.0.113.9");
+    let verdict = after_edit(&[both.build()], &any, &external());
+    assert_eq!(verdict.remove, [mac(GONE)].into());
+
+    let several = node("b")
+        .address(INTERNAL_IP, "10.0.0.9")
+        .address(INTERNAL_IP, "10.1.0.9");
+    let verdict = after_edit(&[several.build()], &any, &within("10.1.0.0/16"));
+    assert_eq!(verdict.remove, [mac(GONE)].into());
+}
+
+#[test]
+fn a_record_stays_when_the_edited_spec_takes_no_address_of_its_node() {
+    let nodes = [worker("b", "10.0.0.9"), worker("other", "10.1.0.1")];
+    let verdict = after_edit(&nodes, &AddressRule::default(), &within("10.1.0.0/16"));
+    assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
+}
+
+#[test]
+fn a_record_stays_when_the_spec_is_the_same_and_another_version_derives_another() {
+    // What a version that took the last address has claimed, this one takes over after a restart:
+    // the rule in the spec is the same, and nobody has edited it.
+    let several = node("b")
+        .address(INTERNAL_IP, "10.0.0.2")
+        .address(INTERNAL_IP, "10.0.0.9");
+    let nodes = [several.build()];
+    let rule = AddressRule::default();
+    let verdict = after_edit(&nodes, &rule, &rule);
+    assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
+}
+
+#[test]
+fn an_edit_of_the_spec_does_not_count_for_a_record_that_had_lost_its_node_before() {
+    let moved = node("b")
+        .address(INTERNAL_IP, "10.0.0.2")
+        .address(EXTERNAL_IP, "10.0.0.9");
+    let verdict = after_edit(
+        &[moved.build()],
+        &within("10.0.0.2/32"),
+        &AddressRule::default(),
+    );
+    assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
+}
+
+#[test]
+fn unaccounted_records_stay_while_the_rule_finds_no_address_of_a_selected_node() {
+    let nodes = [worker("outside", "10.2.0.1"), worker("other", "10.1.0.1")];
+    let rule = within("10.1.0.0/16");
+    let verdict = after_edit(&nodes, &rule, &rule);
+    let hold = Hold::NodeAddressMissing("outside".into());
+    assert_eq!(verdict.held[&mac(GONE)], hold);
+}
+
+#[test]
+fn a_record_stays_while_only_the_cilium_node_lists_its_address() {
+    let moved = node("b")
+        .address(INTERNAL_IP, "10.0.0.2")
+        .cilium_address(INTERNAL_IP, "10.0.0.2")
+        .cilium_address(EXTERNAL_IP, "10.0.0.9");
+    let rule = AddressRule {
+        kind: AddressKind::CiliumNode,
+        cidrs: Vec::new(),
+    };
+    let verdict = after_edit(&[moved.build()], &rule, &rule);
+    assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
+}
+
+#[test]
+fn unaccounted_records_stay_while_a_node_has_no_cilium_node() {
+    let nodes = [
+        node("b").address(INTERNAL_IP, "10.0.0.2").build(),
+        node("c").cilium_address(INTERNAL_IP, "10.0.0.3").build(),
+    ];
+    let rule = AddressRule {
+        kind: AddressKind::CiliumNode,
+        cidrs: Vec::new(),
+    };
+    let verdict = after_edit(&nodes, &rule, &rule);
+    let hold = Hold::NodeAddressMissing("b".into());
+    assert_eq!(verdict.held[&mac(GONE)], hold);
+}
+
 #[test]
 fn a_record_goes_when_its_node_is_no_longer_selected() {
     let unselected = node("b")
@@ -161,16 +286,27 @@ fn unaccounted_records_stay_while_a_selected_node_has_no_address() {
 #[test]
 fn a_record_that_another_object_needs_stays() {
     let shared = Case {
-        needed_elsewhere: [mac(GONE)].into(),
+        needed_elsewhere: Some([mac(GONE)].into()),
         ..Case::default()
     };
     assert_eq!(shared.hold(), Hold::NeededElsewhere);
 }
 
 #[test]
+fn while_it_is_not_known_what_other_objects_need_everything_stays() {
+    let unknown = Case {
+        needed_elsewhere: None,
+        ..Case::default()
+    };
+    assert_eq!(unknown.hold(), Hold::OthersUnknown);
+    let verdict = guard_deletion(&records(&[(GONE, "10.0.0.9%0")]), None);
+    assert_eq!(verdict.held[&mac(GONE)], Hold::OthersUnknown);
+}
+
+#[test]
 fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
     let both = records(&[(GONE, "10.0.0.9%0"), ("0a:0a:0a:00:00:08", "10.0.0.8%0")]);
-    let verdict = guard_deletion(&both, &[mac(GONE)].into());
+    let verdict = guard_deletion(&both, Some(&[mac(GONE)].into()));
     assert_eq!(verdict.remove, [mac("0a:0a:0a:00:00:08")].into());
     assert_eq!(verdict.held[&mac(GONE)], Hold::NeededElsewhere);
 }
@@ -178,7 +314,11 @@ fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
 #[test]
 fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() {
     let claimed = [mac(GONE)].into();
-    let with_node = desired(&[worker("b", "10.0.0.9")], MacPrefix::DEFAULT);
+    let with_node = desired(
+        &[worker("b", "10.0.0.9")],
+        MacPrefix::DEFAULT,
+        &AddressRule::default(),
+    );
     let without = Desired::default();
     let clock = |second: u64| (at(second), Timestamp::from_second(1_000).unwrap());
 

@@ -83,6 +83,19 @@ fn a_desired_record_that_is_not_ours_is_a_conflict_and_stays_untouched() {
 }
 
 #[test]
+fn a_record_that_somebody_made_after_we_removed_ours_is_theirs() {
+    let leaving = claims(&[(M1, ClaimState::Leaving)]);
+    let plan = plan_of(&[(M1, E1)], &[(M1, ELSEWHERE)], &leaving);
+    assert_eq!(
+        plan,
+        Plan {
+            conflict: records(&[(M1, ELSEWHERE)]),
+            ..Plan::default()
+        }
+    );
+}
+
+#[test]
 fn a_claimed_record_that_nobody_desires_is_removed_in_any_state_of_its_claim() {
     for state in [ClaimState::Pending, ClaimState::Owned, ClaimState::Leaving] {
         let plan = plan_of(&[], &[(M1, E1)], &claims(&[(M1, state)]));

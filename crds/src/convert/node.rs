@@ -7,11 +7,15 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{Selector, SelectorExt};
 
+use crate::cilium::CiliumNodeAddress;
+
 /// The node with this metadata and these `status.addresses`, as an object with this selector sees
-/// it. Takes only the parts of a Node that count, so that a caller need not keep whole Nodes.
+/// it. `cilium` are the addresses of the `CiliumNode` of its name, where there is one and the object
+/// asks for it. Takes only the parts of a Node that count, so that a caller need not keep whole ones.
 pub fn node_view(
     metadata: &ObjectMeta,
     addresses: &[v1::NodeAddress],
+    cilium: Option<&[CiliumNodeAddress]>,
     selector: &Selector,
 ) -> NodeView {
     let unlabelled = BTreeMap::new();
@@ -20,6 +24,10 @@ pub fn node_view(
         kind: address.type_.clone(),
         value: address.address.clone(),
     });
+    let cilium_address = |address: &CiliumNodeAddress| NodeAddress {
+        kind: address.kind.clone(),
+        value: address.ip.clone(),
+    };
     NodeView {
         name: metadata.name.clone().unwrap_or_default(),
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -29,6 +37,7 @@ pub fn node_view(
             .map(|created| created.0),
         selected: selector.matches(labels),
         addresses: addresses.collect(),
+        cilium_addresses: cilium.map(|listed| listed.iter().map(cilium_address).collect()),
     }
 }
 
@@ -61,7 +70,11 @@ mod tests {
             address("InternalIP", "10.0.0.2"),
             address("InternalIP", "10.0.0.1"),
         ];
-        let view = node_view(&metadata(&[]), &listed, &Selector::default());
+        let cilium = [CiliumNodeAddress {
+            kind: "InternalIP".into(),
+            ip: "10.9.0.1".into(),
+        }];
+        let view = node_view(&metadata(&[]), &listed, Some(&cilium), &Selector::default());
         let copy = |value: &str| NodeAddress {
             kind: "InternalIP".into(),
             value: value.into(),
@@ -74,6 +87,7 @@ mod tests {
                 created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
                 selected: true,
                 addresses: vec![copy("10.0.0.2"), copy("10.0.0.1")],
+                cilium_addresses: Some(vec![copy("10.9.0.1")]),
             }
         );
     }
@@ -82,9 +96,9 @@ mod tests {
     fn a_node_is_selected_by_its_labels() {
         let selector: Selector = Some(("pool", "edge")).into_iter().collect();
         let selected =
-            |labels: &[(&str, &str)]| node_view(&metadata(labels), &[], &selector).selected;
+            |labels: &[(&str, &str)]| node_view(&metadata(labels), &[], None, &selector).selected;
         assert!(selected(&[("pool", "edge"), ("zone", "a")]));
         assert!(!selected(&[("pool", "core")]));
-        assert!(!node_view(&ObjectMeta::default(), &[], &selector).selected);
+        assert!(!node_view(&ObjectMeta::default(), &[], None, &selector).selected);
     }
 }

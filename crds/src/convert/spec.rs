@@ -4,11 +4,12 @@
 //! be older than the schema, and what is behind builds request paths from these names.
 
 use bigip_tunnel_core::mac::{MacPrefix, ParsePrefixError};
+use bigip_tunnel_core::node::{AddressKind, AddressRule};
 use bigip_tunnel_core::tunnel::{ParseNameError, TunnelPath};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::core::Selector;
 
-use crate::v1alpha1::{BigIpTunnelSpec, Device};
+use crate::v1alpha1::{AddressType, BigIpTunnelSpec, Device};
 
 /// Why a spec cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,12 @@ pub enum InvalidSpec {
         key: String,
         /// What is wrong with it.
         problem: SelectorProblem,
+    },
+    /// The network is none that an IPv4 address can be in.
+    #[error("spec.nodes.addressSource.cidrs {cidr:?}: must be a CIDR of IPv4, such as 10.0.0.0/8")]
+    Cidr {
+        /// The network as written.
+        cidr: String,
     },
     /// The port is no TCP port.
     #[error("spec.devices {device}: port {port} is not between 1 and 65535")]
@@ -120,6 +127,23 @@ pub fn selector(spec: &BigIpTunnelSpec) -> Result<Selector, InvalidSpec> {
     checked.try_into().map_err(|_| InvalidSpec::Selector {
         key: String::new(),
         problem: SelectorProblem::Operator,
+    })
+}
+
+/// Which of a node's addresses counts.
+pub fn address_rule(spec: &BigIpTunnelSpec) -> Result<AddressRule, InvalidSpec> {
+    let source = &spec.nodes.address_source;
+    let cidrs = source.cidrs.iter().map(|cidr| {
+        let refused = |_| InvalidSpec::Cidr { cidr: cidr.clone() };
+        cidr.parse().map_err(refused)
+    });
+    Ok(AddressRule {
+        kind: match source.kind {
+            AddressType::InternalIp => AddressKind::InternalIp,
+            AddressType::ExternalIp => AddressKind::ExternalIp,
+            AddressType::CiliumNode => AddressKind::CiliumNode,
+        },
+        cidrs: cidrs.collect::<Result<_, _>>()?,
     })
 }
 
@@ -295,6 +319,33 @@ mod tests {
                     problem
                 })
             );
+        }
+    }
+
+    #[test]
+    fn internal_addresses_of_any_network_count_unless_said_otherwise() {
+        assert_eq!(address_rule(&spec(&json!({}))), Ok(AddressRule::default()));
+    }
+
+    #[test]
+    fn the_source_of_addresses_is_read_with_its_networks() {
+        let source = json!({"type": "CiliumNode", "cidrs": ["10.0.0.0/8", "192.0.2.7/24"]});
+        let rule = address_rule(&spec(&json!({"nodes": {"addressSource": source}}))).unwrap();
+        assert_eq!(rule.kind, AddressKind::CiliumNode);
+        assert!(rule.cidrs[1].contains(&std::net::Ipv4Addr::new(192, 0, 2, 99)));
+        let external = spec(&json!({"nodes": {"addressSource": {"type": "ExternalIP"}}}));
+        assert_eq!(
+            address_rule(&external).unwrap().kind,
+            AddressKind::ExternalIp
+        );
+    }
+
+    #[test]
+    fn a_network_that_is_not_ipv4_is_refused() {
+        for cidr in ["fd00::/64", "10.0.0.0", "10.0.0.0/33", "x"] {
+            let source = json!({"cidrs": [cidr]});
+            let refused = address_rule(&spec(&json!({"nodes": {"addressSource": source}})));
+            assert_eq!(refused, Err(InvalidSpec::Cidr { cidr: cidr.into() }));
         }
     }
 

@@ -133,7 +133,11 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
                 {"name": "bigip-b", "address": "192.0.2.12", "port": 443},
             ],
             "tunnel": {"name": "flannel_vxlan", "partition": "Common"},
-            "nodes": {"removalDelaySeconds": 60},
+            "nodes": {
+                "addressSource": {"type": "InternalIP"},
+                "removalDelaySeconds": 60,
+                "maxRemovalPercent": 50,
+            },
             "fdb": {"macPrefix": "0a:0a"},
             "deletionPolicy": "Delete",
             "drift": {"intervalSeconds": 60},
@@ -205,6 +209,11 @@ fn good_specs_are_accepted() {
             ]),
         ),
         without_secret(&json!([{"name": "a", "address": "a", "credentialsSecretRef": own}])),
+        with("/nodes", &json!({"addressSource": {"type": "CiliumNode"}})),
+        with(
+            "/nodes",
+            &json!({"addressSource": {"cidrs": ["10.0.0.0/8", "192.0.2.7/32"]}}),
+        ),
         // A present but empty object is filled with its defaults.
         with("/fdb", &json!({})),
     ] {
@@ -217,6 +226,12 @@ fn bad_specs_are_refused_with_a_message() {
     let secret = "set spec.credentialsSecretRef, or credentialsSecretRef on every device";
     let twice = "two devices have the same address and port";
     let port_inside = "must be a host name or an IP address, without a port";
+    let not_a_cidr = "must be a CIDR of IPv4, such as 10.0.0.0/8: \
+                      an FDB record holds no IPv6 address of a node";
+    let with_cidr = |cidr: &str| {
+        let source = json!({"cidrs": ["192.0.2.0/24", cidr]});
+        with("/nodes", &json!({"addressSource": source}))
+    };
     let own = json!({"name": "own"});
     for (spec, message) in [
         (
@@ -248,6 +263,9 @@ fn bad_specs_are_refused_with_a_message() {
             with("/devices/0/address", &json!("bigip-a:443")),
             port_inside,
         ),
+        (with_cidr("10.0.0.0"), not_a_cidr),
+        (with_cidr("10.0.0.0/33"), not_a_cidr),
+        (with_cidr("fd00::/64"), not_a_cidr),
     ] {
         assert_eq!(refusals(&spec, None), [message], "{spec}");
     }

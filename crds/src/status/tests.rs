@@ -2,7 +2,7 @@
 
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacPrefix;
-use bigip_tunnel_core::node::{NodeAddress, NodeView};
+use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeView};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::plan;
 use bigip_tunnel_core::unit::{Encapsulation, TunnelFacts, UnitIdentity};
@@ -25,10 +25,12 @@ fn two_nodes() -> Desired {
             kind: "InternalIP".into(),
             value: address.into(),
         }],
+        cilium_addresses: None,
     };
     desired(
         &[node("a", "10.0.0.1"), node("b", "10.0.0.2")],
         MacPrefix::DEFAULT,
+        &AddressRule::default(),
     )
 }
 
@@ -256,6 +258,31 @@ fn only_the_first_sixteen_problems_are_listed_and_all_are_counted() {
     );
     assert_eq!(status.devices[0].problems.len(), SHOWN_MAX);
     assert_eq!(status.devices[0].records.as_ref().unwrap().foreign, 40);
+}
+
+#[test]
+fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
+    let desired = two_nodes();
+    let local = "10.0.0.2%7".parse().unwrap();
+    let records = desired.records(local);
+    let mut report = in_sync(&desired, 1_000);
+    report.facts.as_mut().unwrap().tunnel.local_address = Some(local);
+    report.plan = Some(plan(&records, &records, &[].into(), MacPrefix::DEFAULT));
+    let status = follow(
+        &BigIpTunnelStatus::default(),
+        &desired,
+        &report,
+        &written(1_000),
+    );
+    let told = Problem {
+        mac: "0a:0a:0a:00:00:02".into(),
+        endpoint: Some("10.0.0.2%7".into()),
+        kind: ProblemKind::OwnAddress,
+    };
+    assert_eq!(status.devices[0].problems, [told]);
+    assert_eq!(status.summary.unwrap().records, "1/1");
+    let word = serde_json::to_value(ProblemKind::OwnAddress).unwrap();
+    assert_eq!(word, reason::OWN_ADDRESS);
 }
 
 #[test]

@@ -273,6 +273,10 @@ pub struct Nodes {
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 
+    /// Which of a node's addresses its record points to.
+    #[serde(default)]
+    pub address_source: AddressSource,
+
     /// How many seconds the record of a node that left stays.
     #[serde(default = "default_removal_delay_seconds")]
     #[schemars(range(min = 0, max = 86400))]
@@ -297,10 +301,51 @@ impl Default for Nodes {
     fn default() -> Self {
         Self {
             selector: None,
+            address_source: AddressSource::default(),
             removal_delay_seconds: default_removal_delay_seconds(),
             max_removal_percent: default_max_removal_percent(),
         }
     }
+}
+
+/// Which of a node's addresses its record points to: the first IPv4 address that fits, in the order
+/// in which the node lists them.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressSource {
+    /// `InternalIP` and `ExternalIP` are types of addresses in the status of the Node. `CiliumNode`
+    /// takes the `InternalIP` in the spec of the CiliumNode of the same name, which is what Cilium
+    /// itself sends tunnel traffic to; the operator needs the right to get, list and watch them.
+    #[serde(default, rename = "type")]
+    pub kind: AddressType,
+
+    /// Networks of which one has to hold the address, where nodes have several. Without any, every
+    /// address will do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(length(max = 43)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    #[x_kube(
+        validation = Rule::new("self.all(c, isCIDR(c) && cidr(c).ip().family() == 4)")
+            .message("must be a CIDR of IPv4, such as 10.0.0.0/8: an FDB record holds no IPv6 address of a node")
+    )]
+    pub cidrs: Vec<String>,
+}
+
+/// Where the address of a node is taken from.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressType {
+    /// An address of type `InternalIP` of the Node.
+    #[default]
+    #[serde(rename = "InternalIP")]
+    InternalIp,
+    /// An address of type `ExternalIP` of the Node.
+    #[serde(rename = "ExternalIP")]
+    ExternalIp,
+    /// An address of type `InternalIP` of the `CiliumNode`.
+    CiliumNode,
 }
 
 /// Form of the FDB records.

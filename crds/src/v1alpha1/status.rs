@@ -317,6 +317,9 @@ pub enum ProblemKind {
     Unclaimed,
     /// Not ours in any way.
     Foreign,
+    /// Of a node whose address is the tunnel's own local address: it has no record here, since the
+    /// unit would send to itself.
+    OwnAddress,
 }
 
 /// Which FDB records belong to this object. The operator removes no other record.

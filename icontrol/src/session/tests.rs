@@ -11,6 +11,23 @@ fn path() -> TunnelPath {
     TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
 }
 
+fn refused_login(_: &Seen, _: usize) -> Reply {
+    Reply::Body(401, recorded::LOGIN_REFUSED.into())
+}
+
+/// A client with this password.
+fn client(server: &Server, password: &str, budget: &LoginBudget) -> Client {
+    let mut config = server.config();
+    config.credentials.password = password.into();
+    Client::with_budget(config, budget.clone()).unwrap()
+}
+
+/// Tries a login that is refused, by the device or before it is sent.
+async fn assert_refused(client: &Client) {
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::LoginRefused);
+}
+
 fn empty(_: &Seen, _: usize) -> Reply {
     Reply::ok(recorded::NO_RECORDS)
 }
@@ -81,7 +98,7 @@ async fn callers_at_the_same_time_share_one_login() {
 
 #[tokio::test]
 async fn a_refused_login_is_not_tried_again_however_often_asked() {
-    let server = Server::start(|_, _| Reply::Body(401, recorded::LOGIN_REFUSED.into())).await;
+    let server = Server::start(refused_login).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..5 {
         let error = client.records(&path()).await.unwrap_err();
@@ -95,7 +112,7 @@ async fn a_refused_login_is_not_tried_again_however_often_asked() {
 
 #[tokio::test]
 async fn asking_again_and_again_makes_no_third_refusal_in_15_minutes() {
-    let server = Server::start(|_, _| Reply::Body(401, recorded::LOGIN_REFUSED.into())).await;
+    let server = Server::start(refused_login).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..5 {
         client.allow_login();
@@ -106,6 +123,81 @@ async fn asking_again_and_again_makes_no_third_refusal_in_15_minutes() {
     let_pass(Duration::from_secs(15 * 60)).await;
     client.records(&path()).await.unwrap_err();
     assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn clients_of_one_user_make_two_refused_logins_between_them() {
+    let server = Server::start(refused_login).await;
+    let budget = LoginBudget::default();
+    let clients = [(); 2].map(|()| client(&server, PASSWORD, &budget));
+    for client in &clients {
+        for _ in 0..3 {
+            client.allow_login();
+            assert_refused(client).await;
+        }
+    }
+    assert_eq!(server.logins(), 2);
+    let_pass(Duration::from_secs(15 * 60)).await;
+    clients[1].allow_login();
+    assert_refused(&clients[1]).await;
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn clients_that_log_in_at_the_same_time_make_two_refused_logins_between_them() {
+    let server = Server::start(refused_login).await;
+    let budget = LoginBudget::default();
+    let mut logins = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let client = client(&server, PASSWORD, &budget);
+        logins.spawn(async move { assert_refused(&client).await });
+    }
+    logins.join_all().await;
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_changed_password_is_tried_once_after_two_refused_logins() {
+    let server = Server::start(refused_login).await;
+    let budget = LoginBudget::default();
+    for _ in 0..2 {
+        assert_refused(&client(&server, PASSWORD, &budget)).await;
+    }
+    for _ in 0..2 {
+        assert_refused(&client(&server, "canary-changed", &budget)).await;
+    }
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn the_right_password_works_after_two_refused_logins() {
+    let server = Server::start(|seen, _| match seen.is_login() {
+        true if seen.body.contains("canary-right") => Reply::login("TOKEN"),
+        true => Reply::Body(401, recorded::LOGIN_REFUSED.into()),
+        false => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    let budget = LoginBudget::default();
+    for _ in 0..2 {
+        assert_refused(&client(&server, PASSWORD, &budget)).await;
+    }
+    let right = client(&server, "canary-right", &budget);
+    right.records(&path()).await.unwrap();
+    assert!(right.has_logged_in());
+}
+
+#[tokio::test]
+async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
+    let server = Server::with_login(empty).await;
+    let budget = LoginBudget::default();
+    let client = Client::build(server.config(), short_limits(), budget.clone()).unwrap();
+    let turn = budget.turn().await;
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert!(!error.is_uncertain());
+    assert!(server.seen().is_empty());
+    drop(turn);
+    client.records(&path()).await.unwrap();
 }
 
 #[tokio::test]

@@ -41,9 +41,10 @@ async fn collect(cluster: &Cluster, name: &str) -> Result<(BigIpTunnel, Vec<Node
             name: name.to_owned(),
             problem: invalid.error,
         })?;
-    let selector =
-        convert::selector(&object.spec).map_err(|problem| invalid(cluster, name, problem))?;
-    let nodes = cluster.nodes(&selector).await?;
+    let refused = |problem| invalid(cluster, name, problem);
+    let selector = convert::selector(&object.spec).map_err(refused)?;
+    let rule = convert::address_rule(&object.spec).map_err(refused)?;
+    let nodes = cluster.nodes(&selector, &rule).await?;
     Ok((object, nodes))
 }
 

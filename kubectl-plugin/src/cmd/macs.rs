@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bigip_tunnel_core::node::AddressRule;
 use kube::core::Selector;
 
 use crate::cli::{MacsArgs, RecordFormat};
@@ -30,8 +31,13 @@ pub(crate) async fn run(
 async fn collect(connection: &Connection, args: &MacsArgs) -> Result<MacsReport, Error> {
     if args.addresses.is_empty() {
         let cluster = Cluster::new(connection).await?;
-        let nodes = cluster.nodes(&Selector::default()).await?;
-        Ok(MacsReport::of_nodes(&nodes, args.prefix, args.route_domain))
+        let rule = AddressRule {
+            kind: args.address_source.kind(),
+            cidrs: args.cidrs.clone(),
+        };
+        let nodes = cluster.nodes(&Selector::default(), &rule).await?;
+        let (prefix, domain) = (args.prefix, args.route_domain);
+        Ok(MacsReport::of_nodes(&nodes, &rule, prefix, domain))
     } else {
         Ok(MacsReport::of_addresses(
             &args.addresses,

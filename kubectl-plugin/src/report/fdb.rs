@@ -159,7 +159,7 @@ impl FdbReport {
             .iter()
             .map(|device| DeviceView::new(&device.name, status, &claims))
             .collect();
-        let desired = desired(nodes, prefix);
+        let desired = desired(nodes, prefix, &convert::address_rule(&object.spec)?);
 
         let mut rows = node_rows(&desired, &devices);
         rows.extend(leaving_rows(&desired, &devices, status, prefix));

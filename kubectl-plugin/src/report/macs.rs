@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::mac::MacPrefix;
-use bigip_tunnel_core::node::{INTERNAL_IP, NodeAddress, NodeView};
+use bigip_tunnel_core::node::{AddressRule, INTERNAL_IP, NodeAddress, NodeView};
 use serde::Serialize;
 
 use super::fdb::Skipped;
@@ -42,8 +42,13 @@ pub(crate) struct SkippedName {
 
 impl MacsReport {
     /// The records of the nodes.
-    pub(crate) fn of_nodes(nodes: &[NodeView], prefix: MacPrefix, domain: RouteDomain) -> Self {
-        let desired = desired(nodes, prefix);
+    pub(crate) fn of_nodes(
+        nodes: &[NodeView],
+        rule: &AddressRule,
+        prefix: MacPrefix,
+        domain: RouteDomain,
+    ) -> Self {
+        let desired = desired(nodes, prefix, rule);
         let records = desired.nodes.into_iter().map(|(mac, node)| Record {
             node: Some(node.name),
             address: node.address,
@@ -73,7 +78,7 @@ impl MacsReport {
         distinct.sort_unstable();
         distinct.dedup();
         let nodes: Vec<NodeView> = distinct.into_iter().map(node_of).collect();
-        let mut report = Self::of_nodes(&nodes, prefix, domain);
+        let mut report = Self::of_nodes(&nodes, &AddressRule::default(), prefix, domain);
         for record in &mut report.records {
             record.node = None;
         }
@@ -98,5 +103,6 @@ fn node_of(address: Ipv4Addr) -> NodeView {
             kind: INTERNAL_IP.to_owned(),
             value,
         }],
+        cilium_addresses: None,
     }
 }

@@ -27,6 +27,9 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
             "compare spec.nodes.selector with the labels: kubectl get nodes --show-labels"
                 .to_owned()
         }
+        (reason::CILIUM_NODES_UNAVAILABLE, _) => {
+            "see whether there are any: kubectl get ciliumnodes".to_owned()
+        }
         (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
         (_, Some((device, state))) => {
             about_device(object, device, state).unwrap_or_else(|| describe(&this))
@@ -132,6 +135,7 @@ mod tests {
             said(reason::CONFLICT, reason::CONFLICT),
             said(reason::NODES_SKIPPED, reason::IN_SYNC),
             said(reason::NO_NODES_SELECTED, reason::IN_SYNC),
+            said(reason::CILIUM_NODES_UNAVAILABLE, reason::IN_SYNC),
             said(reason::INVALID_SPEC, reason::PENDING),
             said(reason::DEVICE_UNREACHABLE, reason::TIMEOUT),
             said(reason::CERTIFICATE_INVALID, reason::CERTIFICATE_INVALID),
@@ -139,7 +143,7 @@ mod tests {
             said(reason::AUTHENTICATION_FAILED, reason::AUTHENTICATION_FAILED),
             said(reason::AUTHORIZATION_FAILED, reason::AUTHORIZATION_FAILED),
             said(reason::TUNNEL_NOT_FOUND, reason::TUNNEL_NOT_FOUND),
-            said(reason::WRITE_FAILED, reason::WRITE_FAILED),
+            said(reason::WRITE_NOT_EFFECTIVE, reason::WRITE_NOT_EFFECTIVE),
             said(reason::NODE_LIST_FAILED, reason::IN_SYNC),
         ];
         insta::assert_snapshot!(steps.join("\n"), @"
@@ -147,6 +151,7 @@ mod tests {
         see which: kubectl bigip-tunnel fdb prod-east -n bigip
         see which: kubectl bigip-tunnel fdb prod-east -n bigip
         compare spec.nodes.selector with the labels: kubectl get nodes --show-labels
+        see whether there are any: kubectl get ciliumnodes
         correct the spec: kubectl edit btun prod-east -n bigip
         see whether bigip-a answers inside the cluster: https://192.0.2.11:443
         compare with the CA bundle: openssl s_client -connect 192.0.2.11:443 -showcerts

@@ -10,7 +10,7 @@ use bigip_icontrol::{Added, Error, RecordName};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, claims_before};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, DeviceClaims};
 use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::guard::Verdict;
+use bigip_tunnel_core::guard::is_kept_by;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::Plan;
@@ -36,18 +36,18 @@ pub(crate) async fn apply(
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
-    (plan, batch, verdict): (&Plan, &Batch, &Verdict),
+    (plan, batch): (&Plan, &Batch),
 ) -> Result<(), Stop> {
     if work.deleting && batch.is_empty() {
         save_before_leaving(ctx, state, work, inputs).await;
     }
-    // What another object needs stays where it is when this object goes; it is no longer ours.
-    let left_to_others: BTreeSet<MacAddress> = verdict.held.keys().copied().collect();
+    let nobody = BTreeSet::new();
     let book = Bookkeeping {
         keep_until_saved: work.settings.save_delay.is_some(),
         saved: state.unsaved.is_none(),
         awaits_late_write: state.awaits_late_write(ctx.shared.clock.now()),
-        give_up: work.deleting.then_some(&left_to_others),
+        // What another object takes care of stays where it is; it is no longer ours.
+        theirs: inputs.needs.as_ref().map_or(&nobody, |needs| &needs.theirs),
     };
     let changes = claims_before(plan, batch, &inputs.claims, book);
     let spending = Spending {
@@ -134,10 +134,9 @@ impl Writer<'_> {
     async fn add(&mut self, records: &Records) -> Result<(), Stop> {
         let mut written = Records::new();
         for (&mac, &endpoint) in records {
-            self.ctx.check_stopping()?;
             let record = FdbRecord { mac, endpoint };
             let result = {
-                let _turn = self.inputs.session.queue.turn().await;
+                let _turn = self.turn().await?;
                 self.inputs
                     .session
                     .client
@@ -155,11 +154,10 @@ impl Writer<'_> {
     async fn correct(&mut self, records: &Records) -> Result<(), Stop> {
         let mut written = Records::new();
         for (&mac, &endpoint) in records {
-            self.ctx.check_stopping()?;
             let name = self.name_of(mac);
             let client = &self.inputs.session.client;
             let result = {
-                let _turn = self.inputs.session.queue.turn().await;
+                let _turn = self.turn().await?;
                 client
                     .correct_record(&self.work.settings.tunnel, &name, endpoint)
                     .await
@@ -174,14 +172,14 @@ impl Writer<'_> {
     async fn remove(&mut self, records: &Records, keep_claims: bool) -> Result<(), Stop> {
         let mut removed = BTreeSet::new();
         for (&mac, &endpoint) in records {
-            self.ctx.check_stopping()?;
-            if self.has_node_again(mac, endpoint).await? {
-                continue;
-            }
             let name = self.name_of(mac);
             let client = &self.inputs.session.client;
             let result = {
-                let _turn = self.inputs.session.queue.turn().await;
+                // Asked when the turn has come: what was true before a long wait may not be now.
+                let _turn = self.turn().await?;
+                if self.has_node_again(mac, endpoint).await? {
+                    continue;
+                }
                 client
                     .remove_record(&self.work.settings.tunnel, &name)
                     .await
@@ -193,28 +191,27 @@ impl Writer<'_> {
         self.confirm_removed(&removed, keep_claims).await
     }
 
+    /// Waits for this object's turn to write to the box, but not beyond the end of the task.
+    async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Stop> {
+        self.ctx
+            .unless_stopping(self.inputs.session.queue.turn())
+            .await
+    }
+
     /// The list proposed the removal; the node itself, where its name is known, confirms it.
     async fn has_node_again(&self, mac: MacAddress, endpoint: Endpoint) -> Result<bool, Stop> {
-        let name = self
-            .state
-            .absences
-            .get(mac)
-            .and_then(|absence| absence.node.clone());
+        let absence = self.state.absences.get(mac);
+        let name = absence.and_then(|absence| absence.node.as_ref());
         let (Some(name), std::net::IpAddr::V4(address)) = (name, endpoint.address) else {
             return Ok(false);
         };
         if self.work.deleting {
             return Ok(false);
         }
-        let node = self
-            .ctx
-            .shared
-            .nodes
-            .get(&name)
-            .await
-            .map_err(Stop::Refused)?;
-        let view = node.map(|node| node.view(&self.work.settings.selector));
-        Ok(view.is_some_and(|view| view.selected && view.lists(address)))
+        let settings = &self.work.settings;
+        let node = self.ctx.shared.nodes.get(name, settings).await;
+        let node = node.map_err(Stop::Refused)?;
+        Ok(node.is_some_and(|node| is_kept_by(&node, address, absence, &settings.addresses)))
     }
 
     fn name_of(&self, mac: MacAddress) -> RecordName {
@@ -242,6 +239,7 @@ impl Writer<'_> {
                 if changed {
                     self.note_change();
                 }
+                self.state.refused.remove(&mac);
                 Ok(true)
             }
             Err(error) => {
@@ -252,6 +250,7 @@ impl Writer<'_> {
                 match stop_for(&error) {
                     Stop::Refused(mut failure) => {
                         failure.message = format!("record {mac}: {}", failure.message);
+                        self.state.refused.insert(mac);
                         self.refusals += 1;
                         if self.refusals == REFUSALS_MAX {
                             return Err(Stop::Refused(failure));

@@ -3,15 +3,14 @@
 //! Secrets and bundles are read one by one and never watched, so that the operator needs no right to
 //! list them. Nothing here talks to a device.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::{Credentials, DeviceConfig, Trust};
 use bigip_tunnel_core::claims::DeviceClaims;
-use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
-use bigip_tunnel_core::outcome::{Failure, Reach};
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
@@ -22,7 +21,7 @@ use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
 use crate::device_pool::{Session, SessionKey};
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
 use crate::ledger::Removals;
-use crate::nodes::{NodeSet, NodeState};
+use crate::nodes::NodeState;
 use crate::pass::{Depth, Stop};
 use crate::settings::DeviceSettings;
 
@@ -37,8 +36,8 @@ pub(crate) struct Inputs {
     pub(crate) nodes: Arc<[NodeView]>,
     /// What is claimed on this device.
     pub(crate) claims: DeviceClaims,
-    /// What other objects need on this device and tunnel.
-    pub(crate) needed_elsewhere: BTreeSet<MacAddress>,
+    /// What other objects need on this device and tunnel, if that is known.
+    pub(crate) needs: Option<Needs>,
     /// What may still be removed within the hour.
     pub(crate) removals: Removals,
 }
@@ -49,25 +48,22 @@ pub(crate) async fn dereference(
     state: &mut DeviceState,
     work: &Work,
     depth: Depth,
+    claims: DeviceClaims,
 ) -> Result<Inputs, Stop> {
     let device = work.device(ctx).ok_or(Stop::Stopping)?;
     let session = session(ctx, state, work, device).await?;
     if std::mem::take(&mut state.forgive) {
         session.client.allow_login();
     }
-    let (nodes, set) = nodes(ctx, work, depth).await?;
+    let (nodes, all) = nodes(ctx, work, depth).await?;
     let key = (ctx.namespace.clone(), ctx.object.clone());
-    let needed_elsewhere =
-        ctx.shared
-            .index
-            .needed_elsewhere(&key, &work.settings, device, set.as_ref());
-    let claims = ctx.ledger.claims_of(&ctx.device).await;
+    let needs = ctx.shared.index.needs(&key, &work.settings, device, &all);
     let removals = ctx.ledger.removals().await;
     Ok(Inputs {
         session,
         nodes,
         claims,
-        needed_elsewhere,
+        needs,
         removals,
     })
 }
@@ -76,22 +72,17 @@ async fn nodes(
     ctx: &DeviceContext,
     work: &Work,
     depth: Depth,
-) -> Result<(Arc<[NodeView]>, Option<NodeSet>), Stop> {
-    let known = match &*ctx.shared.nodes.subscribe().borrow() {
-        NodeState::Known(set) => Some(set.clone()),
-        NodeState::Unknown(_) => None,
-    };
+) -> Result<(Arc<[NodeView]>, NodeState), Stop> {
+    let known = ctx.shared.nodes.current();
     if work.deleting {
         // What is desired does not count any more; what others need still does.
         return Ok((Arc::default(), known));
     }
     if depth == Depth::Removal {
-        let set = ctx.shared.nodes.list().await.map_err(Stop::Refused)?;
-        let views = set
-            .values()
-            .map(|node| node.view(&work.settings.selector))
-            .collect();
-        return Ok((views, Some(set)));
+        let listing = ctx.shared.nodes.list(&work.settings).await;
+        let listed = listing.map_err(Stop::Refused)?;
+        let views = listed.views(&work.settings).map_err(Stop::Refused)?;
+        return Ok((views, listed));
     }
     Ok((work.nodes.clone(), known))
 }
@@ -125,7 +116,11 @@ async fn session(
             state.session = Some(known.clone());
             return Ok(known.session);
         }
-        (Err(problem), _) => return Err(Stop::Unreachable(problem.failure, None)),
+        (Err(problem), known) => {
+            // Kept for the day on which the object is deleted and its Secret cannot come back.
+            state.session = known;
+            return Err(Stop::Unreachable(problem.failure, None));
+        }
     };
     let session = ctx.shared.pool.session(&key, config).map_err(|error| {
         let failure = Failure {
@@ -135,6 +130,13 @@ async fn session(
         };
         Stop::Unreachable(failure, None)
     })?;
+    if state.report.address != device.host {
+        // What was said of the old address says nothing of the new one.
+        let save = state.report.save.clone();
+        state.report = DeviceReport::pending(device.name.clone(), device.host.clone());
+        state.report.save = save;
+        ctx.identities.forget(&device.name);
+    }
     if before.is_none_or(|before| !Arc::ptr_eq(&before, &session)) {
         // Another login may lead to another unit.
         state.facts = None;

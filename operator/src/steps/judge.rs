@@ -2,38 +2,34 @@
 //!
 //! Does no I/O; the moment is the only thing it asks the process for.
 
-use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::guard::{Budget, Evidence, Verdict, guard, guard_deletion};
 use bigip_tunnel_core::plan::Plan;
 
 use super::dereference::Inputs;
 use crate::device::{DeviceContext, DeviceState, Work};
 
-/// Judges the plan's removals. Notes on the way which claimed records have lost their node.
+/// Judges the plan's removals.
 pub(crate) fn judge(
     ctx: &DeviceContext,
-    state: &mut DeviceState,
+    state: &DeviceState,
     work: &Work,
     inputs: &Inputs,
-    desired: &Desired,
     plan: &Plan,
 ) -> Verdict {
     let clock = ctx.shared.clock;
     let now = clock.now();
-    let claimed = inputs.claims.keys().copied().collect();
-    state
-        .absences
-        .update(&claimed, &state.desired, desired, (now, clock.time()));
+    let needed_elsewhere = inputs.needs.as_ref().map(|needs| &needs.needed);
     if work.deleting {
-        return guard_deletion(&plan.remove, &inputs.needed_elsewhere);
+        return guard_deletion(&plan.remove, needed_elsewhere);
     }
     let evidence = Evidence {
         nodes: &inputs.nodes,
         prefix: work.settings.prefix,
+        rule: &work.settings.addresses,
         absences: &state.absences,
         delay: work.settings.removal_delay,
         settled_at: state.settled_at,
-        needed_elsewhere: &inputs.needed_elsewhere,
+        needed_elsewhere,
         now,
     };
     let mut verdict = guard(&plan.remove, &evidence);

@@ -13,6 +13,7 @@ use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
 
+use super::apply::give_up_all;
 use super::dereference::Inputs;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, Stop};
@@ -62,6 +63,7 @@ async fn read(
         _ => (read_facts(ctx, work, inputs).await?, now),
     };
     state.report.reach = Reach::Answered;
+    check_box(ctx, state, work, inputs, &facts).await?;
     state.report.facts = Some(facts.clone());
     check_unit(ctx, work, &facts)?;
 
@@ -115,6 +117,42 @@ fn missing(inputs: &Inputs, records: &Records) -> usize {
         .iter()
         .filter(|(_, state)| **state == ClaimState::Owned);
     owned.filter(|(mac, _)| !records.contains_key(*mac)).count()
+}
+
+/// Claims were made on one box. Behind the same name there may be another one now: a replaced unit, a
+/// changed address. Nothing is written to it until a person accepts it; then the claims are void,
+/// and what matches is adopted as on a new device.
+async fn check_box(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    facts: &UnitFacts,
+) -> Result<(), Stop> {
+    let identity = facts.identity.to_string();
+    if state
+        .identity
+        .as_ref()
+        .is_none_or(|known| *known == identity)
+        || inputs.claims.is_empty()
+    {
+        state.identity = Some(identity);
+        return Ok(());
+    }
+    if work.accepted_box.as_ref() == Some(&identity) {
+        give_up_all(ctx, &inputs.claims).await?;
+        state.identity = Some(identity);
+        return Err(Stop::Anew);
+    }
+    Err(refused(
+        reason::DEVICE_IDENTITY_CHANGED,
+        format!(
+            "this was {} and is now {identity}; nothing is written until the annotation {} names \
+             the new one",
+            state.identity.as_deref().unwrap_or_default(),
+            bigip_tunnel_crds::ANNOTATION_ACCEPT_DEVICE
+        ),
+    ))
 }
 
 fn check_unit(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(), Stop> {

@@ -26,7 +26,7 @@ pub(crate) async fn pass_over(
         state.report.plan = Some(left);
     }
     state.report.over_budget = verdict.over_budget();
-    state.next_removal = verdict.next_due();
+    state.schedule.next_removal = verdict.next_due();
     claims
 }
 
@@ -55,14 +55,27 @@ fn leaving(state: &DeviceState, remove: &Records, verdict: &Verdict) -> Vec<Leav
     leaving
 }
 
+/// The records went with their tunnel: all that are wanted are missing.
+fn lose_all_records(state: &mut DeviceState) {
+    let facts = state.report.facts.as_ref();
+    let local = facts.and_then(|facts| facts.tunnel.local_address);
+    let add = local
+        .map(|local| state.desired.records(local))
+        .unwrap_or_default();
+    state.report.plan = Some(Plan {
+        add,
+        ..Plan::default()
+    });
+    state.report.leaving = Vec::new();
+}
+
 /// Notes how the pass ended.
 pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
     match ended {
         Ok(_) => state.report.failure = None,
         Err(Stop::Refused(failure)) => {
             if failure.reason == reason::TUNNEL_NOT_FOUND {
-                // The records went with the tunnel.
-                state.report.plan = Some(Plan::default());
+                lose_all_records(state);
             }
             state.report.failure = Some(failure.clone());
         }
@@ -70,6 +83,6 @@ pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
             state.report.reach = Reach::Failed(failure.clone());
             state.report.failure = None;
         }
-        Err(Stop::Stopping) => {}
+        Err(Stop::Anew | Stop::Stopping) => {}
     }
 }

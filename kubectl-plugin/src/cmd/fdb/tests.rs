@@ -254,6 +254,39 @@ fn endpoints_lie_in_the_route_domain_of_each_units_tunnel() {
 }
 
 #[test]
+fn the_nodes_have_the_addresses_that_the_spec_says() {
+    let source = json!({"addressSource": {"type": "CiliumNode"}});
+    let tunnel = Tunnel::healthy("prod-east").with("/spec/nodes", &source);
+    let mut nodes = nodes();
+    let listed = &mut nodes[0].addresses;
+    // The CiliumNode has what the Node had, and the Node something else.
+    let addresses = std::mem::replace(listed, node("", Some("192.0.2.1")).addresses);
+    nodes[0].cilium_addresses = Some(addresses);
+    let report = report(tunnel, &nodes);
+    assert_eq!(report.rows[0].mac.as_deref(), Some("0a:0a:0a:a9:48:ef"));
+    assert_eq!(report.rows[0].cells[0].state, State::Ok);
+    let skipped = report.rows[1].skipped.as_ref().unwrap();
+    assert_eq!(skipped.message, "there is no CiliumNode of its name");
+}
+
+#[test]
+fn a_node_with_the_tunnels_own_address_is_no_finding() {
+    let mut unit = device("bigip-a", "192.0.2.11", "Active");
+    unit["tunnel"]["localAddress"] = json!("10.169.72.239%0");
+    unit["problems"] = json!([
+        {"mac": MACS[1], "endpoint": "10.169.72.239%0", "kind": "OwnAddress"},
+    ]);
+    let tunnel =
+        Tunnel::new("prod-east")
+            .device(unit)
+            .claim(&["bigip-a"], "Owned", &[MACS[0], MACS[2]]);
+    let report = report(tunnel, &nodes());
+    assert_eq!(report.rows[0].cells[0].state, State::Own);
+    assert_eq!(report.rows.len(), 3);
+    assert_eq!(report.outcome(), Outcome::Fine);
+}
+
+#[test]
 fn json_holds_everything_that_the_text_says() {
     let tunnel = Tunnel::new("prod-east")
         .device(device("bigip-a", "192.0.2.11", "Active"))

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::endpoint::RouteDomain;
 use bigip_tunnel_core::mac::MacPrefix;
+use bigip_tunnel_core::node::AddressKind;
 use insta::assert_snapshot;
 
 use super::*;
@@ -18,7 +19,12 @@ fn typed(addresses: &[&str]) -> MacsReport {
 fn of_cluster() -> MacsReport {
     let mut nodes = nodes();
     nodes.push(node("worker-04", None));
-    MacsReport::of_nodes(&nodes, MacPrefix::DEFAULT, RouteDomain::ZERO)
+    MacsReport::of_nodes(
+        &nodes,
+        &AddressRule::default(),
+        MacPrefix::DEFAULT,
+        RouteDomain::ZERO,
+    )
 }
 
 #[test]
@@ -77,7 +83,19 @@ fn prefix_and_route_domain_can_be_chosen() {
 fn an_address_that_no_node_can_have_is_a_finding() {
     let report = typed(&["127.0.0.1"]);
     assert_eq!(report.outcome(), Outcome::Findings);
-    assert_snapshot!(printed(|out| render::macs::write(&report, out)), @r#"127.0.0.1: NodeAddressMissing: the InternalIP "127.0.0.1" is not a unicast IPv4 address, and there is no other"#);
+    assert_snapshot!(printed(|out| render::macs::write(&report, out)), @"127.0.0.1: NodeAddressUnusable: the InternalIP 127.0.0.1 cannot be an endpoint: it is loopback, multicast, broadcast or unspecified");
+}
+
+#[test]
+fn the_address_source_of_a_tunnel_can_be_tried_out() {
+    let rule = AddressRule {
+        kind: AddressKind::InternalIp,
+        cidrs: vec!["10.169.72.239/32".parse().unwrap()],
+    };
+    let report = MacsReport::of_nodes(&nodes(), &rule, MacPrefix::DEFAULT, RouteDomain::ZERO);
+    assert_eq!(report.records.len(), 1);
+    assert_eq!(report.records[0].node.as_deref(), Some("worker-01"));
+    assert_eq!(report.skipped[0].why.reason, "NodeAddressOutsideCIDRs");
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! Tests of the choice of a node's address: one rule each.
+
+use super::*;
+use crate::testing::node;
+
+fn rule(kind: AddressKind, cidrs: &[&str]) -> AddressRule {
+    let cidrs = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
+    AddressRule { kind, cidrs }
+}
+
+fn internal(values: &[&str]) -> NodeView {
+    let listed = values
+        .iter()
+        .fold(node("a"), |node, value| node.address(INTERNAL_IP, value));
+    listed.build()
+}
+
+fn problem(node: &NodeView, rule: &AddressRule) -> (&'static str, String) {
+    let problem = node.tunnel_address(rule).unwrap_err();
+    (problem.reason(), problem.to_string())
+}
+
+#[test]
+fn the_first_usable_internal_address_counts() {
+    let several = node("a").address(EXTERNAL_IP, "203.0.113.1");
+    let several = several
+        .address(INTERNAL_IP, "fd00::1")
+        .address(INTERNAL_IP, "127.0.0.1")
+        .address(INTERNAL_IP, "10.0.0.1");
+    let several = several.address(INTERNAL_IP, "10.0.0.2").build();
+    let address = several.tunnel_address(&AddressRule::default());
+    assert_eq!(address, Ok(Ipv4Addr::new(10, 0, 0, 1)));
+}
+
+#[test]
+fn the_external_address_counts_where_the_spec_says_so() {
+    let both = node("a").address(INTERNAL_IP, "10.0.0.1");
+    let both = both.address(EXTERNAL_IP, "203.0.113.1").build();
+    let address = both.tunnel_address(&rule(AddressKind::ExternalIp, &[]));
+    assert_eq!(address, Ok(Ipv4Addr::new(203, 0, 113, 1)));
+}
+
+#[test]
+fn the_first_address_inside_one_of_the_networks_counts() {
+    let several = internal(&["192.168.0.1", "10.2.0.1", "10.1.0.1", "10.1.0.2"]);
+    let pick = |cidrs| several.tunnel_address(&rule(AddressKind::InternalIp, cidrs));
+    assert_eq!(pick(&["10.1.0.0/16"]), Ok(Ipv4Addr::new(10, 1, 0, 1)));
+    // The order of the node decides, not that of the networks.
+    let both = pick(&["10.1.0.0/16", "10.2.0.0/16"]);
+    assert_eq!(both, Ok(Ipv4Addr::new(10, 2, 0, 1)));
+    // Bits behind the prefix do not count.
+    assert_eq!(pick(&["10.1.0.99/24"]), Ok(Ipv4Addr::new(10, 1, 0, 1)));
+}
+
+#[test]
+fn the_cilium_node_counts_alone_where_the_spec_says_so() {
+    let view = node("a").address(INTERNAL_IP, "10.0.0.1");
+    let view = view
+        .cilium_address("CiliumInternalIP", "10.244.0.7")
+        .cilium_address(INTERNAL_IP, "10.9.0.1")
+        .build();
+    let address = view.tunnel_address(&rule(AddressKind::CiliumNode, &[]));
+    assert_eq!(address, Ok(Ipv4Addr::new(10, 9, 0, 1)));
+    let unasked = view.tunnel_address(&AddressRule::default());
+    assert_eq!(unasked, Ok(Ipv4Addr::new(10, 0, 0, 1)));
+}
+
+#[test]
+fn a_node_without_an_address_of_the_wanted_type_says_so() {
+    let external = node("a").address(EXTERNAL_IP, "203.0.113.1").build();
+    let missing = |text: &str| (reason::NODE_ADDRESS_MISSING, text.to_owned());
+    assert_eq!(
+        problem(&external, &AddressRule::default()),
+        missing("the node lists no InternalIP")
+    );
+    assert_eq!(
+        problem(
+            &internal(&["10.0.0.1"]),
+            &rule(AddressKind::ExternalIp, &[])
+        ),
+        missing("the node lists no ExternalIP")
+    );
+    let cilium = rule(AddressKind::CiliumNode, &[]);
+    assert_eq!(
+        problem(&internal(&["10.0.0.1"]), &cilium),
+        missing("there is no CiliumNode of its name")
+    );
+    let other = node("a").cilium_address("Hostname", "a").build();
+    assert_eq!(
+        problem(&other, &cilium),
+        missing("its CiliumNode lists no InternalIP")
+    );
+}
+
+#[test]
+fn addresses_that_no_record_can_hold_are_refused() {
+    for value in ["fd00::1", "::ffff:10.0.0.1", "x", ""] {
+        let (reason, message) = problem(&internal(&[value]), &AddressRule::default());
+        assert_eq!(reason, reason::NODE_ADDRESS_NOT_IPV4);
+        assert!(message.contains(&format!("{value:?}")), "{message}");
+    }
+}
+
+#[test]
+fn addresses_that_no_vtep_can_have_are_refused() {
+    for value in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"] {
+        let (reason, message) = problem(&internal(&[value]), &AddressRule::default());
+        assert_eq!(reason, reason::NODE_ADDRESS_UNUSABLE);
+        assert!(message.contains(value), "{message}");
+    }
+}
+
+#[test]
+fn of_several_problems_the_one_is_told_that_is_nearest_to_an_address() {
+    let rule = rule(AddressKind::InternalIp, &["10.1.0.0/16"]);
+    let (found, _) = problem(&internal(&["fd00::1", "127.0.0.1", "::1"]), &rule);
+    assert_eq!(found, reason::NODE_ADDRESS_UNUSABLE);
+    let outside = internal(&["127.0.0.1", "10.2.0.1", "10.3.0.1", "fd00::1"]);
+    let (found, message) = problem(&outside, &rule);
+    assert_eq!(found, reason::NODE_ADDRESS_OUTSIDE_CIDRS);
+    assert!(
+        message.starts_with("the InternalIP 10.2.0.1 is outside of"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_address_that_only_the_cilium_node_lists_is_listed() {
+    let view = node("a").cilium_address(INTERNAL_IP, "10.9.0.1").build();
+    assert!(view.lists(Ipv4Addr::new(10, 9, 0, 1)));
+}
+
+#[test]
+fn an_address_is_listed_under_any_type_and_spelling() {
+    let wanted = Ipv4Addr::new(10, 0, 0, 1);
+    assert!(
+        node("a")
+            .address("ExternalIP", "10.0.0.1")
+            .build()
+            .lists(wanted)
+    );
+    assert!(
+        node("a")
+            .address(INTERNAL_IP, "::ffff:10.0.0.1")
+            .build()
+            .lists(wanted)
+    );
+    assert!(
+        !node("a")
+            .address("Hostname", "worker-01")
+            .build()
+            .lists(wanted)
+    );
+}

@@ -1,0 +1,226 @@
+//! Tests of what is said about an object that does not parse.
+
+use super::*;
+
+const NOW: i64 = 1_800_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// An object with one field of its spec set to another value.
+fn object_with(pointer: &str, value: Value) -> DynamicObject {
+    let mut object = json!({
+        "apiVersion": "bigip-tunnel.dev/v1alpha1",
+        "kind": "BigIpTunnel",
+        "metadata": {
+            "name": "prod-east",
+            "namespace": "bigip",
+            "generation": 7,
+            "resourceVersion": "41",
+            "finalizers": [FINALIZER],
+        },
+        "spec": {
+            "credentialsSecretRef": {"name": "login"},
+            "devices": [{"name": "bigip-a", "address": "192.0.2.11", "port": 443}],
+            "tunnel": {"name": "flannel_vxlan"},
+            "deletionPolicy": "Delete",
+        },
+    });
+    *object.pointer_mut(pointer).unwrap() = value;
+    serde_json::from_value(object).unwrap()
+}
+
+/// An object whose port is no number.
+fn bad() -> DynamicObject {
+    object_with("/spec/devices/0/port", json!("hunter2, expected hunter3"))
+}
+
+/// What the object says after the patch was taken.
+fn patched(mut object: DynamicObject, patch: &Value) -> DynamicObject {
+    let mut status = object.data.get("status").cloned().unwrap_or(json!({}));
+    for (key, value) in patch["status"].as_object().unwrap() {
+        status[key] = value.clone();
+    }
+    object.data["status"] = status;
+    object
+}
+
+fn patch(object: &DynamicObject, now: i64) -> Option<Value> {
+    let problem = parse(object).unwrap_err();
+    status_patch(object, &problem, at(now))
+}
+
+fn of_kind<'a>(patch: &'a Value, kind: &str) -> &'a Value {
+    let conditions = patch["status"]["conditions"].as_array().unwrap();
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)
+        .unwrap()
+}
+
+#[test]
+fn an_object_that_parses_has_no_problem() {
+    let object = object_with("/spec/devices/0/port", json!(8443));
+    assert_eq!(parse(&object).unwrap().spec.devices[0].port, 8443);
+}
+
+#[test]
+fn a_problem_names_the_field_and_what_it_should_be() {
+    assert_eq!(
+        parse(&bad()).unwrap_err(),
+        "spec.devices[0].port: invalid type, expected i32"
+    );
+    let policy = object_with("/spec/deletionPolicy", json!("Sometimes"));
+    assert_eq!(
+        parse(&policy).unwrap_err(),
+        "spec.deletionPolicy: unknown variant, expected `Delete` or `Retain`"
+    );
+    let tunnel = object_with("/spec/tunnel", json!({}));
+    assert_eq!(
+        parse(&tunnel).unwrap_err(),
+        "spec.tunnel: missing field `name`"
+    );
+}
+
+#[test]
+fn a_problem_never_shows_the_value() {
+    for value in [json!("hunter2, expected hunter3"), json!({"hunter2": 1})] {
+        for pointer in [
+            "/spec/devices/0/port",
+            "/spec/deletionPolicy",
+            "/spec/tunnel",
+            "/spec",
+        ] {
+            let problem = parse(&object_with(pointer, value.clone())).unwrap_err();
+            assert!(!problem.contains("hunter"), "{problem}");
+        }
+    }
+    assert!(!without_value("hunter2 is not a number, expected hunter3").contains("hunter"));
+}
+
+#[test]
+fn a_status_says_that_a_person_has_to_repair_the_object() {
+    let patch = patch(&bad(), NOW).unwrap();
+    for (kind, status) in [
+        ("Ready", "False"),
+        ("Accepted", "False"),
+        ("Stalled", "True"),
+        ("Available", "Unknown"),
+    ] {
+        let condition = of_kind(&patch, kind);
+        assert_eq!(condition["status"], status);
+        assert_eq!(condition["reason"], "InvalidSpec");
+        assert_eq!(condition["observedGeneration"], 7);
+        let message = condition["message"].as_str().unwrap();
+        assert!(message.contains("spec.devices[0].port"), "{message}");
+    }
+    assert_eq!(patch["status"]["observedGeneration"], 7);
+}
+
+#[test]
+fn a_patch_holds_only_for_the_version_that_was_read() {
+    assert_eq!(
+        patch(&bad(), NOW).unwrap()["metadata"],
+        json!({"resourceVersion": "41"})
+    );
+}
+
+#[test]
+fn a_patch_leaves_everything_but_the_conditions_alone() {
+    let patch = patch(&bad(), NOW).unwrap();
+    let fields: Vec<&String> = patch["status"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["conditions", "observedGeneration"]);
+}
+
+#[test]
+fn a_status_that_says_it_already_is_not_written_again() {
+    let written = patched(bad(), &patch(&bad(), NOW).unwrap());
+    assert_eq!(patch(&written, NOW + 60), None);
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_it_changes() {
+    let mut object = bad();
+    object.data["status"] = json!({"conditions": [
+        {"type": "Ready", "status": "False", "reason": "Progressing", "message": "",
+         "lastTransitionTime": at(NOW - 60).to_string()},
+        {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+         "lastTransitionTime": at(NOW - 60).to_string()},
+    ]});
+    let patch = patch(&object, NOW).unwrap();
+    assert_eq!(
+        of_kind(&patch, "Ready")["lastTransitionTime"],
+        at(NOW - 60).to_string()
+    );
+    assert_eq!(
+        of_kind(&patch, "Accepted")["lastTransitionTime"],
+        at(NOW).to_string()
+    );
+}
+
+#[test]
+fn work_that_was_under_way_is_not_shown_beside_a_standstill() {
+    let mut object = bad();
+    object.data["status"] = json!({"conditions": [
+        {"type": "Reconciling", "status": "True", "reason": "Progressing", "message": "",
+         "lastTransitionTime": at(NOW - 60).to_string()},
+    ]});
+    let patch = patch(&object, NOW).unwrap();
+    let conditions = patch["status"]["conditions"].as_array().unwrap();
+    assert!(
+        conditions
+            .iter()
+            .all(|condition| condition["type"] != "Reconciling")
+    );
+}
+
+#[test]
+fn a_status_that_is_itself_unreadable_is_replaced() {
+    for status in [
+        json!("text"),
+        json!({"conditions": "text"}),
+        json!({"conditions": ["text"]}),
+    ] {
+        let mut object = bad();
+        object.data["status"] = status;
+        assert!(patch(&object, NOW).is_some());
+    }
+    let mut written = patched(bad(), &patch(&bad(), NOW).unwrap());
+    written.data["status"]["conditions"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("text"));
+    assert!(patch(&written, NOW).is_some());
+}
+
+#[test]
+fn an_object_that_is_being_deleted_says_what_keeps_it() {
+    let mut object = bad();
+    object.metadata.deletion_timestamp = Some(Time(at(NOW)));
+    let patch = patch(&object, NOW).unwrap();
+    let message = of_kind(&patch, "Ready")["message"].as_str().unwrap();
+    assert!(message.contains("records stay"), "{message}");
+    assert!(message.contains(FINALIZER), "{message}");
+    assert!(
+        message.contains("remove the finalizer by hand"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_finalizer_that_is_not_there_is_not_blamed() {
+    let mut object = bad();
+    object.metadata.deletion_timestamp = Some(Time(at(NOW)));
+    object.metadata.finalizers = Some(vec!["example.com/other".into()]);
+    let patch = patch(&object, NOW).unwrap();
+    let message = of_kind(&patch, "Ready")["message"].as_str().unwrap();
+    assert!(!message.contains(FINALIZER), "{message}");
+}
+
+#[test]
+fn a_long_problem_is_cut_and_the_advice_is_not() {
+    let message = message(&bad(), &"ä".repeat(2 * MESSAGE_MAX));
+    assert_eq!(message.chars().count(), MESSAGE_MAX);
+    assert!(message.ends_with("until it is repaired"), "{message}");
+}

@@ -1,0 +1,140 @@
+//! Tests of what a listing says about objects that are gone.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::*;
+
+type Said = Result<Event, watcher::Error>;
+
+fn object(name: &str) -> DynamicObject {
+    let object = json!({"metadata": {"namespace": "bigip", "name": name}});
+    serde_json::from_value(object).unwrap()
+}
+
+fn list(names: &[&str]) -> Vec<Said> {
+    let mut said = vec![Ok(Event::Init)];
+    said.extend(names.iter().map(|name| Ok(Event::InitApply(object(name)))));
+    said.push(Ok(Event::InitDone));
+    said
+}
+
+fn error() -> Said {
+    Err(watcher::Error::NoResourceVersion)
+}
+
+/// A watch whose attempts say this, one after the other; each is silent afterwards, and so is every
+/// further one.
+fn scripted(attempts: Vec<Vec<Said>>) -> BoxStream<'static, (Scope, Event)> {
+    let attempts = Mutex::new(VecDeque::from(attempts));
+    let build = move || {
+        let said = attempts.lock().unwrap().pop_front().unwrap_or_default();
+        stream::iter(said).chain(stream::pending()).boxed()
+    };
+    Watch::new("bigip".into(), build).events()
+}
+
+/// The names of the next objects that the watch speaks of.
+async fn names(events: &mut BoxStream<'static, (Scope, Event)>, count: usize) -> Vec<String> {
+    let mut names = Vec::new();
+    while names.len() < count {
+        let (_, event) = events.next().await.unwrap();
+        match event {
+            Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) => {
+                names.extend(object.metadata.name);
+            }
+            Event::Init | Event::InitDone => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn without_a_namespace_all_of_them_are_one_scope() {
+    assert_eq!(scopes(&[]), [Scope::from("")].into());
+}
+
+#[test]
+fn a_namespace_that_is_named_twice_is_watched_once() {
+    let scopes = scopes(&["b".into(), "a".into(), "b".into()]);
+    assert_eq!(scopes, [Scope::from("a"), Scope::from("b")].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_fails_three_times_in_a_row_is_built_anew() {
+    let mut first = list(&["a"]);
+    first.extend([error(), error(), error(), Ok(Event::Apply(object("stuck")))]);
+    let mut events = scripted(vec![first, list(&["b"])]);
+    let started = Instant::now();
+    assert_eq!(names(&mut events, 2).await, ["a", "b"]);
+    assert!(started.elapsed() < CALM, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_recovers_goes_on() {
+    let mut said = list(&["a"]);
+    said.extend([error(), error(), Ok(Event::Apply(object("b")))]);
+    said.extend([error(), error(), Ok(Event::Apply(object("c")))]);
+    let mut events = scripted(vec![said]);
+    assert_eq!(names(&mut events, 3).await, ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_watch_lists_again_every_five_minutes() {
+    let mut events = scripted(vec![list(&["a"]), list(&["b"]), list(&["c"])]);
+    let started = Instant::now();
+    assert_eq!(names(&mut events, 3).await, ["a", "b", "c"]);
+    assert_eq!(started.elapsed(), 2 * RELIST_INTERVAL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_never_comes_is_asked_for_again() {
+    let mut events = scripted(vec![vec![Ok(Event::Init)], list(&["a"])]);
+    let started = Instant::now();
+    assert_eq!(names(&mut events, 1).await, ["a"]);
+    let limit = READ_DEADLINE + Duration::from_secs(1);
+    assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_always_fails_after_its_list_is_tried_less_and_less_often() {
+    let attempt = || {
+        let mut said = list(&["a"]);
+        said.extend([error(), error(), error()]);
+        said
+    };
+    let mut events = scripted((0..6).map(|_| attempt()).collect());
+    let mut waits = Vec::new();
+    names(&mut events, 1).await;
+    for _ in 0..5 {
+        let before = Instant::now();
+        names(&mut events, 1).await;
+        waits.push(before.elapsed());
+    }
+    // At most 1 + 2 + 4 s at first, at least three halves of a minute at last.
+    assert!(waits[0] <= Duration::from_secs(7), "{waits:?}");
+    assert!(waits[4] >= Duration::from_secs(90), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_works_again_begins_with_short_waits() {
+    let mut first = list(&["a"]);
+    first.extend([error(), error(), error()]);
+    let mut second = list(&["b"]);
+    second.extend([
+        Ok(Event::Apply(object("c"))),
+        error(),
+        Ok(Event::Apply(object("d"))),
+    ]);
+    let mut events = scripted(vec![first, second]);
+    names(&mut events, 3).await;
+    let before = Instant::now();
+    assert_eq!(names(&mut events, 1).await, ["d"]);
+    assert!(
+        before.elapsed() <= Duration::from_secs(1),
+        "{:?}",
+        before.elapsed()
+    );
+}

@@ -1,0 +1,162 @@
+//! What an object's worker makes of the reports: the status, the answer to a held removal, the end of
+//! an object that is going.
+
+use std::sync::Arc;
+
+use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::outcome::DeviceReport;
+use bigip_tunnel_crds::ANNOTATION_APPROVE_REMOVAL;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, Device};
+use kube::ResourceExt;
+
+use super::{DeviceHandle, Worker};
+use crate::device::Work;
+use crate::finalizer;
+use crate::ledger::LedgerError;
+use crate::steps::write_status::{Summary, write_status};
+
+impl Worker {
+    /// Writes the status; for an object that is going, lets it go when nothing is left.
+    pub(super) async fn act(&mut self) -> Result<(), LedgerError> {
+        let object = self.object.borrow().clone();
+        let deleting = object.metadata.deletion_timestamp.is_some();
+        if deleting && self.is_clean().await {
+            self.say_what_stays(&object).await;
+            if let Err(error) = finalizer::clear(&self.api, &object).await {
+                tracing::warn!(name = object.name_any(), "the finalizer stays: {error}");
+                self.retry();
+            }
+            return Ok(());
+        }
+        let result = self.write(&object, deleting).await;
+        if result.is_ok() {
+            self.failures = 0;
+        }
+        if let Err(error) = &result {
+            tracing::warn!(name = object.name_any(), "{error}");
+            self.retry();
+        }
+        result
+    }
+
+    /// Devices that are no longer listed cannot be reached any more: their records stay.
+    async fn say_what_stays(&self, object: &BigIpTunnel) {
+        let claims = self.ledger.claims().await;
+        let listed = |name: &str| object.spec.devices.iter().any(|device| device.name == name);
+        for device in claims.devices().filter(|name| !listed(name)) {
+            tracing::warn!(
+                name = object.name_any(),
+                device,
+                count = claims.of(device).len(),
+                "records stay on a BIG-IP that is no longer listed"
+            );
+        }
+    }
+
+    /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
+    async fn is_clean(&self) -> bool {
+        let settings = self
+            .work
+            .as_ref()
+            .map(|work| work.borrow().settings.clone());
+        let object = self.object.borrow().clone();
+        if self.is_released || object.spec.deletion_policy == DeletionPolicy::Retain {
+            return true;
+        }
+        let claims = self.ledger.claims().await;
+        match settings {
+            Some(settings) => settings.devices.iter().all(|device| {
+                let last = self.devices.get(&device.name).and_then(|d| d.last.as_ref());
+                last.is_some_and(|news| news.clean)
+            }),
+            None => claims.is_empty(),
+        }
+    }
+
+    async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
+        let work = self.work.as_ref().map(|work| work.borrow().clone());
+        let desired = match &work {
+            Some(work) if !deleting => {
+                desired(&work.nodes, work.settings.prefix, &work.settings.addresses)
+            }
+            _ => Desired::default(),
+        };
+        let reports = self.reports(object);
+        self.ask_and_hear(object, &reports).await;
+        let handled = work.as_ref().and_then(|work| {
+            let all = self.devices.values();
+            let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
+            let mut all = all.map(answered);
+            let same = work.request.is_some() && all.all(|request| request == work.request);
+            work.request.clone().filter(|_| same)
+        });
+        // While the nodes are not known, the work may still be that of an older spec.
+        let current = work.as_ref().filter(|_| self.nodes_failure.is_none());
+        let generation = current.map(|work| work.generation);
+        let summary = Summary {
+            rejected: self.rejected.as_ref(),
+            nodes_failure: self.nodes_failure.as_ref(),
+            desired: &desired,
+            devices: &reports,
+            held: self.approval.held(),
+            handled_approval: self.approval.handled(),
+            deleting,
+            generation: generation
+                .or(object.metadata.generation)
+                .unwrap_or_default(),
+            handled_request: handled.as_deref(),
+        };
+        write_status(&self.shared, &self.ledger, &summary).await
+    }
+
+    /// Brings the held removal up to date, and acts on a person's answer to it.
+    async fn ask_and_hear(&mut self, object: &BigIpTunnel, reports: &[DeviceReport]) {
+        let stored = self.ledger.status().await;
+        let over_budget = reports
+            .iter()
+            .flat_map(|r| r.over_budget.iter().copied())
+            .collect();
+        let stale = reports.iter().filter_map(|report| report.plan.as_ref());
+        let stale = stale.flat_map(|plan| plan.remove.keys().copied()).collect();
+        self.approval
+            .update(over_budget, &stale, &stored, self.shared.clock.time());
+        let answer = object
+            .annotations()
+            .get(ANNOTATION_APPROVE_REMOVAL)
+            .map(String::as_str);
+        if self
+            .approval
+            .answer(answer, stored.last_handled_approval.as_deref())
+            && let Some(sender) = &self.work
+        {
+            let approved = self.approval.approved();
+            sender.send_modify(|work| {
+                *work = Arc::new(Work {
+                    approved,
+                    ..Work::clone(work)
+                });
+            });
+        }
+    }
+
+    /// What the devices reported about this generation. One that has not, and any while the object
+    /// is not worked on, counts as not asked yet.
+    fn reports(&self, object: &BigIpTunnel) -> Vec<DeviceReport> {
+        let generation = self.work.as_ref().map(|work| work.borrow().generation);
+        let report = |device: &Device| {
+            let last = self
+                .devices
+                .get(&device.name)
+                .and_then(|handle| handle.last.as_ref());
+            let current = last.filter(|news| generation.is_some_and(|g| news.generation >= g));
+            current.map_or_else(
+                || {
+                    let address = device.address.to_ascii_lowercase();
+                    DeviceReport::pending(device.name.clone(), address)
+                },
+                |news| news.report.clone(),
+            )
+        };
+        object.spec.devices.iter().map(report).collect()
+    }
+}

@@ -1,0 +1,391 @@
+//! Which of a node's addresses its record points to, and what becomes of nodes that have none.
+
+use std::time::Duration;
+
+use bigip_sim::{Method, TunnelConfig};
+use bigip_tunnel_crds::cilium::CiliumNode;
+use bigip_tunnel_crds::v1alpha1::ProblemKind;
+use bigip_tunnel_harness::control_plane::ControlPlane;
+use bigip_tunnel_harness::objects;
+use bigip_tunnel_harness::wait::{Answer, eventually};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::world::{
+    LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, device, requests,
+};
+
+/// How long a new resource may take until the API server serves it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running operator and an object with this source of addresses.
+async fn begin(world: &mut World, source: Value) {
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["nodes"]["addressSource"] = source;
+    spec["nodes"]["maxRemovalPercent"] = json!(100);
+    world.create(spec).await;
+}
+
+/// Makes a node with these addresses.
+async fn create_node(world: &World, node: &str, addresses: &[(&str, &str)]) {
+    let name = world.node_name(node);
+    world.nodes.create_with(&name, addresses).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_external_address_of_a_node_counts_where_the_spec_says_so() {
+    let mut world = World::new("addr-external").await;
+    let both = [("InternalIP", "10.77.2.1"), ("ExternalIP", "203.0.113.1")];
+    create_node(&world, "1", &both).await;
+    begin(&mut world, json!({"type": "ExternalIP"})).await;
+    world
+        .until_records(&[("0a:0a:cb:00:71:01", "203.0.113.1%0")])
+        .await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn the_first_address_of_a_node_counts_and_not_the_last() {
+    let mut world = World::new("addr-first").await;
+    let several = [
+        ("Hostname", "worker"),
+        ("InternalIP", "fd00::1"),
+        ("InternalIP", "10.77.4.9"),
+        ("InternalIP", "10.77.4.1"),
+    ];
+    create_node(&world, "1", &several).await;
+    begin(&mut world, json!({})).await;
+    world
+        .until_records(&[("0a:0a:0a:4d:04:09", "10.77.4.9%0")])
+        .await;
+}
+
+#[tokio::test]
+async fn networks_pick_among_several_addresses_of_one_type() {
+    let mut world = World::new("addr-cidrs").await;
+    let several = [
+        ("InternalIP", "10.77.3.1"),
+        ("InternalIP", "10.78.3.1"),
+        ("InternalIP", "10.79.3.1"),
+    ];
+    create_node(&world, "1", &several).await;
+    create_node(&world, "outside", &[("InternalIP", "10.77.3.2")]).await;
+    let cidrs = json!({"cidrs": ["10.79.0.0/16", "10.78.0.0/16"]});
+    begin(&mut world, cidrs).await;
+    world
+        .until_records(&[("0a:0a:0a:4e:03:01", "10.78.3.1%0")])
+        .await;
+    let status = world.until_reason("NodesSkipped").await;
+    assert_eq!(status.skipped_nodes.len(), 1);
+    assert_eq!(status.skipped_nodes[0].name, world.node_name("outside"));
+    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressOutsideCIDRs");
+}
+
+#[tokio::test]
+async fn a_network_that_is_not_ipv4_is_refused() {
+    let world = World::new("addr-refused").await;
+    for cidr in ["10.0.0.0", "10.0.0.0/33", "fd00::/64"] {
+        let mut spec = world.spec();
+        spec["nodes"]["addressSource"] = json!({"cidrs": ["192.0.2.0/24", cidr]});
+        let created = objects::create_tunnel(&world.client, &world.name, NAME, spec).await;
+        let said = created.unwrap_err().to_string();
+        assert!(
+            said.contains("must be a CIDR of IPv4, such as 10.0.0.0/8"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_source_of_addresses_is_written_out_in_every_object() {
+    let world = World::new("addr-default").await;
+    let spec = world.spec();
+    let created = objects::create_tunnel(&world.client, &world.name, NAME, spec).await;
+    let source = &created.unwrap().data["spec"]["nodes"]["addressSource"];
+    assert_eq!(*source, json!({"type": "InternalIP"}));
+}
+
+#[tokio::test]
+async fn nodes_whose_address_no_record_can_hold_are_named_with_their_reason() {
+    let mut world = World::new("addr-skipped").await;
+    create_node(&world, "good", &[("InternalIP", "10.77.5.1")]).await;
+    create_node(&world, "six", &[("InternalIP", "fd00::5")]).await;
+    create_node(&world, "loop", &[("InternalIP", "127.0.0.1")]).await;
+    create_node(&world, "none", &[("ExternalIP", "203.0.113.5")]).await;
+    begin(&mut world, json!({})).await;
+    world
+        .until_records(&[("0a:0a:0a:4d:05:01", "10.77.5.1%0")])
+        .await;
+    let status = world.until_reason("NodesSkipped").await;
+    let skipped: Vec<(&str, &str)> = status
+        .skipped_nodes
+        .iter()
+        .map(|node| (&*node.name, &*node.reason))
+        .collect();
+    let names = ["loop", "none", "six"].map(|node| world.node_name(node));
+    assert_eq!(
+        skipped,
+        [
+            (&*names[0], "NodeAddressUnusable"),
+            (&*names[1], "NodeAddressMissing"),
+            (&*names[2], "NodeAddressNotIPv4"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_node_with_the_tunnels_own_address_is_told_and_needs_no_record() {
+    let mut world = World::new("addr-own").await;
+    world.create_nodes().await;
+    world.create_node(("dummy", LOCAL_ADDRESS)).await;
+    begin(&mut world, json!({})).await;
+    let status = world.until_ready().await;
+    assert_eq!(status.summary.as_ref().unwrap().nodes, "4/4");
+    for (name, _) in world.devices.named() {
+        let problems = &device(&status, name).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].kind, ProblemKind::OwnAddress);
+        assert_eq!(problems[0].endpoint.as_deref(), Some("10.169.72.34%0"));
+    }
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+/// When every unit was asked to add its last and to remove its first record.
+fn turns(world: &World) -> Vec<(Timestamp, Timestamp)> {
+    let units = world.devices.units().iter();
+    let of_records = |unit, method| {
+        let mut asked = requests(unit, method);
+        asked.retain(|request| request.path.contains("/records"));
+        asked
+    };
+    units
+        .map(|unit| {
+            let added = of_records(unit, &Method::POST).last().unwrap().at;
+            let removed = of_records(unit, &Method::DELETE).first().unwrap().at;
+            (added, removed)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn another_source_in_the_spec_replaces_the_records_of_nodes_that_still_list_the_old_address()
+{
+    let mut world = World::new("addr-edit").await;
+    for last in ["1", "2"] {
+        let internal = format!("10.77.7.{last}");
+        let external = format!("203.0.113.7{last}");
+        let both = [("InternalIP", &*internal), ("ExternalIP", &*external)];
+        create_node(&world, last, &both).await;
+    }
+    begin(&mut world, json!({})).await;
+    world.until_ready().await;
+    world.assert_records(&[
+        ("0a:0a:0a:4d:07:01", "10.77.7.1%0"),
+        ("0a:0a:0a:4d:07:02", "10.77.7.2%0"),
+    ]);
+    let source = json!({"nodes": {"addressSource": {"type": "ExternalIP"}}});
+    world.patch_spec(source).await;
+    world
+        .until_records(&[
+            ("0a:0a:cb:00:71:47", "203.0.113.71%0"),
+            ("0a:0a:cb:00:71:48", "203.0.113.72%0"),
+        ])
+        .await;
+    for (added, removed) in turns(&world) {
+        assert!(added < removed, "added {added}, removed {removed}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_becomes_external_keeps_its_record_while_the_spec_is_the_same() {
+    let mut world = World::new("addr-retyped").await;
+    create_node(&world, "1", &[("InternalIP", "10.77.8.1")]).await;
+    create_node(&world, "2", &[("InternalIP", "10.77.8.2")]).await;
+    begin(&mut world, json!({})).await;
+    world.until_ready().await;
+    let retyped = [("InternalIP", "10.77.8.11"), ("ExternalIP", "10.77.8.1")];
+    let name = world.node_name("1");
+    world.nodes.set_addresses(&name, &retyped).await.unwrap();
+    // The record that does go shows that removals were looked at.
+    create_node(&world, "3", &[("InternalIP", "10.77.8.3")]).await;
+    world.delete_node("2").await;
+    let kept = [
+        ("0a:0a:0a:4d:08:01", "10.77.8.1%0"),
+        ("0a:0a:0a:4d:08:03", "10.77.8.3%0"),
+        ("0a:0a:0a:4d:08:0b", "10.77.8.11%0"),
+    ];
+    world.until_records(&kept).await;
+    world.settle().await;
+    world.assert_records(&kept);
+}
+
+/// A world on a control plane whose API server knows `CiliumNode`.
+async fn cilium_world(name: &str) -> World {
+    static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+    let start = async || {
+        let control_plane = ControlPlane::start().unwrap();
+        install(&control_plane.client().await.unwrap()).await;
+        control_plane
+    };
+    let control_plane = CONTROL_PLANE.get_or_init(start).await;
+    World::on(control_plane, name, tunnel()).await
+}
+
+fn tunnel() -> TunnelConfig {
+    TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)
+}
+
+fn cilium_nodes(client: &Client) -> Api<DynamicObject> {
+    Api::all_with(client.clone(), &ApiResource::erase::<CiliumNode>(&()))
+}
+
+/// Installs the resource as Cilium does, without the rules of its schema.
+async fn install(client: &Client) {
+    let definition: CustomResourceDefinition = serde_json::from_value(json!({
+        "metadata": {"name": "ciliumnodes.cilium.io"},
+        "spec": {
+            "group": "cilium.io",
+            "scope": "Cluster",
+            "names": {"kind": "CiliumNode", "plural": "ciliumnodes", "singular": "ciliumnode"},
+            "versions": [{
+                "name": "v2",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            }],
+        },
+    }))
+    .unwrap();
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    definitions
+        .create(&PostParams::default(), &definition)
+        .await
+        .unwrap();
+    let served = eventually("CiliumNodes served", LIMIT, async || {
+        let listed = cilium_nodes(client).list(&ListParams::default()).await;
+        Answer::when(listed.map(|_| ()), Result::is_ok)
+    });
+    served.await.unwrap().unwrap();
+}
+
+/// Writes the `CiliumNode` of a node as the agent there does.
+async fn write_cilium_node(world: &World, node: &str, address: &str) {
+    let name = world.node_name(node);
+    let written = json!({
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNode",
+        "metadata": {"name": name},
+        "spec": {"addresses": [
+            {"type": "CiliumInternalIP", "ip": "10.244.0.7"},
+            {"type": "InternalIP", "ip": address},
+        ]},
+    });
+    let agent = PatchParams::apply("cilium-agent").force();
+    cilium_nodes(&world.client)
+        .patch(&name, &agent, &Patch::Apply(written))
+        .await
+        .unwrap();
+}
+
+async fn delete_cilium_node(world: &World, node: &str) {
+    cilium_nodes(&world.client)
+        .delete(&world.node_name(node), &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_without_cilium_nodes_is_told_and_they_count_when_they_come() {
+    let control_plane = ControlPlane::start().unwrap();
+    let mut world = World::on(&control_plane, "addr-no-cilium", tunnel()).await;
+    world.create_nodes().await;
+    begin(&mut world, json!({"type": "CiliumNode"})).await;
+    let status = world.until_reason("CiliumNodesUnavailable").await;
+    assert!(status.conditions.iter().any(|c| c.type_ == "Stalled"));
+    world.assert_records(&[]);
+
+    install(&world.client).await;
+    write_cilium_node(&world, "1", "10.169.72.239").await;
+    write_cilium_node(&world, "2", "10.169.72.233").await;
+    world.until_records(&[RECORD_1, RECORD_2]).await;
+    let status = world.until_reason("NodesSkipped").await;
+    assert_eq!(status.skipped_nodes[0].name, world.node_name("3"));
+    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressMissing");
+    write_cilium_node(&world, "3", "10.169.72.240").await;
+    world.until_records(&[RECORD_1, RECORD_2, RECORD_3]).await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn what_works_goes_on_when_the_spec_begins_to_ask_for_cilium_nodes_that_do_not_exist() {
+    let control_plane = ControlPlane::start().unwrap();
+    let mut world = World::on(&control_plane, "addr-lost-cilium", tunnel()).await;
+    world.create_nodes().await;
+    begin(&mut world, json!({})).await;
+    world.until_ready().await;
+    let source = json!({"nodes": {"addressSource": {"type": "CiliumNode"}}});
+    world.patch_spec(source).await;
+    world.until_reason("CiliumNodesUnavailable").await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    let back = json!({"nodes": {"addressSource": {"type": "InternalIP"}}});
+    world.patch_spec(back).await;
+    world.until_ready().await;
+    world.settle().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn the_address_in_the_cilium_node_counts_and_the_node_decides_about_its_existence() {
+    let mut world = cilium_world("addr-cilium").await;
+    for (node, address) in [("1", "10.88.1.1"), ("2", "10.88.1.2"), ("3", "10.88.1.3")] {
+        world
+            .create_node((node, &address.replace("88", "77")))
+            .await;
+        write_cilium_node(&world, node, address).await;
+    }
+    // One without a Node is nobody's.
+    write_cilium_node(&world, "4", "10.88.1.4").await;
+    begin(&mut world, json!({"type": "CiliumNode"})).await;
+    let first = ("0a:0a:0a:58:01:01", "10.88.1.1%0");
+    let second = ("0a:0a:0a:58:01:02", "10.88.1.2%0");
+    let third = ("0a:0a:0a:58:01:03", "10.88.1.3%0");
+    world.until_records(&[first, second, third]).await;
+    world.until_ready().await;
+    // Its CiliumNode is still there when the Node has gone.
+    world.delete_node("3").await;
+    world.until_records(&[first, second]).await;
+    write_cilium_node(&world, "2", "10.88.1.12").await;
+    world
+        .until_records(&[first, ("0a:0a:0a:58:01:0c", "10.88.1.12%0")])
+        .await;
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_cilium_node_keeps_its_record() {
+    let mut world = cilium_world("addr-cilium-lost").await;
+    for (node, address) in [("1", "10.88.2.1"), ("2", "10.88.2.2")] {
+        world
+            .create_node((node, &address.replace("88", "77")))
+            .await;
+        write_cilium_node(&world, node, address).await;
+    }
+    begin(&mut world, json!({"type": "CiliumNode"})).await;
+    world.until_ready().await;
+    delete_cilium_node(&world, "2").await;
+    let status = world.until_reason("NodesSkipped").await;
+    assert_eq!(status.skipped_nodes[0].name, world.node_name("2"));
+    world.settle().await;
+    world.assert_records(&[
+        ("0a:0a:0a:58:02:01", "10.88.2.1%0"),
+        ("0a:0a:0a:58:02:02", "10.88.2.2%0"),
+    ]);
+}

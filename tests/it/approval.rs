@@ -1,0 +1,145 @@
+//! What a person has to allow: many removals at once, another box behind an address. And what nobody
+//! has asked for: an uninstallation that empties the devices.
+
+use bigip_sim::{SimConfig, Simulator, TunnelConfig};
+use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_APPROVE_REMOVAL};
+use bigip_tunnel_harness::control_plane::ControlPlane;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::DeleteParams;
+use serde_json::json;
+
+use crate::world::{
+    FOREIGN, LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition,
+    device, mutations,
+};
+
+/// Two of the three nodes go, and every removal needs an approval.
+async fn two_of_three_nodes_leave(name: &str) -> (World, String) {
+    let world = World::in_sync(name).await;
+    world
+        .patch_spec(json!({"nodes": {"maxRemovalPercent": 0}}))
+        .await;
+    world.until_ready().await;
+    world.delete_node("2").await;
+    world.delete_node("3").await;
+    let status = world.until_reason("MassRemovalBlocked").await;
+    let held = world
+        .until_status("both records held", |status| {
+            status
+                .held_removal
+                .as_ref()
+                .is_some_and(|held| held.count == 2)
+        })
+        .await
+        .held_removal
+        .unwrap();
+    let stalled = condition(&status.conditions, "Stalled");
+    assert_eq!(stalled.reason, "MassRemovalBlocked");
+    (world, held.digest)
+}
+
+#[tokio::test]
+async fn more_removals_than_the_budget_allows_are_held() {
+    let (world, _) = two_of_three_nodes_leave("approval-held").await;
+    world.settle().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_held_removal_goes_when_exactly_it_is_approved() {
+    let (world, digest) = two_of_three_nodes_leave("approval-given").await;
+    world
+        .annotate(ANNOTATION_APPROVE_REMOVAL, "0000000000000000")
+        .await;
+    world.settle().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+
+    world.annotate(ANNOTATION_APPROVE_REMOVAL, &digest).await;
+    world.until_records(&[RECORD_1]).await;
+    let status = world.until_ready().await;
+    assert_eq!(status.held_removal, None);
+    assert_eq!(status.last_handled_approval, Some(digest));
+}
+
+#[tokio::test]
+async fn a_held_removal_stays_held_over_a_restart_under_the_same_digest() {
+    let (mut world, digest) = two_of_three_nodes_leave("approval-restart").await;
+    world.kill_operator().await;
+    world.start_operator().await;
+    world.settle().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    let held = world.status().await.held_removal.unwrap();
+    assert_eq!(held.digest, digest);
+}
+
+#[tokio::test]
+async fn removals_in_small_steps_meet_the_same_limit() {
+    let world = World::in_sync("approval-steps").await;
+    world.delete_node("2").await;
+    world.until_records(&[RECORD_1, RECORD_3]).await;
+    world.delete_node("3").await;
+    world.until_reason("MassRemovalBlocked").await;
+    world.settle().await;
+    world.assert_records(&[RECORD_1, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
+    let world = World::in_sync("approval-box").await;
+    // The replacement holds a record of our form that somebody else has put there.
+    let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)
+        .with_record(FOREIGN.0, FOREIGN.1)
+        .with_record(RECORD_1.0, "192.0.2.77%0");
+    let config = SimConfig {
+        hostname: "replacement.example.com".into(),
+        base_mac: "00:94:a1:00:ff:00".into(),
+        users: vec![bigip_sim::UserConfig::new(
+            bigip_tunnel_harness::devices::USER,
+            world.devices.password(),
+        )],
+        tunnels: vec![tunnel],
+        ..SimConfig::default()
+    };
+    let replacement = Simulator::start(config).await.unwrap();
+    world
+        .trust(&[world.devices.ca_bundle().as_str(), replacement.ca_pem()])
+        .await;
+    world
+        .patch_standby(&json!({"port": replacement.address().port()}))
+        .await;
+
+    let status = world.until_reason("DeviceIdentityChanged").await;
+    assert!(mutations(&replacement).is_empty());
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert_eq!(programmed.reason, "DeviceIdentityChanged");
+
+    let identity = "replacement.example.com 00:94:a1:00:ff:00";
+    assert!(
+        programmed.message.contains(identity),
+        "{}",
+        programmed.message
+    );
+    world.annotate(ANNOTATION_ACCEPT_DEVICE, identity).await;
+    // What was claimed on the old box gives no right to correct a record on the new one.
+    world.until_reason("Conflict").await;
+    let expected = [FOREIGN, (RECORD_1.0, "192.0.2.77%0"), RECORD_2, RECORD_3];
+    world.until_unit(&replacement, &expected).await;
+}
+
+#[tokio::test]
+async fn removing_the_resource_definition_leaves_the_records() {
+    let own = ControlPlane::start().unwrap();
+    let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
+    let world = World::on(&own, "approval-crd", tunnel)
+        .await
+        .into_sync()
+        .await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(world.client.clone());
+    definitions
+        .delete("bigiptunnels.bigip-tunnel.dev", &DeleteParams::default())
+        .await
+        .unwrap();
+    world.until_gone(NAME).await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
