@@ -15,6 +15,8 @@ pub mod condition {
     pub const RECONCILING: &str = "Reconciling";
     /// Object: a person has to act. Present only while true (kstatus).
     pub const STALLED: &str = "Stalled";
+    /// Object: no work is done on it. Present only while true.
+    pub const PAUSED: &str = "Paused";
     /// Device: iControl REST answers with our login.
     pub const REACHABLE: &str = "Reachable";
     /// Device: its records are as desired.
@@ -31,6 +33,10 @@ pub mod reason {
     pub const PROGRESSING: &str = "Progressing";
     /// Something failed that another try may mend.
     pub const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
+    /// `spec.suspend` is set.
+    pub const SUSPENDED: &str = "Suspended";
+    /// The annotation `bigip-tunnel.dev/paused` is set.
+    pub const PAUSED_BY_ANNOTATION: &str = "PausedByAnnotation";
     /// The spec is valid.
     pub const ACCEPTED: &str = "Accepted";
     /// The spec holds a value that cannot be worked with.

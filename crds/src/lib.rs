@@ -23,6 +23,10 @@ pub const FINALIZER: &str = "bigip-tunnel.dev/cleanup";
 /// `status.lastHandledReconcileAt`.
 pub const ANNOTATION_RECONCILE_REQUESTED_AT: &str = "bigip-tunnel.dev/reconcile-requested-at";
 
+/// Annotation that stops work on an object when its value is `true`, like `spec.suspend`, but out of
+/// reach of tools that write the spec again and again.
+pub const ANNOTATION_PAUSED: &str = "bigip-tunnel.dev/paused";
+
 /// Annotation that lets a held removal go: its value is `status.heldRemoval.digest`. The value that
 /// was acted on is in `status.lastHandledApproval`.
 pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";

@@ -14,7 +14,7 @@ use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, Tun
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
-use bigip_tunnel_core::vocabulary::condition;
+use bigip_tunnel_core::vocabulary::{condition, reason};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -93,6 +93,44 @@ pub fn next(
         conditions: merge(&previous.conditions, conditions, written),
         ownership: previous.ownership.clone(),
     }
+}
+
+/// The status of an object that is not worked on: what was said before, for the generation of now.
+/// A reconcile request is answered, since nothing will come of it.
+pub fn paused(
+    previous: &BigIpTunnelStatus,
+    why: &'static str,
+    written: &Written<'_>,
+) -> BigIpTunnelStatus {
+    let mut status = previous.clone();
+    status.observed_generation = Some(written.generation);
+    let request = written.handled_request.map(|request| clamp(request, 64));
+    status.last_handled_reconcile_at = request.or(status.last_handled_reconcile_at);
+    let of_devices = status
+        .devices
+        .iter_mut()
+        .flat_map(|device| &mut device.conditions);
+    for condition in status.conditions.iter_mut().chain(of_devices) {
+        condition.observed_generation = Some(written.generation);
+    }
+    let ended = [condition::RECONCILING, condition::PAUSED];
+    status
+        .conditions
+        .retain(|condition| !ended.contains(&condition.type_.as_str()));
+    let message = match why {
+        reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
+        _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
+    };
+    let condition = CoreCondition {
+        kind: condition::PAUSED,
+        truth: Truth::True,
+        reason: why,
+        message: message.to_owned(),
+    };
+    status
+        .conditions
+        .extend(merge(&previous.conditions, vec![condition], written));
+    status
 }
 
 /// The box behind a device when its claims were made, as far as the status remembers.

@@ -13,7 +13,9 @@ use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy};
-use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
+use bigip_tunnel_crds::{
+    ANNOTATION_ACCEPT_DEVICE, ANNOTATION_PAUSED, ANNOTATION_RECONCILE_REQUESTED_AT,
+};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -54,6 +56,8 @@ pub(crate) struct Worker {
     identities: Arc<Identities>,
     stop: CancellationToken,
     work: Option<watch::Sender<Arc<Work>>>,
+    /// Why no work is done, when none is to be done.
+    paused: Option<&'static str>,
     rejected: Option<Failure>,
     nodes_failure: Option<Failure>,
     devices: BTreeMap<String, DeviceHandle>,
@@ -104,6 +108,7 @@ impl Worker {
             identities: Arc::default(),
             stop,
             work: None,
+            paused: None,
             rejected: None,
             nodes_failure: None,
             devices: BTreeMap::new(),
@@ -181,6 +186,13 @@ impl Worker {
         let rewrite = self.ledger.observe(&object).await && self.has_written;
         if rewrite || self.approval.held().is_some() {
             self.write_soon(Duration::ZERO);
+        }
+        self.paused = paused(&object);
+        if self.paused.is_some() {
+            self.work = None;
+            self.stop_devices(|_| true);
+            self.write_soon(Duration::ZERO);
+            return;
         }
         let settings = match Settings::read(&object.spec) {
             Ok(settings) => Arc::new(settings),
@@ -381,5 +393,17 @@ impl Worker {
     fn write_soon(&mut self, delay: Duration) {
         let at = Instant::now() + delay;
         self.write_at = Some(self.write_at.map_or(at, |planned| planned.min(at)));
+    }
+}
+
+/// Why no work is to be done on this object.
+fn paused(object: &BigIpTunnel) -> Option<&'static str> {
+    let annotation = object.annotations().get(ANNOTATION_PAUSED);
+    if object.spec.suspend {
+        Some(reason::SUSPENDED)
+    } else if annotation.is_some_and(|value| value == "true") {
+        Some(reason::PAUSED_BY_ANNOTATION)
+    } else {
+        None
     }
 }

@@ -141,6 +141,8 @@ async fn the_smallest_object_gets_the_documented_defaults() {
         ("/devices/0/port", json!(443)),
         ("/tunnel/partition", json!("Common")),
         ("/nodes/removalDelaySeconds", json!(60)),
+        ("/nodes/maxRemovalPercent", json!(50)),
+        ("/suspend", json!(false)),
         ("/fdb/macPrefix", json!("0a:0a")),
         ("/deletionPolicy", json!("Delete")),
         ("/drift/intervalSeconds", json!(60)),
@@ -172,7 +174,8 @@ async fn kubectl_get_shows_the_state_in_its_columns() {
             .map(|(column, cell)| {
                 (
                     column["name"].as_str().unwrap(),
-                    cell.as_str().unwrap().to_owned(),
+                    cell.as_str()
+                        .map_or_else(|| cell.to_string(), str::to_owned),
                 )
             })
             .collect()
@@ -189,9 +192,10 @@ async fn kubectl_get_shows_the_state_in_its_columns() {
     assert_eq!(values[..6], [NAME, "True", "2/2", "3/3", "6/6", "InSync"]);
     let wide = of_priority(1);
     let names: Vec<&str> = wide.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["Tunnel", "Partition", "Message"]);
+    assert_eq!(names, ["Tunnel", "Partition", "Suspended", "Message"]);
     assert_eq!(wide[0].1, "flannel_vxlan");
     assert_eq!(wide[1].1, "Common");
+    assert_eq!(wide[2].1, "false");
 }
 
 /// The objects of a namespace in the form that kubectl asks for.

@@ -18,6 +18,7 @@ mod crd;
 mod devices;
 mod outages;
 mod ownership;
+mod pausing;
 mod removal;
 mod saving;
 mod sharing;

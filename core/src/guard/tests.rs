@@ -141,6 +141,10 @@ fn a_record_stays_while_a_selected_node_lists_its_address_under_any_type() {
 /// The guard's word on the record of 10.0.0.9 after the delay, when the same nodes were looked at
 /// with one rule and then, at second 100, with another.
 fn after_edit(nodes: &[NodeView], before: &AddressRule, after: &AddressRule) -> Verdict {
+    edited(nodes, before, after, at(160))
+}
+
+fn edited(nodes: &[NodeView], before: &AddressRule, after: &AddressRule, now: Moment) -> Verdict {
     let previous = desired(nodes, MacPrefix::DEFAULT, before);
     let current = desired(nodes, MacPrefix::DEFAULT, after);
     let mut absences = Absences::default();
@@ -154,7 +158,7 @@ fn after_edit(nodes: &[NodeView], before: &AddressRule, after: &AddressRule) -> 
         delay: DELAY,
         settled_at: at(0),
         needed_elsewhere: Some(&BTreeSet::new()),
-        now: at(160),
+        now,
     };
     guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
 }
@@ -187,6 +191,16 @@ fn a_record_goes_when_the_spec_was_edited_and_takes_another_address_of_its_node(
         .address(INTERNAL_IP, "10.1.0.9");
     let verdict = after_edit(&[several.build()], &any, &within("10.1.0.0/16"));
     assert_eq!(verdict.remove, [mac(GONE)].into());
+}
+
+#[test]
+fn an_edit_of_the_spec_waits_for_the_same_delay() {
+    let both = node("b")
+        .address(INTERNAL_IP, "10.0.0.9")
+        .address(EXTERNAL_IP, "203.0.113.9");
+    let rule = AddressRule::default();
+    let verdict = edited(&[both.build()], &rule, &external(), at(159));
+    assert_eq!(verdict.held[&mac(GONE)], Hold::Waiting(at(160)));
 }
 
 #[test]

@@ -132,6 +132,7 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
                 {"name": "bigip-a", "address": "192.0.2.11", "port": 443},
                 {"name": "bigip-b", "address": "192.0.2.12", "port": 443},
             ],
+            "suspend": false,
             "tunnel": {"name": "flannel_vxlan", "partition": "Common"},
             "nodes": {
                 "addressSource": {"type": "InternalIP"},
@@ -227,7 +228,7 @@ fn bad_specs_are_refused_with_a_message() {
     let twice = "two devices have the same address and port";
     let port_inside = "must be a host name or an IP address, without a port";
     let not_a_cidr = "must be a CIDR of IPv4, such as 10.0.0.0/8: \
-                      an FDB record holds no IPv6 address of a node";
+                      records are made of IPv4 addresses";
     let with_cidr = |cidr: &str| {
         let source = json!({"cidrs": ["192.0.2.0/24", cidr]});
         with("/nodes", &json!({"addressSource": source}))
@@ -316,7 +317,7 @@ fn kubectl_get_shows_what_the_design_names() {
         names(false),
         ["Ready", "Devices", "Nodes", "Records", "Reason", "Age"]
     );
-    assert_eq!(names(true), ["Tunnel", "Partition", "Message"]);
+    assert_eq!(names(true), ["Tunnel", "Partition", "Suspended", "Message"]);
 }
 
 #[test]

@@ -309,3 +309,35 @@ fn a_restart_remembers_what_is_not_saved() {
     let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
     assert_eq!(resume(pending, &stored).save.unsaved_since, Some(at(900)));
 }
+
+#[test]
+fn a_paused_object_keeps_what_was_said_for_the_generation_of_now() {
+    let edited = Written {
+        generation: 7,
+        handled_request: Some("now"),
+        ..written(1_100)
+    };
+    let status = paused(&first(), reason::SUSPENDED, &edited);
+    let words: Vec<(&str, &str)> = status
+        .conditions
+        .iter()
+        .map(|c| (c.type_.as_str(), c.status.as_str()))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            ("Ready", "True"),
+            ("Available", "True"),
+            ("Accepted", "True"),
+            ("Paused", "True")
+        ]
+    );
+    assert!(
+        status
+            .conditions
+            .iter()
+            .all(|c| c.observed_generation == Some(7))
+    );
+    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+    assert_eq!(paused(&status, reason::SUSPENDED, &edited), status);
+}

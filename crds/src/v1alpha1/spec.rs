@@ -79,6 +79,13 @@ use crate::schema;
         priority = 1
     ),
     printcolumn(
+        name = "Suspended",
+        type_ = "boolean",
+        json_path = ".spec.suspend",
+        description = "Whether work on the object is stopped",
+        priority = 1
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
@@ -135,6 +142,10 @@ pub struct BigIpTunnelSpec {
     /// When the running configuration is saved on the BIG-IPs, so that the records outlive a reboot.
     #[serde(default)]
     pub save_config: SaveConfig,
+
+    /// Stops all work on this object. The BIG-IPs keep what they have, also when it is deleted.
+    #[serde(default)]
+    pub suspend: bool,
 }
 
 /// Secret in the namespace of this object. Its keys are `username`, `password` and, where the user
@@ -329,7 +340,7 @@ pub struct AddressSource {
     )]
     #[x_kube(
         validation = Rule::new("self.all(c, isCIDR(c) && cidr(c).ip().family() == 4)")
-            .message("must be a CIDR of IPv4, such as 10.0.0.0/8: an FDB record holds no IPv6 address of a node")
+            .message("must be a CIDR of IPv4, such as 10.0.0.0/8: records are made of IPv4 addresses")
     )]
     pub cidrs: Vec<String>,
 }

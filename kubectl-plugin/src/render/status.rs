@@ -88,6 +88,13 @@ fn write_one(
     if let Some(available) = &tunnel.available {
         field(out, "Available", &availability(available))?;
     }
+    if let Some(paused) = &tunnel.paused {
+        field(
+            out,
+            "Paused",
+            &format!("{}: {}", paused.reason, paused.message),
+        )?;
+    }
     if let Some(nodes) = &tunnel.nodes {
         let text = format!(
             "{} programmed of {} selected, {} leaving, {} skipped",

@@ -3,8 +3,8 @@
 //! Names only commands that exist. Knows nothing that the object does not say.
 
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
+use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_APPROVE_REMOVAL, convert};
 use kube::ResourceExt as _;
 
 use super::status::{DeviceReport, Fact};
@@ -30,12 +30,25 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         (reason::CILIUM_NODES_UNAVAILABLE, _) => {
             "see whether there are any: kubectl get ciliumnodes".to_owned()
         }
+        (reason::MASS_REMOVAL_BLOCKED, _) => format!(
+            "if these nodes are really gone: kubectl annotate btun {this} \
+             {ANNOTATION_APPROVE_REMOVAL}={} --overwrite",
+            held_digest(object)
+        ),
         (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
         (_, Some((device, state))) => {
             about_device(object, device, state).unwrap_or_else(|| describe(&this))
         }
         _ => describe(&this),
     }
+}
+
+fn held_digest(object: &BigIpTunnel) -> &str {
+    let held = object
+        .status
+        .as_ref()
+        .and_then(|status| status.held_removal.as_ref());
+    held.map_or("<status.heldRemoval.digest>", |held| &held.digest)
 }
 
 fn describe(this: &str) -> String {
@@ -94,6 +107,10 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
         reason::AUTHORIZATION_FAILED => {
             format!("give the user of {} more rights on {name}", secret()?)
         }
+        reason::DEVICE_IDENTITY_CHANGED => format!(
+            "if {name} was replaced on purpose, set the annotation {ANNOTATION_ACCEPT_DEVICE} to \
+             its new identity"
+        ),
         reason::TUNNEL_NOT_FOUND | reason::TUNNEL_MISMATCH => {
             let path = convert::tunnel_path(&object.spec).ok()?;
             format!("on {name}: tmsh list net tunnels tunnel {path}")
@@ -115,6 +132,13 @@ mod tests {
             .device(device_failing("bigip-a", device_reason));
         let report = StatusReport::new(&[tunnel.read()]);
         report.tunnels[0].next.clone().unwrap()
+    }
+
+    #[test]
+    fn a_held_removal_says_how_it_is_approved() {
+        let said = said(reason::MASS_REMOVAL_BLOCKED, reason::IN_SYNC);
+        assert!(said.contains("kubectl annotate btun prod-east"), "{said}");
+        assert!(said.contains(ANNOTATION_APPROVE_REMOVAL), "{said}");
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(crate) struct TunnelReport {
     /// Whether traffic can flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) available: Option<Fact>,
+    /// Why no work is done on it, when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<Fact>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +119,7 @@ impl TunnelReport {
                 .ok()
                 .map(|path| path.to_string()),
             available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
+            paused: find(&status.conditions, condition::PAUSED).map(Fact::from),
             deleting: object.metadata.deletion_timestamp.is_some(),
             last_verified_time: status.last_verified_time.clone(),
             summary: status.summary.clone(),
@@ -148,6 +152,7 @@ impl TunnelReport {
             tunnel: None,
             ready,
             available: None,
+            paused: None,
             deleting: metadata.deletion_timestamp.is_some(),
             last_verified_time: None,
             summary: None,

@@ -57,3 +57,26 @@ pub(crate) async fn write_status(
     }
     Ok(())
 }
+
+/// The same for an object that is not worked on. `why` is the reason of its condition.
+pub(crate) async fn write_paused(
+    shared: &Shared,
+    ledger: &Ledger,
+    why: &'static str,
+    generation: i64,
+    handled_request: Option<&str>,
+) -> Result<(), LedgerError> {
+    let written = Written {
+        generation,
+        handled_request,
+        handled_approval: None,
+        now: shared.clock.time(),
+    };
+    if ledger
+        .display(|previous| status::paused(previous, why, &written))
+        .await?
+    {
+        shared.metrics.record_status_write();
+    }
+    Ok(())
+}

@@ -1,3 +1,5 @@
+//! What the status of an object that does not parse says, and what it never shows.
+
 //! Tests of what is said about an object that does not parse.
 
 use super::*;

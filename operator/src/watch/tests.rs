@@ -1,3 +1,5 @@
+//! When a watch is built anew, on scripted watches and a clock that the tests move.
+
 //! Tests of what a listing says about objects that are gone.
 
 use std::collections::VecDeque;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::outcome::DeviceReport;
-use bigip_tunnel_crds::ANNOTATION_APPROVE_REMOVAL;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, Device};
+use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::ResourceExt;
 
 use super::{DeviceHandle, Worker};
 use crate::device::Work;
 use crate::finalizer;
 use crate::ledger::LedgerError;
-use crate::steps::write_status::{Summary, write_status};
+use crate::steps::write_status::{Summary, write_paused, write_status};
 
 impl Worker {
     /// Writes the status; for an object that is going, lets it go when nothing is left.
@@ -42,6 +42,13 @@ impl Worker {
     /// Devices that are no longer listed cannot be reached any more: their records stay.
     async fn say_what_stays(&self, object: &BigIpTunnel) {
         let claims = self.ledger.claims().await;
+        if self.paused.is_some() && !claims.is_empty() {
+            tracing::warn!(
+                name = object.name_any(),
+                count = claims.len(),
+                "deleted while paused: its records stay on the BIG-IPs"
+            );
+        }
         let listed = |name: &str| object.spec.devices.iter().any(|device| device.name == name);
         for device in claims.devices().filter(|name| !listed(name)) {
             tracing::warn!(
@@ -60,7 +67,10 @@ impl Worker {
             .as_ref()
             .map(|work| work.borrow().settings.clone());
         let object = self.object.borrow().clone();
-        if self.is_released || object.spec.deletion_policy == DeletionPolicy::Retain {
+        if self.is_released
+            || self.paused.is_some()
+            || object.spec.deletion_policy == DeletionPolicy::Retain
+        {
             return true;
         }
         let claims = self.ledger.claims().await;
@@ -74,6 +84,12 @@ impl Worker {
     }
 
     async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
+        if let Some(why) = self.paused {
+            let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
+            let generation = object.metadata.generation.unwrap_or_default();
+            let request = request.map(String::as_str);
+            return write_paused(&self.shared, &self.ledger, why, generation, request).await;
+        }
         let work = self.work.as_ref().map(|work| work.borrow().clone());
         let desired = match &work {
             Some(work) if !deleting => {

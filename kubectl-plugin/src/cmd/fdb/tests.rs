@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::report::fdb::State;
 use crate::testing::{MACS, Tunnel, condition, device, device_down, node, nodes, now, printed};
 
 fn report(tunnel: Tunnel, nodes: &[NodeView]) -> FdbReport {

@@ -1,0 +1,77 @@
+//! An object that is not worked on: nothing is read or written, and nothing is forgotten.
+
+use bigip_tunnel_crds::ANNOTATION_PAUSED;
+use serde_json::json;
+
+use crate::world::{
+    NAME, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, World, condition, find,
+};
+
+async fn suspended(name: &str) -> World {
+    let world = World::in_sync(name).await;
+    world.patch_spec(json!({"suspend": true})).await;
+    let generation = world.object().await.metadata.generation;
+    world
+        .until_status("Paused", |status| {
+            let paused = find(&status.conditions, "Paused");
+            status.observed_generation == generation
+                && paused.is_some_and(|c| c.status == "True" && c.reason == "Suspended")
+        })
+        .await;
+    world
+}
+
+#[tokio::test]
+async fn a_suspended_object_is_left_alone_and_stays_ready_for_those_who_wait() {
+    let world = suspended("pause-suspend").await;
+    world
+        .devices
+        .units()
+        .iter()
+        .for_each(bigip_sim::Simulator::clear_log);
+    world.create_node(NEW_NODE).await;
+    world.delete_node("1").await;
+    world.reconcile().await;
+    for unit in world.devices.units() {
+        assert_eq!(unit.requests(), []);
+    }
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    let object = world.object().await;
+    let status = object.status.unwrap();
+    let ready = condition(&status.conditions, "Ready");
+    assert_eq!(ready.status, "True");
+    assert_eq!(ready.observed_generation, object.metadata.generation);
+}
+
+#[tokio::test]
+async fn a_resumed_object_catches_up() {
+    let world = suspended("pause-resume").await;
+    world.create_node(NEW_NODE).await;
+    world.delete_node("1").await;
+    world.patch_spec(json!({"suspend": false})).await;
+    world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
+    let status = world.until_ready().await;
+    assert_eq!(find(&status.conditions, "Paused"), None);
+}
+
+#[tokio::test]
+async fn the_annotation_stops_work_without_a_change_of_the_spec() {
+    let world = World::in_sync("pause-annotation").await;
+    world.annotate(ANNOTATION_PAUSED, "true").await;
+    world
+        .until_status("Paused", |status| {
+            find(&status.conditions, "Paused").is_some_and(|c| c.reason == "PausedByAnnotation")
+        })
+        .await;
+    world.create_node(NEW_NODE).await;
+    world.reconcile().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn an_object_deleted_while_suspended_leaves_its_records() {
+    let world = suspended("pause-delete").await;
+    world.delete(NAME).await;
+    world.until_gone(NAME).await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
