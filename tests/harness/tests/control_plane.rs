@@ -1,6 +1,9 @@
 //! The harness on itself: a control plane starts, serves, and leaves nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "functions that tests share may fail them")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "functions that tests share may fail them"
+)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

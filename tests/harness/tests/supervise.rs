@@ -1,6 +1,9 @@
 //! A supervised process obeys orders and ends with its parent.
 
-#![expect(clippy::unwrap_used, reason = "functions that tests share may fail them")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "functions that tests share may fail them"
+)]
 
 use std::path::Path;
 use std::time::Duration;
