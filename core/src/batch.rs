@@ -33,7 +33,8 @@ pub struct Batch {
 
 impl Batch {
     /// The next writes of a plan, with the removals that are allowed. While anything is left to add
-    /// or correct nothing is removed: a change makes before it breaks. Records that the device has
+    /// or correct nothing is removed: a change makes before it breaks, and what shows that a removal
+    /// is right would grow old meanwhile. Records that the device has
     /// refused lately come last, so that they keep no other waiting.
     pub fn next(
         plan: &Plan,
@@ -52,8 +53,9 @@ impl Batch {
         };
         let removals = plan.remove.iter().filter(|(mac, _)| allowed.contains(*mac));
         let (add, correct) = (first(&plan.add), first(&plan.correct));
+        let writes = !(add.is_empty() && correct.is_empty());
         let backlog = add.len() < plan.add.len() || correct.len() < plan.correct.len();
-        let room = if backlog { 0 } else { REMOVALS_MAX };
+        let room = if writes { 0 } else { REMOVALS_MAX };
         let remove: Records = removals
             .clone()
             .take(room)
@@ -136,7 +138,7 @@ pub fn claims_before(
 fn gone(claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> {
     match claim {
         // It may still come into being.
-        Some(ClaimState::Pending) if book.awaits_late_write => claim,
+        Some(_) if book.awaits_late_write => claim,
         // It may be in the stored configuration, whoever removed it.
         Some(ClaimState::Owned | ClaimState::Leaving) if book.keep_until_saved && !book.saved => {
             Some(ClaimState::Leaving)

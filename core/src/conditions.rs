@@ -311,6 +311,9 @@ fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
         let message = format!("records are left on {}: {}", device.name, failure.message);
         return Summary::failed(failure, reason::CLEANUP_FAILED, message);
     }
+    if let Some(failure) = report.nodes_failure {
+        return Summary::failed(failure, reason::CLEANUP_FAILED, failure.message.clone());
+    }
     let message = "removing the records of this object".to_owned();
     Summary::not_ready(reason::CLEANING_UP, message, Next::Retry)
 }

@@ -247,10 +247,22 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     (due > evidence.now).then_some(Hold::Waiting(due))
 }
 
+/// Whether this node, asked for right before the removal, keeps the record of its old address: it is
+/// selected, and lists the address or has none that could be used.
+pub fn keeps(
+    node: &NodeView,
+    address: Ipv4Addr,
+    absence: Option<&Absence>,
+    rule: &AddressRule,
+) -> bool {
+    let is_unclear = node.selected && node.tunnel_address(rule).is_err();
+    is_unclear || is_kept_by(node, address, absence, rule)
+}
+
 /// Whether this node keeps the record of this address from being removed: it is selected and lists
 /// the address. Only where the spec was edited, and now takes another address of the node, does that
 /// not count.
-pub fn is_kept_by(
+fn is_kept_by(
     node: &NodeView,
     address: Ipv4Addr,
     absence: Option<&Absence>,

@@ -37,6 +37,9 @@ pub struct Written<'a> {
     pub handled_request: Option<&'a str>,
     /// The approval of a removal that was acted on.
     pub handled_approval: Option<&'a str>,
+    /// Whether a removal that was held before is shown on, because it cannot be told now whether it
+    /// still is: its digest is what a person approves.
+    pub keep_held: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -77,7 +80,10 @@ pub fn next(
             skipped: count(report.desired.skipped.len()),
         }),
         skipped_nodes: skipped_nodes(report),
-        held_removal: report.held.map(held_removal),
+        held_removal: report.held.map(held_removal).or_else(|| {
+            let before = previous.held_removal.clone();
+            before.filter(|_| written.keep_held)
+        }),
         // Counted where the claims are written.
         removal_window: previous.removal_window.clone(),
         last_handled_approval: written

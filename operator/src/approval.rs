@@ -35,18 +35,18 @@ impl Approval {
         self.handled.as_deref()
     }
 
-    /// Takes in what the devices hold now. `stale` are all records that are ours and not desired,
-    /// on any device: an approval ends when none of its records is left there. The moment at which
-    /// a set was first held survives a restart in the status.
+    /// Takes in what the devices hold now. `unwanted` are all records that are ours and not desired,
+    /// on any device: the approval of a record ends when it is gone, or wanted again. The moment at
+    /// which a set was first held survives a restart in the status.
     pub(crate) fn update(
         &mut self,
         over_budget: BTreeSet<MacAddress>,
-        stale: &BTreeSet<MacAddress>,
+        unwanted: &BTreeSet<MacAddress>,
         stored: &BigIpTunnelStatus,
         now: Timestamp,
     ) {
-        if self.approved.is_disjoint(stale) {
-            self.approved = Arc::default();
+        if !self.approved.is_subset(unwanted) {
+            self.approved = Arc::new(self.approved.intersection(unwanted).copied().collect());
         }
         if over_budget.is_empty() {
             self.held = None;
@@ -159,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_ends_when_its_records_are_gone() {
+    fn the_approval_of_a_record_ends_when_it_is_gone_or_wanted_again() {
         let (mut approval, digest) = holding(&[1, 2]);
         approval.answer(Some(&digest), None);
         approval.update(set(&[]), &set(&[2]), &BigIpTunnelStatus::default(), at(200));
-        assert!(!approval.approved().is_empty());
+        assert_eq!(*approval.approved(), set(&[2]));
         approval.update(set(&[]), &set(&[]), &BigIpTunnelStatus::default(), at(300));
         assert!(approval.approved().is_empty());
     }

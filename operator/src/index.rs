@@ -10,12 +10,12 @@ use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::sharing::{Needs, Neighbour, needs};
-use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use bigip_tunnel_crds::{convert, status};
 use kube::ResourceExt;
 
 use crate::nodes::NodeState;
-use crate::settings::{DeviceSettings, Settings};
+use crate::settings::{DeviceSettings, Settings, paused};
 
 /// Namespace and name of an object.
 pub(crate) type ObjectKey = (String, String);
@@ -63,7 +63,7 @@ impl Index {
         &self,
         this: &ObjectKey,
         settings: &Settings,
-        device: &DeviceSettings,
+        (device, identity): (&DeviceSettings, Option<&str>),
         nodes: &NodeState,
     ) -> Option<Needs> {
         let others: Vec<(ObjectKey, Arc<BigIpTunnel>)> = {
@@ -78,7 +78,13 @@ impl Index {
         };
         let mut neighbours = Vec::new();
         for (key, other) in &others {
-            neighbours.extend(neighbour(key < this, other, settings, device, nodes)?);
+            neighbours.extend(neighbour(
+                key < this,
+                other,
+                settings,
+                (device, identity),
+                nodes,
+            )?);
         }
         Some(needs(&neighbours))
     }
@@ -98,11 +104,21 @@ fn neighbour(
     comes_first: bool,
     other: &BigIpTunnel,
     settings: &Settings,
-    device: &DeviceSettings,
+    (device, identity): (&DeviceSettings, Option<&str>),
     nodes: &NodeState,
 ) -> Option<Option<Neighbour>> {
     let theirs = Settings::read(&other.spec).ok()?;
-    let same = |d: &&DeviceSettings| d.host == device.host && d.port == device.port;
+    let known = |name: &str| {
+        other
+            .status
+            .as_ref()
+            .and_then(|s| status::known_identity(s, name))
+    };
+    // One box may be listed by two addresses.
+    let same = |d: &&DeviceSettings| {
+        let same_address = d.host == device.host && d.port == device.port;
+        same_address || identity.is_some_and(|identity| known(&d.name) == Some(identity))
+    };
     let Some(shared) = theirs
         .devices
         .iter()
@@ -121,7 +137,8 @@ fn neighbour(
     Some(Some(Neighbour {
         desired,
         claimed: claimed(other, &shared.name),
-        comes_first,
+        // One that is paused gives nothing up, so the other one has to.
+        comes_first: comes_first || paused(other).is_some(),
     }))
 }
 
@@ -173,7 +190,12 @@ mod tests {
     fn needs_beside(index: &Index) -> Option<Needs> {
         let settings = Settings::read(&object("a", "t1", &[]).spec).unwrap();
         let device = settings.devices[0].clone();
-        index.needs(&key("a"), &settings, &device, &NodeState::empty())
+        index.needs(
+            &key("a"),
+            &settings,
+            (&device, Some("box")),
+            &NodeState::empty(),
+        )
     }
 
     fn index_with(other: Arc<BigIpTunnel>) -> Index {
@@ -195,6 +217,29 @@ mod tests {
     fn an_object_on_another_tunnel_needs_nothing_here() {
         let needs = needs_beside(&index_with(object("b", "t2", &[M1])));
         assert_eq!(needs, Some(Needs::default()));
+    }
+
+    #[test]
+    fn an_object_that_lists_the_same_box_by_another_address_counts() {
+        let mut other = Arc::unwrap_or_clone(object("b", "t1", &[M1]));
+        other.spec.devices[0].address = "bigip-a.example.com".into();
+        assert_eq!(
+            needs_beside(&index_with(Arc::new(other.clone()))),
+            Some(Needs::default())
+        );
+        let status = other.status.as_mut().unwrap();
+        status.devices =
+            serde_json::from_value(json!([{"name": "unit", "identity": "box"}])).unwrap();
+        let needs = needs_beside(&index_with(Arc::new(other))).unwrap();
+        assert!(needs.needed.contains(&M1.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_paused_object_keeps_its_claim_and_the_other_gives_its_own_up() {
+        let mut other = Arc::unwrap_or_clone(object("b", "t1", &[M1]));
+        other.spec.suspend = true;
+        let needs = needs_beside(&index_with(Arc::new(other))).unwrap();
+        assert!(needs.theirs.contains(&M1.parse().unwrap()));
     }
 
     #[test]

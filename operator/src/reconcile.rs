@@ -60,6 +60,10 @@ pub(crate) async fn reconcile(
         // What was read a minute ago is good enough to add to, not to call somebody's record ours.
         return Ok(PassEnd::Again(Depth::Verify));
     }
+    if depth != Depth::Removal && !plan.correct.is_empty() {
+        // A record that is there is overwritten only on a unit that was just asked who it is.
+        return Ok(PassEnd::Again(Depth::Removal));
+    }
     // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
     let verdict = judge(ctx, state, work, &inputs, &plan);
     let allowed = if depth == Depth::Removal {

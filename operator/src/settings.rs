@@ -9,10 +9,12 @@ use bigip_tunnel_core::node::AddressRule;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnelSpec, CaBundleRef, DeletionPolicy, Device, SavePolicy,
+    BigIpTunnel, BigIpTunnelSpec, CaBundleRef, DeletionPolicy, Device, SavePolicy,
 };
+use kube::ResourceExt;
 use kube::core::Selector;
 
 /// What an object asks for.
@@ -115,5 +117,17 @@ pub(crate) fn rejected(problem: &InvalidSpec) -> Failure {
         reason: reason::INVALID_SPEC,
         message: problem.to_string(),
         retryable: false,
+    }
+}
+
+/// Why no work is to be done on this object.
+pub(crate) fn paused(object: &BigIpTunnel) -> Option<&'static str> {
+    let annotation = object.annotations().get(ANNOTATION_PAUSED);
+    if object.spec.suspend {
+        Some(reason::SUSPENDED)
+    } else if annotation.is_some_and(|value| value == "true") {
+        Some(reason::PAUSED_BY_ANNOTATION)
+    } else {
+        None
     }
 }

@@ -193,10 +193,11 @@ impl DeviceTask {
     /// Plans the next pass.
     fn plan_next(&mut self, work: &Work, depth: Depth, ended: &Result<PassEnd, Stop>) {
         let now = self.ctx.shared.clock.now();
-        self.attempt = if ended.is_ok() {
-            0
-        } else {
-            self.attempt.saturating_add(1)
+        self.attempt = match ended {
+            // What follows at once tells whether the trouble is over.
+            Ok(PassEnd::Again(_)) => self.attempt,
+            Ok(_) => 0,
+            Err(_) => self.attempt.saturating_add(1),
         };
         let delay = next_delay(self.ended(ended), work.settings.interval, fastrand::f64());
         let schedule = &mut self.state.schedule;
@@ -260,7 +261,9 @@ impl DeviceTask {
                 Wake::Work => return Some(Depth::Quick),
                 Wake::Saved(result) => {
                     self.saved(result);
-                    return Some(Depth::Quick);
+                    if self.state.schedule.trouble.is_none() {
+                        return Some(Depth::Quick);
+                    }
                 }
                 Wake::Due if self.ctx.shared.clock.now() >= self.state.schedule.due() => {
                     return Some(Depth::Verify);

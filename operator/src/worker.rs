@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy};
-use bigip_tunnel_crds::{
-    ANNOTATION_ACCEPT_DEVICE, ANNOTATION_PAUSED, ANNOTATION_RECONCILE_REQUESTED_AT,
-};
+use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -27,7 +26,7 @@ use crate::device::{DeviceContext, Identities, Work};
 use crate::finalizer;
 use crate::ledger::{Ledger, LedgerError};
 use crate::nodes::NodeState;
-use crate::settings::{Settings, rejected};
+use crate::settings::{Settings, paused, rejected};
 use crate::shared::Shared;
 use crate::task::{News, keep_running};
 
@@ -70,6 +69,8 @@ pub(crate) struct Worker {
     has_written: bool,
     /// Whether the object may go without its records: its whole kind is going.
     is_released: bool,
+    /// Whether something that the API server refused keeps the work from going on.
+    blocked: bool,
     /// Calls to the API server in a row that failed.
     failures: u32,
 }
@@ -118,6 +119,7 @@ impl Worker {
             approval: Approval::default(),
             write_at: Some(Instant::now() + gather),
             is_released: false,
+            blocked: false,
             failures: 0,
             has_written: false,
         }
@@ -133,11 +135,10 @@ impl Worker {
                 Wake::Object | Wake::Nodes => self.refresh(&mut nodes).await,
                 Wake::News(news) => self.take(*news),
                 Wake::Due => {
-                    if self.failures > 0 {
-                        // Something that the API server refused kept the work from going on.
+                    self.write_at = None;
+                    if self.blocked {
                         self.refresh(&mut nodes).await;
                     }
-                    self.write_at = None;
                     self.has_written = true;
                     if self
                         .act()
@@ -181,6 +182,7 @@ impl Worker {
         let object = self.object.borrow_and_update().clone();
         let state = nodes.borrow_and_update().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
+        self.blocked = false;
         // A status that somebody else changed is written again; and where a removal waits, this may
         // be the answer.
         let rewrite = self.ledger.observe(&object).await && self.has_written;
@@ -205,21 +207,8 @@ impl Worker {
             }
         };
         self.rejected = None;
-        self.shared.nodes.ask_for(&settings);
-        let nodes = match state.views(&settings) {
-            Ok(views) => {
-                self.nodes_failure = None;
-                views
-            }
-            // What the devices have to work on stays what it was.
-            Err(failure) => {
-                self.nodes_failure = Some(failure);
-                if !deleting {
-                    self.write_soon(GATHER_NEW);
-                    return;
-                }
-                Arc::default()
-            }
+        let Some(nodes) = self.views(&settings, &state, deleting) else {
+            return;
         };
         if !deleting && !finalizer::is_set(&object) {
             // Its arrival is a change of the object, and brings us here again.
@@ -228,7 +217,7 @@ impl Worker {
                     name = object.name_any(),
                     "the finalizer was not set: {error}"
                 );
-                self.retry();
+                self.retry_blocked();
             }
             return;
         }
@@ -248,6 +237,32 @@ impl Worker {
             nodes,
         })
         .await;
+    }
+
+    /// The nodes as this object sees them, or `None` when they are not known; what the devices have
+    /// to work on then stays what it was. An object that is going needs none.
+    fn views(
+        &mut self,
+        settings: &Settings,
+        state: &NodeState,
+        deleting: bool,
+    ) -> Option<Arc<[NodeView]>> {
+        self.shared.nodes.ask_for(settings);
+        match state.views(settings) {
+            Ok(views) => {
+                self.nodes_failure = None;
+                Some(views)
+            }
+            Err(failure) => {
+                // Before the first list the nodes are unknown to every process; that is no news.
+                let is_news = failure.reason != reason::PROGRESSING || self.has_written;
+                self.nodes_failure = Some(failure);
+                if is_news && !deleting {
+                    self.write_soon(GATHER_NEW);
+                }
+                deleting.then(Arc::default)
+            }
+        }
     }
 
     /// Whether the deletion is meant for this object. When the resource definition is removed all
@@ -280,14 +295,14 @@ impl Worker {
                     ),
                     retryable: true,
                 });
-                self.retry();
+                self.retry_blocked();
                 false
             }
         }
     }
 
     async fn publish(&mut self, work: Work) {
-        let settings = work.settings.clone();
+        let (settings, deleting) = (work.settings.clone(), work.deleting);
         let retains = self.is_released || settings.deletion_policy == DeletionPolicy::Retain;
         if work.deleting && retains {
             self.stop_devices(|_| true);
@@ -319,10 +334,37 @@ impl Worker {
             None => self.work = Some(watch::channel(work).0),
         }
         self.stop_devices(|name| settings.device(name).is_none());
+        if !deleting {
+            self.forget_unlisted(&settings).await;
+        }
         let stored = self.ledger.status().await;
         for device in &settings.devices {
             if !self.devices.contains_key(&device.name) {
                 self.start_device(&device.name, &device.host, &stored);
+            }
+        }
+    }
+
+    /// A device that is no longer listed cannot be looked after. Its records stay, and what was
+    /// claimed there gives no right on whatever box may be listed under its name later.
+    async fn forget_unlisted(&mut self, settings: &Settings) {
+        let claims = self.ledger.claims().await;
+        for device in claims
+            .devices()
+            .filter(|name| settings.device(name).is_none())
+        {
+            let changes = claims.of(device).keys().map(|mac| (*mac, None)).collect();
+            match self.ledger.claim(device, &changes, None).await {
+                Ok(()) => tracing::warn!(
+                    name = self.object.borrow().name_any(),
+                    device,
+                    count = changes.len(),
+                    "records stay on a BIG-IP that is no longer listed"
+                ),
+                Err(error) => {
+                    tracing::warn!(name = self.object.borrow().name_any(), device, "{error}");
+                    self.retry_blocked();
+                }
             }
         }
     }
@@ -380,30 +422,25 @@ impl Worker {
         }
     }
 
-    /// Tries again what the API server refused, later each time.
+    /// Tries again what the API server refused, later each time, and nothing before that.
     fn retry(&mut self) {
         self.failures = self.failures.saturating_add(1);
         let retry = Ended::Retry {
             attempt: self.failures,
             retry_after: None,
         };
-        self.write_soon(next_delay(retry, Duration::ZERO, fastrand::f64()));
+        let delay = next_delay(retry, Duration::ZERO, fastrand::f64());
+        self.write_at = Some(Instant::now() + delay);
+    }
+
+    /// The same for something without which no work is given to the devices.
+    fn retry_blocked(&mut self) {
+        self.blocked = true;
+        self.retry();
     }
 
     fn write_soon(&mut self, delay: Duration) {
         let at = Instant::now() + delay;
         self.write_at = Some(self.write_at.map_or(at, |planned| planned.min(at)));
-    }
-}
-
-/// Why no work is to be done on this object.
-fn paused(object: &BigIpTunnel) -> Option<&'static str> {
-    let annotation = object.annotations().get(ANNOTATION_PAUSED);
-    if object.spec.suspend {
-        Some(reason::SUSPENDED)
-    } else if annotation.is_some_and(|value| value == "true") {
-        Some(reason::PAUSED_BY_ANNOTATION)
-    } else {
-        None
     }
 }

@@ -71,6 +71,7 @@ fn written(second: i64) -> Written<'static> {
         generation: 1,
         handled_request: None,
         handled_approval: None,
+        keep_held: false,
         now: at(second),
     }
 }

@@ -294,6 +294,7 @@ pub struct Nodes {
     pub removal_delay_seconds: i32,
 
     /// How large a share of the records may be removed within an hour, in percent; at least one may.
+    /// The hour begins with its first removal.
     /// When more are due, nothing is removed until a person approves it. 0: every removal needs that.
     #[serde(default = "default_max_removal_percent")]
     #[schemars(range(min = 0, max = 100))]

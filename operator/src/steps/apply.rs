@@ -10,7 +10,7 @@ use bigip_icontrol::{Added, Error, RecordName};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, claims_before};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, DeviceClaims};
 use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::guard::is_kept_by;
+use bigip_tunnel_core::guard::keeps;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::Plan;
@@ -211,7 +211,7 @@ impl Writer<'_> {
         let settings = &self.work.settings;
         let node = self.ctx.shared.nodes.get(name, settings).await;
         let node = node.map_err(Stop::Refused)?;
-        Ok(node.is_some_and(|node| is_kept_by(&node, address, absence, &settings.addresses)))
+        Ok(node.is_some_and(|node| keeps(&node, address, absence, &settings.addresses)))
     }
 
     fn name_of(&self, mac: MacAddress) -> RecordName {

@@ -57,7 +57,12 @@ pub(crate) async fn dereference(
     }
     let (nodes, all) = nodes(ctx, work, depth).await?;
     let key = (ctx.namespace.clone(), ctx.object.clone());
-    let needs = ctx.shared.index.needs(&key, &work.settings, device, &all);
+    let needs = ctx.shared.index.needs(
+        &key,
+        &work.settings,
+        (device, state.identity.as_deref()),
+        &all,
+    );
     let removals = ctx.ledger.removals().await;
     Ok(Inputs {
         session,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bigip_icontrol::Error;
 use bigip_tunnel_core::claims::ClaimState;
-use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::UnitFacts;
@@ -22,6 +22,12 @@ use crate::pass::{Depth, Stop};
 const FACTS_AGE_MAX: Duration = Duration::from_secs(300);
 /// How many of our records may be missing before the unit is asked whether it is ready at all.
 const MISSING_MAX: usize = 3;
+
+/// Stands for the local address where none is needed.
+const NO_ADDRESS: Endpoint = Endpoint {
+    address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+    route_domain: RouteDomain::ZERO,
+};
 
 /// What a plan is made from.
 pub(crate) struct Observed {
@@ -60,26 +66,27 @@ async fn read(
         // A node that came is not made to wait for facts; the next verification reads them.
         Some(known) if depth == Depth::Quick => known,
         Some(known) if depth == Depth::Verify && known.1 + FACTS_AGE_MAX > now => known,
-        _ => (read_facts(ctx, work, inputs).await?, now),
+        _ => (read_unit(ctx, state, work, inputs).await?, now),
     };
-    state.report.reach = Reach::Answered;
-    check_box(ctx, state, work, inputs, &facts).await?;
-    state.report.facts = Some(facts.clone());
-    check_unit(ctx, work, &facts)?;
 
     if depth != Depth::Quick || state.listing.is_none() {
         let mut listing = read_records(ctx, work, inputs).await?;
         if read_at != now && missing(inputs, &listing.records) > MISSING_MAX {
             // A unit that is starting shows empty lists. Only one that says it is ready is believed.
-            facts = read_facts(ctx, work, inputs).await?;
+            facts = read_unit(ctx, state, work, inputs).await?;
             read_at = now;
             listing = read_records(ctx, work, inputs).await?;
         }
         state.listing = Some(listing);
         state.report.last_read_time = Some(ctx.shared.clock.time());
+        state.report.reach = Reach::Answered;
     }
-    let local_address = local_address(&facts)?;
-    state.report.facts = Some(facts.clone());
+    // To remove what is claimed no endpoint has to be made.
+    let local_address = if work.deleting {
+        NO_ADDRESS
+    } else {
+        local_address(&facts)?
+    };
     state.facts = Some((facts, read_at));
     let records = state
         .listing
@@ -92,11 +99,23 @@ async fn read(
     })
 }
 
-async fn read_facts(ctx: &DeviceContext, work: &Work, inputs: &Inputs) -> Result<UnitFacts, Stop> {
+/// Reads the unit's facts, and checks that it is the box that it was and one that may be written.
+async fn read_unit(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+) -> Result<UnitFacts, Stop> {
     let request = inputs.session.client.facts(&work.settings.tunnel);
-    ctx.unless_stopping(request)
+    let facts = ctx
+        .unless_stopping(request)
         .await?
-        .map_err(|error| stop_for(&error))
+        .map_err(|error| stop_for(&error))?;
+    state.report.reach = Reach::Answered;
+    check_box(ctx, state, work, inputs, &facts).await?;
+    state.report.facts = Some(facts.clone());
+    check_unit(ctx, work, &facts)?;
+    Ok(facts)
 }
 
 async fn read_records(

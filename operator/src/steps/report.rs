@@ -9,7 +9,7 @@ use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 
 use crate::device::{DeviceContext, DeviceState, Work};
-use crate::pass::{PassEnd, Stop};
+use crate::pass::{Depth, PassEnd, Stop};
 
 /// Compares what is known of the device now with what was wanted. Returns the claims that are left.
 pub(crate) async fn pass_over(
@@ -72,7 +72,6 @@ fn lose_all_records(state: &mut DeviceState) {
 /// Notes how the pass ended.
 pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
     match ended {
-        Ok(_) => state.report.failure = None,
         Err(Stop::Refused(failure)) => {
             if failure.reason == reason::TUNNEL_NOT_FOUND {
                 lose_all_records(state);
@@ -83,6 +82,10 @@ pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
             state.report.reach = Reach::Failed(failure.clone());
             state.report.failure = None;
         }
-        Err(Stop::Anew | Stop::Stopping) => {}
+        Ok(PassEnd::Settled | PassEnd::Clean | PassEnd::Again(Depth::Quick | Depth::Verify)) => {
+            state.report.failure = None;
+        }
+        // Whether a failure is over shows in the pass that follows at once.
+        Ok(PassEnd::Again(Depth::Removal)) | Err(Stop::Anew | Stop::Stopping) => {}
     }
 }

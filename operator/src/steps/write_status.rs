@@ -19,6 +19,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) devices: &'a [DeviceReport],
     /// Removals that wait for a person.
     pub(crate) held: Option<&'a HeldRemoval>,
+    /// Whether a removal that was held before is shown on: whether it still is cannot be told now.
+    pub(crate) keep_held: bool,
     /// The approval that was acted on.
     pub(crate) handled_approval: Option<&'a str>,
     /// Whether the object is being deleted.
@@ -47,6 +49,7 @@ pub(crate) async fn write_status(
         generation: summary.generation,
         handled_request: summary.handled_request,
         handled_approval: summary.handled_approval,
+        keep_held: summary.keep_held,
         now: shared.clock.time(),
     };
     if ledger
@@ -70,6 +73,7 @@ pub(crate) async fn write_paused(
         generation,
         handled_request,
         handled_approval: None,
+        keep_held: true,
         now: shared.clock.time(),
     };
     if ledger

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bigip_tunnel_core::desired::{Desired, desired};
-use bigip_tunnel_core::outcome::DeviceReport;
+use bigip_tunnel_core::outcome::{DeviceReport, Reach};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, Device};
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::ResourceExt;
@@ -29,7 +29,7 @@ impl Worker {
             return Ok(());
         }
         let result = self.write(&object, deleting).await;
-        if result.is_ok() {
+        if result.is_ok() && !self.blocked {
             self.failures = 0;
         }
         if let Err(error) = &result {
@@ -98,7 +98,7 @@ impl Worker {
             _ => Desired::default(),
         };
         let reports = self.reports(object);
-        self.ask_and_hear(object, &reports).await;
+        let settling = self.ask_and_hear(object, &reports, &desired).await;
         let handled = work.as_ref().and_then(|work| {
             let all = self.devices.values();
             let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
@@ -115,6 +115,7 @@ impl Worker {
             desired: &desired,
             devices: &reports,
             held: self.approval.held(),
+            keep_held: settling,
             handled_approval: self.approval.handled(),
             deleting,
             generation: generation
@@ -125,17 +126,34 @@ impl Worker {
         write_status(&self.shared, &self.ledger, &summary).await
     }
 
-    /// Brings the held removal up to date, and acts on a person's answer to it.
-    async fn ask_and_hear(&mut self, object: &BigIpTunnel, reports: &[DeviceReport]) {
+    /// Brings the held removal up to date, and acts on a person's answer to it. Returns whether the
+    /// question has to stay as it stands, because what is due cannot be told now: a device has not
+    /// reported yet, or a delay begins anew.
+    async fn ask_and_hear(
+        &mut self,
+        object: &BigIpTunnel,
+        reports: &[DeviceReport],
+        desired: &Desired,
+    ) -> bool {
+        let waits = |report: &DeviceReport| report.leaving.iter().any(|l| l.removable_at.is_some());
+        if reports
+            .iter()
+            .any(|report| report.reach == Reach::Pending || waits(report))
+        {
+            return true;
+        }
         let stored = self.ledger.status().await;
         let over_budget = reports
             .iter()
             .flat_map(|r| r.over_budget.iter().copied())
             .collect();
         let stale = reports.iter().filter_map(|report| report.plan.as_ref());
-        let stale = stale.flat_map(|plan| plan.remove.keys().copied()).collect();
+        let stale = stale.flat_map(|plan| plan.remove.keys().copied());
+        let unwanted = stale
+            .filter(|mac| !desired.nodes.contains_key(mac))
+            .collect();
         self.approval
-            .update(over_budget, &stale, &stored, self.shared.clock.time());
+            .update(over_budget, &unwanted, &stored, self.shared.clock.time());
         let answer = object
             .annotations()
             .get(ANNOTATION_APPROVE_REMOVAL)
@@ -153,6 +171,7 @@ impl Worker {
                 });
             });
         }
+        false
     }
 
     /// What the devices reported about this generation. One that has not, and any while the object
