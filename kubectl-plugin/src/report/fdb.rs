@@ -103,6 +103,8 @@ pub(crate) enum State {
     Own,
     /// The node left; its record goes after the delay.
     Leaving,
+    /// Its record is gone from the running configuration, which is not saved yet.
+    Removed,
     /// A leftover, or another cluster's. Never touched.
     Unclaimed,
     /// Somebody else's. Never touched.
@@ -124,6 +126,7 @@ impl State {
             Self::Skipped => "skipped",
             Self::Own => "own",
             Self::Leaving => "leaving",
+            Self::Removed => "removed",
             Self::Unclaimed => "unclaimed",
             Self::Foreign => "foreign",
             Self::Absent => "-",
@@ -132,7 +135,7 @@ impl State {
 
     /// Whether a node with this cell is not served as it should be.
     const fn is_finding(self) -> bool {
-        !matches!(self, Self::Ok | Self::Own | Self::Leaving)
+        !matches!(self, Self::Ok | Self::Own | Self::Leaving | Self::Removed)
     }
 
     /// Whether the cell has nothing to do with any node.
@@ -205,6 +208,12 @@ struct DeviceView<'a> {
 }
 
 impl<'a> DeviceView<'a> {
+    /// Whether the BIG-IP holds no record of ours that nobody wants.
+    fn holds_nothing_stale(&self) -> bool {
+        let records = self.status.and_then(|status| status.records.as_ref());
+        records.is_some_and(|records| records.stale == 0)
+    }
+
     fn new(name: &'a str, status: &'a BigIpTunnelStatus, claims: &'a Claims) -> Self {
         let status = status.devices.iter().find(|device| device.name == name);
         let problems: BTreeMap<_, _> = status
@@ -341,6 +350,9 @@ fn leaving_rows(
                 .zip(device.local)
                 .map(|(address, local)| Endpoint::v4(address, local.route_domain));
             match device.claims.get(&mac) {
+                Some(ClaimState::Leaving) if device.holds_nothing_stale() => {
+                    device.cell(State::Removed, endpoint)
+                }
                 Some(_) => device.cell(State::Leaving, endpoint),
                 None => device.cell(State::Absent, None),
             }

@@ -149,9 +149,9 @@ fn a_node_that_left_is_shown_until_its_record_is_gone() {
     worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok
     worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok
     worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok
-    worker-09   10.169.72.17    0a:0a:0a:a9:48:11   leaving   leaving
+    worker-09   10.169.72.17    0a:0a:0a:a9:48:11   removed   leaving
     <none>      10.169.72.18    0a:0a:0a:a9:48:12   -         leaving
-    3 nodes; records: 6 ok, 3 leaving
+    3 nodes; records: 6 ok, 2 leaving, 1 removed
     worker-09: left, its record goes in 22s
     tmsh list net fdb tunnel /Common/flannel_vxlan
     ");
