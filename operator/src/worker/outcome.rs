@@ -1,9 +1,11 @@
 //! What an object's worker makes of the reports: the status, the answer to a held removal, the end of
 //! an object that is going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{DeviceReport, Reach};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, Device};
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
@@ -98,7 +100,7 @@ impl Worker {
             _ => Desired::default(),
         };
         let reports = self.reports(object);
-        let settling = self.ask_and_hear(object, &reports, &desired).await;
+        let unclear = self.ask_and_hear(object, &reports, &desired).await;
         let handled = work.as_ref().and_then(|work| {
             let all = self.devices.values();
             let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
@@ -115,7 +117,7 @@ impl Worker {
             desired: &desired,
             devices: &reports,
             held: self.approval.held(),
-            keep_held: settling,
+            keep_held: unclear,
             handled_approval: self.approval.handled(),
             deleting,
             generation: generation
@@ -135,25 +137,23 @@ impl Worker {
         reports: &[DeviceReport],
         desired: &Desired,
     ) -> bool {
-        let waits = |report: &DeviceReport| report.leaving.iter().any(|l| l.removable_at.is_some());
-        if reports
-            .iter()
-            .any(|report| report.reach == Reach::Pending || waits(report))
-        {
-            return true;
-        }
         let stored = self.ledger.status().await;
-        let over_budget = reports
+        let over_budget: BTreeSet<MacAddress> = reports
             .iter()
             .flat_map(|r| r.over_budget.iter().copied())
             .collect();
-        let stale = reports.iter().filter_map(|report| report.plan.as_ref());
-        let stale = stale.flat_map(|plan| plan.remove.keys().copied());
-        let unwanted = stale
-            .filter(|mac| !desired.nodes.contains_key(mac))
-            .collect();
-        self.approval
-            .update(over_budget, &unwanted, &stored, self.shared.clock.time());
+        let waits = |report: &DeviceReport| report.leaving.iter().any(|l| l.removable_at.is_some());
+        let unclear = reports.iter().any(|report| report.reach == Reach::Pending)
+            || (over_budget.is_empty() && reports.iter().any(waits));
+        if !unclear {
+            let stale = reports.iter().filter_map(|report| report.plan.as_ref());
+            let stale = stale.flat_map(|plan| plan.remove.keys().copied());
+            let unwanted = stale
+                .filter(|mac| !desired.nodes.contains_key(mac))
+                .collect();
+            let now = self.shared.clock.time();
+            self.approval.update(over_budget, &unwanted, &stored, now);
+        }
         let answer = object
             .annotations()
             .get(ANNOTATION_APPROVE_REMOVAL)
@@ -171,7 +171,7 @@ impl Worker {
                 });
             });
         }
-        false
+        unclear
     }
 
     /// What the devices reported about this generation. One that has not, and any while the object
