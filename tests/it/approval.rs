@@ -65,12 +65,33 @@ async fn a_held_removal_goes_when_exactly_it_is_approved() {
 #[tokio::test]
 async fn a_held_removal_stays_held_over_a_restart_under_the_same_digest() {
     let (mut world, digest) = two_of_three_nodes_leave("approval-restart").await;
+    // The delay begins anew with the process; the question stays the same meanwhile and after.
+    world
+        .patch_spec(json!({"nodes": {"removalDelaySeconds": 3}}))
+        .await;
     world.kill_operator().await;
     world.start_operator().await;
-    world.settle().await;
-    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    world.reconcile().await;
     let held = world.status().await.held_removal.unwrap();
     assert_eq!(held.digest, digest);
+    let held = world
+        .until_reason("MassRemovalBlocked")
+        .await
+        .held_removal
+        .unwrap();
+    assert_eq!(held.digest, digest);
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_held_removal_can_be_approved_in_the_same_edit_that_changes_the_spec() {
+    let (world, digest) = two_of_three_nodes_leave("approval-edit").await;
+    let edit = json!({
+        "metadata": {"annotations": {ANNOTATION_APPROVE_REMOVAL: digest}},
+        "spec": {"saveConfig": {"delaySeconds": 60}},
+    });
+    world.patch(edit).await;
+    world.until_records(&[RECORD_1]).await;
 }
 
 #[tokio::test]

@@ -208,7 +208,8 @@ impl World {
         devices
     }
 
-    async fn patch(&self, patch: Value) {
+    /// Merges anything into the object.
+    pub(crate) async fn patch(&self, patch: Value) {
         self.objects()
             .patch(NAME, &PatchParams::default(), &Patch::Merge(patch))
             .await
