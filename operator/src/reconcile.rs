@@ -5,8 +5,10 @@
 
 use bigip_tunnel_core::batch::Batch;
 use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::guard::{Hold, Verdict};
+use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::plan;
-use bigip_tunnel_core::vocabulary::reason::TUNNEL_NOT_FOUND;
+use bigip_tunnel_core::vocabulary::reason::{CLEANUP_FAILED, TUNNEL_NOT_FOUND};
 
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
@@ -78,6 +80,9 @@ pub(crate) async fn reconcile(
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
     applied?;
+    if work.deleting && batch.is_empty() && !left.is_empty() {
+        keeps_object(&verdict)?;
+    }
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
     let cleans_up = work.deleting && !batch.is_empty();
     Ok(if batch.more {
@@ -89,4 +94,24 @@ pub(crate) async fn reconcile(
     } else {
         PassEnd::Settled
     })
+}
+
+/// Says what keeps an object that is being deleted, when it is another one.
+fn keeps_object(verdict: &Verdict) -> Result<(), Stop> {
+    let message = match verdict.held.values().next() {
+        Some(Hold::NeededElsewhere) => {
+            "another object claims records of this one as well; they are left to it as soon as it \
+             has taken them over"
+        }
+        Some(Hold::OthersUnknown) => {
+            "it is not known what other objects need: one of them cannot be read, or not all of \
+             them have been seen yet"
+        }
+        _ => return Ok(()),
+    };
+    Err(Stop::Refused(Failure {
+        reason: CLEANUP_FAILED,
+        message: message.to_owned(),
+        retryable: true,
+    }))
 }

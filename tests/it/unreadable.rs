@@ -197,3 +197,26 @@ async fn a_deleted_object_that_does_not_parse_says_what_keeps_it() {
     world.until_gone(NAME).await;
     world.assert_records(&[]);
 }
+
+#[tokio::test]
+async fn an_object_whose_neighbours_cannot_be_read_says_why_it_stays() {
+    let world = world("unreadable-neighbour").await.into_sync().await;
+    world.create_named(OTHER, bad(world.spec())).await;
+    until_invalid(&world, OTHER, "spec.drift.intervalSeconds").await;
+    world.delete(NAME).await;
+    let status = world.until_reason("CleanupFailed").await;
+    let ready = crate::world::condition(&status.conditions, "Ready");
+    assert!(
+        ready.message.contains("one of them cannot be read"),
+        "{}",
+        ready.message
+    );
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+
+    objects::tunnels(&world.client, &world.name)
+        .delete(OTHER, &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    world.until_gone(NAME).await;
+    world.assert_records(&[]);
+}
