@@ -4,7 +4,7 @@
 //! is written *before* the device is touched; without a claim nothing is written or removed. Knows
 //! nothing of how the list is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::mac::MacAddress;
 
@@ -139,11 +139,6 @@ impl Claims {
         }
         claims.0.retain(|_, of_device| !of_device.is_empty());
         claims
-    }
-
-    /// All MAC addresses claimed on any device.
-    pub fn macs(&self) -> BTreeSet<MacAddress> {
-        self.0.values().flat_map(BTreeMap::keys).copied().collect()
     }
 }
 

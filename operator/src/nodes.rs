@@ -5,7 +5,6 @@
 mod cilium;
 mod store;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,10 +13,9 @@ use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
 use bigip_tunnel_crds::convert;
-use k8s_openapi::ClusterResourceScope;
-use k8s_openapi::api::core::v1::NodeAddress;
+use k8s_openapi::api::core::v1::{Node, NodeAddress};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
+use kube::{Client, Resource};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -187,7 +185,8 @@ impl Nodes {
 }
 
 /// A Node, of which only what [`NodeEntry`] keeps is read.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Resource)]
+#[resource(inherit = Node)]
 struct SlimNode {
     metadata: ObjectMeta,
     #[serde(default)]
@@ -246,35 +245,6 @@ impl Kept for SlimNode {
 
     fn part_mut(state: &mut NodeState) -> &mut Known<NodeEntry> {
         &mut state.nodes
-    }
-}
-
-impl kube::Resource for SlimNode {
-    type DynamicType = ();
-    type Scope = ClusterResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Node".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "nodes".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }
 

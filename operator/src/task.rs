@@ -23,6 +23,7 @@ use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
+use crate::steps::observe::failure_of;
 use crate::steps::report::conclude;
 
 /// How often a clean-up that is held up looks again.
@@ -324,11 +325,7 @@ impl DeviceTask {
             shared
                 .metrics
                 .record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
-            result.map_err(|error| Failure {
-                reason: error.reason(),
-                message: error.to_string(),
-                retryable: error.is_retryable(),
-            })
+            result.map_err(|error| failure_of(&error))
         };
         self.saving = Some((tokio::spawn(save), now));
     }

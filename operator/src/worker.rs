@@ -302,7 +302,7 @@ impl Worker {
     }
 
     async fn publish(&mut self, work: Work) {
-        let (settings, deleting) = (work.settings.clone(), work.deleting);
+        let settings = work.settings.clone();
         let retains = self.is_released || settings.deletion_policy == DeletionPolicy::Retain;
         if work.deleting && retains {
             self.stop_devices(|_| true);
@@ -334,9 +334,7 @@ impl Worker {
             None => self.work = Some(watch::channel(work).0),
         }
         self.stop_devices(|name| settings.device(name).is_none());
-        if !deleting {
-            self.forget_unlisted(&settings).await;
-        }
+        self.forget_unlisted(&settings).await;
         let stored = self.ledger.status().await;
         for device in &settings.devices {
             if !self.devices.contains_key(&device.name) {

@@ -218,13 +218,18 @@ fn refused(reason: &'static str, message: String) -> Stop {
     })
 }
 
-/// Where the fault lies: with reaching the device, or with what was asked of it.
-pub(crate) fn stop_for(error: &Error) -> Stop {
-    let failure = Failure {
+/// A device's error in the words that users see.
+pub(crate) fn failure_of(error: &Error) -> Failure {
+    Failure {
         reason: error.reason(),
         message: error.to_string(),
         retryable: error.is_retryable(),
-    };
+    }
+}
+
+/// Where the fault lies: with reaching the device, or with what was asked of it.
+pub(crate) fn stop_for(error: &Error) -> Stop {
+    let failure = failure_of(error);
     match error.reason() {
         reason::TUNNEL_NOT_FOUND | reason::REQUEST_REFUSED | reason::AUTHORIZATION_FAILED => {
             Stop::Refused(failure)

@@ -41,7 +41,7 @@ impl Worker {
         result
     }
 
-    /// Devices that are no longer listed cannot be reached any more: their records stay.
+    /// An object that nobody works on takes nothing along.
     async fn say_what_stays(&self, object: &BigIpTunnel) {
         let claims = self.ledger.claims().await;
         if self.paused.is_some() && !claims.is_empty() {
@@ -51,37 +51,25 @@ impl Worker {
                 "deleted while paused: its records stay on the BIG-IPs"
             );
         }
-        let listed = |name: &str| object.spec.devices.iter().any(|device| device.name == name);
-        for device in claims.devices().filter(|name| !listed(name)) {
-            tracing::warn!(
-                name = object.name_any(),
-                device,
-                count = claims.of(device).len(),
-                "records stay on a BIG-IP that is no longer listed"
-            );
-        }
     }
 
     /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
     async fn is_clean(&self) -> bool {
+        let policy = self.object.borrow().spec.deletion_policy;
+        let retains = self.is_released || policy == DeletionPolicy::Retain;
+        if retains || self.paused.is_some() {
+            return true;
+        }
         let settings = self
             .work
             .as_ref()
             .map(|work| work.borrow().settings.clone());
-        let object = self.object.borrow().clone();
-        if self.is_released
-            || self.paused.is_some()
-            || object.spec.deletion_policy == DeletionPolicy::Retain
-        {
-            return true;
-        }
-        let claims = self.ledger.claims().await;
         match settings {
             Some(settings) => settings.devices.iter().all(|device| {
                 let last = self.devices.get(&device.name).and_then(|d| d.last.as_ref());
                 last.is_some_and(|news| news.clean)
             }),
-            None => claims.is_empty(),
+            None => self.ledger.claims().await.is_empty(),
         }
     }
 
