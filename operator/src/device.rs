@@ -4,7 +4,7 @@
 //! the records on the device.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::Listing;
@@ -19,6 +19,7 @@ use bigip_tunnel_core::schedule::Schedule;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
 use bigip_tunnel_crds::status;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -103,6 +104,8 @@ pub(crate) struct DeviceState {
     pub(crate) refused: BTreeSet<MacAddress>,
     /// Which box the claims were made on.
     pub(crate) identity: Option<String>,
+    /// The device listed before this one that was known as the same box when the last pass began.
+    pub(crate) twin: Option<String>,
     /// Changes that are not in the stored configuration.
     pub(crate) unsaved: Option<Unsaved>,
     /// What the status is made from.
@@ -162,6 +165,7 @@ impl DeviceState {
             schedule: Schedule::default(),
             refused: BTreeSet::new(),
             identity,
+            twin: None,
             unsaved,
             report,
         }
@@ -196,31 +200,34 @@ impl DeviceState {
 
 /// The boxes behind an object's devices, to find one that is listed twice.
 #[derive(Debug, Default)]
-pub(crate) struct Identities(Mutex<BTreeMap<String, UnitIdentity>>);
+pub(crate) struct Identities(watch::Sender<BTreeMap<String, UnitIdentity>>);
 
 impl Identities {
+    /// Notes which box a device is.
+    pub(crate) fn note(&self, device: &str, identity: &UnitIdentity) {
+        self.0.send_if_modified(|known| {
+            known.insert(device.to_owned(), identity.clone()).as_ref() != Some(identity)
+        });
+    }
+
     /// Forgets which box a device was: its address has changed.
     pub(crate) fn forget(&self, device: &str) {
         self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(device);
+            .send_if_modified(|known| known.remove(device).is_some());
     }
 
-    /// Notes which box a device is. Returns the device listed before it that is the same box.
-    pub(crate) fn note(
-        &self,
-        device: &str,
-        identity: &UnitIdentity,
-        devices: &[DeviceSettings],
-    ) -> Option<String> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(device.to_owned(), identity.clone());
-        let before = devices.iter().take_while(|other| other.name != device);
-        before
-            .map(|d| &d.name)
-            .find(|name| known.get(*name) == Some(identity))
-            .cloned()
+    /// The device listed before this one that is the same box.
+    pub(crate) fn twin(&self, device: &str, devices: &[DeviceSettings]) -> Option<String> {
+        let known = self.0.borrow();
+        let identity = known.get(device)?;
+        let mut before = devices.iter().take_while(|other| other.name != device);
+        let twin = before.find(|other| known.get(&other.name) == Some(identity));
+        twin.map(|twin| twin.name.clone())
+    }
+
+    /// Tells when a device turns out to be another box, or one that is known already.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<BTreeMap<String, UnitIdentity>> {
+        self.0.subscribe()
     }
 }
 
@@ -247,8 +254,12 @@ mod tests {
         };
         let devices = [device("a"), device("b")];
         let identities = Identities::default();
-        assert_eq!(identities.note("b", &identity, &devices), None);
-        assert_eq!(identities.note("a", &identity, &devices), None);
-        assert_eq!(identities.note("b", &identity, &devices), Some("a".into()));
+        identities.note("b", &identity);
+        assert_eq!(identities.twin("b", &devices), None);
+        identities.note("a", &identity);
+        assert_eq!(identities.twin("a", &devices), None);
+        assert_eq!(identities.twin("b", &devices), Some("a".into()));
+        identities.forget("a");
+        assert_eq!(identities.twin("b", &devices), None);
     }
 }

@@ -3,13 +3,16 @@
 //! A session (token, connections, TLS) belongs to one address, Secret version and CA bundle: no
 //! object ever uses another object's login. A login budget belongs to one user of one address,
 //! whatever Secrets name it, so that no number of objects locks the account. A writer queue belongs
-//! to one box: one write at a time, in order of arrival. Knows nothing of records.
+//! to one box, by whatever address it is reached: one write at a time, in order of arrival. Knows
+//! nothing of records.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
 use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::unit::UnitIdentity;
+use tokio::sync::OwnedMutexGuard;
 
 /// What makes two logins the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,21 +34,27 @@ pub(crate) struct SessionKey {
 pub(crate) struct Session {
     /// The client. One token at a time.
     pub(crate) client: Client,
+    queue: Mutex<Arc<WriterQueue>>,
+}
+
+impl Session {
     /// The queue that every write goes through.
-    pub(crate) queue: Arc<WriterQueue>,
+    pub(crate) fn queue(&self) -> Arc<WriterQueue> {
+        lock(&self.queue).clone()
+    }
 }
 
 /// The queue of one box.
 #[derive(Debug, Default)]
 pub(crate) struct WriterQueue {
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     last_save_try: Mutex<Option<Moment>>,
 }
 
 impl WriterQueue {
     /// Waits for this caller's turn to write. Dropping the guard ends the turn.
-    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.turn.lock().await
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        self.turn.clone().lock_owned().await
     }
 
     /// When the box was last told to save its configuration.
@@ -59,6 +68,15 @@ impl WriterQueue {
     }
 }
 
+/// Whose queue it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum QueueKey {
+    /// A box that has not said yet which one it is: host, in lower case, and port.
+    Address(String, u16),
+    /// A box that has.
+    Box(UnitIdentity),
+}
+
 /// Host, in lower case, port and user name.
 type User = (String, u16, String);
 
@@ -67,7 +85,7 @@ type User = (String, u16, String);
 pub(crate) struct DevicePool {
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     budgets: Mutex<HashMap<User, LoginBudget>>,
-    queues: Mutex<HashMap<(String, u16), Arc<WriterQueue>>>,
+    queues: Mutex<HashMap<QueueKey, Arc<WriterQueue>>>,
 }
 
 impl DevicePool {
@@ -84,8 +102,11 @@ impl DevicePool {
         let user = config.credentials.username.clone();
         let budget = self.budget((key.host.clone(), key.port, user));
         let client = Client::with_budget(config, budget)?;
-        let queue = self.queue((key.host.clone(), key.port));
-        let session = Arc::new(Session { client, queue });
+        let queue = self.queue(QueueKey::Address(key.host.clone(), key.port));
+        let session = Arc::new(Session {
+            client,
+            queue: Mutex::new(queue),
+        });
         sessions.insert(key.clone(), session.clone());
         Ok(session)
     }
@@ -94,8 +115,15 @@ impl DevicePool {
         lock(&self.budgets).entry(user).or_default().clone()
     }
 
-    fn queue(&self, address: (String, u16)) -> Arc<WriterQueue> {
-        lock(&self.queues).entry(address).or_default().clone()
+    fn queue(&self, key: QueueKey) -> Arc<WriterQueue> {
+        lock(&self.queues).entry(key).or_default().clone()
+    }
+
+    /// Puts a session into the queue of the box that it turned out to lead to: two addresses of one
+    /// box have one queue. Called before anything is written.
+    pub(crate) fn join_box(&self, session: &Session, identity: &UnitIdentity) {
+        let queue = self.queue(QueueKey::Box(identity.clone()));
+        *lock(&session.queue) = queue;
     }
 
     /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. A
@@ -149,7 +177,11 @@ y8izs/eq7/JmCw==
 ";
 
     fn session(pool: &DevicePool, secret: &str, username: &str) -> Arc<Session> {
-        let host = "192.0.2.11".to_owned();
+        session_at(pool, "192.0.2.11", secret, username)
+    }
+
+    fn session_at(pool: &DevicePool, host: &str, secret: &str, username: &str) -> Arc<Session> {
+        let host = host.to_owned();
         let key = SessionKey {
             host: host.clone(),
             port: 443,
@@ -193,5 +225,20 @@ y8izs/eq7/JmCw==
         drop(second);
         pool.drop_unused().await;
         assert!(users(&pool).is_empty());
+    }
+
+    #[tokio::test]
+    async fn two_addresses_of_one_box_have_one_queue() {
+        let pool = DevicePool::default();
+        let one = session_at(&pool, "192.0.2.11", "login", "admin");
+        let two = session_at(&pool, "bigip-a.example.com", "login", "admin");
+        assert!(!Arc::ptr_eq(&one.queue(), &two.queue()));
+        let identity = UnitIdentity {
+            device_name: "bigip01".into(),
+            base_mac: "00:0c:29:35:0d:bd".into(),
+        };
+        pool.join_box(&one, &identity);
+        pool.join_box(&two, &identity);
+        assert!(Arc::ptr_eq(&one.queue(), &two.queue()));
     }
 }

@@ -50,6 +50,7 @@ enum Wake {
     Work,
     Due,
     Saved(Result<(), Failure>),
+    Boxes,
     Stop,
 }
 
@@ -165,6 +166,7 @@ impl DeviceTask {
     /// Makes a pass and reports it. Returns the depth of the next one if it follows at once.
     async fn pass(&mut self, work: &Work, depth: Depth) -> Option<Depth> {
         let now = self.ctx.shared.clock.now();
+        self.state.twin = self.twin(work);
         if self.state.awaits_late_write(now) {
             // What was read before it may take effect proves nothing.
             self.state.listing = None;
@@ -240,6 +242,9 @@ impl DeviceTask {
 
     /// Waits for the next pass. Returns its depth, or `None` when the task ends.
     async fn wait(&mut self, work: &Work) -> Option<Depth> {
+        let mut boxes = self.ctx.identities.subscribe();
+        // What was noted while the last pass was made counts as well.
+        boxes.mark_changed();
         loop {
             self.begin_save_if_due(work);
             let due = self.due(work);
@@ -251,6 +256,7 @@ impl DeviceTask {
                     Err(_) => Wake::Stop,
                 },
                 saved = join(&mut self.saving) => Wake::Saved(saved),
+                Ok(()) = boxes.changed() => Wake::Boxes,
                 () = tokio::time::sleep(sleep) => Wake::Due,
             };
             match wake {
@@ -266,12 +272,20 @@ impl DeviceTask {
                         return Some(Depth::Quick);
                     }
                 }
+                Wake::Boxes if self.twin(work) != self.state.twin => return Some(Depth::Verify),
+                Wake::Boxes => {}
                 Wake::Due if self.ctx.shared.clock.now() >= self.state.schedule.due() => {
                     return Some(Depth::Verify);
                 }
                 Wake::Due => {}
             }
         }
+    }
+
+    /// The device listed before this one that is the same box.
+    fn twin(&self, work: &Work) -> Option<String> {
+        let devices = &work.settings.devices;
+        self.ctx.identities.twin(&self.ctx.device, devices)
     }
 
     /// Whether the object was changed or a person asked, not only its nodes.
@@ -307,7 +321,7 @@ impl DeviceTask {
         Some(
             self.state
                 .unsaved?
-                .due(delay, known.session.queue.last_save_try()),
+                .due(delay, known.session.queue().last_save_try()),
         )
     }
 
@@ -318,7 +332,7 @@ impl DeviceTask {
         let Some(known) = self.state.session.as_ref().filter(|_| due) else {
             return;
         };
-        known.session.queue.note_save_try(now);
+        known.session.queue().note_save_try(now);
         let (session, shared) = (known.session.clone(), self.ctx.shared.clone());
         let save = async move {
             let result = session.client.save().await;

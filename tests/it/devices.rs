@@ -311,15 +311,8 @@ async fn second_address_of(unit: &Simulator) -> u16 {
     port
 }
 
-#[tokio::test]
-async fn one_box_listed_twice_is_written_once_and_named() {
-    let mut world = World::new("dev-twin").await;
-    world.create_nodes().await;
-    world.start_operator().await;
-    let port = second_address_of(world.devices.active()).await;
-    let mut spec = world.spec();
-    spec["devices"] = world.devices_with_standby(&json!({"port": port}));
-    world.create(spec).await;
+/// Checks that the standby's entry is refused as the same box as the active unit's.
+async fn assert_twin_is_named(world: &World) {
     let status = world.until_reason("DuplicateUnit").await;
     let twin = device(&status, "bigip-b");
     let programmed = condition(&twin.conditions, "Programmed");
@@ -329,10 +322,39 @@ async fn one_box_listed_twice_is_written_once_and_named() {
         "{}",
         programmed.message
     );
-    world
-        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
-        .await;
+    let all = [RECORD_1, RECORD_2, RECORD_3];
+    world.until_unit(world.devices.active(), &all).await;
     assert_eq!(world.devices.active().mutations(), 3);
+}
+
+#[tokio::test]
+async fn a_box_that_is_listed_once_more_is_written_once_and_named() {
+    let mut world = World::new("dev-twin").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let port = second_address_of(world.devices.active()).await;
+    let twice = world.devices_with_standby(&json!({"port": port}));
+    let mut spec = world.spec();
+    spec["devices"] = json!([twice[0]]);
+    world.create(spec).await;
+    world.until_ready().await;
+    world.patch_spec(json!({"devices": twice})).await;
+    assert_twin_is_named(&world).await;
+}
+
+#[tokio::test]
+async fn an_entry_whose_box_is_listed_before_it_now_gives_way_at_once() {
+    let mut world = World::new("dev-twin-first").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let port = second_address_of(world.devices.active()).await;
+    let twice = world.devices_with_standby(&json!({"port": port}));
+    let mut spec = world.spec();
+    spec["devices"] = json!([twice[1]]);
+    world.create(spec).await;
+    world.until_ready().await;
+    world.patch_spec(json!({"devices": twice})).await;
+    assert_twin_is_named(&world).await;
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ async fn save_before_leaving(
     if work.settings.save_delay.is_none() || state.unsaved.is_none() {
         return;
     }
-    inputs.session.queue.note_save_try(ctx.shared.clock.now());
+    inputs.session.queue().note_save_try(ctx.shared.clock.now());
     if let Err(error) = inputs.session.client.save().await {
         tracing::warn!(
             namespace = ctx.namespace,
@@ -192,9 +192,9 @@ impl Writer<'_> {
     }
 
     /// Waits for this object's turn to write to the box, but not beyond the end of the task.
-    async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Stop> {
+    async fn turn(&self) -> Result<tokio::sync::OwnedMutexGuard<()>, Stop> {
         self.ctx
-            .unless_stopping(self.inputs.session.queue.turn())
+            .unless_stopping(async { self.inputs.session.queue().turn().await })
             .await
     }
 

@@ -81,6 +81,8 @@ async fn read(
         state.report.last_read_time = Some(ctx.shared.clock.time());
         state.report.reach = Reach::Answered;
     }
+    // Asked last: the other entry may have turned out to be this box only now.
+    check_twin(ctx, work, &facts)?;
     // To remove what is claimed no endpoint has to be made.
     let local_address = if work.deleting {
         NO_ADDRESS
@@ -114,7 +116,14 @@ async fn read_unit(
     state.report.reach = Reach::Answered;
     check_box(ctx, state, work, inputs, &facts).await?;
     state.report.facts = Some(facts.clone());
-    check_unit(ctx, work, &facts)?;
+    if !facts.version.is_supported() {
+        return Err(refused(
+            reason::UNSUPPORTED_VERSION,
+            format!("TMOS {} is too old; 13.1 or later is needed", facts.version),
+        ));
+    }
+    ctx.shared.pool.join_box(&inputs.session, &facts.identity);
+    ctx.identities.note(&ctx.device, &facts.identity);
     Ok(facts)
 }
 
@@ -174,16 +183,9 @@ async fn check_box(
     ))
 }
 
-fn check_unit(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(), Stop> {
-    if !facts.version.is_supported() {
-        return Err(refused(
-            reason::UNSUPPORTED_VERSION,
-            format!("TMOS {} is too old; 13.1 or later is needed", facts.version),
-        ));
-    }
-    let twin = ctx
-        .identities
-        .note(&ctx.device, &facts.identity, &work.settings.devices);
+/// Of two entries for one box only the one that is listed first is written to.
+fn check_twin(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(), Stop> {
+    let twin = ctx.identities.twin(&ctx.device, &work.settings.devices);
     match twin {
         Some(twin) if !work.deleting => Err(refused(
             reason::DUPLICATE_UNIT,
