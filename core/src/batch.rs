@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::claims::{ClaimChanges, ClaimState, DeviceClaims};
+use crate::endpoint::Endpoint;
 use crate::mac::MacAddress;
 use crate::plan::Plan;
 use crate::record::Records;
@@ -27,52 +28,105 @@ pub struct Batch {
     pub correct: Records,
     /// To be removed. Holds the observed endpoint.
     pub remove: Records,
-    /// Whether more of the plan is left.
+    /// Whether more of the plan can be carried out after this.
     pub more: bool,
+    /// Records that cannot be added because no more claims can be stored.
+    pub without_room: usize,
+}
+
+/// Whether this plan fills an empty tunnel with more records than one batch: nothing is on the
+/// device, and nothing that is there was ever ours.
+pub fn is_first_fill(plan: &Plan) -> bool {
+    let Plan {
+        unchanged,
+        adopt,
+        correct,
+        conflict,
+        remove,
+        unclaimed,
+        foreign,
+        ..
+    } = plan;
+    let sets = [unchanged, adopt];
+    let records = [correct, conflict, remove, unclaimed, foreign];
+    let is_empty =
+        sets.iter().all(|set| set.is_empty()) && records.iter().all(|records| records.is_empty());
+    is_empty && plan.add.len() > BATCH_MAX
+}
+
+/// What decides which part of a plan comes next.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// What is claimed on the device.
+    pub claims: &'a DeviceClaims,
+    /// Removals that the guard lets through.
+    pub removals: &'a BTreeSet<MacAddress>,
+    /// Records of nodes that came since the backlog began. They do not wait behind it.
+    pub newcomers: &'a BTreeSet<MacAddress>,
+    /// Records that the device has refused lately. They keep no other waiting.
+    pub refused: &'a BTreeSet<MacAddress>,
+    /// Lost records that are not put back now ([`crate::drift`]).
+    pub held_back: &'a BTreeSet<MacAddress>,
+    /// How many more claims can be stored.
+    pub room: usize,
+    /// The most records to add at once.
+    pub adds_max: usize,
 }
 
 impl Batch {
-    /// The next writes of a plan, with the removals that are allowed. While anything is left to add
-    /// or correct nothing is removed: a change makes before it breaks, and what shows that a removal
-    /// is right would grow old meanwhile. Records that the device has
-    /// refused lately come last, so that they keep no other waiting.
-    pub fn next(
-        plan: &Plan,
-        allowed: &BTreeSet<MacAddress>,
-        refused: &BTreeSet<MacAddress>,
-    ) -> Self {
-        let first = |records: &Records| -> Records {
-            let (last, first): (Vec<_>, Vec<_>) =
-                records.iter().partition(|(mac, _)| refused.contains(*mac));
-            first
-                .into_iter()
-                .chain(last)
-                .take(BATCH_MAX)
-                .map(|(mac, e)| (*mac, *e))
-                .collect()
-        };
-        let removals = plan.remove.iter().filter(|(mac, _)| allowed.contains(*mac));
-        let (add, correct) = (first(&plan.add), first(&plan.correct));
+    /// The next writes of a plan. While anything is left to add or correct nothing is removed: a
+    /// change makes before it breaks, and what shows that a removal is right would grow old
+    /// meanwhile.
+    pub fn next(plan: &Plan, choice: &Choice<'_>) -> Self {
+        let mut add = choice.in_order(&plan.add);
+        let mut room = choice.room;
+        let wanted = add.len();
+        add.retain(|(mac, _)| {
+            let is_claimed = choice.claims.contains_key(mac);
+            let fits = is_claimed || room > 0;
+            room -= usize::from(fits && !is_claimed);
+            fits
+        });
+        let without_room = wanted - add.len();
+        let correct = choice.in_order(&plan.correct);
         let writes = !(add.is_empty() && correct.is_empty());
-        let backlog = add.len() < plan.add.len() || correct.len() < plan.correct.len();
-        let room = if writes { 0 } else { REMOVALS_MAX };
+        let removals = plan.remove.iter();
+        let removals = removals.filter(|(mac, _)| choice.removals.contains(*mac));
+        let removals_max = if writes { 0 } else { REMOVALS_MAX };
         let remove: Records = removals
             .clone()
-            .take(room)
-            .map(|(mac, e)| (*mac, *e))
+            .take(removals_max)
+            .map(|(mac, endpoint)| (*mac, *endpoint))
             .collect();
-        let more = backlog || remove.len() < removals.count();
+        let more = add.len() > choice.adds_max
+            || correct.len() > BATCH_MAX
+            || remove.len() < removals.count();
         Self {
-            add,
-            correct,
+            add: add.into_iter().take(choice.adds_max).collect(),
+            correct: correct.into_iter().take(BATCH_MAX).collect(),
             remove,
             more,
+            without_room,
         }
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.add.is_empty() && self.correct.is_empty() && self.remove.is_empty()
+    }
+}
+
+impl Choice<'_> {
+    /// The records that may be written now: newcomers first, refused ones last.
+    fn in_order(&self, records: &Records) -> Vec<(MacAddress, Endpoint)> {
+        let may_be_written = records
+            .iter()
+            .filter(|(mac, _)| !self.held_back.contains(*mac));
+        let mut ordered: Vec<_> = may_be_written
+            .map(|(mac, endpoint)| (*mac, *endpoint))
+            .collect();
+        ordered.sort_by_key(|(mac, _)| (self.refused.contains(mac), !self.newcomers.contains(mac)));
+        ordered
     }
 }
 
@@ -150,7 +204,7 @@ fn gone(claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Endpoint, RouteDomain};
+    use crate::endpoint::RouteDomain;
     use crate::mac::MacPrefix;
     use crate::plan::plan;
     use crate::testing::{mac, records};
@@ -166,6 +220,18 @@ mod tests {
         saved: false,
         awaits_late_write: false,
         theirs: &NONE,
+    };
+
+    const NO_CLAIMS: DeviceClaims = DeviceClaims::new();
+    /// Nothing in the way, and nothing that may be removed.
+    const CHOICE: Choice<'static> = Choice {
+        claims: &NO_CLAIMS,
+        removals: &NONE,
+        newcomers: &NONE,
+        refused: &NONE,
+        held_back: &NONE,
+        room: usize::MAX,
+        adds_max: BATCH_MAX,
     };
 
     fn claims(pairs: &[(&str, ClaimState)]) -> DeviceClaims {
@@ -184,8 +250,13 @@ mod tests {
             claims,
             MacPrefix::DEFAULT,
         );
-        let allowed = plan.remove.keys().copied().collect();
-        claims_before(&plan, &Batch::next(&plan, &allowed, &NONE), claims, book)
+        let removals = plan.remove.keys().copied().collect();
+        let choice = Choice {
+            claims,
+            removals: &removals,
+            ..CHOICE
+        };
+        claims_before(&plan, &Batch::next(&plan, &choice), claims, book)
     }
 
     #[test]
@@ -217,7 +288,7 @@ mod tests {
             &owned,
             MacPrefix::DEFAULT,
         );
-        let batch = Batch::next(&plan, &NONE, &NONE);
+        let batch = Batch::next(&plan, &CHOICE);
         let theirs = [mac(M1)].into();
         let changes = claims_before(
             &plan,
@@ -231,26 +302,99 @@ mod tests {
         assert_eq!(changes, [(mac(M1), None)].into());
     }
 
+    /// The records of one batch of nodes whose addresses begin here.
+    fn full_batch(from: u32) -> Records {
+        (from..)
+            .take(BATCH_MAX)
+            .map(std::net::Ipv4Addr::from_bits)
+            .map(|address| {
+                let endpoint = Endpoint::v4(address, RouteDomain::ZERO);
+                (MacPrefix::DEFAULT.derive(address), endpoint)
+            })
+            .collect()
+    }
+
+    /// The first of two batches of records to add, and the plan that adds both.
+    fn two_batches() -> (BTreeSet<MacAddress>, Plan) {
+        let first = full_batch(0x0a00_0000);
+        let macs = first.keys().copied().collect();
+        let many = first.into_iter().chain(full_batch(0x0a00_0100)).collect();
+        let plan = plan(&many, &Records::new(), &NO_CLAIMS, MacPrefix::DEFAULT);
+        (macs, plan)
+    }
+
     #[test]
     fn a_refused_record_waits_behind_all_others() {
-        let addresses = |from: u32| {
-            (from..)
-                .take(BATCH_MAX)
-                .map(std::net::Ipv4Addr::from_bits)
-                .map(|address| {
-                    (
-                        MacPrefix::DEFAULT.derive(address),
-                        Endpoint::v4(address, RouteDomain::ZERO),
-                    )
-                })
+        let (refused, plan) = two_batches();
+        let choice = Choice {
+            refused: &refused,
+            ..CHOICE
         };
-        let refused: BTreeSet<MacAddress> = addresses(0x0a00_0000).map(|(m, _)| m).collect();
-        let many: Records = addresses(0x0a00_0000)
-            .chain(addresses(0x0a00_0100))
-            .collect();
-        let plan = plan(&many, &Records::new(), &claims(&[]), MacPrefix::DEFAULT);
-        let batch = Batch::next(&plan, &NONE, &refused);
+        let batch = Batch::next(&plan, &choice);
         assert!(batch.add.keys().all(|mac| !refused.contains(mac)));
+    }
+
+    #[test]
+    fn a_new_node_does_not_wait_behind_a_backlog() {
+        let (first, plan) = two_batches();
+        let last = *plan.add.keys().next_back().unwrap();
+        let choice = Choice {
+            newcomers: &[last].into(),
+            ..CHOICE
+        };
+        let batch = Batch::next(&plan, &choice);
+        assert!(batch.add.contains_key(&last));
+        assert_eq!((batch.add.len(), batch.more), (BATCH_MAX, true));
+        assert!(!Batch::next(&plan, &CHOICE).add.contains_key(&last));
+        assert!(!first.contains(&last));
+    }
+
+    #[test]
+    fn only_an_empty_tunnel_with_more_than_a_batch_to_add_is_filled_at_once() {
+        let (_, many) = two_batches();
+        assert!(is_first_fill(&many));
+        let one = full_batch(0x0a00_0000);
+        let none = Records::new();
+        assert!(!is_first_fill(&plan(
+            &one,
+            &none,
+            &NO_CLAIMS,
+            MacPrefix::DEFAULT
+        )));
+        let foreign = records(&[("52:54:00:c0:ff:ee", "192.0.2.99%0")]);
+        let beside = plan(&many.add, &foreign, &NO_CLAIMS, MacPrefix::DEFAULT);
+        assert!(!is_first_fill(&beside));
+    }
+
+    #[test]
+    fn a_lost_record_whose_turn_has_not_come_holds_nothing_up() {
+        let owned = claims(&[(M1, ClaimState::Owned), (M2, ClaimState::Owned)]);
+        let desired = records(&[(M1, E1)]);
+        let plan = plan(&desired, &records(&[(M2, E2)]), &owned, MacPrefix::DEFAULT);
+        let choice = Choice {
+            claims: &owned,
+            removals: &[mac(M2)].into(),
+            held_back: &[mac(M1)].into(),
+            ..CHOICE
+        };
+        let batch = Batch::next(&plan, &choice);
+        assert!(batch.add.is_empty());
+        assert_eq!((batch.remove, batch.more), (records(&[(M2, E2)]), false));
+    }
+
+    #[test]
+    fn what_no_more_claims_can_be_stored_for_is_not_added() {
+        let desired = records(&[(M1, E1), (M2, E2)]);
+        let pending = claims(&[(M1, ClaimState::Pending)]);
+        let plan = plan(&desired, &Records::new(), &pending, MacPrefix::DEFAULT);
+        let choice = Choice {
+            claims: &pending,
+            room: 0,
+            ..CHOICE
+        };
+        let batch = Batch::next(&plan, &choice);
+        assert_eq!(batch.add, records(&[(M1, E1)]));
+        assert_eq!((batch.without_room, batch.more), (1, false));
     }
 
     #[test]
@@ -296,17 +440,18 @@ mod tests {
 
     #[test]
     fn a_change_of_address_adds_before_it_removes() {
-        let many: Records = (0..=BATCH_MAX)
-            .map(|n| {
-                let address =
-                    std::net::Ipv4Addr::from_bits(0x0a00_0100 + u32::try_from(n).unwrap());
-                let endpoint = Endpoint::v4(address, RouteDomain::ZERO);
-                (MacPrefix::DEFAULT.derive(address), endpoint)
-            })
-            .collect();
+        let mut many = full_batch(0x0a00_0100);
+        many.extend(records(&[(M2, E2)]));
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let plan = plan(&many, &records(&[(M1, E1)]), &owned, MacPrefix::DEFAULT);
-        let batch = Batch::next(&plan, &[mac(M1)].into(), &NONE);
+        let batch = Batch::next(
+            &plan,
+            &Choice {
+                claims: &owned,
+                removals: &[mac(M1)].into(),
+                ..CHOICE
+            },
+        );
         assert_eq!(
             (batch.add.len(), batch.remove.len(), batch.more),
             (BATCH_MAX, 0, true)
@@ -322,7 +467,14 @@ mod tests {
             &owned,
             MacPrefix::DEFAULT,
         );
-        let batch = Batch::next(&plan, &[mac(M2)].into(), &NONE);
+        let batch = Batch::next(
+            &plan,
+            &Choice {
+                claims: &owned,
+                removals: &[mac(M2)].into(),
+                ..CHOICE
+            },
+        );
         assert_eq!((batch.remove, batch.more), (records(&[(M2, E2)]), false));
     }
 }

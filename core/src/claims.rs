@@ -41,6 +41,10 @@ pub struct ClaimRow {
 /// The most rows that are stored: what the schema of the status allows.
 pub const ROWS_MAX: usize = 32;
 
+/// The most MAC addresses that are stored, over all rows: 5,000 cost about 100 KB and a status
+/// cannot grow beyond about 1.5 MB (measured on a real API server).
+pub const MACS_MAX: usize = 20_000;
+
 /// A change of one device's claims: `None` drops the claim.
 pub type ClaimChanges = BTreeMap<MacAddress, Option<ClaimState>>;
 
@@ -66,6 +70,12 @@ impl Claims {
         self.0.values().map(BTreeMap::len).sum()
     }
 
+    /// How many more claims fit into what can be stored.
+    pub fn room(&self) -> usize {
+        let stored: usize = self.to_rows().iter().map(|row| row.macs.len()).sum();
+        MACS_MAX.saturating_sub(stored)
+    }
+
     /// Carries out a change. Returns whether it changed anything.
     pub fn apply(&mut self, device: &str, changes: &ClaimChanges) -> bool {
         let before = self.of(device).clone();
@@ -81,6 +91,20 @@ impl Claims {
             self.0.remove(device);
         }
         differs
+    }
+
+    /// Moves the claims on one device to another name. Where both have one, the more careful counts.
+    /// Returns whether there was anything to move.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(moved) = self.0.remove(from) else {
+            return false;
+        };
+        let claims = self.0.entry(to.to_owned()).or_default();
+        for (mac, state) in moved {
+            let known = claims.entry(mac).or_insert(state);
+            *known = more_careful(*known, state);
+        }
+        true
     }
 
     /// The claims as rows, in a fixed order, so that equal claims are stored equal. At most
@@ -188,6 +212,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_all_devices_have_takes_up_room_once() {
+        let mut claims = Claims::default();
+        for device in ["a", "b"] {
+            claims.apply(device, &[(mac(M1), Some(ClaimState::Owned))].into());
+        }
+        assert_eq!(claims.room(), MACS_MAX - 1);
+        claims.apply("a", &[(mac(M1), Some(ClaimState::Leaving))].into());
+        assert_eq!(claims.room(), MACS_MAX - 2);
+    }
+
+    #[test]
     fn devices_that_all_differ_still_fit_into_the_rows_of_the_schema() {
         let mut claims = Claims::default();
         // One MAC for every set of the eight devices: 255 sets.
@@ -212,6 +247,18 @@ mod tests {
         assert!(claims.apply("a", &[(mac(M1), None)].into()));
         assert!(claims.is_empty());
         assert!(!claims.apply("a", &[(mac(M1), None)].into()));
+    }
+
+    #[test]
+    fn a_device_that_got_another_name_keeps_its_claims() {
+        let mut claims = Claims::default();
+        claims.apply("a", &[(mac(M1), Some(ClaimState::Owned))].into());
+        claims.apply("b", &[(mac(M2), Some(ClaimState::Owned))].into());
+        assert!(claims.rename("a", "b"));
+        let both = [(mac(M1), ClaimState::Owned), (mac(M2), ClaimState::Owned)];
+        assert_eq!(*claims.of("b"), both.into());
+        assert_eq!(claims.devices().collect::<Vec<_>>(), ["b"]);
+        assert!(!claims.rename("a", "b"));
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! nothing that changes while the state does not (no latencies, no countdowns), so that a status at
 //! rest is not written again. Knows nothing of timestamps or storage.
 
-use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
+mod summary;
+
+use self::summary::{Next, summary};
+use crate::outcome::{DeviceReport, Reach, TunnelReport};
+use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
 
 /// A condition's status.
@@ -89,8 +93,22 @@ fn programmed(report: &DeviceReport) -> Condition {
             let message = format!("{counts}; {}", conflict_message(plan.conflict.len()));
             of(Truth::False, reason::CONFLICT, message)
         }
+        (Some(_), Some(_)) if report.contended => of(
+            Truth::False,
+            reason::FOREIGN_WRITER,
+            FOREIGN_WRITER.to_owned(),
+        ),
         (Some(plan), Some(counts)) if plan.missing() > 0 => {
-            of(Truth::False, reason::PROGRESSING, counts)
+            let reason = match report {
+                DeviceReport {
+                    observing: true, ..
+                } => reason::OBSERVED,
+                DeviceReport { reported_drift, .. } if *reported_drift > 0 => {
+                    reason::DRIFT_REPORTED
+                }
+                _ => reason::PROGRESSING,
+            };
+            of(Truth::False, reason, counts)
         }
         (Some(_), Some(counts)) => of(Truth::True, reason::IN_SYNC, counts),
         _ => of(Truth::Unknown, reason::PENDING, "not read yet".to_owned()),
@@ -105,6 +123,11 @@ fn counts(report: &DeviceReport) -> Option<String> {
         present + plan.missing()
     ))
 }
+
+/// Holds no count: it would move with every loss.
+const FOREIGN_WRITER: &str = "somebody else keeps removing or changing our records, as F5 CIS does \
+                              with the same tunnel: take the tunnel away from the other writer. \
+                              Until then they are put back at most once a minute";
 
 fn conflict_message(count: usize) -> String {
     format!(
@@ -160,6 +183,8 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
         ),
         available(report),
         accepted,
+        tunnel_usable(report.devices),
+        peers_covered(report.devices),
     ];
     match summary.next {
         Next::Nothing => {}
@@ -180,160 +205,6 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
         )),
     }
     conditions
-}
-
-struct Summary {
-    ready: Truth,
-    reason: &'static str,
-    message: String,
-    next: Next,
-}
-
-/// Who has to act when the object is not ready.
-enum Next {
-    Nothing,
-    Retry,
-    Person,
-}
-
-impl Summary {
-    fn not_ready(reason: &'static str, message: String, next: Next) -> Self {
-        Self {
-            ready: Truth::False,
-            reason,
-            message,
-            next,
-        }
-    }
-
-    fn failed(failure: &Failure, reason: &'static str, message: String) -> Self {
-        let next = if failure.retryable {
-            Next::Retry
-        } else {
-            Next::Person
-        };
-        Self::not_ready(reason, message, next)
-    }
-}
-
-fn summary(report: &TunnelReport<'_>) -> Summary {
-    if report.deleting {
-        return cleanup_summary(report);
-    }
-    if let Some(failure) = report.rejected.or(report.nodes_failure) {
-        return Summary::failed(failure, failure.reason, failure.message.clone());
-    }
-    if let Some((device, failure)) = worst(report.devices) {
-        let message = format!("{}: {}", device.name, failure.message);
-        return Summary::failed(failure, ready_reason(failure.reason), message);
-    }
-    if report.desired.selected() == 0 {
-        let message = "no node is selected; the records on the BIG-IPs stay as they are";
-        return Summary::not_ready(reason::NO_NODES_SELECTED, message.into(), Next::Person);
-    }
-    if let Some(held) = report.held {
-        return held_summary(held);
-    }
-    if let Some(summary) = conflict_summary(report) {
-        return summary;
-    }
-    let in_sync = report
-        .devices
-        .iter()
-        .filter(|d| d.is_in_sync(report.desired))
-        .count();
-    let nodes = report.desired.nodes.len();
-    let message = format!(
-        "{nodes} nodes on {in_sync} of {} BIG-IPs",
-        report.devices.len()
-    );
-    if in_sync < report.devices.len() {
-        let pending = report.devices.iter().any(|d| d.reach == Reach::Pending);
-        let ready = if pending {
-            Truth::Unknown
-        } else {
-            Truth::False
-        };
-        return Summary {
-            ready,
-            reason: reason::PROGRESSING,
-            message,
-            next: Next::Retry,
-        };
-    }
-    if let Some(skipped) = report.desired.skipped.first() {
-        let more = report.desired.skipped.len() - 1;
-        let others = if more == 0 {
-            String::new()
-        } else {
-            format!(" (and {more} more)")
-        };
-        let message = format!(
-            "node {}{others} has no record: {}",
-            skipped.name, skipped.message
-        );
-        return Summary::not_ready(reason::NODES_SKIPPED, message, Next::Retry);
-    }
-    Summary {
-        ready: Truth::True,
-        reason: reason::IN_SYNC,
-        message,
-        next: Next::Nothing,
-    }
-}
-
-fn held_summary(held: &HeldRemoval) -> Summary {
-    let count = held.macs.len();
-    let message = format!(
-        "{count} records are due for removal, more than nodes.maxRemovalPercent allows within an \
-         hour; nothing is removed. If their nodes are really gone, set the annotation \
-         bigip-tunnel.dev/approve-removal to {}",
-        held.digest()
-    );
-    Summary::not_ready(reason::MASS_REMOVAL_BLOCKED, message, Next::Person)
-}
-
-fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
-    let (device, count) = report.devices.iter().find_map(|device| {
-        let count = device.plan.as_ref()?.conflict.len();
-        (count > 0).then_some((device, count))
-    })?;
-    let message = format!(
-        "{}: {count} records: {}",
-        device.name,
-        conflict_message(count)
-    );
-    Some(Summary::not_ready(reason::CONFLICT, message, Next::Person))
-}
-
-fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
-    if let Some((device, failure)) = worst(report.devices) {
-        let message = format!("records are left on {}: {}", device.name, failure.message);
-        return Summary::failed(failure, reason::CLEANUP_FAILED, message);
-    }
-    if let Some(failure) = report.nodes_failure {
-        return Summary::failed(failure, reason::CLEANUP_FAILED, failure.message.clone());
-    }
-    let message = "removing the records of this object".to_owned();
-    Summary::not_ready(reason::CLEANING_UP, message, Next::Retry)
-}
-
-/// The failure to show: one that needs a person before one that may mend itself.
-fn worst(devices: &[DeviceReport]) -> Option<(&DeviceReport, &Failure)> {
-    let failing = devices
-        .iter()
-        .filter_map(|device| Some((device, device.problem()?)));
-    failing.min_by_key(|(_, failure)| failure.retryable)
-}
-
-fn ready_reason(device_reason: &'static str) -> &'static str {
-    match device_reason {
-        reason::TIMEOUT
-        | reason::CONNECTION_REFUSED
-        | reason::CONNECTION_FAILED
-        | reason::NAME_NOT_RESOLVED => reason::DEVICE_UNREACHABLE,
-        other => other,
-    }
 }
 
 /// Whether traffic can flow: every unit known to be active holds the records, and at least one unit
@@ -372,6 +243,82 @@ fn available(report: &TunnelReport<'_>) -> Condition {
         ),
         None if programmed == 0 => of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message),
         None => of(Truth::True, reason::DEVICES_PROGRAMMED, message),
+    }
+}
+
+/// A unit whose tunnel keeps pods from being reached, and why.
+fn unusable(devices: &[DeviceReport]) -> Option<(&DeviceReport, String)> {
+    devices.iter().find_map(|device| {
+        let problem = device.facts.as_ref()?.tunnel.unusable()?;
+        Some((device, problem))
+    })
+}
+
+fn unusable_message(device: &DeviceReport, problem: &str) -> String {
+    format!(
+        "{}: the tunnel cannot be used with Cilium: {problem}. Its records are kept right all the \
+         same",
+        device.name
+    )
+}
+
+fn tunnel_usable(devices: &[DeviceReport]) -> Condition {
+    let of = |truth, reason, message| condition(condition::TUNNEL_USABLE, truth, reason, message);
+    match unusable(devices) {
+        Some((device, problem)) => of(
+            Truth::False,
+            reason::TUNNEL_UNUSABLE,
+            unusable_message(device, &problem),
+        ),
+        None if devices.iter().all(|device| device.facts.is_none()) => of(
+            Truth::Unknown,
+            reason::PENDING,
+            "no tunnel has been read yet".to_owned(),
+        ),
+        None => of(
+            Truth::True,
+            reason::USABLE,
+            "profile, flooding type and self IP are as Cilium needs them".to_owned(),
+        ),
+    }
+}
+
+/// Whether every unit that could take over is listed. Its records would be missing just when it
+/// does.
+fn peers_covered(devices: &[DeviceReport]) -> Condition {
+    let of = |truth, reason, message| condition(condition::PEERS_COVERED, truth, reason, message);
+    let is_listed = |peer: &UnitIdentity| {
+        let identity = Some(peer.to_string());
+        devices.iter().any(|device| device.identity == identity)
+    };
+    let missing = devices.iter().find_map(|device| {
+        let mut peers = device.facts.iter().flat_map(|facts| &facts.peers);
+        peers
+            .find(|peer| !is_listed(peer))
+            .map(|peer| (device, peer))
+    });
+    let all_known = devices.iter().all(|device| device.identity.is_some());
+    let any_read = devices.iter().any(|device| device.facts.is_some());
+    match missing {
+        Some((device, peer)) if all_known => of(
+            Truth::False,
+            reason::PEER_NOT_LISTED,
+            format!(
+                "{} is in the trust domain of {} and not listed: records are not carried over by \
+                 config-sync, so pods are unreachable when it takes over",
+                peer.device_name, device.name
+            ),
+        ),
+        None if any_read => of(
+            Truth::True,
+            reason::PEERS_LISTED,
+            "every unit of the trust domain is listed".to_owned(),
+        ),
+        _ => of(
+            Truth::Unknown,
+            reason::PENDING,
+            "not every BIG-IP has said yet which unit it is".to_owned(),
+        ),
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Evidence<'a> {
     /// No removal before this moment: the process is young, or the device's last answer was
     /// uncertain.
     pub settled_at: Moment,
+    /// How many desired records the device holds. One record always stays.
+    pub present: usize,
     /// Records that another object on the same device and tunnel claims or desires; `None` when that
     /// is not known.
     pub needed_elsewhere: Option<&'a BTreeSet<MacAddress>>,
@@ -94,8 +96,8 @@ pub struct Evidence<'a> {
 /// What may still be removed within the hour.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget<'a> {
-    /// The removals of the current hour.
-    pub window: Option<Window>,
+    /// The removals of the last hour.
+    pub window: &'a Window,
     /// How many records are claimed and not leaving.
     pub claimed: usize,
     /// `nodes.maxRemovalPercent`.
@@ -126,6 +128,8 @@ pub enum Hold {
     OthersUnknown,
     /// The list holds no node at all, or no selected one. That is a fault more often than an order.
     NoNodeSelected,
+    /// The device holds no desired record: with this one it might lose its last.
+    NothingElse,
     /// This selected node still lists the address.
     StillListed(String),
     /// This selected node has no usable address: the record may be its own.
@@ -228,6 +232,9 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     }
     if !evidence.nodes.iter().any(|node| node.selected) {
         return Some(Hold::NoNodeSelected);
+    }
+    if evidence.present == 0 {
+        return Some(Hold::NothingElse);
     }
     // A claim whose MAC does not encode an address is not accounted for by any node.
     let address = mac.encoded_address(evidence.prefix);

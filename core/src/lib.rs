@@ -10,6 +10,7 @@ pub mod budget;
 pub mod claims;
 pub mod conditions;
 pub mod desired;
+pub mod drift;
 pub mod endpoint;
 pub mod guard;
 pub mod mac;

@@ -43,10 +43,14 @@ pub struct DeviceReport {
     pub name: String,
     /// Its address in the spec.
     pub address: String,
+    /// TCP port of iControl REST in the spec.
+    pub port: u16,
     /// Whether it answers.
     pub reach: Reach,
     /// What it told about itself, at the last pass that read it.
     pub facts: Option<UnitFacts>,
+    /// Which box it was last known to be, also before this process.
+    pub identity: Option<String>,
     /// What still separated it from the desired records when the last pass that read them ended.
     pub plan: Option<Plan>,
     /// Why it cannot be programmed although it answers.
@@ -55,6 +59,12 @@ pub struct DeviceReport {
     pub leaving: Vec<Leaving>,
     /// Records whose removal only the budget holds.
     pub over_budget: BTreeSet<MacAddress>,
+    /// Whether it is only looked at.
+    pub observing: bool,
+    /// Records of ours that somebody took away or changed, and that are left so on purpose.
+    pub reported_drift: usize,
+    /// Whether somebody keeps taking our records away.
+    pub contended: bool,
     /// When the product last changed its records.
     pub last_change_time: Option<Timestamp>,
     /// When its records were last read.
@@ -78,16 +88,21 @@ pub struct SaveReport {
 
 impl DeviceReport {
     /// A device that has not been asked yet.
-    pub fn pending(name: String, address: String) -> Self {
+    pub fn pending(name: String, address: String, port: u16) -> Self {
         Self {
             name,
             address,
+            port,
             reach: Reach::Pending,
             facts: None,
+            identity: None,
             plan: None,
             failure: None,
             leaving: Vec::new(),
             over_budget: BTreeSet::new(),
+            observing: false,
+            reported_drift: 0,
+            contended: false,
             last_change_time: None,
             last_read_time: None,
             save: SaveReport::default(),
@@ -120,7 +135,8 @@ impl DeviceReport {
 
     /// Whether the device answers and is as it should be.
     pub fn is_in_sync(&self, desired: &Desired) -> bool {
-        self.reach == Reach::Answered && self.failure.is_none() && self.holds_all(desired)
+        let is_well = self.reach == Reach::Answered && self.failure.is_none() && !self.contended;
+        is_well && self.holds_all(desired)
     }
 
     /// Whether the device was last seen to hold every desired record.
@@ -144,6 +160,10 @@ pub struct TunnelReport<'a> {
     pub desired: &'a Desired,
     /// The devices, in the order of the spec.
     pub devices: &'a [DeviceReport],
+    /// Devices that are no longer listed and still hold records of this object.
+    pub former: &'a [DeviceReport],
+    /// Whether the object only looks.
+    pub observing: bool,
     /// Removals that wait for a person.
     pub held: Option<&'a HeldRemoval>,
     /// Whether the object is being deleted.

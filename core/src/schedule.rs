@@ -25,6 +25,8 @@ pub struct Schedule {
     pub next_verify: Moment,
     /// The first removal that time alone keeps.
     pub next_removal: Option<Moment>,
+    /// When lost records that wait may be put back.
+    pub next_restore: Option<Moment>,
     /// The next look at a device where a lost write may still take effect.
     pub next_reread: Option<Moment>,
     /// What the last pass ran into.
@@ -37,7 +39,7 @@ impl Schedule {
         if self.trouble.is_some() {
             return self.next_verify;
         }
-        let sooner = [self.next_removal, self.next_reread];
+        let sooner = [self.next_removal, self.next_restore, self.next_reread];
         sooner
             .into_iter()
             .flatten()

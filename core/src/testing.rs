@@ -78,12 +78,13 @@ pub(crate) fn records(pairs: &[(&str, &str)]) -> Records {
 pub(crate) fn facts(name: &str, failover_state: FailoverState) -> UnitFacts {
     UnitFacts {
         identity: UnitIdentity {
-            device_name: name.into(),
+            device_name: format!("{name}.example.net"),
             base_mac: "00:0c:29:35:0d:bd".into(),
         },
         hostname: format!("{name}.example.net"),
         version: "17.1.2.1".parse().unwrap(),
         failover_state,
+        peers: Vec::new(),
         tunnel: TunnelFacts {
             full_path: "/Common/flannel_vxlan".into(),
             local_address: Some("10.0.0.254".parse().unwrap()),
@@ -92,6 +93,7 @@ pub(crate) fn facts(name: &str, failover_state: FailoverState) -> UnitFacts {
             encapsulation: Encapsulation::Vxlan,
             port: Some(8472),
             flooding_type: Some("multipoint".into()),
+            self_ips: vec!["10.1.6.34/24".into()],
         },
     }
 }

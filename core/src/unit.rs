@@ -19,6 +19,9 @@ pub struct UnitFacts {
     pub version: TmosVersion,
     /// Its part in the HA pair.
     pub failover_state: FailoverState,
+    /// The other units of its trust domain. Whether they are in one failover group with it is not
+    /// asked; that they are is *assumed*.
+    pub peers: Vec<UnitIdentity>,
     /// The tunnel, as configured on this unit.
     pub tunnel: TunnelFacts,
 }
@@ -125,6 +128,36 @@ pub struct TunnelFacts {
     pub port: Option<u16>,
     /// `floodingType` of the profile, where it has one. Cilium needs `multipoint`.
     pub flooding_type: Option<String>,
+    /// The addresses of the self IPs on the tunnel, with prefix length: where pods send to.
+    pub self_ips: Vec<String>,
+}
+
+impl TunnelFacts {
+    /// What keeps pods from being reached through this tunnel although its records are right. For a
+    /// person.
+    pub fn unusable(&self) -> Option<String> {
+        if let Encapsulation::Other(kind) = &self.encapsulation {
+            return Some(format!(
+                "its profile {} is of the kind {kind}; Cilium speaks vxlan and geneve",
+                self.profile
+            ));
+        }
+        match self.flooding_type.as_deref() {
+            Some("multipoint") => {}
+            other => {
+                return Some(format!(
+                    "the flooding type of its profile {} is {} and has to be multipoint: ARP requests \
+                     for pods would reach no node",
+                    self.profile,
+                    other.unwrap_or("not set")
+                ));
+            }
+        }
+        self.self_ips.is_empty().then(|| {
+            "no self IP is on it: the BIG-IP has no address in the overlay that pods could answer to"
+                .to_owned()
+        })
+    }
 }
 
 /// The kind of the tunnel's profile.

@@ -17,6 +17,10 @@ pub mod condition {
     pub const STALLED: &str = "Stalled";
     /// Object: no work is done on it. Present only while true.
     pub const PAUSED: &str = "Paused";
+    /// Object: the tunnels are as Cilium needs them.
+    pub const TUNNEL_USABLE: &str = "TunnelUsable";
+    /// Object: every unit that could take over is listed.
+    pub const PEERS_COVERED: &str = "PeersCovered";
     /// Device: iControl REST answers with our login.
     pub const REACHABLE: &str = "Reachable";
     /// Device: its records are as desired.
@@ -29,6 +33,8 @@ pub mod condition {
 pub mod reason {
     /// Everything is as desired.
     pub const IN_SYNC: &str = "InSync";
+    /// `managementPolicy` is `Observe`: what would be done is only said.
+    pub const OBSERVED: &str = "Observed";
     /// Work is under way.
     pub const PROGRESSING: &str = "Progressing";
     /// Something failed that another try may mend.
@@ -105,6 +111,20 @@ pub mod reason {
     pub const TUNNEL_MISMATCH: &str = "TunnelMismatch";
     /// A record of a desired MAC is on the device, not ours, with another endpoint.
     pub const CONFLICT: &str = "Conflict";
+    /// Somebody else keeps taking our records away, or changing them.
+    pub const FOREIGN_WRITER: &str = "ForeignWriter";
+    /// Records of ours were taken away or changed, and `drift.policy` is `Report`.
+    pub const DRIFT_REPORTED: &str = "DriftReported";
+    /// There are more nodes than claims can be stored for.
+    pub const TOO_MANY_NODES: &str = "TooManyNodes";
+    /// The tunnel can be used with Cilium.
+    pub const USABLE: &str = "Usable";
+    /// The tunnel, its profile or its self IP keeps pods from being reached, whatever its records.
+    pub const TUNNEL_UNUSABLE: &str = "TunnelUnusable";
+    /// Every unit of the trust domain is listed.
+    pub const PEERS_LISTED: &str = "PeersListed";
+    /// A unit of the trust domain is not listed.
+    pub const PEER_NOT_LISTED: &str = "PeerNotListed";
     /// A write was answered with success and is not there.
     pub const WRITE_NOT_EFFECTIVE: &str = "WriteNotEffective";
 
@@ -114,6 +134,8 @@ pub mod reason {
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
     /// The Secret lacks a key or holds an unusable value.
     pub const SECRET_INVALID: &str = "SecretInvalid";
+    /// The Secret does not allow its password to be sent to this address.
+    pub const ADDRESS_NOT_ALLOWED: &str = "AddressNotAllowed";
     /// The CA bundle's ConfigMap or Secret does not exist.
     pub const CA_BUNDLE_NOT_FOUND: &str = "CABundleNotFound";
     /// The operator may not read the CA bundle.

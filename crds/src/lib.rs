@@ -35,5 +35,14 @@ pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
 /// new one, as the device's condition shows it.
 pub const ANNOTATION_ACCEPT_DEVICE: &str = "bigip-tunnel.dev/accept-device";
 
+/// Annotation of the object: lets go of what cannot be cleaned up, and leaves its records where they
+/// are. `true` drops the finalizer of an object that is being deleted; the name of a BIG-IP that is no
+/// longer listed ends its clean-up.
+pub const ANNOTATION_RELEASE: &str = "bigip-tunnel.dev/release";
+
+/// Annotation of a Secret: the only addresses its password is sent to, as a comma list of `host` or
+/// `host:port`.
+pub const ANNOTATION_ALLOWED_ADDRESSES: &str = "bigip-tunnel.dev/allowed-addresses";
+
 /// Field manager of everything that the operator writes to Kubernetes.
 pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";

@@ -19,12 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::v1alpha1::{
-    self, BigIpTunnelStatus, DeviceStatus, HeldRemoval, LeavingNode, NodeCounts, Problem,
-    ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
+    self, BigIpTunnelStatus, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode, NodeCounts,
+    Problem, ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
 };
 
 /// How many entries the lists of nodes and problems show.
 const SHOWN_MAX: usize = 16;
+/// How many self IPs of a tunnel are shown.
+const SELF_IPS_MAX: usize = 8;
 /// The least time between two moves of `lastVerifiedTime`.
 const VERIFIED_GAP: SignedDuration = SignedDuration::from_mins(10);
 
@@ -40,6 +42,8 @@ pub struct Written<'a> {
     /// Whether a removal that was held before is shown on, because it cannot be told now whether it
     /// still is: its digest is what a person approves.
     pub keep_held: bool,
+    /// Devices that are no longer listed and still hold records, with what is needed to reach them.
+    pub former: &'a [FormerDevice],
     /// Now.
     pub now: Timestamp,
 }
@@ -96,9 +100,26 @@ pub fn next(
             .map(leaving_node)
             .collect(),
         devices,
+        former_devices: former_devices(report.former, written.former),
         conditions: merge(&previous.conditions, conditions, written),
+        // Written where the claims are.
+        writer: previous.writer.clone(),
         ownership: previous.ownership.clone(),
     }
+}
+
+/// The former devices, with what keeps their records there.
+fn former_devices(reports: &[DeviceReport], former: &[FormerDevice]) -> Vec<FormerDevice> {
+    let shown = former.iter().map(|device| {
+        let report = reports.iter().find(|report| report.name == device.name);
+        let problem = report.and_then(DeviceReport::problem);
+        FormerDevice {
+            reason: problem.map(|problem| problem.reason.to_owned()),
+            message: problem.map(|problem| clamp(&problem.message, 512)),
+            ..device.clone()
+        }
+    });
+    shown.collect()
 }
 
 /// The status of an object that is not worked on: what was said before, for the generation of now.
@@ -157,11 +178,20 @@ pub fn resume(mut pending: DeviceReport, stored: &BigIpTunnelStatus) -> DeviceRe
         .find(|device| device.name == pending.name)
     {
         let time = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+        pending.identity.clone_from(&device.identity);
         pending.last_change_time = time(&device.last_change_time);
         pending.save.last_save_time = time(&device.last_save_time);
         pending.save.unsaved_since = time(&device.unsaved_since);
     }
     pending
+}
+
+/// Whether records that are not ours were last seen on this device.
+pub fn has_foreign_records(stored: &BigIpTunnelStatus, device: &str) -> bool {
+    let mut devices = stored.devices.iter();
+    let device = devices.find(|status| status.name == device);
+    let records = device.and_then(|device| device.records.as_ref());
+    records.is_some_and(|records| records.foreign + records.unclaimed > 0)
 }
 
 fn in_sync(report: &TunnelReport<'_>) -> usize {
@@ -267,10 +297,12 @@ fn device_status(
     let mut status = same.cloned().unwrap_or_else(|| DeviceStatus {
         name: report.name.clone(),
         address: Some(report.address.clone()),
+        port: Some(i32::from(report.port)),
         // Claims were made on this box; behind the new address there may be another one.
         identity: before.and_then(|before| before.identity.clone()),
         ..DeviceStatus::default()
     });
+    status.port = Some(i32::from(report.port));
     if report.reach == Reach::Pending && report.failure.is_none() && same.is_some() {
         // A process that has just begun knows nothing better than what the last one wrote.
         return status;
@@ -306,6 +338,12 @@ fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
         encapsulation: Some(clamp(&tunnel.encapsulation.to_string(), 32)),
         port: tunnel.port.map(i32::from),
         flooding_type: tunnel.flooding_type.as_deref().map(|text| clamp(text, 32)),
+        self_ips: tunnel
+            .self_ips
+            .iter()
+            .take(SELF_IPS_MAX)
+            .map(|address| clamp(address, 64))
+            .collect(),
     });
 }
 

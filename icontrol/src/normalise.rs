@@ -19,6 +19,7 @@ use crate::listing::{Listing, RecordName};
 use crate::wire;
 
 const RECORDS_KIND: &str = "tm:net:fdb:tunnel:records:recordscollectionstate";
+const SELF_IPS_KIND: &str = "tm:net:self:selfcollectionstate";
 const DEVICES_KIND: &str = "tm:cm:device:devicecollectionstate";
 
 /// More than any path of an object on a BIG-IP can have (*assumed*).
@@ -166,8 +167,19 @@ pub(crate) fn version(body: &[u8]) -> Result<TmosVersion, Mismatch> {
     })
 }
 
-/// Who the answering unit is, its host name, and its part in the pair.
-pub(crate) fn unit(body: &[u8]) -> Result<(UnitIdentity, String, FailoverState), Mismatch> {
+/// What `cm device` says of the unit that answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unit {
+    pub(crate) identity: UnitIdentity,
+    pub(crate) hostname: String,
+    pub(crate) failover_state: FailoverState,
+    /// The other units of its trust domain. One without a base MAC address cannot be told apart and
+    /// is left out.
+    pub(crate) peers: Vec<UnitIdentity>,
+}
+
+/// Who the answering unit is, its part in the pair, and who else is in its trust domain.
+pub(crate) fn unit(body: &[u8]) -> Result<Unit, Mismatch> {
     const RESOURCE: &str = "list of devices";
     let list: wire::Collection<wire::UnitEntry> = parse(RESOURCE, body)?;
     if list.kind != DEVICES_KIND {
@@ -177,16 +189,14 @@ pub(crate) fn unit(body: &[u8]) -> Result<(UnitIdentity, String, FailoverState),
         resource: RESOURCE,
         property,
     };
-    let own = list
-        .items
-        .into_iter()
-        .find(|item| item.self_device.as_deref() == Some("true"));
-    let own = own.ok_or(missing("selfDevice"))?;
-    let device_name = clean(&own.name);
-    let base_mac = clean(&own.base_mac.ok_or(missing("baseMac"))?);
+    let is_self = |item: &wire::UnitEntry| item.self_device.as_deref() == Some("true");
+    let (own, others): (Vec<_>, Vec<_>) = list.items.into_iter().partition(is_self);
+    let own = own.into_iter().next().ok_or(missing("selfDevice"))?;
+    let peers = others.iter().filter_map(identity).collect();
+    let identity = identity(&own).ok_or(missing("baseMac"))?;
     let hostname = own
         .hostname
-        .map_or_else(|| device_name.clone(), |name| clean(&name));
+        .map_or_else(|| identity.device_name.clone(), |name| clean(&name));
     let failover_state = match own.failover_state.as_deref() {
         Some("active") => FailoverState::Active,
         // From here on from clients of F5; no recording was found.
@@ -195,14 +205,38 @@ pub(crate) fn unit(body: &[u8]) -> Result<(UnitIdentity, String, FailoverState),
         Some("offline") => FailoverState::Offline,
         _ => FailoverState::Unknown,
     };
-    Ok((
-        UnitIdentity {
-            device_name,
-            base_mac,
-        },
+    Ok(Unit {
+        identity,
         hostname,
         failover_state,
-    ))
+        peers,
+    })
+}
+
+fn identity(entry: &wire::UnitEntry) -> Option<UnitIdentity> {
+    Some(UnitIdentity {
+        device_name: clean(&entry.name),
+        base_mac: clean(entry.base_mac.as_ref()?),
+    })
+}
+
+/// The addresses of the self IPs on this tunnel.
+pub(crate) fn self_ips(body: &[u8], tunnel: &TunnelPath) -> Result<Vec<String>, Mismatch> {
+    const RESOURCE: &str = "list of self IPs";
+    let list: wire::Collection<wire::SelfIp> = parse(RESOURCE, body)?;
+    if list.kind != SELF_IPS_KIND {
+        return Err(Mismatch::OtherObject { resource: RESOURCE });
+    }
+    let path = tunnel.to_string();
+    let on_tunnel = list
+        .items
+        .into_iter()
+        .filter(|item| item.vlan.as_ref() == Some(&path));
+    let mut addresses: Vec<String> = on_tunnel
+        .filter_map(|item| item.address.map(|address| clean(&address)))
+        .collect();
+    addresses.sort();
+    Ok(addresses)
 }
 
 /// The tunnel, with what its profile would add left open.
@@ -231,6 +265,7 @@ pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mism
         encapsulation,
         port: None,
         flooding_type: None,
+        self_ips: Vec::new(),
     })
 }
 

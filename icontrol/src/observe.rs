@@ -12,7 +12,8 @@ use crate::{normalise, path};
 
 impl Client {
     /// Reads what a unit says about itself and the tunnel: `sys/version`, `sys/ready`, `cm/device`,
-    /// `net/tunnels/tunnel/<t>` and, for VXLAN and Geneve, the tunnel's profile; 5 requests.
+    /// `net/tunnels/tunnel/<t>`, for VXLAN and Geneve the tunnel's profile, and `net/self`;
+    /// 6 requests.
     ///
     /// Fails with `DeviceNotReady` unless every entry of `sys/ready` is `yes`. Before 13.1 there is
     /// no such resource; it is not asked for then, and a missing tunnel is `UnsupportedVersion`.
@@ -27,14 +28,19 @@ impl Client {
         let body = self
             .get("list of devices", path::DEVICES.to_owned())
             .await?;
-        let (identity, hostname, failover_state) = self.parsed(normalise::unit(&body))?;
-        let tunnel = self.tunnel(tunnel, &version).await?;
+        let unit = self.parsed(normalise::unit(&body))?;
+        let mut facts = self.tunnel(tunnel, &version).await?;
+        let body = self
+            .get("list of self IPs", path::SELF_IPS.to_owned())
+            .await?;
+        facts.self_ips = self.parsed(normalise::self_ips(&body, tunnel))?;
         Ok(UnitFacts {
-            identity,
-            hostname,
+            identity: unit.identity,
+            hostname: unit.hostname,
             version,
-            failover_state,
-            tunnel,
+            failover_state: unit.failover_state,
+            peers: unit.peers,
+            tunnel: facts,
         })
     }
 

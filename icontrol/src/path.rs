@@ -16,6 +16,8 @@ pub(crate) const READY: &str = "/mgmt/tm/sys/ready";
 pub(crate) const VERSION: &str = "/mgmt/tm/sys/version";
 /// The units of the trust domain, this one among them.
 pub(crate) const DEVICES: &str = "/mgmt/tm/cm/device";
+/// The self IPs of the unit, on VLANs and on tunnels.
+pub(crate) const SELF_IPS: &str = "/mgmt/tm/net/self";
 /// `POST` saves the running configuration.
 pub(crate) const CONFIG: &str = "/mgmt/tm/sys/config";
 

@@ -86,6 +86,16 @@ pub(crate) struct UnitEntry {
     pub(crate) self_device: Option<String>,
 }
 
+/// A member of `net self`.
+#[derive(Deserialize)]
+pub(crate) struct SelfIp {
+    #[serde(default)]
+    pub(crate) address: Option<String>,
+    /// Full path of the VLAN or tunnel it is on.
+    #[serde(default)]
+    pub(crate) vlan: Option<String>,
+}
+
 /// `net tunnels tunnel`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

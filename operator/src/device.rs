@@ -10,6 +10,7 @@ use std::time::Duration;
 use bigip_icontrol::Listing;
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
+use bigip_tunnel_core::drift::Losses;
 use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
@@ -64,6 +65,8 @@ pub(crate) struct Work {
     pub(crate) generation: i64,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
+    /// Devices that are no longer listed and are to be cleaned up.
+    pub(crate) former: Arc<[DeviceSettings]>,
     /// Records whose removal a person has approved.
     pub(crate) approved: Arc<BTreeSet<MacAddress>>,
     /// Identity of a box that a person has accepted.
@@ -73,14 +76,26 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// This task's device in the spec.
+    /// This task's device: in the spec, or one that has left it.
     pub(crate) fn device(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {
-        self.settings.device(&ctx.device)
+        let listed = self.settings.device(&ctx.device);
+        listed.or_else(|| self.former(ctx))
+    }
+
+    /// Whether everything of the object is to go from this task's device.
+    pub(crate) fn leaves(&self, ctx: &DeviceContext) -> bool {
+        self.deleting || self.former(ctx).is_some()
+    }
+
+    fn former(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {
+        self.former.iter().find(|device| device.name == ctx.device)
     }
 }
 
 /// What the task remembers.
 pub(crate) struct DeviceState {
+    /// Where the worker puts what is to be worked on.
+    pub(crate) inbox: watch::Receiver<Arc<Work>>,
     /// The login.
     pub(crate) session: Option<KnownSession>,
     /// A person asked again, or changed the spec: a refused login may be tried once more.
@@ -92,8 +107,14 @@ pub(crate) struct DeviceState {
     pub(crate) listing: Option<Listing>,
     /// What was desired at the last pass: gives absent nodes their names.
     pub(crate) desired: Arc<Desired>,
+    /// Records of nodes that came since the task began, and are not known to be on the device.
+    pub(crate) newcomers: BTreeSet<MacAddress>,
     /// Since when claimed records have no node.
     pub(crate) absences: Absences,
+    /// What somebody else took away.
+    pub(crate) losses: Losses,
+    /// Whether a record that is not ours was ever seen on the tunnel.
+    pub(crate) foreign_seen: bool,
     /// No removal before this moment.
     pub(crate) settled_at: Moment,
     /// A write whose fate is not known may take effect until then.
@@ -140,7 +161,11 @@ impl DeviceContext {
 impl DeviceState {
     /// The state of a task that has just begun. What the last process left unsaved is saved after
     /// the quiet time, counted from now; a record that was leaving then shows that something was.
-    pub(crate) async fn new(mut report: DeviceReport, ctx: &DeviceContext) -> Self {
+    pub(crate) async fn new(
+        mut report: DeviceReport,
+        inbox: watch::Receiver<Arc<Work>>,
+        ctx: &DeviceContext,
+    ) -> Self {
         let shared = &ctx.shared;
         let now = shared.clock.now();
         let claims = ctx.ledger.claims_of(&ctx.device).await;
@@ -154,12 +179,16 @@ impl DeviceState {
         let stored = ctx.ledger.status().await;
         let identity = status::known_identity(&stored, &ctx.device).map(str::to_owned);
         Self {
+            inbox,
             session: None,
             forgive: false,
             facts: None,
             listing: None,
             desired: Arc::default(),
+            newcomers: BTreeSet::new(),
             absences: Absences::default(),
+            losses: Losses::default(),
+            foreign_seen: status::has_foreign_records(&stored, &ctx.device),
             settled_at: Moment::since_start(shared.settle),
             late_write_until: None,
             schedule: Schedule::default(),
@@ -181,6 +210,12 @@ impl DeviceState {
             &desired,
             (clock.now(), clock.time()),
         );
+        let (before, after) = (&self.desired.nodes, &desired.nodes);
+        self.newcomers.retain(|mac| after.contains_key(mac));
+        if !before.is_empty() {
+            let new = after.keys().filter(|mac| !before.contains_key(mac));
+            self.newcomers.extend(new);
+        }
         self.desired = Arc::new(desired);
     }
 
@@ -214,6 +249,11 @@ impl Identities {
     pub(crate) fn forget(&self, device: &str) {
         self.0
             .send_if_modified(|known| known.remove(device).is_some());
+    }
+
+    /// Which box a device is.
+    pub(crate) fn of(&self, device: &str) -> Option<UnitIdentity> {
+        self.0.borrow().get(device).cloned()
     }
 
     /// The device listed before this one that is the same box.

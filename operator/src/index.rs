@@ -137,8 +137,8 @@ fn neighbour(
     Some(Some(Neighbour {
         desired,
         claimed: claimed(other, &shared.name),
-        // One that is paused gives nothing up, so the other one has to.
-        comes_first: comes_first || paused(other).is_some(),
+        // One that writes nothing gives nothing up, so the other one has to.
+        comes_first: comes_first || paused(other).is_some() || theirs.observes,
     }))
 }
 

@@ -4,22 +4,20 @@
 //! claims are written before a device is touched: no claim, no device write. Claims and display are
 //! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
 
-use std::collections::BTreeSet;
+mod removals;
 
-use bigip_tunnel_core::budget::{self, OverBudget, Window};
-use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, DeviceClaims};
-use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::budget::OverBudget;
+use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
-use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+pub(crate) use self::removals::{Removals, Spending};
 use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
 
 /// How often a write is tried against an object that others keep changing.
@@ -37,6 +35,9 @@ pub(crate) enum LedgerError {
     /// More records were to go than may be removed within an hour.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
+    /// Another operator process has taken the object over. Nothing is written any more.
+    #[error("another operator works on the object: {0}")]
+    Displaced(String),
     /// Others keep changing the object.
     #[error("the object kept changing while its status was written")]
     Busy,
@@ -50,7 +51,7 @@ impl LedgerError {
     pub(crate) fn failure(&self) -> Failure {
         let reason = match self {
             Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
-            Self::Gone | Self::Overtaken | Self::Busy | Self::Call(_) => {
+            Self::Gone | Self::Overtaken | Self::Displaced(_) | Self::Busy | Self::Call(_) => {
                 reason::KUBERNETES_UNAVAILABLE
             }
         };
@@ -62,73 +63,13 @@ impl LedgerError {
     }
 }
 
-/// What is known of an object's removals.
-#[derive(Debug, Clone)]
-pub(crate) struct Removals {
-    /// The removals of the current hour.
-    pub(crate) window: Option<Window>,
-    /// How many records are claimed and not leaving.
-    pub(crate) claimed: usize,
-    /// Records that are leaving on some device.
-    pub(crate) leaving: BTreeSet<MacAddress>,
-}
-
-impl Removals {
-    fn of(stored: &Stored) -> Self {
-        let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-        for device in stored.claims.devices() {
-            for (mac, state) in stored.claims.of(device) {
-                let set = if *state == ClaimState::Leaving {
-                    &mut leaving
-                } else {
-                    &mut staying
-                };
-                set.insert(*mac);
-            }
-        }
-        let claimed = staying.difference(&leaving).count();
-        Self {
-            window: convert::removal_window(&stored.status),
-            claimed,
-            leaving,
-        }
-    }
-}
-
-/// How removals are paid for.
-pub(crate) struct Spending<'a> {
-    /// The records that are about to be removed.
-    pub(crate) removing: &'a Records,
-    /// `nodes.maxRemovalPercent`.
-    pub(crate) percent: u8,
-    /// Records that a person has approved.
-    pub(crate) approved: &'a BTreeSet<MacAddress>,
-    /// Now.
-    pub(crate) now: Timestamp,
-}
-
-impl Spending<'_> {
-    /// The window after these changes, or `None` when they cost nothing.
-    fn window(&self, stored: &Stored) -> Result<Option<Window>, OverBudget> {
-        let removals = Removals::of(stored);
-        let paid =
-            |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
-        let count = self.removing.keys().filter(|mac| !paid(mac)).count();
-        if count == 0 {
-            return Ok(None);
-        }
-        let Removals {
-            window, claimed, ..
-        } = removals;
-        budget::spend(window, claimed, count, self.percent, self.now).map(Some)
-    }
-}
-
 /// The claims and status of one object.
 pub(crate) struct Ledger {
     api: Api<BigIpTunnel>,
     name: String,
     uid: String,
+    /// This process.
+    writer: String,
     stored: Mutex<Stored>,
 }
 
@@ -154,19 +95,56 @@ impl Stored {
             claims,
         }
     }
+
+    fn writer(&self) -> Option<&str> {
+        self.status.writer.as_deref()
+    }
 }
 
 impl Ledger {
     /// The ledger of this object.
-    pub(crate) fn new(api: Api<BigIpTunnel>, object: &BigIpTunnel) -> Self {
+    pub(crate) fn new(api: Api<BigIpTunnel>, object: &BigIpTunnel, writer: &str) -> Self {
         let uid = object.uid().unwrap_or_default();
         let stored = Mutex::new(Stored::read(object, &uid));
         Self {
             api,
             name: object.name_any(),
             uid,
+            writer: writer.to_owned(),
             stored,
         }
+    }
+
+    /// Makes this process the one that writes. Whatever another one has in mind for the object fails
+    /// from then on: its next write meets another resource version, and this name.
+    pub(crate) async fn take_over(&self) -> Result<(), LedgerError> {
+        let mut stored = self.stored.lock().await;
+        for _ in 0..CONFLICT_TRIES {
+            if stored.writer().is_none_or(|writer| writer == self.writer) {
+                // Where there is no name yet, the first write brings it.
+                return Ok(());
+            }
+            match self
+                .patch_as_writer(&mut stored, vec![self.name_writer()])
+                .await
+            {
+                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
+                    self.reread(&mut stored).await?;
+                }
+                result => return result,
+            }
+        }
+        Err(LedgerError::Busy)
+    }
+
+    /// Whether another process has taken the object over since.
+    pub(crate) async fn is_displaced(&self) -> bool {
+        let stored = self.stored.lock().await;
+        stored.writer().is_some_and(|writer| writer != self.writer)
+    }
+
+    fn name_writer(&self) -> Value {
+        json!({"op": "add", "path": "/status/writer", "value": self.writer})
     }
 
     /// Takes over what somebody else has written, when it is newer than what is known. Returns
@@ -221,22 +199,58 @@ impl Ledger {
         let window = spending
             .map(|spending| spending.window(&stored))
             .transpose()?;
-        let ownership = convert::ownership(&wanted, &self.uid);
-        let value = serde_json::to_value(&ownership).unwrap_or(Value::Null);
-        let mut operations =
-            vec![json!({"op": "add", "path": "/status/ownership", "value": value})];
-        if let Some(window) = window.flatten() {
-            let value = serde_json::to_value(convert::stored_window(&window)).unwrap_or_default();
+        let mut operations = vec![self.ownership(&wanted)];
+        if let Some(window) = window.flatten().as_ref().and_then(convert::stored_window) {
+            let value = serde_json::to_value(window).unwrap_or_default();
             operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
         }
+        self.store_claims(&mut stored, &before, &wanted, operations)
+            .await
+    }
+
+    /// Moves all claims on one device to another name, and what the status knows of the device with
+    /// them.
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), LedgerError> {
+        let mut stored = self.stored.lock().await;
+        let before = stored.claims.clone();
+        let mut wanted = before.clone();
+        if !wanted.rename(from, to) {
+            return Ok(());
+        }
+        let mut operations = vec![self.ownership(&wanted)];
+        let mut devices = stored.status.devices.clone();
+        if devices.iter().all(|device| device.name != to)
+            && let Some(device) = devices.iter_mut().find(|device| device.name == from)
+        {
+            to.clone_into(&mut device.name);
+            let value = serde_json::to_value(&devices).unwrap_or_default();
+            operations.push(json!({"op": "add", "path": "/status/devices", "value": value}));
+        }
+        self.store_claims(&mut stored, &before, &wanted, operations)
+            .await
+    }
+
+    fn ownership(&self, claims: &Claims) -> Value {
+        let ownership = convert::ownership(claims, &self.uid);
+        let value = serde_json::to_value(&ownership).unwrap_or_default();
+        json!({"op": "add", "path": "/status/ownership", "value": value})
+    }
+
+    async fn store_claims(
+        &self,
+        stored: &mut Stored,
+        before: &Claims,
+        wanted: &Claims,
+        operations: Vec<Value>,
+    ) -> Result<(), LedgerError> {
         for _ in 0..CONFLICT_TRIES {
-            match self.patch(&mut stored, operations.clone()).await {
+            match self.patch(stored, operations.clone()).await {
                 Err(LedgerError::Call(error)) if may_be_stored(&error) => {
-                    self.reread(&mut stored).await?;
-                    if stored.claims == wanted {
+                    self.reread(stored).await?;
+                    if stored.claims == *wanted {
                         return Ok(());
                     }
-                    if stored.claims != before {
+                    if stored.claims != *before {
                         return Err(LedgerError::Overtaken);
                     }
                 }
@@ -268,9 +282,25 @@ impl Ledger {
         Err(LedgerError::Busy)
     }
 
+    /// Patches, unless another process is the writer now.
+    async fn patch(
+        &self,
+        stored: &mut Stored,
+        mut operations: Vec<Value>,
+    ) -> Result<(), LedgerError> {
+        match stored.writer() {
+            Some(writer) if writer != self.writer => {
+                return Err(LedgerError::Displaced(writer.to_owned()));
+            }
+            Some(_) => {}
+            None => operations.push(self.name_writer()),
+        }
+        self.patch_as_writer(stored, operations).await
+    }
+
     /// A stale resource version makes the API server answer 409 (a `test` operation would give an
     /// opaque 422), so this is the compare-and-swap.
-    async fn patch(
+    async fn patch_as_writer(
         &self,
         stored: &mut Stored,
         mut operations: Vec<Value>,
@@ -341,6 +371,7 @@ fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> 
         Ok(Value::Object(mut fields)) => {
             fields.remove("ownership");
             fields.remove("removalWindow");
+            fields.remove("writer");
             fields
         }
         _ => serde_json::Map::new(),

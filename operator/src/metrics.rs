@@ -18,6 +18,8 @@ use prometheus_client::registry::Registry;
 pub(crate) enum WriteKind {
     /// A new record.
     Add,
+    /// All records of an empty tunnel at once.
+    Fill,
     /// Another endpoint for a record of ours.
     Correct,
     /// One record less.

@@ -3,7 +3,6 @@
 //! Reads as the product's documentation. Each call says whether it does I/O; what is pure is in
 //! `core`. Nothing here decides about a record.
 
-use bigip_tunnel_core::batch::Batch;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::guard::{Hold, Verdict};
 use bigip_tunnel_core::outcome::Failure;
@@ -14,9 +13,8 @@ use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::steps::apply::{apply, give_up_all};
 use crate::steps::dereference::dereference;
-use crate::steps::judge::judge;
 use crate::steps::observe::observe;
-use crate::steps::report;
+use crate::steps::{fill, judge, report};
 
 /// Works on one batch of what separates the device from the desired records.
 pub(crate) async fn reconcile(
@@ -25,26 +23,26 @@ pub(crate) async fn reconcile(
     work: &Work,
     depth: Depth,
 ) -> Result<PassEnd, Stop> {
-    let clock = ctx.shared.clock;
     state.schedule.next_removal = None;
+    let leaves = work.leaves(ctx);
     let claims = ctx.ledger.claims_of(&ctx.device).await;
-    if work.deleting && claims.is_empty() {
-        // An object that has written nothing needs no device to go.
+    if leaves && claims.is_empty() {
+        // Where nothing was written nothing has to be asked for.
         return Ok(PassEnd::Clean);
     }
     // (I/O) Secret and CA bundle → session; before a removal all nodes, listed now.
     let inputs = dereference(ctx, state, work, depth, claims).await?;
-    // (pure) nodes → records and findings. An object that is being deleted desires none.
-    let desired = if work.deleting {
+    // (pure) nodes → records and findings. What is to go desires none.
+    let desired = if leaves {
         Desired::default()
     } else {
         let settings = &work.settings;
         desired(&inputs.nodes, settings.prefix, &settings.addresses)
     };
-    state.note_absences(&inputs.claims, desired.clone(), clock);
+    state.note_absences(&inputs.claims, desired.clone(), ctx.shared.clock);
     // (I/O) the unit, the tunnel and its records.
     let observed = match observe(ctx, state, work, &inputs, depth).await {
-        Err(Stop::Refused(failure)) if work.deleting && failure.reason == TUNNEL_NOT_FOUND => {
+        Err(Stop::Refused(failure)) if leaves && failure.reason == TUNNEL_NOT_FOUND => {
             give_up_all(ctx, &inputs.claims).await?;
             return Ok(PassEnd::Clean);
         }
@@ -52,48 +50,52 @@ pub(crate) async fn reconcile(
     };
     // (pure) desired + observed + claims → plan.
     let wanted = desired.records(observed.local_address);
-    let plan = plan(
-        &wanted,
-        &observed.records,
-        &inputs.claims,
-        work.settings.prefix,
-    );
-    if depth == Depth::Quick && !(plan.adopt.is_empty() && plan.correct.is_empty()) {
-        // What was read a minute ago is good enough to add to, not to call somebody's record ours.
-        return Ok(PassEnd::Again(Depth::Verify));
+    let prefix = work.settings.prefix;
+    let plan = plan(&wanted, &observed.records, &inputs.claims, prefix);
+    if work.settings.observes {
+        report::pass_over(ctx, state, work, &wanted, &Verdict::default()).await;
+        return Ok(PassEnd::Settled);
     }
-    if depth != Depth::Removal && !plan.correct.is_empty() {
-        // A record that is there is overwritten only on a unit that was just asked who it is.
-        return Ok(PassEnd::Again(Depth::Removal));
+    let held_back = judge::hold_back(ctx, state, work, &inputs, &plan);
+    if let Some(deeper) = judge::look_deeper(depth, &plan, &held_back) {
+        return Ok(PassEnd::Again(deeper));
     }
     // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
-    let verdict = judge(ctx, state, work, &inputs, &plan);
-    let allowed = if depth == Depth::Removal {
-        verdict.remove.clone()
-    } else {
-        [].into()
-    };
-    let batch = Batch::next(&plan, &allowed, &state.refused);
+    let verdict = judge::judge(ctx, state, work, &inputs, &plan);
+    // (I/O) an empty tunnel may be filled at once, if a second look finds it empty still.
+    let fills = fill::may_fill(ctx, state, work, &inputs, (&plan, depth)).await?;
+    let batch = judge::choose(
+        state,
+        &inputs,
+        (&plan, &held_back),
+        &verdict,
+        (depth, fills),
+    );
     // (I/O) claims first, then the device, then what was written is read back.
-    let applied = apply(ctx, state, work, &inputs, (&plan, &batch)).await;
+    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, fills)).await;
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
-    applied?;
-    if work.deleting && batch.is_empty() && !left.is_empty() {
+    let complete = applied?;
+    if leaves && batch.is_empty() && !left.is_empty() {
         keeps_object(&verdict)?;
     }
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
-    let cleans_up = work.deleting && !batch.is_empty();
-    Ok(if batch.more {
-        PassEnd::Again(depth)
-    } else if work.deleting && left.is_empty() {
-        PassEnd::Clean
+    let cleans_up = leaves && !batch.is_empty();
+    if batch.more || !complete {
+        // What was written was read back: the next batch needs no look of its own.
+        let removes = !batch.remove.is_empty();
+        let next = if removes { depth } else { Depth::Quick };
+        Ok(PassEnd::Again(next))
+    } else if leaves && left.is_empty() {
+        Ok(PassEnd::Clean)
     } else if removal_is_due || cleans_up {
-        PassEnd::Again(Depth::Removal)
+        Ok(PassEnd::Again(Depth::Removal))
+    } else if batch.without_room > 0 {
+        Err(judge::no_room(batch.without_room))
     } else {
-        PassEnd::Settled
-    })
+        Ok(PassEnd::Settled)
+    }
 }
 
 /// Says what keeps an object that is being deleted, when it is another one.

@@ -57,6 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let endpoints = CancellationToken::new();
     let shared = Arc::new(Shared {
+        writer: writer_name(),
         nodes: Nodes::start(client.clone(), stop.clone()),
         client,
         index: Index::default(),
@@ -93,6 +94,13 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     }
     endpoints.cancel();
     Ok(())
+}
+
+/// Host, which is the pod's name in a cluster, and something that no other process has.
+fn writer_name() -> String {
+    let host: String = std::env::var("HOSTNAME").unwrap_or_default();
+    let host: String = host.chars().take(63).collect();
+    format!("{host}_{:016x}", fastrand::u64(..))
 }
 
 async fn sweep_pool(shared: Arc<Shared>) {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bigip_tunnel_core::drift::DriftPolicy;
 use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::AddressRule;
 use bigip_tunnel_core::outcome::Failure;
@@ -12,7 +13,8 @@ use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelSpec, CaBundleRef, DeletionPolicy, Device, SavePolicy,
+    self, BigIpTunnel, BigIpTunnelSpec, BulkWrites, CaBundleRef, DeletionPolicy, Device,
+    FormerDevice, ManagementPolicy, SavePolicy, SecretRef, Tls,
 };
 use kube::ResourceExt;
 use kube::core::Selector;
@@ -36,6 +38,12 @@ pub(crate) struct Settings {
     pub(crate) interval: Duration,
     /// Quiet time before a save; `None` when nothing is to be saved.
     pub(crate) save_delay: Option<Duration>,
+    /// Whether nothing may be written.
+    pub(crate) observes: bool,
+    /// What is done about records that somebody else took away.
+    pub(crate) drift: DriftPolicy,
+    /// Whether an empty tunnel may be filled by one write.
+    pub(crate) bulk_writes: bool,
     /// What becomes of the records when the object is deleted.
     pub(crate) deletion_policy: DeletionPolicy,
     /// The devices, in the order of the spec.
@@ -78,9 +86,16 @@ impl Settings {
             removal_percent: u8::try_from(spec.nodes.max_removal_percent).unwrap_or_default(),
             interval: seconds(spec.drift.interval_seconds),
             save_delay: match save.policy {
+                _ if spec.management_policy == ManagementPolicy::Observe => None,
                 SavePolicy::OnChange => Some(seconds(save.delay_seconds)),
                 SavePolicy::Never => None,
             },
+            observes: spec.management_policy == ManagementPolicy::Observe,
+            drift: match spec.drift.policy {
+                v1alpha1::DriftPolicy::Correct => DriftPolicy::Correct,
+                v1alpha1::DriftPolicy::Report => DriftPolicy::Report,
+            },
+            bulk_writes: spec.fdb.bulk_writes == BulkWrites::WhenEmpty,
             deletion_policy: spec.deletion_policy,
             devices: devices?,
         })
@@ -103,6 +118,42 @@ impl DeviceSettings {
             ca_bundle: tls.and_then(|tls| tls.ca_bundle_ref.clone()),
             server_name: tls.and_then(|tls| tls.server_name.clone()),
         })
+    }
+}
+
+impl DeviceSettings {
+    /// A device that is no longer listed. `None` if what is stored of it makes no sense.
+    pub(crate) fn of_former(former: &FormerDevice) -> Option<Self> {
+        let tls = former.tls.as_ref();
+        Some(Self {
+            name: former.name.clone(),
+            host: former.address.to_ascii_lowercase(),
+            port: u16::try_from(former.port).ok()?,
+            secret: former.credentials_secret_ref.name.clone(),
+            ca_bundle: tls.and_then(|tls| tls.ca_bundle_ref.clone()),
+            server_name: tls.and_then(|tls| tls.server_name.clone()),
+        })
+    }
+
+    /// How the certificate is verified, as the API says it.
+    pub(crate) fn tls(&self) -> Option<Tls> {
+        let tls = Tls {
+            ca_bundle_ref: self.ca_bundle.clone(),
+            server_name: self.server_name.clone(),
+        };
+        (tls != Tls::default()).then_some(tls)
+    }
+
+    /// The reference to the Secret, as the API says it.
+    pub(crate) fn secret_ref(&self) -> SecretRef {
+        SecretRef {
+            name: self.secret.clone(),
+        }
+    }
+
+    /// Whether both are reached at the same place.
+    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
+        self.host == host && self.port == port
     }
 }
 

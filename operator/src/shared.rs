@@ -13,6 +13,8 @@ use crate::nodes::Nodes;
 
 /// The process.
 pub(crate) struct Shared {
+    /// Name of this process, unlike that of any other.
+    pub(crate) writer: String,
     /// The Kubernetes client.
     pub(crate) client: Client,
     /// The cluster's nodes.

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod dereference;
+pub(crate) mod fill;
 pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod report;

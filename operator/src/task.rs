@@ -63,8 +63,8 @@ pub(crate) async fn keep_running(
     news: mpsc::Sender<News>,
 ) {
     loop {
-        let state = DeviceState::new(report.clone(), &ctx).await;
-        let task = DeviceTask::new(ctx.clone(), state, work.clone(), news.clone());
+        let state = DeviceState::new(report.clone(), work.clone(), &ctx).await;
+        let task = DeviceTask::new(ctx.clone(), state, news.clone());
         if AssertUnwindSafe(task.run()).catch_unwind().await.is_ok() {
             return;
         }
@@ -106,7 +106,6 @@ pub(crate) async fn keep_running(
 struct DeviceTask {
     ctx: Arc<DeviceContext>,
     state: DeviceState,
-    work: watch::Receiver<Arc<Work>>,
     news: mpsc::Sender<News>,
     /// Passes in a row that failed.
     attempt: u32,
@@ -117,16 +116,10 @@ struct DeviceTask {
 
 impl DeviceTask {
     /// A task that has not begun.
-    fn new(
-        ctx: Arc<DeviceContext>,
-        state: DeviceState,
-        work: watch::Receiver<Arc<Work>>,
-        news: mpsc::Sender<News>,
-    ) -> Self {
+    fn new(ctx: Arc<DeviceContext>, state: DeviceState, news: mpsc::Sender<News>) -> Self {
         Self {
             ctx,
             state,
-            work,
             news,
             attempt: 0,
             seen: None,
@@ -138,7 +131,7 @@ impl DeviceTask {
     async fn run(mut self) {
         let mut depth = Depth::Verify;
         loop {
-            let work = self.work.borrow_and_update().clone();
+            let work = self.state.inbox.borrow_and_update().clone();
             let asked = (work.generation, work.request.clone());
             if self.seen.as_ref() != Some(&asked) {
                 // A person changed or asked for something: look at everything, log in again.
@@ -146,7 +139,7 @@ impl DeviceTask {
                 self.seen = Some(asked);
                 depth = depth.max(Depth::Verify);
             }
-            if work.deleting {
+            if work.leaves(&self.ctx) {
                 depth = Depth::Removal;
             }
             let again = self.pass(&work, depth).await;
@@ -171,6 +164,7 @@ impl DeviceTask {
             // What was read before it may take effect proves nothing.
             self.state.listing = None;
         }
+        self.state.report.observing = work.settings.observes;
         let ended = reconcile(&self.ctx, &mut self.state, work, depth).await;
         conclude(&mut self.state, &ended);
         self.log(&ended);
@@ -212,7 +206,7 @@ impl DeviceTask {
         if depth > Depth::Quick || ended.is_err() {
             schedule.next_verify = now + delay;
         }
-        if work.deleting {
+        if work.leaves(&self.ctx) {
             // What keeps the object may be another one, whose going is not announced here.
             schedule.next_verify = schedule
                 .next_verify
@@ -251,7 +245,7 @@ impl DeviceTask {
             let sleep = self.ctx.shared.clock.until(due);
             let wake = tokio::select! {
                 () = self.ctx.stop.cancelled() => Wake::Stop,
-                changed = self.work.changed() => match changed {
+                changed = self.state.inbox.changed() => match changed {
                     Ok(()) => Wake::Work,
                     Err(_) => Wake::Stop,
                 },
@@ -273,11 +267,10 @@ impl DeviceTask {
                     }
                 }
                 Wake::Boxes if self.twin(work) != self.state.twin => return Some(Depth::Verify),
-                Wake::Boxes => {}
                 Wake::Due if self.ctx.shared.clock.now() >= self.state.schedule.due() => {
                     return Some(Depth::Verify);
                 }
-                Wake::Due => {}
+                Wake::Boxes | Wake::Due => {}
             }
         }
     }
@@ -290,7 +283,7 @@ impl DeviceTask {
 
     /// Whether the object was changed or a person asked, not only its nodes.
     fn asks_anew(&self) -> bool {
-        let work = self.work.borrow();
+        let work = self.state.inbox.borrow();
         let asked = Some((work.generation, work.request.clone()));
         self.seen != asked
     }
@@ -298,8 +291,8 @@ impl DeviceTask {
     /// Takes the nodes in without asking the device: who was away and came back has not been away
     /// since.
     async fn note_nodes(&mut self) {
-        let work = self.work.borrow().clone();
-        if !work.deleting {
+        let work = self.state.inbox.borrow().clone();
+        if !work.leaves(&self.ctx) {
             let claims = self.ctx.ledger.claims_of(&self.ctx.device).await;
             let desired = desired(&work.nodes, work.settings.prefix, &work.settings.addresses);
             self.state

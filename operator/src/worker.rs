@@ -2,6 +2,7 @@
 //!
 //! Touches no device. Ends when the object is gone, or when the process ends.
 
+mod former;
 mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
@@ -21,12 +22,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::former::Former;
 use crate::approval::Approval;
 use crate::device::{DeviceContext, Identities, Work};
 use crate::finalizer;
 use crate::ledger::{Ledger, LedgerError};
 use crate::nodes::NodeState;
-use crate::settings::{Settings, paused, rejected};
+use crate::settings::{DeviceSettings, Settings, paused, rejected};
 use crate::shared::Shared;
 use crate::task::{News, keep_running};
 
@@ -67,7 +69,9 @@ pub(crate) struct Worker {
     approval: Approval,
     write_at: Option<Instant>,
     has_written: bool,
-    /// Whether the object may go without its records: its whole kind is going.
+    former: Former,
+    /// Whether the object may go without its records: a person has said so, or its whole kind is
+    /// going.
     is_released: bool,
     /// Whether something that the API server refused keeps the work from going on.
     blocked: bool,
@@ -91,7 +95,7 @@ impl Worker {
         let current = object.borrow().clone();
         let namespace = current.namespace().unwrap_or_default();
         let api: Api<BigIpTunnel> = Api::namespaced(shared.client.clone(), &namespace);
-        let ledger = Arc::new(Ledger::new(api.clone(), &current));
+        let ledger = Arc::new(Ledger::new(api.clone(), &current, &shared.writer));
         let had_status = current
             .status
             .as_ref()
@@ -118,6 +122,7 @@ impl Worker {
             awaited: BTreeSet::new(),
             approval: Approval::default(),
             write_at: Some(Instant::now() + gather),
+            former: Former::of(&current),
             is_released: false,
             blocked: false,
             failures: 0,
@@ -128,12 +133,19 @@ impl Worker {
     /// Works until the object is gone or the task is stopped.
     pub(crate) async fn run(mut self) {
         let mut nodes = self.shared.nodes.subscribe();
+        if !self.take_over().await {
+            return;
+        }
         let mut wake = Wake::Object;
         loop {
             match wake {
                 Wake::Stop => break,
                 Wake::Object | Wake::Nodes => self.refresh(&mut nodes).await,
-                Wake::News(news) => self.take(*news),
+                Wake::News(news) => {
+                    if self.take(*news) {
+                        self.refresh(&mut nodes).await;
+                    }
+                }
                 Wake::Due => {
                     self.write_at = None;
                     if self.blocked {
@@ -186,6 +198,9 @@ impl Worker {
         // A status that somebody else changed is written again; and where a removal waits, this may
         // be the answer.
         let rewrite = self.ledger.observe(&object).await && self.has_written;
+        if !self.is_writer().await {
+            return;
+        }
         if rewrite || self.approval.held().is_some() {
             self.write_soon(Duration::ZERO);
         }
@@ -210,7 +225,7 @@ impl Worker {
         let Some(nodes) = self.views(&settings, &state, deleting) else {
             return;
         };
-        if !deleting && !finalizer::is_set(&object) {
+        if !deleting && !settings.observes && !finalizer::is_set(&object) {
             // Its arrival is a change of the object, and brings us here again.
             if let Err(error) = finalizer::set(&self.api, &object).await {
                 tracing::warn!(
@@ -224,6 +239,7 @@ impl Worker {
         if deleting && !self.may_clean_up().await {
             return;
         }
+        let former = self.former_work(&settings, deleting).await;
         self.publish(Work {
             generation: object.metadata.generation.unwrap_or_default(),
             deleting,
@@ -233,10 +249,54 @@ impl Worker {
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
                 .cloned(),
+            former,
             settings,
             nodes,
         })
         .await;
+    }
+
+    /// Becomes the one process that writes this object. Returns whether it is, before the end.
+    async fn take_over(&mut self) -> bool {
+        loop {
+            match self.ledger.take_over().await {
+                Ok(()) => return true,
+                Err(LedgerError::Gone) => return false,
+                Err(error) => {
+                    tracing::warn!(name = self.object.borrow().name_any(), "{error}");
+                    self.retry();
+                }
+            }
+            let at = self.write_at.unwrap_or_else(Instant::now);
+            let pause = tokio::time::sleep_until(at);
+            if self.stop.run_until_cancelled(pause).await.is_none() {
+                return false;
+            }
+        }
+    }
+
+    /// Whether this process is the writer still: one that came later takes an object over for good.
+    async fn is_writer(&mut self) -> bool {
+        if !self.ledger.is_displaced().await {
+            return true;
+        }
+        if self.work.take().is_some() {
+            tracing::warn!(
+                name = self.object.borrow().name_any(),
+                "another operator has taken the object over; this one leaves it alone"
+            );
+        }
+        self.stop_devices(|_| true);
+        self.write_at = None;
+        false
+    }
+
+    async fn former_work(&mut self, settings: &Settings, deleting: bool) -> Arc<[DeviceSettings]> {
+        // One that only looks moves no claim and removes nothing.
+        if settings.observes {
+            return Arc::default();
+        }
+        self.settle_former(settings, deleting).await
     }
 
     /// The nodes as this object sees them, or `None` when they are not known; what the devices have
@@ -265,46 +325,10 @@ impl Worker {
         }
     }
 
-    /// Whether the deletion is meant for this object. When the resource definition is removed all
-    /// objects go with it, which is an uninstallation and no order to empty every BIG-IP.
-    async fn may_clean_up(&mut self) -> bool {
-        if self.is_released
-            || self
-                .work
-                .as_ref()
-                .is_some_and(|work| work.borrow().deleting)
-        {
-            return true;
-        }
-        match finalizer::definition_is_going(&self.shared.client).await {
-            Ok(false) => true,
-            Ok(true) => {
-                tracing::warn!(
-                    name = self.object.borrow().name_any(),
-                    "the resource definition is being removed; the records stay on the BIG-IPs"
-                );
-                self.is_released = true;
-                true
-            }
-            Err(error) => {
-                self.nodes_failure = Some(Failure {
-                    reason: reason::KUBERNETES_UNAVAILABLE,
-                    message: format!(
-                        "whether the resource definition is being removed could not be read, so \
-                         nothing is cleaned up yet: {error}"
-                    ),
-                    retryable: true,
-                });
-                self.retry_blocked();
-                false
-            }
-        }
-    }
-
     async fn publish(&mut self, work: Work) {
         let settings = work.settings.clone();
-        let retains = self.is_released || settings.deletion_policy == DeletionPolicy::Retain;
-        if work.deleting && retains {
+        let former = work.former.clone();
+        if work.deleting && self.retains(&self.object.borrow().spec) {
             self.stop_devices(|_| true);
             self.write_soon(Duration::ZERO);
             return;
@@ -313,6 +337,7 @@ impl Worker {
             let before = sender.borrow();
             before.generation != work.generation
                 || before.deleting != work.deleting
+                || before.former != work.former
                 || before.request != work.request
                 || before.approved != work.approved
                 || before.accepted_box != work.accepted_box
@@ -333,41 +358,20 @@ impl Worker {
             Some(_) => {}
             None => self.work = Some(watch::channel(work).0),
         }
-        self.stop_devices(|name| settings.device(name).is_none());
-        self.forget_unlisted(&settings).await;
+        let is_wanted = |name: &str| {
+            settings.device(name).is_some() || former.iter().any(|device| device.name == name)
+        };
+        self.stop_devices(|name| !is_wanted(name));
         let stored = self.ledger.status().await;
-        for device in &settings.devices {
+        for device in settings.devices.iter().chain(former.iter()) {
             if !self.devices.contains_key(&device.name) {
-                self.start_device(&device.name, &device.host, &stored);
+                self.start_device(device, &stored);
             }
         }
     }
 
-    /// A device that is no longer listed cannot be looked after. Its records stay, and what was
-    /// claimed there gives no right on whatever box may be listed under its name later.
-    async fn forget_unlisted(&mut self, settings: &Settings) {
-        let claims = self.ledger.claims().await;
-        for device in claims
-            .devices()
-            .filter(|name| settings.device(name).is_none())
-        {
-            let changes = claims.of(device).keys().map(|mac| (*mac, None)).collect();
-            match self.ledger.claim(device, &changes, None).await {
-                Ok(()) => tracing::warn!(
-                    name = self.object.borrow().name_any(),
-                    device,
-                    count = changes.len(),
-                    "records stay on a BIG-IP that is no longer listed"
-                ),
-                Err(error) => {
-                    tracing::warn!(name = self.object.borrow().name_any(), device, "{error}");
-                    self.retry_blocked();
-                }
-            }
-        }
-    }
-
-    fn start_device(&mut self, name: &str, host: &str, stored: &BigIpTunnelStatus) {
+    fn start_device(&mut self, device: &DeviceSettings, stored: &BigIpTunnelStatus) {
+        let name = &device.name;
         let Some(work) = &self.work else { return };
         let object = self.object.borrow().clone();
         let stop = self.stop.child_token();
@@ -375,12 +379,12 @@ impl Worker {
             shared: self.shared.clone(),
             namespace: object.namespace().unwrap_or_default(),
             object: object.name_any(),
-            device: name.to_owned(),
+            device: name.clone(),
             ledger: self.ledger.clone(),
             identities: self.identities.clone(),
             stop: stop.clone(),
         });
-        let pending = DeviceReport::pending(name.to_owned(), host.to_owned());
+        let pending = DeviceReport::pending(name.clone(), device.host.clone(), device.port);
         let report = status::resume(pending, stored);
         self.tasks.spawn(keep_running(
             ctx,
@@ -389,7 +393,7 @@ impl Worker {
             self.news.0.clone(),
         ));
         self.devices
-            .insert(name.to_owned(), DeviceHandle { stop, last: None });
+            .insert(name.clone(), DeviceHandle { stop, last: None });
     }
 
     fn stop_devices(&mut self, which: impl Fn(&str) -> bool) {
@@ -402,11 +406,21 @@ impl Worker {
         });
     }
 
-    fn take(&mut self, news: News) {
+    /// Takes a device's report in. Returns whether the devices' work has to be looked at anew, because
+    /// it shows which box a device is that was thought to have left, or not to have.
+    fn take(&mut self, news: News) -> bool {
         let name = news.report.name.clone();
         self.awaited.remove(&name);
+        let is_twin = news
+            .report
+            .problem()
+            .is_some_and(|problem| problem.reason == reason::DUPLICATE_UNIT);
+        let resettle = self.former.waits || is_twin && !self.former.devices.is_empty();
         if let Some(device) = self.devices.get_mut(&name) {
             device.last = Some(news);
+        }
+        if self.object.borrow().metadata.deletion_timestamp.is_none() {
+            self.forget_if_clean(&name);
         }
         // The first status waits for every device, so that a restart which changes nothing says
         // nothing new; but not for ever.
@@ -418,6 +432,7 @@ impl Worker {
                 GATHER
             });
         }
+        resettle
     }
 
     /// Tries again what the API server refused, later each time, and nothing before that.

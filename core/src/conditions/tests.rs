@@ -4,6 +4,7 @@ use super::*;
 use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
 use crate::node::AddressRule;
+use crate::outcome::{Failure, HeldRemoval};
 use crate::plan::plan;
 use crate::record::Records;
 use crate::testing::{facts, node, worker};
@@ -22,8 +23,9 @@ fn device(name: &str, state: FailoverState, desired: &Desired, records: &Records
     let facts = facts(name, state);
     let wanted = desired.records(facts.tunnel.local_address.unwrap());
     let plan = plan(&wanted, records, &[].into(), MacPrefix::DEFAULT);
-    let mut report = DeviceReport::pending(name.into(), "192.0.2.11".into());
+    let mut report = DeviceReport::pending(name.into(), "192.0.2.11".into(), 443);
     report.reach = Reach::Answered;
+    report.identity = Some(facts.identity.to_string());
     report.facts = Some(facts);
     report.plan = Some(plan);
     report
@@ -45,6 +47,8 @@ fn failure(reason: &'static str, retryable: bool) -> Failure {
 struct Case {
     desired: Desired,
     devices: Vec<DeviceReport>,
+    former: Vec<DeviceReport>,
+    observing: bool,
     deleting: bool,
     held: Option<HeldRemoval>,
 }
@@ -58,6 +62,8 @@ impl Case {
         Self {
             desired,
             devices: vec![a, b],
+            former: Vec::new(),
+            observing: false,
             deleting: false,
             held: None,
         }
@@ -69,6 +75,8 @@ impl Case {
             nodes_failure: None,
             desired: &self.desired,
             devices: &self.devices,
+            former: &self.former,
+            observing: self.observing,
             held: self.held.as_ref(),
             deleting: self.deleting,
         })
@@ -89,7 +97,9 @@ fn a_pair_in_sync_is_ready_and_available() {
         [
             "Ready=True/InSync",
             "Available=True/DevicesProgrammed",
-            "Accepted=True/Accepted"
+            "Accepted=True/Accepted",
+            "TunnelUsable=True/Usable",
+            "PeersCovered=True/PeersListed"
         ]
     );
     assert_eq!(case.conditions()[0].message, "2 nodes on 2 of 2 BIG-IPs");
@@ -104,6 +114,8 @@ fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
             "Ready=False/DeviceUnreachable",
             "Available=True/DevicesProgrammed",
             "Accepted=True/Accepted",
+            "TunnelUsable=True/Usable",
+            "PeersCovered=True/PeersListed",
             "Reconciling=True/ProgressingWithRetry",
         ]
     );
@@ -120,7 +132,7 @@ fn a_wrong_password_stalls_and_is_shown_before_a_timeout() {
     case.devices[0].reach = Reach::Failed(failure(reason::TIMEOUT, true));
     let words = case.words();
     assert_eq!(words[0], "Ready=False/AuthenticationFailed");
-    assert_eq!(words[3], "Stalled=True/AuthenticationFailed");
+    assert_eq!(words[5], "Stalled=True/AuthenticationFailed");
 }
 
 #[test]
@@ -131,6 +143,8 @@ fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
     let case = Case {
         desired,
         devices: vec![a, b],
+        former: Vec::new(),
+        observing: false,
         deleting: false,
         held: None,
     };
@@ -140,7 +154,8 @@ fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
 
 #[test]
 fn a_device_that_was_not_asked_yet_makes_ready_unknown() {
-    let case = Case::pair(|b| *b = DeviceReport::pending("bigip-b".into(), "192.0.2.12".into()));
+    let case =
+        Case::pair(|b| *b = DeviceReport::pending("bigip-b".into(), "192.0.2.12".into(), 443));
     assert_eq!(case.words()[0], "Ready=Unknown/Progressing");
 }
 
@@ -189,6 +204,8 @@ fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
     let case = Case {
         desired,
         devices: vec![a],
+        former: Vec::new(),
+        observing: false,
         deleting: false,
         held: None,
     };
@@ -249,4 +266,140 @@ fn the_same_set_held_at_another_time_has_another_digest() {
     };
     assert_eq!(held(1).digest(), held(1).digest());
     assert_ne!(held(1).digest(), held(2).digest());
+}
+
+/// A change of what the standby unit told about itself.
+fn with_facts(change: impl FnOnce(&mut crate::unit::UnitFacts)) -> Case {
+    Case::pair(|b| change(b.facts.as_mut().unwrap()))
+}
+
+/// The condition of this type.
+fn find(case: &Case, kind: &str) -> Condition {
+    let conditions = case.conditions();
+    conditions.into_iter().find(|c| c.kind == kind).unwrap()
+}
+
+#[test]
+fn a_tunnel_that_floods_nowhere_is_unusable_and_its_records_count_all_the_same() {
+    let case = with_facts(|facts| facts.tunnel.flooding_type = Some("none".into()));
+    let usable = find(&case, condition::TUNNEL_USABLE);
+    assert_eq!(
+        (usable.truth, usable.reason),
+        (Truth::False, reason::TUNNEL_UNUSABLE)
+    );
+    assert!(usable.message.contains("multipoint"), "{}", usable.message);
+    assert_eq!(case.words()[0], "Ready=False/TunnelUnusable");
+    assert!(case.words().contains(&"Stalled=True/TunnelUnusable".into()));
+    assert_eq!(case.words()[1], "Available=True/DevicesProgrammed");
+    let programmed = &device_conditions(&case.devices[1])[1];
+    assert_eq!(programmed.truth, Truth::True);
+}
+
+#[test]
+fn a_tunnel_without_a_self_ip_or_of_another_kind_is_unusable() {
+    for change in [
+        (|facts| facts.tunnel.self_ips.clear()) as fn(&mut crate::unit::UnitFacts),
+        |facts| facts.tunnel.encapsulation = crate::unit::Encapsulation::Other("gre".into()),
+    ] {
+        let usable = find(&with_facts(change), condition::TUNNEL_USABLE);
+        assert_eq!(usable.reason, reason::TUNNEL_UNUSABLE);
+    }
+}
+
+#[test]
+fn a_unit_of_the_trust_domain_that_is_not_listed_is_named() {
+    let peer = |name: &str| crate::unit::UnitIdentity {
+        device_name: format!("{name}.example.net"),
+        base_mac: "00:0c:29:35:0d:bd".into(),
+    };
+    let case = with_facts(|facts| facts.peers = vec![peer("bigip-a"), peer("bigip-c")]);
+    let covered = find(&case, condition::PEERS_COVERED);
+    assert_eq!(
+        (covered.truth, covered.reason),
+        (Truth::False, reason::PEER_NOT_LISTED)
+    );
+    assert!(covered.message.starts_with("bigip-c.example.net"));
+    assert_eq!(case.words()[0], "Ready=True/InSync");
+
+    let listed = with_facts(|facts| facts.peers = vec![peer("bigip-a")]);
+    let covered = find(&listed, condition::PEERS_COVERED);
+    assert_eq!(covered.truth, Truth::True);
+}
+
+#[test]
+fn while_a_listed_unit_has_never_said_who_it_is_a_missing_peer_is_not_known() {
+    let mut case = with_facts(|facts| {
+        facts.peers = vec![crate::unit::UnitIdentity {
+            device_name: "bigip-a".into(),
+            base_mac: "00:0c:29:35:0d:bd".into(),
+        }];
+    });
+    case.devices[0] = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
+    let covered = find(&case, condition::PEERS_COVERED);
+    assert_eq!(
+        (covered.truth, covered.reason),
+        (Truth::Unknown, reason::PENDING)
+    );
+}
+
+#[test]
+fn an_object_that_only_looks_is_ready_and_says_what_it_would_do() {
+    let desired = two_nodes();
+    let empty = device("bigip-a", FailoverState::Active, &desired, &Records::new());
+    let mut case = Case {
+        desired,
+        devices: vec![empty],
+        former: Vec::new(),
+        observing: true,
+        deleting: false,
+        held: None,
+    };
+    case.devices[0].observing = true;
+    assert_eq!(case.words()[0], "Ready=True/Observed");
+    let message = &case.conditions()[0].message;
+    assert!(message.contains("to add: 2"), "{message}");
+    let programmed = &device_conditions(&case.devices[0])[1];
+    assert_eq!(
+        (programmed.truth, programmed.reason),
+        (Truth::False, reason::OBSERVED)
+    );
+}
+
+#[test]
+fn drift_that_is_only_reported_waits_for_a_person() {
+    let desired = two_nodes();
+    let mut a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
+    a.reported_drift = 2;
+    let mut case = Case::pair(|_| {});
+    case.devices[0] = a;
+    assert_eq!(case.words()[0], "Ready=False/DriftReported");
+    let programmed = &device_conditions(&case.devices[0])[1];
+    assert_eq!(programmed.reason, reason::DRIFT_REPORTED);
+}
+
+#[test]
+fn another_writer_is_named_also_while_everything_is_there() {
+    let case = Case::pair(|b| b.contended = true);
+    assert_eq!(case.words()[0], "Ready=False/ForeignWriter");
+    let programmed = &device_conditions(&case.devices[1])[1];
+    assert_eq!(
+        (programmed.truth, programmed.reason),
+        (Truth::False, reason::FOREIGN_WRITER)
+    );
+}
+
+#[test]
+fn a_device_that_left_the_list_is_shown_until_its_records_are_gone() {
+    let mut case = Case::pair(|_| {});
+    let mut former = DeviceReport::pending("bigip-c".into(), "192.0.2.13".into(), 443);
+    case.former = vec![former.clone()];
+    assert_eq!(case.words()[0], "Ready=False/CleaningUp");
+    former.reach = Reach::Failed(failure(reason::SECRET_NOT_FOUND, false));
+    case.former = vec![former];
+    assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
+    let message = &case.conditions()[0].message;
+    assert!(
+        message.contains("bigip-tunnel.dev/release to bigip-c"),
+        "{message}"
+    );
 }

@@ -25,6 +25,7 @@ struct Case {
     nodes: Vec<NodeView>,
     needed_elsewhere: Option<BTreeSet<MacAddress>>,
     settled_at: Moment,
+    present: usize,
     now: Moment,
 }
 
@@ -35,6 +36,7 @@ impl Default for Case {
             nodes: vec![worker("other", "10.0.0.1")],
             needed_elsewhere: Some(BTreeSet::new()),
             settled_at: at(75),
+            present: 1,
             now: at(160),
         }
     }
@@ -49,6 +51,7 @@ impl Case {
             absences: &absences(),
             delay: DELAY,
             settled_at: self.settled_at,
+            present: self.present,
             needed_elsewhere: self.needed_elsewhere.as_ref(),
             now: self.now,
         };
@@ -87,6 +90,7 @@ fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
         absences: &Absences::default(),
         delay: DELAY,
         settled_at: at(0),
+        present: 1,
         needed_elsewhere: Some(&BTreeSet::new()),
         now: at(500),
     };
@@ -157,6 +161,7 @@ fn edited(nodes: &[NodeView], before: &AddressRule, after: &AddressRule, now: Mo
         absences: &absences,
         delay: DELAY,
         settled_at: at(0),
+        present: 1,
         needed_elsewhere: Some(&BTreeSet::new()),
         now,
     };
@@ -347,6 +352,15 @@ fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() 
     );
 }
 
+#[test]
+fn a_device_that_holds_no_desired_record_keeps_what_it_has() {
+    let case = Case {
+        present: 0,
+        ..Case::default()
+    };
+    assert_eq!(case.hold(), Hold::NothingElse);
+}
+
 fn due(macs: &[&str]) -> Verdict {
     Verdict {
         remove: macs.iter().map(|m| mac(m)).collect(),
@@ -354,12 +368,13 @@ fn due(macs: &[&str]) -> Verdict {
     }
 }
 
+const NO_REMOVALS: Window = Window { steps: Vec::new() };
 const THREE: [&str; 3] = ["0a:0a:0a:00:00:07", "0a:0a:0a:00:00:08", GONE];
 
 fn spend(verdict: &mut Verdict, claimed: usize, paid: &[&str], approved: &[&str]) {
     let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect();
     verdict.spend(&Budget {
-        window: None,
+        window: &NO_REMOVALS,
         claimed,
         percent: 50,
         paid: &set(paid),

@@ -3,11 +3,11 @@
 //! A claim that does not parse is left out: it stays on the device and is reported as unclaimed,
 //! which is the careful mistake.
 
-use bigip_tunnel_core::budget::Window;
+use bigip_tunnel_core::budget::{Step, Window};
 use bigip_tunnel_core::claims::{ClaimRow, ClaimState, Claims};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::v1alpha1::{self, BigIpTunnelStatus, Claim, Ownership, RemovalWindow};
+use crate::v1alpha1::{self, BigIpTunnelStatus, Claim, Ownership, RemovalStep, RemovalWindow};
 
 /// The claims in this status. Void, that is none, when they were made for an object with another
 /// uid: a status that was restored or copied owns nothing.
@@ -53,24 +53,36 @@ pub fn ownership(claims: &Claims, uid: &str) -> Ownership {
     }
 }
 
-/// The removals of the current hour, as stored. Numbers that make no sense count as none left.
-pub fn removal_window(status: &BigIpTunnelStatus) -> Option<Window> {
-    let window = status.removal_window.as_ref()?;
-    Some(Window {
-        start: window.start.0,
-        baseline: usize::try_from(window.baseline).unwrap_or_default(),
-        removed: usize::try_from(window.removed).unwrap_or(usize::MAX / 2),
-    })
+/// The removals of the last hour, as stored. Numbers that make no sense count as none left.
+pub fn removal_window(status: &BigIpTunnelStatus) -> Window {
+    let steps = status
+        .removal_window
+        .iter()
+        .flat_map(|window| &window.steps);
+    let step = |step: &RemovalStep| Step {
+        time: step.time.0,
+        claimed: usize::try_from(step.claimed).unwrap_or_default(),
+        removed: usize::try_from(step.removed).unwrap_or(usize::MAX),
+    };
+    Window {
+        steps: steps.map(step).collect(),
+    }
 }
 
-/// The removals of the current hour, to be stored.
-pub fn stored_window(window: &Window) -> RemovalWindow {
+/// The removals of the last hour, to be stored.
+pub fn stored_window(window: &Window) -> Option<RemovalWindow> {
     let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-    RemovalWindow {
-        start: Time(window.start),
-        baseline: number(window.baseline),
-        removed: number(window.removed),
-    }
+    let step = |step: &Step| RemovalStep {
+        time: Time(step.time),
+        claimed: number(step.claimed),
+        removed: number(step.removed),
+    };
+    Some(RemovalWindow {
+        start: Time(window.steps.first()?.time),
+        baseline: number(window.baseline()?),
+        removed: number(window.removed()),
+        steps: window.steps.iter().map(step).collect(),
+    })
 }
 
 #[cfg(test)]

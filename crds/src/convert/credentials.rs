@@ -6,6 +6,8 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
 
+use crate::ANNOTATION_ALLOWED_ADDRESSES;
+
 /// Key of the user name.
 const USERNAME: &str = "username";
 /// Key of the password.
@@ -67,6 +69,25 @@ pub fn credentials_from_secret(secret: &Secret) -> Result<Credentials, SecretPro
         password: value(secret, PASSWORD)?.into(),
         login_provider: login_provider.to_owned(),
     })
+}
+
+/// Whether the password may be sent to this address: anywhere, unless the Secret has the annotation
+/// `bigip-tunnel.dev/allowed-addresses`; then only to what it lists, whatever the case. A spec that
+/// is changed to name another host does not get the password sent there.
+pub fn allows_address(secret: &Secret, host: &str, port: u16) -> bool {
+    let annotations = secret.metadata.annotations.as_ref();
+    let Some(allowed) = annotations.and_then(|all| all.get(ANNOTATION_ALLOWED_ADDRESSES)) else {
+        return true;
+    };
+    let bracketed = format!("[{host}]");
+    let with_port = if host.contains(':') {
+        format!("{bracketed}:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let names = [host, bracketed.as_str(), with_port.as_str()];
+    let mut entries = allowed.split(',').map(str::trim);
+    entries.any(|entry| names.iter().any(|name| name.eq_ignore_ascii_case(entry)))
 }
 
 fn value<'a>(secret: &'a Secret, key: &'static str) -> Result<&'a str, SecretProblem> {
@@ -268,5 +289,29 @@ mod tests {
         assert_eq!(ca_from_secret(&Secret::default(), "ca.crt"), Err(missing));
         let empty = BundleProblem::Empty { key: "k".into() };
         assert_eq!(ca_from_secret(&secret(&[("k", b" \n")]), "k"), Err(empty));
+    }
+
+    #[test]
+    fn a_password_goes_only_where_its_secret_allows() {
+        let allows = |allowed: Option<&str>, host: &str, port: u16| {
+            let mut secret = Secret::default();
+            let annotation = |allowed: &str| {
+                [(ANNOTATION_ALLOWED_ADDRESSES.to_owned(), allowed.to_owned())].into()
+            };
+            secret.metadata.annotations = allowed.map(annotation);
+            allows_address(&secret, host, port)
+        };
+        assert!(allows(None, "192.0.2.11", 443));
+        assert!(allows(Some("192.0.2.11, bigip-b"), "bigip-b", 8443));
+        assert!(allows(
+            Some("BIGIP-A.example.com:443"),
+            "bigip-a.example.com",
+            443
+        ));
+        assert!(!allows(Some("bigip-a:443"), "bigip-a", 8443));
+        assert!(allows(Some("[fd00::1]:443"), "fd00::1", 443));
+        assert!(allows(Some("fd00::1"), "fd00::1", 443));
+        assert!(!allows(Some("192.0.2.11"), "192.0.2.110", 443));
+        assert!(!allows(Some(""), "192.0.2.11", 443));
     }
 }

@@ -139,9 +139,10 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
                 "removalDelaySeconds": 60,
                 "maxRemovalPercent": 50,
             },
-            "fdb": {"macPrefix": "0a:0a"},
+            "fdb": {"macPrefix": "0a:0a", "bulkWrites": "Never"},
+            "managementPolicy": "FDBOnly",
             "deletionPolicy": "Delete",
-            "drift": {"intervalSeconds": 60},
+            "drift": {"policy": "Correct", "intervalSeconds": 60},
             "saveConfig": {"policy": "OnChange", "delaySeconds": 300},
         })
     );
@@ -317,7 +318,10 @@ fn kubectl_get_shows_what_the_design_names() {
         names(false),
         ["Ready", "Devices", "Nodes", "Records", "Reason", "Age"]
     );
-    assert_eq!(names(true), ["Tunnel", "Partition", "Suspended", "Message"]);
+    assert_eq!(
+        names(true),
+        ["Tunnel", "Partition", "Policy", "Suspended", "Message"]
+    );
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn facts() -> UnitFacts {
         hostname: "bigip01.lab.local".into(),
         version: "17.1.2.1".parse().unwrap(),
         failover_state: FailoverState::Active,
+        peers: Vec::new(),
         tunnel: TunnelFacts {
             full_path: "/Common/flannel_vxlan".into(),
             local_address: Some("10.0.0.254".parse().unwrap()),
@@ -51,6 +52,7 @@ fn facts() -> UnitFacts {
             encapsulation: Encapsulation::Vxlan,
             port: Some(8472),
             flooding_type: Some("multipoint".into()),
+            self_ips: vec!["10.1.6.34/24".into()],
         },
     }
 }
@@ -58,8 +60,9 @@ fn facts() -> UnitFacts {
 /// A device that holds every desired record.
 fn in_sync(desired: &Desired, read_at: i64) -> DeviceReport {
     let records = desired.records("10.0.0.254".parse().unwrap());
-    let mut report = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    let mut report = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     report.reach = Reach::Answered;
+    report.identity = Some(facts().identity.to_string());
     report.facts = Some(facts());
     report.plan = Some(plan(&records, &records, &[].into(), MacPrefix::DEFAULT));
     report.last_read_time = Some(at(read_at));
@@ -72,6 +75,7 @@ fn written(second: i64) -> Written<'static> {
         handled_request: None,
         handled_approval: None,
         keep_held: false,
+        former: &[],
         now: at(second),
     }
 }
@@ -87,6 +91,8 @@ fn follow(
         nodes_failure: None,
         desired,
         devices: std::slice::from_ref(device),
+        former: &[],
+        observing: false,
         held: None,
         deleting: false,
     };
@@ -187,7 +193,7 @@ fn every_condition_names_the_generation_it_is_about() {
 #[test]
 fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
     let desired = two_nodes();
-    let mut failing = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    let mut failing = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     failing.reach = Reach::Failed(Failure {
         reason: reason::TIMEOUT,
         message: "no answer".into(),
@@ -207,7 +213,7 @@ fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
 #[test]
 fn a_process_that_has_not_asked_a_device_yet_leaves_its_entry_alone() {
     let desired = two_nodes();
-    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     let status = follow(&first(), &desired, &pending, &written(1_100));
     assert_eq!(status.devices, first().devices);
 }
@@ -215,7 +221,7 @@ fn a_process_that_has_not_asked_a_device_yet_leaves_its_entry_alone() {
 #[test]
 fn a_device_that_moved_to_another_address_begins_with_an_empty_entry() {
     let desired = two_nodes();
-    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.99".into());
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.99".into(), 443);
     let status = follow(&first(), &desired, &pending, &written(1_100));
     assert_eq!(status.devices[0].hostname, None);
 }
@@ -307,7 +313,7 @@ fn a_text_that_a_device_chose_is_cut_to_what_the_schema_allows() {
 fn a_restart_remembers_what_is_not_saved() {
     let mut stored = first();
     stored.devices[0].unsaved_since = Some(Time(at(900)));
-    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into());
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     assert_eq!(resume(pending, &stored).save.unsaved_since, Some(at(900)));
 }
 
@@ -330,6 +336,8 @@ fn a_paused_object_keeps_what_was_said_for_the_generation_of_now() {
             ("Ready", "True"),
             ("Available", "True"),
             ("Accepted", "True"),
+            ("TunnelUsable", "True"),
+            ("PeersCovered", "True"),
             ("Paused", "True")
         ]
     );
@@ -341,4 +349,49 @@ fn a_paused_object_keeps_what_was_said_for_the_generation_of_now() {
     );
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
     assert_eq!(paused(&status, reason::SUSPENDED, &edited), status);
+}
+
+#[test]
+fn a_former_device_says_why_its_records_are_still_there() {
+    let former = FormerDevice {
+        name: "bigip-c".into(),
+        address: "192.0.2.13".into(),
+        port: 443,
+        credentials_secret_ref: v1alpha1::SecretRef {
+            name: "login".into(),
+        },
+        tls: None,
+        identity: None,
+        since: Time(at(900)),
+        reason: None,
+        message: None,
+    };
+    let mut device = DeviceReport::pending("bigip-c".into(), "192.0.2.13".into(), 443);
+    device.reach = Reach::Failed(Failure {
+        reason: reason::SECRET_NOT_FOUND,
+        message: "Secret bigip/login does not exist".into(),
+        retryable: false,
+    });
+    let desired = two_nodes();
+    let report = TunnelReport {
+        rejected: None,
+        nodes_failure: None,
+        desired: &desired,
+        devices: &[in_sync(&desired, 1_000)],
+        former: &[device],
+        observing: false,
+        held: None,
+        deleting: false,
+    };
+    let written = Written {
+        former: std::slice::from_ref(&former),
+        ..written(1_000)
+    };
+    let status = next(&BigIpTunnelStatus::default(), &report, &written);
+    let shown = &status.former_devices[0];
+    assert_eq!(shown.reason.as_deref(), Some(reason::SECRET_NOT_FOUND));
+    assert_eq!(
+        (&*shown.address, &shown.since),
+        ("192.0.2.13", &former.since)
+    );
 }

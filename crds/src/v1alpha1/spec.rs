@@ -28,6 +28,7 @@ use crate::schema;
     label("app.kubernetes.io/part-of", "bigip-tunnel"),
     selectable = ".spec.tunnel.name",
     selectable = ".spec.tunnel.partition",
+    selectable = ".spec.managementPolicy",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -76,6 +77,13 @@ use crate::schema;
         type_ = "string",
         json_path = ".spec.tunnel.partition",
         description = "Partition of the tunnel",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Policy",
+        type_ = "string",
+        json_path = ".spec.managementPolicy",
+        description = "What may be written to the BIG-IPs",
         priority = 1
     ),
     printcolumn(
@@ -130,12 +138,18 @@ pub struct BigIpTunnelSpec {
     #[serde(default)]
     pub fdb: Fdb,
 
+    /// What may be written. `FDBOnly`: the FDB records of the tunnel, and nothing else on the
+    /// BIG-IPs. `Observe`: nothing; the status says what would be done. An object that is deleted
+    /// while it only observes leaves its records.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+
     /// What happens to the records of this object when it is deleted: `Delete` removes them from the
     /// BIG-IPs, `Retain` leaves them there.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// How a BIG-IP that no longer matches is found out. What is missing is put back at once.
+    /// How a BIG-IP that no longer matches is found out, and what is done about it.
     #[serde(default)]
     pub drift: Drift,
 
@@ -149,7 +163,9 @@ pub struct BigIpTunnelSpec {
 }
 
 /// Secret in the namespace of this object. Its keys are `username`, `password` and, where the user
-/// is not a local one, `loginProviderName` (default `tmos`).
+/// is not a local one, `loginProviderName` (default `tmos`). Where it has the annotation
+/// `bigip-tunnel.dev/allowed-addresses` (a comma list of `host` or `host:port`), the password is sent
+/// to no other address.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretRef {
@@ -293,8 +309,8 @@ pub struct Nodes {
     #[schemars(range(min = 0, max = 86400))]
     pub removal_delay_seconds: i32,
 
-    /// How large a share of the records may be removed within an hour, in percent; at least one may.
-    /// The hour begins with its first removal.
+    /// How large a share of the records may be removed within any hour, in percent of those there
+    /// were at its start; at least one may.
     /// When more are due, nothing is removed until a person approves it. 0: every removal needs that.
     #[serde(default = "default_max_removal_percent")]
     #[schemars(range(min = 0, max = 100))]
@@ -373,6 +389,23 @@ pub struct Fdb {
             .message("fdb.macPrefix is immutable; create a new BigIpTunnel")
     )]
     pub mac_prefix: String,
+
+    /// Whether records may be written as a whole list. `Never`: one by one. `WhenEmpty`: where more
+    /// than 64 are to be added to a tunnel that holds none, they are written at once, after looking
+    /// twice. A record that somebody else adds in that moment is lost: only for tunnels that nobody
+    /// else writes.
+    #[serde(default)]
+    pub bulk_writes: BulkWrites,
+}
+
+/// Whether records may be written as a whole list.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BulkWrites {
+    /// One by one.
+    #[default]
+    Never,
+    /// As a whole list where there is none yet.
+    WhenEmpty,
 }
 
 fn default_mac_prefix() -> String {
@@ -383,8 +416,20 @@ impl Default for Fdb {
     fn default() -> Self {
         Self {
             mac_prefix: default_mac_prefix(),
+            bulk_writes: BulkWrites::default(),
         }
     }
+}
+
+/// What may be written to the BIG-IPs.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ManagementPolicy {
+    /// The FDB records of the tunnel.
+    #[default]
+    #[serde(rename = "FDBOnly")]
+    FdbOnly,
+    /// Nothing.
+    Observe,
 }
 
 /// What happens to the records of an object when it is deleted.
@@ -401,10 +446,25 @@ pub enum DeletionPolicy {
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
+    /// What is done about records of this object that somebody else removed or changed. `Correct`
+    /// puts them back, at most once a minute where it happens again and again. `Report` only says so.
+    #[serde(default)]
+    pub policy: DriftPolicy,
+
     /// How many seconds pass until a BIG-IP is read back although nothing changed.
     #[serde(default = "default_interval_seconds")]
     #[schemars(range(min = 10, max = 86400))]
     pub interval_seconds: i32,
+}
+
+/// What is done about records that somebody else removed or changed.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DriftPolicy {
+    /// They are put back.
+    #[default]
+    Correct,
+    /// They are reported.
+    Report,
 }
 
 fn default_interval_seconds() -> i32 {
@@ -414,6 +474,7 @@ fn default_interval_seconds() -> i32 {
 impl Default for Drift {
     fn default() -> Self {
         Self {
+            policy: DriftPolicy::default(),
             interval_seconds: default_interval_seconds(),
         }
     }

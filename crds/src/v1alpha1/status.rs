@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::spec::{SecretRef, Tls};
 use crate::schema;
 
 /// Observed state of the tunnel.
@@ -52,7 +53,8 @@ pub struct BigIpTunnelStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_removal: Option<HeldRemoval>,
 
-    /// The removals of the current hour, counted against `nodes.maxRemovalPercent`.
+    /// The removals of the last hour, counted against `nodes.maxRemovalPercent`. Brought up to date
+    /// when records are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal_window: Option<RemovalWindow>,
 
@@ -69,8 +71,22 @@ pub struct BigIpTunnelStatus {
     )]
     pub devices: Vec<DeviceStatus>,
 
-    /// Conditions of the tunnel: Ready, Available and Accepted always, Reconciling and Stalled only
-    /// while they are true.
+    /// BIG-IPs that are no longer listed and still hold records of this object.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub former_devices: Vec<FormerDevice>,
+
+    /// The operator process that works on this object. Another one that has worked on it before stops
+    /// when it sees this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub writer: Option<String>,
+
+    /// Conditions of the tunnel: Ready, Available, Accepted, `TunnelUsable` and `PeersCovered`
+    /// Reconciling, Stalled and Paused only while they are true.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -161,14 +177,29 @@ pub struct HeldRemoval {
     pub sample: Vec<String>,
 }
 
-/// The removals of the current hour.
+/// The removals of the last hour.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct RemovalWindow {
-    /// When the first of them was allowed. An hour later the count begins anew.
+    /// When the first of them was allowed.
     pub start: Time,
     /// How many records were claimed then.
     pub baseline: i32,
     /// How many removals have been allowed since.
+    pub removed: i32,
+    /// The removals one after the other, oldest first; those of the same five minutes together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub steps: Vec<RemovalStep>,
+}
+
+/// Removals that were allowed about the same time.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct RemovalStep {
+    /// When the last of them was allowed. An hour later they no longer count.
+    pub time: Time,
+    /// How many records were claimed before the first of them.
+    pub claimed: i32,
+    /// How many they are.
     pub removed: i32,
 }
 
@@ -183,6 +214,9 @@ pub struct DeviceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub address: Option<String>,
+    /// TCP port of iControl REST in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
     /// Host name of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -221,6 +255,39 @@ pub struct DeviceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// A BIG-IP that is no longer listed, with what is needed to remove the records from it.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerDevice {
+    /// Name that it had in the spec.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Address that it had.
+    #[schemars(length(max = 253))]
+    pub address: String,
+    /// TCP port that it had.
+    pub port: i32,
+    /// Secret with its login.
+    pub credentials_secret_ref: SecretRef,
+    /// How its certificate is verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// What tells the unit from others. Nothing is removed from another one behind its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub identity: Option<String>,
+    /// When it was first seen not to be listed.
+    pub since: Time,
+    /// Why its records are still there, as one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub reason: Option<String>,
+    /// Why its records are still there, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub message: Option<String>,
 }
 
 /// A unit's part in its HA pair.
@@ -267,6 +334,14 @@ pub struct TunnelStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub flooding_type: Option<String>,
+    /// The first 8 self IPs on the tunnel, with prefix length.
+    #[serde(default, rename = "selfIPs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(length(max = 64)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub self_ips: Vec<String>,
 }
 
 /// How many records of a unit are in which state.

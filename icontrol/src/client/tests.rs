@@ -31,6 +31,10 @@ fn unit(seen: &Seen, tunnel: &str, profile: &str) -> Reply {
         "GET /mgmt/tm/sys/ready" => Reply::ok(recorded::READY),
         "GET /mgmt/tm/cm/device" => Reply::ok(&recorded::devices(&[recorded::DEVICE])),
         "GET /mgmt/tm/net/tunnels/tunnel/~Common~flannel_vxlan" => Reply::ok(tunnel),
+        "GET /mgmt/tm/net/self" => Reply::ok(&recorded::self_ips(&[(
+            "10.1.6.34/24",
+            "/Common/flannel_vxlan",
+        )])),
         line if line.starts_with("GET /mgmt/tm/net/tunnels/") => Reply::ok(profile),
         _ => Reply::restjavad(404, "Public URI path not registered"),
     }
@@ -83,6 +87,8 @@ async fn the_facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
     assert_eq!(facts.tunnel.profile, "/Common/cilium");
     assert_eq!(facts.tunnel.encapsulation, Encapsulation::Vxlan);
     assert_eq!(facts.tunnel.flooding_type.as_deref(), Some("multipoint"));
+    assert_eq!(facts.tunnel.self_ips, ["10.1.6.34/24"]);
+    assert!(facts.peers.is_empty());
     assert_eq!(
         server.lines()[5],
         "GET /mgmt/tm/net/tunnels/vxlan/~Common~cilium"

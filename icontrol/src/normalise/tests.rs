@@ -149,11 +149,19 @@ fn of_two_units_the_one_that_answers_is_read() {
         .replace(r#""selfDevice":"true""#, r#""selfDevice":"false""#)
         .replace("bigip01", "bigip02");
     let body = recorded::devices(&[&peer, recorded::DEVICE]);
-    let (identity, hostname, failover) = unit(body.as_bytes()).unwrap();
-    assert_eq!(identity.device_name, "bigip01.lab.local");
-    assert_eq!(identity.base_mac, "00:0c:29:35:0d:bd");
-    assert_eq!(hostname, "bigip01.lab.local");
-    assert_eq!(failover, FailoverState::Active);
+    let identity = |name: &str| UnitIdentity {
+        device_name: name.into(),
+        base_mac: "00:0c:29:35:0d:bd".into(),
+    };
+    assert_eq!(
+        unit(body.as_bytes()),
+        Ok(Unit {
+            identity: identity("bigip01.lab.local"),
+            hostname: "bigip01.lab.local".into(),
+            failover_state: FailoverState::Active,
+            peers: vec![identity("bigip02.lab.local")],
+        })
+    );
 }
 
 #[test]
@@ -185,7 +193,9 @@ fn a_failover_state_that_is_not_known_is_unknown() {
     ] {
         let device = recorded::DEVICE.replace(r#""active""#, &format!(r#""{word}""#));
         assert_eq!(
-            unit(recorded::devices(&[&device]).as_bytes()).unwrap().2,
+            unit(recorded::devices(&[&device]).as_bytes())
+                .unwrap()
+                .failover_state,
             state,
             "{word}"
         );
@@ -343,4 +353,24 @@ proptest! {
     fn no_bytes_make_a_parser_panic(bytes: Vec<u8>) {
         parse_as_everything(&bytes);
     }
+}
+
+#[test]
+fn the_self_ips_on_the_tunnel_are_read_and_no_others() {
+    let body = recorded::self_ips(&[
+        ("10.1.6.34/24", "/Common/flannel_vxlan"),
+        ("172.16.2.233/24", "/Common/internal"),
+    ]);
+    assert_eq!(
+        self_ips(body.as_bytes(), &path()),
+        Ok(vec!["10.1.6.34/24".to_owned()])
+    );
+    let none = recorded::self_ips(&[]);
+    assert_eq!(self_ips(none.as_bytes(), &path()), Ok(vec![]));
+    assert_eq!(
+        self_ips(recorded::devices(&[]).as_bytes(), &path()),
+        Err(Mismatch::OtherObject {
+            resource: "list of self IPs"
+        })
+    );
 }

@@ -17,6 +17,21 @@ pub(crate) fn devices(members: &[&str]) -> String {
     )
 }
 
+/// `net self` with members of these addresses on these VLANs or tunnels, as recorded on 12.1.2 and
+/// 14.1.2.1 (genieparser `net_self`).
+pub(crate) fn self_ips(members: &[(&str, &str)]) -> String {
+    let member = |(address, vlan): &(&str, &str)| {
+        format!(
+            r#"{{"kind":"tm:net:self:selfstate","name":"self","partition":"Common","fullPath":"/Common/self","generation":40,"selfLink":"https://localhost/mgmt/tm/net/self/~Common~self?ver=14.1.2.1","address":"{address}","addressSource":"from-user","floating":"disabled","inheritedTrafficGroup":"false","trafficGroup":"/Common/traffic-group-local-only","unit":0,"vlan":"{vlan}","allowService":["default"]}}"#
+        )
+    };
+    let members: Vec<String> = members.iter().map(member).collect();
+    format!(
+        r#"{{"kind":"tm:net:self:selfcollectionstate","selfLink":"https://localhost/mgmt/tm/net/self?ver=14.1.2.1","items":[{}]}}"#,
+        members.join(",")
+    )
+}
+
 /// `net tunnels tunnel` with the properties and defaults recorded on 12.1.2 and 14.1.2.1 (there for
 /// a tunnel of kind `ipsec` and for built-in tunnels); profile kind, local address and `key` are ours.
 pub(crate) fn tunnel(kind: &str, local_address: &str) -> String {

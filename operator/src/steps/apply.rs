@@ -30,15 +30,17 @@ const READ_SINGLY_MAX: usize = 2;
 /// Refusals after which the device is left alone until the next pass.
 const REFUSALS_MAX: u32 = 3;
 
-/// Carries the batch out.
+/// Carries the batch out; `fills` as one list. Returns whether all of it was carried out: a node that
+/// comes meanwhile does not wait for the rest.
 pub(crate) async fn apply(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
-    (plan, batch): (&Plan, &Batch),
-) -> Result<(), Stop> {
-    if work.deleting && batch.is_empty() {
+    (plan, batch, fills): (&Plan, &Batch, bool),
+) -> Result<bool, Stop> {
+    let leaves = work.leaves(ctx);
+    if leaves && batch.is_empty() {
         save_before_leaving(ctx, state, work, inputs).await;
     }
     let nobody = BTreeSet::new();
@@ -56,10 +58,10 @@ pub(crate) async fn apply(
         approved: &work.approved,
         now: ctx.shared.clock.time(),
     };
-    // Deleting the object is an order of its own, and not measured.
-    claim(ctx, &changes, Some(&spending).filter(|_| !work.deleting)).await?;
+    // Deleting the object, or taking the device off its list, is an order of its own, and not measured.
+    claim(ctx, &changes, Some(&spending).filter(|_| !leaves)).await?;
     if batch.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let mut writer = Writer {
         ctx,
@@ -69,7 +71,15 @@ pub(crate) async fn apply(
         refusals: 0,
         failure: None,
     };
-    writer.add(&batch.add).await?;
+    let complete = if fills {
+        writer.fill(&batch.add).await?;
+        true
+    } else {
+        writer.add(&batch.add).await?
+    };
+    if !complete {
+        return Ok(false);
+    }
     writer.correct(&batch.correct).await?;
     // Make before break: nothing is removed while something could not be added.
     if writer.failure.is_none() {
@@ -77,7 +87,7 @@ pub(crate) async fn apply(
     }
     writer
         .failure
-        .map_or(Ok(()), |failure| Err(Stop::Refused(failure)))
+        .map_or(Ok(true), |failure| Err(Stop::Refused(failure)))
 }
 
 /// Gives up every claim on a device whose tunnel is gone: the records went with it.
@@ -131,9 +141,19 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn add(&mut self, records: &Records) -> Result<(), Stop> {
+    /// Adds records, those of new nodes first. Returns whether all were added.
+    async fn add(&mut self, records: &Records) -> Result<bool, Stop> {
         let mut written = Records::new();
-        for (&mac, &endpoint) in records {
+        let newcomers = self.state.newcomers.clone();
+        let (first, backlog): (Vec<_>, Vec<_>) = records
+            .iter()
+            .partition(|(mac, _)| newcomers.contains(*mac));
+        let mut complete = true;
+        for (index, (&mac, &endpoint)) in first.iter().chain(&backlog).copied().enumerate() {
+            if index > first.len() && self.is_overtaken() {
+                complete = false;
+                break;
+            }
             let record = FdbRecord { mac, endpoint };
             let result = {
                 let _turn = self.turn().await?;
@@ -148,7 +168,37 @@ impl Writer<'_> {
                 written.insert(mac, endpoint);
             }
         }
-        self.confirm(&written, true).await
+        self.confirm(&written, true).await?;
+        Ok(complete || self.failure.is_some())
+    }
+
+    /// Whether there is something newer to work on.
+    fn is_overtaken(&self) -> bool {
+        self.state.inbox.has_changed().unwrap_or(true)
+    }
+
+    /// Fills an empty tunnel by one write.
+    async fn fill(&mut self, records: &Records) -> Result<(), Stop> {
+        let result = {
+            let _turn = self.turn().await?;
+            let client = &self.inputs.session.client;
+            client
+                .replace_records(&self.work.settings.tunnel, records)
+                .await
+        };
+        self.ctx
+            .shared
+            .metrics
+            .record_write(WriteKind::Fill, result.as_ref().err().map(Error::reason));
+        if let Err(error) = result {
+            if error.is_uncertain() {
+                self.note_change();
+                self.state.note_uncertain(self.ctx.shared.clock.now());
+            }
+            return Err(stop_for(&error));
+        }
+        self.note_change();
+        self.confirm(records, true).await
     }
 
     async fn correct(&mut self, records: &Records) -> Result<(), Stop> {
@@ -205,7 +255,7 @@ impl Writer<'_> {
         let (Some(name), std::net::IpAddr::V4(address)) = (name, endpoint.address) else {
             return Ok(false);
         };
-        if self.work.deleting {
+        if self.work.leaves(self.ctx) {
             return Ok(false);
         }
         let settings = &self.work.settings;

@@ -12,8 +12,8 @@ use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
+use bigip_tunnel_crds::{ANNOTATION_ALLOWED_ADDRESSES, convert};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, ResourceExt};
 
@@ -79,7 +79,7 @@ async fn nodes(
     depth: Depth,
 ) -> Result<(Arc<[NodeView]>, NodeState), Stop> {
     let known = ctx.shared.nodes.current();
-    if work.deleting {
+    if work.leaves(ctx) {
         // What is desired does not count any more; what others need still does.
         return Ok((Arc::default(), known));
     }
@@ -117,7 +117,7 @@ async fn session(
     let read = read_config(ctx, device).await;
     let (key, config) = match (read, known) {
         (Ok(read), _) => read,
-        (Err(problem), Some(known)) if problem.passing || work.deleting => {
+        (Err(problem), Some(known)) if problem.passing || work.leaves(ctx) => {
             state.session = Some(known.clone());
             return Ok(known.session);
         }
@@ -135,10 +135,10 @@ async fn session(
         };
         Stop::Unreachable(failure, None)
     })?;
-    if state.report.address != device.host {
+    if !device.is_at(&state.report.address, state.report.port) {
         // What was said of the old address says nothing of the new one.
         let save = state.report.save.clone();
-        state.report = DeviceReport::pending(device.name.clone(), device.host.clone());
+        state.report = DeviceReport::pending(device.name.clone(), device.host.clone(), device.port);
         state.report.save = save;
         ctx.identities.forget(&device.name);
     }
@@ -167,6 +167,14 @@ async fn read_config(
     device: &DeviceSettings,
 ) -> Result<(SessionKey, DeviceConfig), ReadProblem> {
     let secret = read_secret(ctx, &device.secret).await?;
+    if !convert::allows_address(&secret, &device.host, device.port) {
+        let message = format!(
+            "Secret {} does not allow its password to be sent to {} (port {}): add the address to its \
+             annotation {ANNOTATION_ALLOWED_ADDRESSES}",
+            device.secret, device.host, device.port
+        );
+        return Err(permanent(reason::ADDRESS_NOT_ALLOWED, message));
+    }
     let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
         let message = format!("Secret {}: {problem}", device.secret);
         permanent(reason::SECRET_INVALID, message)

@@ -1,12 +1,113 @@
-//! (pure) Which of the planned removals may go ahead: collects the evidence for `core::guard`.
+//! (pure) Which part of a plan is carried out now: collects the evidence for `core::guard`,
+//! `core::drift` and `core::batch`.
 //!
 //! Does no I/O; the moment is the only thing it asks the process for.
 
+use std::collections::BTreeSet;
+
+use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Choice};
+use bigip_tunnel_core::drift::{self, DriftPolicy};
 use bigip_tunnel_core::guard::{Budget, Evidence, Verdict, guard, guard_deletion};
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::vocabulary::reason;
 
 use super::dereference::Inputs;
 use crate::device::{DeviceContext, DeviceState, Work};
+use crate::pass::{Depth, Stop};
+
+/// Notes what somebody else took away. Returns what of it is not put back now.
+pub(super) fn note_losses(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    lost: BTreeSet<MacAddress>,
+) -> BTreeSet<MacAddress> {
+    let now = ctx.shared.clock.now();
+    let policy = work.settings.drift;
+    if state.losses.look(lost, now) {
+        tracing::warn!(
+            namespace = ctx.namespace,
+            name = ctx.object,
+            device = ctx.device,
+            count = state.losses.count(),
+            "records of this object were removed or changed by somebody else"
+        );
+    }
+    let held_back = state.losses.hold_back(policy, now);
+    state.schedule.next_restore = state.losses.next_turn(policy);
+    state.report.contended = state.losses.is_contended(now);
+    state.report.reported_drift = match policy {
+        DriftPolicy::Report => held_back.len(),
+        DriftPolicy::Correct => 0,
+    };
+    held_back
+}
+
+/// The same for what a plan shows.
+pub(crate) fn hold_back(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    plan: &Plan,
+) -> BTreeSet<MacAddress> {
+    note_losses(ctx, state, work, drift::lost(plan, &inputs.claims))
+}
+
+/// Whether more has to be read before this plan is carried out. What was read a minute ago is good
+/// enough to add to, not to call somebody's record ours; and a record that is there is overwritten
+/// only on a unit that was just asked who it is.
+pub(crate) fn look_deeper(
+    depth: Depth,
+    plan: &Plan,
+    held_back: &BTreeSet<MacAddress>,
+) -> Option<Depth> {
+    let corrects = plan.correct.keys().any(|mac| !held_back.contains(mac));
+    match depth {
+        Depth::Quick if corrects || !plan.adopt.is_empty() => Some(Depth::Verify),
+        Depth::Verify if corrects => Some(Depth::Removal),
+        _ => None,
+    }
+}
+
+/// The next writes.
+pub(crate) fn choose(
+    state: &DeviceState,
+    inputs: &Inputs,
+    (plan, held_back): (&Plan, &BTreeSet<MacAddress>),
+    verdict: &Verdict,
+    (depth, fills): (Depth, bool),
+) -> Batch {
+    let nothing = BTreeSet::new();
+    let choice = Choice {
+        claims: &inputs.claims,
+        removals: match depth {
+            Depth::Removal => &verdict.remove,
+            Depth::Quick | Depth::Verify => &nothing,
+        },
+        newcomers: &state.newcomers,
+        refused: &state.refused,
+        held_back,
+        room: inputs.removals.room,
+        adds_max: if fills { usize::MAX } else { BATCH_MAX },
+    };
+    Batch::next(plan, &choice)
+}
+
+/// More nodes than claims can be stored for.
+pub(crate) fn no_room(count: usize) -> Stop {
+    Stop::Refused(Failure {
+        reason: reason::TOO_MANY_NODES,
+        message: format!(
+            "{count} nodes have no record: an object can claim {} at most. Select fewer nodes, and the \
+             others in a second object",
+            bigip_tunnel_core::claims::MACS_MAX
+        ),
+        retryable: false,
+    })
+}
 
 /// Judges the plan's removals.
 pub(crate) fn judge(
@@ -19,7 +120,7 @@ pub(crate) fn judge(
     let clock = ctx.shared.clock;
     let now = clock.now();
     let needed_elsewhere = inputs.needs.as_ref().map(|needs| &needs.needed);
-    if work.deleting {
+    if work.leaves(ctx) {
         return guard_deletion(&plan.remove, needed_elsewhere);
     }
     let evidence = Evidence {
@@ -29,12 +130,13 @@ pub(crate) fn judge(
         absences: &state.absences,
         delay: work.settings.removal_delay,
         settled_at: state.settled_at,
+        present: plan.present().len(),
         needed_elsewhere,
         now,
     };
     let mut verdict = guard(&plan.remove, &evidence);
     verdict.spend(&Budget {
-        window: inputs.removals.window,
+        window: &inputs.removals.window,
         claimed: inputs.removals.claimed,
         percent: work.settings.removal_percent,
         paid: &inputs.removals.leaving,

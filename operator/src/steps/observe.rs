@@ -84,7 +84,7 @@ async fn read(
     // Asked last: the other entry may have turned out to be this box only now.
     check_twin(ctx, work, &facts)?;
     // To remove what is claimed no endpoint has to be made.
-    let local_address = if work.deleting {
+    let local_address = if work.leaves(ctx) {
         NO_ADDRESS
     } else {
         local_address(&facts)?
@@ -115,6 +115,7 @@ async fn read_unit(
         .map_err(|error| stop_for(&error))?;
     state.report.reach = Reach::Answered;
     check_box(ctx, state, work, inputs, &facts).await?;
+    state.report.identity.clone_from(&state.identity);
     state.report.facts = Some(facts.clone());
     if !facts.version.is_supported() {
         return Err(refused(
@@ -127,7 +128,8 @@ async fn read_unit(
     Ok(facts)
 }
 
-async fn read_records(
+/// Reads the records.
+pub(crate) async fn read_records(
     ctx: &DeviceContext,
     work: &Work,
     inputs: &Inputs,
@@ -167,7 +169,7 @@ async fn check_box(
         state.identity = Some(identity);
         return Ok(());
     }
-    if work.accepted_box.as_ref() == Some(&identity) {
+    if work.accepted_box.as_ref() == Some(&identity) && !work.settings.observes {
         give_up_all(ctx, &inputs.claims).await?;
         state.identity = Some(identity);
         return Err(Stop::Anew);
@@ -187,6 +189,10 @@ async fn check_box(
 fn check_twin(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(), Stop> {
     let twin = ctx.identities.twin(&ctx.device, &work.settings.devices);
     match twin {
+        Some(twin) if !work.deleting && work.leaves(ctx) => Err(refused(
+            reason::DUPLICATE_UNIT,
+            format!("the same box is listed as {twin}, and keeps its records"),
+        )),
         Some(twin) if !work.deleting => Err(refused(
             reason::DUPLICATE_UNIT,
             format!(

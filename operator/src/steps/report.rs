@@ -2,12 +2,14 @@
 //! made from.
 
 use bigip_tunnel_core::claims::DeviceClaims;
+use bigip_tunnel_core::drift;
 use bigip_tunnel_core::guard::{Hold, Verdict};
 use bigip_tunnel_core::outcome::{Leaving, Reach};
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 
+use super::judge;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
 
@@ -23,6 +25,11 @@ pub(crate) async fn pass_over(
     if let Some(listing) = &state.listing {
         let left = plan(wanted, &listing.records, &claims, work.settings.prefix);
         state.report.leaving = leaving(state, &left.remove, verdict);
+        state.newcomers.retain(|mac| left.add.contains_key(mac));
+        state.foreign_seen |= !(left.foreign.is_empty() && left.unclaimed.is_empty());
+        if !work.settings.observes {
+            judge::note_losses(ctx, state, work, drift::lost(&left, &claims));
+        }
         state.report.plan = Some(left);
     }
     state.report.over_budget = verdict.over_budget();

@@ -3,6 +3,7 @@
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, TunnelReport};
 use bigip_tunnel_crds::status::{self, Written};
+use bigip_tunnel_crds::v1alpha1::FormerDevice;
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::shared::Shared;
@@ -17,6 +18,12 @@ pub(crate) struct Summary<'a> {
     pub(crate) desired: &'a Desired,
     /// The devices, in the order of the spec.
     pub(crate) devices: &'a [DeviceReport],
+    /// Devices that are no longer listed and still hold records: what they reported …
+    pub(crate) former_reports: &'a [DeviceReport],
+    /// … and how they are reached.
+    pub(crate) former: &'a [FormerDevice],
+    /// Whether the object only looks.
+    pub(crate) observing: bool,
     /// Removals that wait for a person.
     pub(crate) held: Option<&'a HeldRemoval>,
     /// Whether a removal that was held before is shown on: whether it still is cannot be told now.
@@ -42,6 +49,8 @@ pub(crate) async fn write_status(
         nodes_failure: summary.nodes_failure,
         desired: summary.desired,
         devices: summary.devices,
+        former: summary.former_reports,
+        observing: summary.observing,
         held: summary.held,
         deleting: summary.deleting,
     };
@@ -50,6 +59,7 @@ pub(crate) async fn write_status(
         handled_request: summary.handled_request,
         handled_approval: summary.handled_approval,
         keep_held: summary.keep_held,
+        former: summary.former,
         now: shared.clock.time(),
     };
     if ledger
@@ -74,6 +84,7 @@ pub(crate) async fn write_paused(
         handled_request,
         handled_approval: None,
         keep_held: true,
+        former: &[],
         now: shared.clock.time(),
     };
     if ledger

@@ -6,9 +6,14 @@ use std::sync::Arc;
 
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::outcome::{DeviceReport, Reach};
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, Device};
-use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::v1alpha1::{
+    BigIpTunnel, BigIpTunnelSpec, DeletionPolicy, Device, FormerDevice, ManagementPolicy,
+};
+use bigip_tunnel_crds::{
+    ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RELEASE,
+};
 use kube::ResourceExt;
 
 use super::{DeviceHandle, Worker};
@@ -20,6 +25,9 @@ use crate::steps::write_status::{Summary, write_paused, write_status};
 impl Worker {
     /// Writes the status; for an object that is going, lets it go when nothing is left.
     pub(super) async fn act(&mut self) -> Result<(), LedgerError> {
+        if self.ledger.is_displaced().await {
+            return Ok(());
+        }
         let object = self.object.borrow().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
@@ -41,36 +49,79 @@ impl Worker {
         result
     }
 
-    /// An object that nobody works on takes nothing along.
+    /// An object that is not cleaned up takes nothing along.
     async fn say_what_stays(&self, object: &BigIpTunnel) {
         let claims = self.ledger.claims().await;
-        if self.paused.is_some() && !claims.is_empty() {
+        let devices: Vec<&str> = claims.devices().collect();
+        if !claims.is_empty() {
             tracing::warn!(
                 name = object.name_any(),
                 count = claims.len(),
-                "deleted while paused: its records stay on the BIG-IPs"
+                devices = devices.join(", "),
+                "the object goes and its records stay on the BIG-IPs"
             );
         }
     }
 
-    /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
-    async fn is_clean(&self) -> bool {
-        let policy = self.object.borrow().spec.deletion_policy;
-        let retains = self.is_released || policy == DeletionPolicy::Retain;
-        if retains || self.paused.is_some() {
+    /// Whether the deletion is meant for this object. When the resource definition is removed all
+    /// objects go with it, which is an uninstallation and no order to empty every BIG-IP.
+    pub(super) async fn may_clean_up(&mut self) -> bool {
+        let object = self.object.borrow().clone();
+        let released = object.annotations().get(ANNOTATION_RELEASE);
+        self.is_released |= released.is_some_and(|value| value == "true");
+        if self.is_released
+            || self
+                .work
+                .as_ref()
+                .is_some_and(|work| work.borrow().deleting)
+        {
             return true;
         }
-        let settings = self
-            .work
-            .as_ref()
-            .map(|work| work.borrow().settings.clone());
-        match settings {
-            Some(settings) => settings.devices.iter().all(|device| {
-                let last = self.devices.get(&device.name).and_then(|d| d.last.as_ref());
-                last.is_some_and(|news| news.clean)
-            }),
-            None => self.ledger.claims().await.is_empty(),
+        match finalizer::definition_is_going(&self.shared.client).await {
+            Ok(false) => true,
+            Ok(true) => {
+                tracing::warn!(
+                    name = self.object.borrow().name_any(),
+                    "the resource definition is being removed; the records stay on the BIG-IPs"
+                );
+                self.is_released = true;
+                true
+            }
+            Err(error) => {
+                self.nodes_failure = Some(Failure {
+                    reason: reason::KUBERNETES_UNAVAILABLE,
+                    message: format!(
+                        "whether the resource definition is being removed could not be read, so \
+                         nothing is cleaned up yet: {error}"
+                    ),
+                    retryable: true,
+                });
+                self.retry_blocked();
+                false
+            }
         }
+    }
+
+    /// Whether an object that goes leaves its records.
+    pub(super) fn retains(&self, spec: &BigIpTunnelSpec) -> bool {
+        self.is_released
+            || spec.deletion_policy == DeletionPolicy::Retain
+            || spec.management_policy == ManagementPolicy::Observe
+    }
+
+    /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
+    async fn is_clean(&self) -> bool {
+        if self.paused.is_some() || self.retains(&self.object.borrow().spec) {
+            return true;
+        }
+        let Some(work) = self.work.as_ref().map(|work| work.borrow().clone()) else {
+            return self.ledger.claims().await.is_empty();
+        };
+        let listed = work.settings.devices.iter().map(|device| &device.name);
+        listed.chain(self.former.devices.keys()).all(|name| {
+            let last = self.devices.get(name).and_then(|d| d.last.as_ref());
+            last.is_some_and(|news| news.clean)
+        })
     }
 
     async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
@@ -88,11 +139,16 @@ impl Worker {
             _ => Desired::default(),
         };
         let reports = self.reports(object);
+        let former_reports = self.former_reports();
+        let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
         let unclear = self.ask_and_hear(object, &reports, &desired).await;
         let handled = work.as_ref().and_then(|work| {
-            let all = self.devices.values();
+            let listed = self
+                .devices
+                .iter()
+                .filter(|(name, _)| !self.former.devices.contains_key(*name));
             let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
-            let mut all = all.map(answered);
+            let mut all = listed.map(|(_, device)| answered(device));
             let same = work.request.is_some() && all.all(|request| request == work.request);
             work.request.clone().filter(|_| same)
         });
@@ -104,6 +160,9 @@ impl Worker {
             nodes_failure: self.nodes_failure.as_ref(),
             desired: &desired,
             devices: &reports,
+            former_reports: &former_reports,
+            former: &former,
+            observing: work.as_ref().is_some_and(|work| work.settings.observes),
             held: self.approval.held(),
             keep_held: unclear,
             handled_approval: self.approval.handled(),
@@ -175,7 +234,8 @@ impl Worker {
             current.map_or_else(
                 || {
                     let address = device.address.to_ascii_lowercase();
-                    DeviceReport::pending(device.name.clone(), address)
+                    let port = u16::try_from(device.port).unwrap_or_default();
+                    DeviceReport::pending(device.name.clone(), address, port)
                 },
                 |news| news.report.clone(),
             )

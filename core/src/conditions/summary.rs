@@ -1,0 +1,270 @@
+//! The summary of an object: one sentence and one word for all its devices, and who has to act.
+//!
+//! The first thing that is wrong in the order of how much it hurts. Knows nothing of the other
+//! conditions.
+
+use super::{FOREIGN_WRITER, Truth, conflict_message, unusable, unusable_message};
+use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
+use crate::plan::Plan;
+use crate::vocabulary::reason;
+
+/// What `Ready` says.
+pub(super) struct Summary {
+    pub(super) ready: Truth,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    pub(super) next: Next,
+}
+
+/// Who has to act when the object is not ready.
+pub(super) enum Next {
+    Nothing,
+    Retry,
+    Person,
+}
+
+impl Summary {
+    fn not_ready(reason: &'static str, message: String, next: Next) -> Self {
+        Self {
+            ready: Truth::False,
+            reason,
+            message,
+            next,
+        }
+    }
+
+    fn failed(failure: &Failure, reason: &'static str, message: String) -> Self {
+        let next = if failure.retryable {
+            Next::Retry
+        } else {
+            Next::Person
+        };
+        Self::not_ready(reason, message, next)
+    }
+}
+
+/// Sums an object up.
+pub(super) fn summary(report: &TunnelReport<'_>) -> Summary {
+    if report.deleting {
+        return cleanup_summary(report);
+    }
+    if let Some(failure) = report.rejected.or(report.nodes_failure) {
+        return Summary::failed(failure, failure.reason, failure.message.clone());
+    }
+    if let Some((device, failure)) = worst(report.devices) {
+        let message = format!("{}: {}", device.name, failure.message);
+        return Summary::failed(failure, ready_reason(failure.reason), message);
+    }
+    if let Some(summary) = unusable_summary(report.devices) {
+        return summary;
+    }
+    if report.observing {
+        return observed_summary(report);
+    }
+    if report.desired.selected() == 0 {
+        let message = "no node is selected; the records on the BIG-IPs stay as they are";
+        return Summary::not_ready(reason::NO_NODES_SELECTED, message.into(), Next::Person);
+    }
+    if let Some(held) = report.held {
+        return held_summary(held);
+    }
+    let for_a_person = conflict_summary(report).or_else(|| drift_summary(report.devices));
+    if let Some(summary) = for_a_person.or_else(|| former_summary(report.former)) {
+        return summary;
+    }
+    progress_summary(report)
+}
+
+/// How far the work has come when nothing is in its way.
+fn progress_summary(report: &TunnelReport<'_>) -> Summary {
+    let in_sync = report
+        .devices
+        .iter()
+        .filter(|d| d.is_in_sync(report.desired))
+        .count();
+    let nodes = report.desired.nodes.len();
+    let message = format!(
+        "{nodes} nodes on {in_sync} of {} BIG-IPs",
+        report.devices.len()
+    );
+    if in_sync < report.devices.len() {
+        let pending = report.devices.iter().any(|d| d.reach == Reach::Pending);
+        let ready = if pending {
+            Truth::Unknown
+        } else {
+            Truth::False
+        };
+        return Summary {
+            ready,
+            reason: reason::PROGRESSING,
+            message,
+            next: Next::Retry,
+        };
+    }
+    if let Some(skipped) = report.desired.skipped.first() {
+        let more = report.desired.skipped.len() - 1;
+        let others = if more == 0 {
+            String::new()
+        } else {
+            format!(" (and {more} more)")
+        };
+        let message = format!(
+            "node {}{others} has no record: {}",
+            skipped.name, skipped.message
+        );
+        return Summary::not_ready(reason::NODES_SKIPPED, message, Next::Retry);
+    }
+    Summary {
+        ready: Truth::True,
+        reason: reason::IN_SYNC,
+        message,
+        next: Next::Nothing,
+    }
+}
+
+fn held_summary(held: &HeldRemoval) -> Summary {
+    let count = held.macs.len();
+    let message = format!(
+        "{count} records are due for removal, more than nodes.maxRemovalPercent allows within an \
+         hour; nothing is removed. If their nodes are really gone, set the annotation \
+         bigip-tunnel.dev/approve-removal to {}",
+        held.digest()
+    );
+    Summary::not_ready(reason::MASS_REMOVAL_BLOCKED, message, Next::Person)
+}
+
+fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
+    let (device, count) = report.devices.iter().find_map(|device| {
+        let count = device.plan.as_ref()?.conflict.len();
+        (count > 0).then_some((device, count))
+    })?;
+    let message = format!(
+        "{}: {count} records: {}",
+        device.name,
+        conflict_message(count)
+    );
+    Some(Summary::not_ready(reason::CONFLICT, message, Next::Person))
+}
+
+fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {
+    if let Some(device) = devices.iter().find(|device| device.contended) {
+        let message = format!("{}: {FOREIGN_WRITER}", device.name);
+        return Some(Summary::not_ready(
+            reason::FOREIGN_WRITER,
+            message,
+            Next::Person,
+        ));
+    }
+    let device = devices.iter().find(|device| device.reported_drift > 0)?;
+    let message = format!(
+        "{}: {} records were removed or changed by somebody else, and drift.policy Report leaves \
+         them so; set it to Correct to have them put back",
+        device.name, device.reported_drift
+    );
+    Some(Summary::not_ready(
+        reason::DRIFT_REPORTED,
+        message,
+        Next::Person,
+    ))
+}
+
+fn unusable_summary(devices: &[DeviceReport]) -> Option<Summary> {
+    let (device, problem) = unusable(devices)?;
+    let message = unusable_message(device, &problem);
+    Some(Summary::not_ready(
+        reason::TUNNEL_UNUSABLE,
+        message,
+        Next::Person,
+    ))
+}
+
+/// What would be done by an object that only looks.
+fn observed_summary(report: &TunnelReport<'_>) -> Summary {
+    let devices = report.devices;
+    let read = devices.iter().filter(|d| d.reach == Reach::Answered);
+    let plans = || devices.iter().filter_map(|device| device.plan.as_ref());
+    let sum = |count: fn(&Plan) -> usize| plans().map(count).sum::<usize>();
+    if read.count() < devices.len() {
+        return Summary {
+            ready: Truth::Unknown,
+            reason: reason::PROGRESSING,
+            message: "not every BIG-IP has been read yet".to_owned(),
+            next: Next::Retry,
+        };
+    }
+    let conflicts = sum(|plan| plan.conflict.len());
+    let others = if conflicts == 0 {
+        String::new()
+    } else {
+        format!("; {conflicts} are somebody else's, with another endpoint, and would stay")
+    };
+    Summary {
+        ready: Truth::True,
+        reason: reason::OBSERVED,
+        message: format!(
+            "managementPolicy Observe: nothing is written. {} records match; to add: {}, to correct: \
+             {}, to remove: {}{others}",
+            sum(|plan| plan.unchanged.len() + plan.adopt.len()),
+            sum(|plan| plan.add.len()),
+            sum(|plan| plan.correct.len()),
+            sum(|plan| plan.remove.len()),
+        ),
+        next: Next::Nothing,
+    }
+}
+
+fn former_summary(former: &[DeviceReport]) -> Option<Summary> {
+    if let Some((device, failure)) = worst(former) {
+        let message = format!(
+            "records are left on {}, which is no longer listed: {}. To leave them there, set the \
+             annotation bigip-tunnel.dev/release to {}",
+            device.name, failure.message, device.name
+        );
+        return Some(Summary::failed(failure, reason::CLEANUP_FAILED, message));
+    }
+    let device = former.first()?;
+    let message = format!(
+        "removing the records from {}, which is no longer listed",
+        device.name
+    );
+    Some(Summary::not_ready(
+        reason::CLEANING_UP,
+        message,
+        Next::Retry,
+    ))
+}
+
+fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
+    let failing = worst(report.devices).or_else(|| worst(report.former));
+    if let Some((device, failure)) = failing {
+        let message = format!(
+            "records are left on {}: {}. To let the object go without removing them, set the \
+             annotation bigip-tunnel.dev/release to true",
+            device.name, failure.message
+        );
+        return Summary::failed(failure, reason::CLEANUP_FAILED, message);
+    }
+    if let Some(failure) = report.nodes_failure {
+        return Summary::failed(failure, reason::CLEANUP_FAILED, failure.message.clone());
+    }
+    let message = "removing the records of this object".to_owned();
+    Summary::not_ready(reason::CLEANING_UP, message, Next::Retry)
+}
+
+/// The failure to show: one that needs a person before one that may mend itself.
+fn worst(devices: &[DeviceReport]) -> Option<(&DeviceReport, &Failure)> {
+    let failing = devices
+        .iter()
+        .filter_map(|device| Some((device, device.problem()?)));
+    failing.min_by_key(|(_, failure)| failure.retryable)
+}
+
+fn ready_reason(device_reason: &'static str) -> &'static str {
+    match device_reason {
+        reason::TIMEOUT
+        | reason::CONNECTION_REFUSED
+        | reason::CONNECTION_FAILED
+        | reason::NAME_NOT_RESOLVED => reason::DEVICE_UNREACHABLE,
+        other => other,
+    }
+}

@@ -1,0 +1,79 @@
+//! What an object's stored claims say about its removals: what is leaving, and what may still go.
+//!
+//! Pure. The budget itself is `core::budget`.
+
+use std::collections::BTreeSet;
+
+use bigip_tunnel_core::budget::{self, OverBudget, Window};
+use bigip_tunnel_core::claims::ClaimState;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_crds::convert;
+use jiff::Timestamp;
+
+use super::Stored;
+
+/// What is known of an object's removals.
+#[derive(Debug, Clone)]
+pub(crate) struct Removals {
+    /// The removals of the last hour.
+    pub(crate) window: Window,
+    /// How many records are claimed and not leaving.
+    pub(crate) claimed: usize,
+    /// How many more claims can be stored.
+    pub(crate) room: usize,
+    /// Records that are leaving on some device.
+    pub(crate) leaving: BTreeSet<MacAddress>,
+}
+
+impl Removals {
+    pub(super) fn of(stored: &Stored) -> Self {
+        let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+        for device in stored.claims.devices() {
+            for (mac, state) in stored.claims.of(device) {
+                let set = if *state == ClaimState::Leaving {
+                    &mut leaving
+                } else {
+                    &mut staying
+                };
+                set.insert(*mac);
+            }
+        }
+        let claimed = staying.difference(&leaving).count();
+        Self {
+            window: convert::removal_window(&stored.status),
+            claimed,
+            room: stored.claims.room(),
+            leaving,
+        }
+    }
+}
+
+/// How removals are paid for.
+pub(crate) struct Spending<'a> {
+    /// The records that are about to be removed.
+    pub(crate) removing: &'a Records,
+    /// `nodes.maxRemovalPercent`.
+    pub(crate) percent: u8,
+    /// Records that a person has approved.
+    pub(crate) approved: &'a BTreeSet<MacAddress>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+impl Spending<'_> {
+    /// The window after these changes, or `None` when they cost nothing.
+    pub(super) fn window(&self, stored: &Stored) -> Result<Option<Window>, OverBudget> {
+        let removals = Removals::of(stored);
+        let paid =
+            |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
+        let count = self.removing.keys().filter(|mac| !paid(mac)).count();
+        if count == 0 {
+            return Ok(None);
+        }
+        let Removals {
+            window, claimed, ..
+        } = removals;
+        budget::spend(&window, claimed, count, self.percent, self.now).map(Some)
+    }
+}
