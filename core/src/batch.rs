@@ -12,7 +12,7 @@ use crate::mac::MacAddress;
 use crate::plan::Plan;
 use crate::record::Records;
 
-/// The most writes of one kind in a batch: one list read confirms them all.
+/// The most records that a batch writes: one list read confirms them all.
 pub const BATCH_MAX: usize = 64;
 
 /// The most removals in a batch: what shows that they are right is read before each batch, and must
@@ -69,8 +69,8 @@ pub struct Choice<'a> {
     pub held_back: &'a BTreeSet<MacAddress>,
     /// How many more claims can be stored.
     pub room: usize,
-    /// The most records to add at once.
-    pub adds_max: usize,
+    /// The most records to write at once.
+    pub writes_max: usize,
 }
 
 impl Batch {
@@ -98,12 +98,14 @@ impl Batch {
             .take(removals_max)
             .map(|(mac, endpoint)| (*mac, *endpoint))
             .collect();
-        let more = add.len() > choice.adds_max
-            || correct.len() > BATCH_MAX
+        let adds_max = choice.writes_max;
+        let corrections_max = adds_max.saturating_sub(add.len());
+        let more = add.len() > adds_max
+            || correct.len() > corrections_max
             || remove.len() < removals.count();
         Self {
-            add: add.into_iter().take(choice.adds_max).collect(),
-            correct: correct.into_iter().take(BATCH_MAX).collect(),
+            add: add.into_iter().take(adds_max).collect(),
+            correct: correct.into_iter().take(corrections_max).collect(),
             remove,
             more,
             without_room,
@@ -231,7 +233,7 @@ mod tests {
         refused: &NONE,
         held_back: &NONE,
         room: usize::MAX,
-        adds_max: BATCH_MAX,
+        writes_max: BATCH_MAX,
     };
 
     fn claims(pairs: &[(&str, ClaimState)]) -> DeviceClaims {

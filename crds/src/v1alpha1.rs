@@ -4,6 +4,11 @@
 //! decides anything or knows what the values are used for.
 
 #[expect(
+    unreachable_pub,
+    reason = "the derive of `KubeSchema` repeats the types inside of a function"
+)]
+mod device;
+#[expect(
     clippy::duplicated_attributes,
     reason = "printer columns have their type and priority in common"
 )]
@@ -14,5 +19,6 @@
 mod spec;
 mod status;
 
+pub use self::device::*;
 pub use self::spec::*;
 pub use self::status::*;

@@ -252,6 +252,15 @@ impl DeviceText {
     }
 }
 
+impl DeviceText {
+    /// The code that a message of the configuration layer begins with, such as `01070734`.
+    fn code(&self) -> Option<&str> {
+        let (code, _) = self.0.as_ref()?.split_once(':')?;
+        let is_code = code.len() == 8 && code.bytes().all(|b| b.is_ascii_hexdigit());
+        is_code.then_some(code)
+    }
+}
+
 impl fmt::Display for DeviceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
@@ -290,6 +299,14 @@ impl Error {
     /// Whether the configuration layer knows no such object. A unit that is starting may say so.
     pub(crate) const fn is_not_found(&self) -> bool {
         matches!(self.kind, ErrorKind::NotFound { .. })
+    }
+
+    /// The code of the configuration layer, where the device gave one.
+    pub fn code(&self) -> Option<&str> {
+        match &self.kind {
+            ErrorKind::Server { text, .. } | ErrorKind::Refused { text, .. } => text.code(),
+            _ => None,
+        }
     }
 
     /// Why the call failed.
@@ -385,5 +402,29 @@ mod tests {
         };
         let error = Error::new(&"192.0.2.11:443".into(), kind);
         assert_eq!(error.to_string(), "192.0.2.11:443: no answer within 30 s");
+    }
+
+    #[test]
+    fn the_code_of_a_refusal_is_what_its_text_begins_with() {
+        let code = |text: &str| {
+            let error = Error {
+                device: "bigip".into(),
+                kind: ErrorKind::Refused {
+                    verb: "POST",
+                    resource: "record",
+                    status: 400,
+                    text: DeviceText::new(text, &[]),
+                },
+                uncertain: false,
+                retry_after: None,
+            };
+            error.code().map(str::to_owned)
+        };
+        assert_eq!(
+            code("01070734:3: Configuration error").as_deref(),
+            Some("01070734")
+        );
+        assert_eq!(code("one or more properties: must be specified"), None);
+        assert_eq!(code("no colon"), None);
     }
 }

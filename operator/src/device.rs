@@ -123,6 +123,8 @@ pub(crate) struct DeviceState {
     pub(crate) schedule: Schedule,
     /// Records that the device refused the last time it was asked to take them.
     pub(crate) refused: BTreeSet<MacAddress>,
+    /// Whether the device refused one write after another: the next pass tries one first.
+    pub(crate) refuses: bool,
     /// Which box the claims were made on.
     pub(crate) identity: Option<String>,
     /// The device listed before this one that was known as the same box when the last pass began.
@@ -193,6 +195,7 @@ impl DeviceState {
             late_write_until: None,
             schedule: Schedule::default(),
             refused: BTreeSet::new(),
+            refuses: false,
             identity,
             twin: None,
             unsaved,

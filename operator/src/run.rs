@@ -98,7 +98,7 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
 
 /// Host, which is the pod's name in a cluster, and something that no other process has.
 fn writer_name() -> String {
-    let host: String = std::env::var("HOSTNAME").unwrap_or_default();
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "operator".to_owned());
     let host: String = host.chars().take(63).collect();
     format!("{host}_{:016x}", fastrand::u64(..))
 }

@@ -4,6 +4,7 @@
 use bigip_sim::{SimConfig, Simulator, TunnelConfig};
 use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_APPROVE_REMOVAL};
 use bigip_tunnel_harness::control_plane::ControlPlane;
+use bigip_tunnel_harness::devices::self_ip;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
@@ -120,6 +121,7 @@ async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
             world.devices.password(),
         )],
         tunnels: vec![tunnel],
+        self_ips: vec![self_ip(TUNNEL_PATH)],
         ..SimConfig::default()
     };
     let replacement = Simulator::start(config).await.unwrap();

@@ -195,10 +195,12 @@ async fn kubectl_get_shows_the_state_in_its_columns() {
     assert_eq!(values[..6], [NAME, "True", "2/2", "3/3", "6/6", "InSync"]);
     let wide = of_priority(1);
     let names: Vec<&str> = wide.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["Tunnel", "Partition", "Suspended", "Message"]);
+    let expected = ["Tunnel", "Partition", "Policy", "Suspended", "Message"];
+    assert_eq!(names, expected);
     assert_eq!(wide[0].1, "flannel_vxlan");
     assert_eq!(wide[1].1, "Common");
-    assert_eq!(wide[2].1, "false");
+    assert_eq!(wide[2].1, "FDBOnly");
+    assert_eq!(wide[3].1, "false");
 }
 
 /// The objects of a namespace in the form that kubectl asks for.

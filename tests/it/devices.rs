@@ -3,7 +3,7 @@
 
 use bigip_sim::{Simulator, TunnelConfig};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
-use bigip_tunnel_harness::devices::USER;
+use bigip_tunnel_harness::devices::{USER, self_ip};
 use bigip_tunnel_harness::objects::SECRET;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -273,6 +273,7 @@ async fn an_absent_tunnel_is_named_and_not_made_and_heals_when_it_is() {
     standby
         .add_tunnel(&TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS))
         .unwrap();
+    standby.add_self_ip(&self_ip(TUNNEL_PATH)).unwrap();
     world.reconcile().await;
     assert_heals(&world).await;
 }

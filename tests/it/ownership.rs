@@ -255,16 +255,3 @@ async fn an_object_made_again_under_its_name_begins_anew() {
     assert_ne!(first, second);
     assert_eq!(Some(status.ownership.unwrap().uid), second);
 }
-
-#[tokio::test]
-async fn a_device_that_is_no_longer_listed_keeps_its_records_and_loses_its_claims() {
-    let world = World::in_sync("own-unlisted").await;
-    let devices = world.devices.spec_devices();
-    world.patch_spec(json!({"devices": [devices[0]]})).await;
-    world
-        .until_status("no claims of the standby unit", |status| {
-            claims(status, "bigip-b").is_empty()
-        })
-        .await;
-    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
-}

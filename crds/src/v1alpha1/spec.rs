@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::device::{Device, SecretRef, Tls};
 use super::status::BigIpTunnelStatus;
 use crate::schema;
 
@@ -160,103 +161,6 @@ pub struct BigIpTunnelSpec {
     /// Stops all work on this object. The BIG-IPs keep what they have, also when it is deleted.
     #[serde(default)]
     pub suspend: bool,
-}
-
-/// Secret in the namespace of this object. Its keys are `username`, `password` and, where the user
-/// is not a local one, `loginProviderName` (default `tmos`). Where it has the annotation
-/// `bigip-tunnel.dev/allowed-addresses` (a comma list of `host` or `host:port`), the password is sent
-/// to no other address.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
-pub struct SecretRef {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-}
-
-/// One BIG-IP.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Device {
-    /// Short name of the BIG-IP, used in status and metrics.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
-    pub name: String,
-
-    /// Host name or IP address of the unit's iControl REST: its management address, or a
-    /// non-floating self IP that allows the port. No scheme, path or port.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$")
-    )]
-    #[x_kube(
-        validation = Rule::new("!self.contains(':') || isIP(self)")
-            .message("must be a host name or an IP address, without a port")
-    )]
-    pub address: String,
-
-    /// TCP port of iControl REST.
-    #[serde(default = "default_port")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: i32,
-
-    /// Secret with the login for this BIG-IP, instead of the one of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials_secret_ref: Option<SecretRef>,
-
-    /// How this BIG-IP's certificate is verified, instead of what the spec says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
-}
-
-fn default_port() -> i32 {
-    443
-}
-
-/// How a certificate is verified.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Tls {
-    /// Certificates to trust instead of the system's certificate authorities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_bundle_ref: Option<CaBundleRef>,
-
-    /// Name expected in the certificate, where it is not the address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub server_name: Option<String>,
-}
-
-/// ConfigMap or Secret in the namespace of this object that holds certificates in PEM form.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
-pub struct CaBundleRef {
-    /// Kind of the object.
-    pub kind: BundleKind,
-
-    /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-
-    /// Key under which the certificates are.
-    #[serde(default = "default_bundle_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-fn default_bundle_key() -> String {
-    "ca.crt".into()
-}
-
-/// Kind of the object that holds a CA bundle.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BundleKind {
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Secret.
-    Secret,
 }
 
 /// The tunnel on the BIG-IPs.

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spec::{SecretRef, Tls};
+use super::device::{SecretRef, Tls};
 use crate::schema;
 
 /// Observed state of the tunnel.

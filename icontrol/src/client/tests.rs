@@ -93,7 +93,7 @@ async fn the_facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
         server.lines()[5],
         "GET /mgmt/tm/net/tunnels/vxlan/~Common~cilium"
     );
-    assert_eq!(server.lines().len(), 6, "a login and five reads");
+    assert_eq!(server.lines().len(), 7, "a login and six reads");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_profile_of_another_kind_is_named_and_not_read() {
         facts.tunnel.encapsulation,
         Encapsulation::Other("ipsec".into())
     );
-    assert_eq!(server.lines().len(), 5);
+    assert_eq!(server.lines().len(), 6);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! records, and whether they may go, was decided before. Nothing is sent twice: a write whose fate
 //! is not known ends the pass, and the next one reads before it decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bigip_icontrol::{Added, Error, RecordName};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, claims_before};
@@ -27,8 +27,11 @@ use crate::pass::Stop;
 
 /// Up to this many written records are read back one by one; more of them by one list.
 const READ_SINGLY_MAX: usize = 2;
-/// Refusals after which the device is left alone until the next pass.
+/// Equal refusals after which the device is left alone until the next pass.
 const REFUSALS_MAX: u32 = 3;
+
+/// What makes two refusals equal: the reason, and the device's own code.
+type Refusal = (&'static str, Option<String>);
 
 /// Carries the batch out; `fills` as one list. Returns whether all of it was carried out: a node that
 /// comes meanwhile does not wait for the rest.
@@ -68,7 +71,7 @@ pub(crate) async fn apply(
         state,
         work,
         inputs,
-        refusals: 0,
+        refusals: BTreeMap::new(),
         failure: None,
     };
     let complete = if fills {
@@ -136,7 +139,7 @@ struct Writer<'a> {
     state: &'a mut DeviceState,
     work: &'a Work,
     inputs: &'a Inputs,
-    refusals: u32,
+    refusals: BTreeMap<Refusal, u32>,
     failure: Option<Failure>,
 }
 
@@ -290,6 +293,7 @@ impl Writer<'_> {
                     self.note_change();
                 }
                 self.state.refused.remove(&mac);
+                self.state.refuses = false;
                 Ok(true)
             }
             Err(error) => {
@@ -301,8 +305,11 @@ impl Writer<'_> {
                     Stop::Refused(mut failure) => {
                         failure.message = format!("record {mac}: {}", failure.message);
                         self.state.refused.insert(mac);
-                        self.refusals += 1;
-                        if self.refusals == REFUSALS_MAX {
+                        let refusal = (error.reason(), error.code().map(str::to_owned));
+                        let count = self.refusals.entry(refusal).or_default();
+                        *count += 1;
+                        if *count == REFUSALS_MAX {
+                            self.state.refuses = true;
                             return Err(Stop::Refused(failure));
                         }
                         self.failure.get_or_insert(failure);

@@ -91,7 +91,11 @@ pub(crate) fn choose(
         refused: &state.refused,
         held_back,
         room: inputs.removals.room,
-        adds_max: if fills { usize::MAX } else { BATCH_MAX },
+        writes_max: match state {
+            _ if fills => usize::MAX,
+            DeviceState { refuses: true, .. } => 1,
+            _ => BATCH_MAX,
+        },
     };
     Batch::next(plan, &choice)
 }

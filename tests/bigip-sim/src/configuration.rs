@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{ConfigError, Profile, ProfileKind, SelfIp, SimConfig, TunnelConfig};
+use crate::config::{
+    ConfigError, FloodingType, Profile, ProfileKind, SelfIp, SimConfig, TunnelConfig,
+};
 
 /// `generation` of objects that every device has.
 const BUILT_IN_GENERATION: u64 = 1;
@@ -141,6 +143,27 @@ impl Configuration {
         Ok(())
     }
 
+    /// Changes how a tunnel's profile floods; false if there is no such tunnel.
+    pub(crate) fn set_flooding_type(&mut self, tunnel: &str, flooding_type: FloodingType) -> bool {
+        let Some(profile) = self.tunnels.get(tunnel).map(|tunnel| &tunnel.profile) else {
+            return false;
+        };
+        let mut profiles = self.profiles.values_mut();
+        let stored = profiles.find(|stored| stored.path == *profile);
+        if let Some(stored) = stored {
+            stored.flooding_type = flooding_type.as_str();
+        }
+        true
+    }
+
+    /// Changes the local address of a tunnel; false if there is no such tunnel.
+    pub(crate) fn set_local_address(&mut self, tunnel: &str, address: &str) -> bool {
+        let tunnel = self.tunnels.get_mut(tunnel);
+        tunnel
+            .map(|tunnel| address.clone_into(&mut tunnel.local_address))
+            .is_some()
+    }
+
     /// Removes the tunnel, its records and the self IPs on it; false if there is none.
     pub(crate) fn delete_tunnel(&mut self, path: &str) -> bool {
         self.self_ips.retain(|_, (self_ip, _)| self_ip.vlan != path);
@@ -233,7 +256,7 @@ impl Configuration {
         Ok(())
     }
 
-    fn add_self_ip(&mut self, self_ip: &SelfIp) -> Result<(), ConfigError> {
+    pub(crate) fn add_self_ip(&mut self, self_ip: &SelfIp) -> Result<(), ConfigError> {
         for path in [&self_ip.path, &self_ip.vlan] {
             if !crate::config::is_full_path(path) {
                 return Err(ConfigError::Path(path.clone()));

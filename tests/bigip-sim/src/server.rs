@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{ConfigError, FailoverState, SimConfig, TunnelConfig};
+use crate::config::{ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig};
 use crate::faults::{Fault, FaultId};
 use crate::log::{self, LoggedRequest};
 use crate::state::{Client, Reply, State};
@@ -175,6 +175,33 @@ impl Simulator {
     /// See [`State::add_tunnel`].
     pub fn add_tunnel(&self, tunnel: &TunnelConfig) -> Result<(), ConfigError> {
         self.shared.change(|state| state.add_tunnel(tunnel))
+    }
+
+    /// See [`State::add_self_ip`].
+    pub fn add_self_ip(&self, self_ip: &SelfIp) -> Result<(), ConfigError> {
+        self.shared.change(|state| state.add_self_ip(self_ip))
+    }
+
+    /// See [`State::delete_self_ip`].
+    pub fn delete_self_ip(&self, path: &str) -> bool {
+        self.shared.change(|state| state.delete_self_ip(path))
+    }
+
+    /// See [`State::set_flooding_type`].
+    pub fn set_flooding_type(&self, tunnel: &str, flooding_type: FloodingType) -> bool {
+        self.shared
+            .change(|state| state.set_flooding_type(tunnel, flooding_type))
+    }
+
+    /// See [`State::set_local_address`].
+    pub fn set_local_address(&self, tunnel: &str, address: &str) -> bool {
+        self.shared
+            .change(|state| state.set_local_address(tunnel, address))
+    }
+
+    /// See [`State::reboot`].
+    pub fn reboot(&self) {
+        self.shared.change(State::reboot);
     }
 
     /// See [`State::delete_tunnel`].

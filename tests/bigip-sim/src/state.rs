@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use crate::accounts::Accounts;
-use crate::config::{ConfigError, FailoverState, SimConfig, TunnelConfig};
+use crate::config::{ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig};
 use crate::configuration::Configuration;
 use crate::failure::{Failure, RESTARTING_PAGE};
 use crate::faults::{Effect, Fault, FaultId, Faults};
@@ -308,6 +308,31 @@ impl State {
     /// Makes a tunnel, and its profile if it is new.
     pub fn add_tunnel(&mut self, tunnel: &TunnelConfig) -> Result<(), ConfigError> {
         self.device.running.add_tunnel(tunnel)
+    }
+
+    /// Makes a self IP, or changes the one of this path.
+    pub fn add_self_ip(&mut self, self_ip: &SelfIp) -> Result<(), ConfigError> {
+        self.device.running.add_self_ip(self_ip)
+    }
+
+    /// Deletes a self IP; false if there was none.
+    pub fn delete_self_ip(&mut self, path: &str) -> bool {
+        self.device.running.self_ips.remove(path).is_some()
+    }
+
+    /// Changes how the profile of a tunnel floods; false if there is no such tunnel.
+    pub fn set_flooding_type(&mut self, tunnel: &str, flooding_type: FloodingType) -> bool {
+        self.device.running.set_flooding_type(tunnel, flooding_type)
+    }
+
+    /// Changes the local address of a tunnel; false if there is no such tunnel.
+    pub fn set_local_address(&mut self, tunnel: &str, address: &str) -> bool {
+        self.device.running.set_local_address(tunnel, address)
+    }
+
+    /// Restarts with the saved configuration, as a reboot does. Tokens stay good (*assumed*).
+    pub fn reboot(&mut self) {
+        self.device.running = self.device.saved.clone();
     }
 
     /// Deletes a tunnel, its records and the self IPs on it; false if there was none.

@@ -133,6 +133,15 @@ impl DevicePair {
     }
 }
 
+/// The self IP that a unit needs on a tunnel of this path.
+pub fn self_ip(tunnel: &str) -> SelfIp {
+    SelfIp {
+        path: format!("{tunnel}_self"),
+        address: "10.244.255.1/16".to_owned(),
+        vlan: tunnel.to_owned(),
+    }
+}
+
 fn config(unit: &Unit, peer: &Unit, tunnel: &TunnelConfig, password: &str) -> SimConfig {
     SimConfig {
         hostname: unit.hostname.to_owned(),
@@ -146,11 +155,7 @@ fn config(unit: &Unit, peer: &Unit, tunnel: &TunnelConfig, password: &str) -> Si
             failover_state: peer.failover_state,
         }],
         users: vec![UserConfig::new(USER, password)],
-        self_ips: vec![SelfIp {
-            path: format!("{}_self", tunnel.path),
-            address: "10.244.255.1/16".to_owned(),
-            vlan: tunnel.path.clone(),
-        }],
+        self_ips: vec![self_ip(&tunnel.path)],
         tunnels: vec![tunnel.clone()],
         ..SimConfig::default()
     }
