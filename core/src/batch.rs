@@ -139,9 +139,10 @@ fn gone(claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> 
     match claim {
         // It may still come into being.
         Some(_) if book.awaits_late_write => claim,
-        // It may be in the stored configuration, whoever removed it.
+        // It may be in the stored configuration, whoever removed it. Leaving is only what we removed:
+        // that was taken from the budget once, and is free on every other device.
         Some(ClaimState::Owned | ClaimState::Leaving) if book.keep_until_saved && !book.saved => {
-            Some(ClaimState::Leaving)
+            claim
         }
         None | Some(_) => None,
     }
@@ -281,6 +282,22 @@ mod tests {
         };
         assert_eq!(changes(&[], &[], &leaving, saved), [(mac(M1), None)].into());
         assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn a_record_that_somebody_else_removed_does_not_count_as_removed_by_us() {
+        let owned = claims(&[(M1, ClaimState::Owned)]);
+        let keep = Bookkeeping {
+            keep_until_saved: true,
+            ..BOOK
+        };
+        // Still owned: as leaving it would go from the other devices without being paid for.
+        assert_eq!(changes(&[], &[], &owned, keep), ClaimChanges::new());
+        let saved = Bookkeeping {
+            saved: true,
+            ..keep
+        };
+        assert_eq!(changes(&[], &[], &owned, saved), [(mac(M1), None)].into());
     }
 
     #[test]
