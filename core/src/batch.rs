@@ -132,16 +132,29 @@ impl Choice<'_> {
     }
 }
 
+/// What a unit's stored configuration says about what was changed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is none of our business: saving is left to others.
+    Ignored,
+    /// It may hold what was removed: a reboot brings that back, and it is still ours to remove then.
+    Behind,
+    /// It holds all changes.
+    UpToDate,
+}
+
 /// What the fate of claims depends on, besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Bookkeeping<'a> {
-    /// Whether a removed record stays claimed until the unit has been saved: a reboot before that
-    /// brings it back, and it is still ours to remove then.
-    pub keep_until_saved: bool,
-    /// Whether all that was removed so far has been saved.
-    pub saved: bool,
+    /// Whether a removed record can come back with a reboot.
+    pub stored: Stored,
     /// Whether a write whose fate is unknown may still take effect.
     pub awaits_late_write: bool,
+    /// Whether such a write of the process before this one may: it is not known what that one sent
+    /// last.
+    pub is_young: bool,
+    /// Records that stay claimed on another device of the object.
+    pub elsewhere: &'a BTreeSet<MacAddress>,
     /// Records that another object takes care of.
     pub theirs: &'a BTreeSet<MacAddress>,
 }
@@ -156,7 +169,7 @@ pub fn claims_before(
 ) -> ClaimChanges {
     let mut changes = ClaimChanges::new();
     for mac in &plan.gone {
-        changes.insert(*mac, gone(claims.get(mac).copied(), book));
+        changes.insert(*mac, gone(*mac, claims.get(mac).copied(), book));
     }
     // A pending claim on a record that turned out to be another's is withdrawn.
     let withdrawn = plan.conflict.keys().filter(|mac| claims.contains_key(*mac));
@@ -191,14 +204,16 @@ pub fn claims_before(
 }
 
 /// The claim of a record that nobody desires and that is not on the device.
-fn gone(claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> {
+fn gone(mac: MacAddress, claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> {
     match claim {
         // It may still come into being.
         Some(_) if book.awaits_late_write => claim,
-        // It may be in the stored configuration, whoever removed it.
-        Some(ClaimState::Owned | ClaimState::Leaving) if book.keep_until_saved && !book.saved => {
-            Some(ClaimState::Leaving)
-        }
+        Some(ClaimState::Pending | ClaimState::Owned) if book.is_young => claim,
+        // Shows that its removal was taken from the budget, for the devices that have it still.
+        Some(ClaimState::Leaving) if book.elsewhere.contains(&mac) => claim,
+        // It may be in the stored configuration, whoever removed it. Leaving is only what we removed:
+        // that was taken from the budget once, and is free on every other device.
+        Some(ClaimState::Owned | ClaimState::Leaving) if book.stored == Stored::Behind => claim,
         None | Some(_) => None,
     }
 }
@@ -218,9 +233,10 @@ mod tests {
 
     const NONE: BTreeSet<MacAddress> = BTreeSet::new();
     const BOOK: Bookkeeping<'static> = Bookkeeping {
-        keep_until_saved: false,
-        saved: false,
+        stored: Stored::Ignored,
         awaits_late_write: false,
+        is_young: false,
+        elsewhere: &NONE,
         theirs: &NONE,
     };
 
@@ -417,15 +433,56 @@ mod tests {
     fn a_removed_record_stays_claimed_until_the_unit_was_saved() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let keep = Bookkeeping {
-            keep_until_saved: true,
+            stored: Stored::Behind,
             ..BOOK
         };
         assert_eq!(changes(&[], &[], &leaving, keep), ClaimChanges::new());
         let saved = Bookkeeping {
-            saved: true,
-            ..keep
+            stored: Stored::UpToDate,
+            ..BOOK
         };
         assert_eq!(changes(&[], &[], &leaving, saved), [(mac(M1), None)].into());
+        assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn a_record_that_somebody_else_removed_does_not_count_as_removed_by_us() {
+        let owned = claims(&[(M1, ClaimState::Owned)]);
+        let keep = Bookkeeping {
+            stored: Stored::Behind,
+            ..BOOK
+        };
+        // Still owned: as leaving it would go from the other devices without being paid for.
+        assert_eq!(changes(&[], &[], &owned, keep), ClaimChanges::new());
+        let saved = Bookkeeping {
+            stored: Stored::UpToDate,
+            ..BOOK
+        };
+        assert_eq!(changes(&[], &[], &owned, saved), [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn what_was_begun_before_a_restart_stays_claimed_until_it_can_no_longer_take_effect() {
+        let young = Bookkeeping {
+            is_young: true,
+            ..BOOK
+        };
+        let pending = claims(&[(M1, ClaimState::Pending)]);
+        assert_eq!(changes(&[], &[], &pending, young), ClaimChanges::new());
+        // What was removed is not written again; a clean-up does not wait.
+        let leaving = claims(&[(M1, ClaimState::Leaving)]);
+        assert_eq!(changes(&[], &[], &leaving, young), [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn a_removal_is_remembered_until_it_was_made_on_every_device() {
+        let leaving = claims(&[(M1, ClaimState::Leaving)]);
+        let elsewhere = [mac(M1)].into();
+        let book = Bookkeeping {
+            elsewhere: &elsewhere,
+            ..BOOK
+        };
+        assert_eq!(changes(&[], &[], &leaving, book), ClaimChanges::new());
         assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
     }
 

@@ -56,6 +56,8 @@ impl Window {
         match self.steps.last_mut() {
             Some(last) if number(now) <= number(last.time) => {
                 last.time = last.time.max(now);
+                // Claims that went in another way were not there to be removed.
+                last.claimed = last.claimed.min(claimed.saturating_add(last.removed));
                 last.removed = last.removed.saturating_add(count);
             }
             _ => self.steps.push(Step {

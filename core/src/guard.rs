@@ -241,15 +241,14 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     if let Some(node) = selected_holder(address, mac, evidence) {
         return Some(Hold::StillListed(node.name.clone()));
     }
-    if !is_listed(address, evidence.nodes)
-        && let Some(node) = addressless(evidence)
-    {
+    let absence = evidence.absences.get(mac);
+    let had_it = absence.and_then(|absence| absence.node.as_ref());
+    let is_explained = is_listed(address, evidence.nodes);
+    let may_be_its_own = |node: &&NodeView| !is_explained || had_it == Some(&node.name);
+    if let Some(node) = addressless(evidence).find(may_be_its_own) {
         return Some(Hold::NodeAddressMissing(node.name.clone()));
     }
-    let since = evidence
-        .absences
-        .get(mac)
-        .map_or(evidence.now, |absence| absence.since);
+    let since = absence.map_or(evidence.now, |absence| absence.since);
     let due = (since + evidence.delay).max(evidence.settled_at);
     (due > evidence.now).then_some(Hold::Waiting(due))
 }
@@ -297,11 +296,11 @@ fn is_listed(address: Option<Ipv4Addr>, nodes: &[NodeView]) -> bool {
     address.is_some_and(|address| nodes.iter().any(|node| node.lists(address)))
 }
 
-fn addressless<'a>(evidence: &Evidence<'a>) -> Option<&'a NodeView> {
-    evidence
-        .nodes
+fn addressless<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a NodeView> {
+    let Evidence { nodes, rule, .. } = *evidence;
+    nodes
         .iter()
-        .find(|node| node.selected && node.tunnel_address(evidence.rule).is_err())
+        .filter(|node| node.selected && node.tunnel_address(rule).is_err())
 }
 
 #[cfg(test)]

@@ -176,9 +176,9 @@ impl Ledger {
     }
 
     /// What removals are judged by, as far as it is stored here.
-    pub(crate) async fn removals(&self) -> Removals {
+    pub(crate) async fn removals(&self, device: &str) -> Removals {
         let stored = self.stored.lock().await;
-        Removals::of(&stored)
+        Removals::of(&stored, device)
     }
 
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
@@ -197,7 +197,7 @@ impl Ledger {
             return Ok(());
         }
         let window = spending
-            .map(|spending| spending.window(&stored))
+            .map(|spending| spending.window(&stored, device))
             .transpose()?;
         let mut operations = vec![self.ownership(&wanted)];
         if let Some(window) = window.flatten().as_ref().and_then(convert::stored_window) {

@@ -158,11 +158,12 @@ impl DeviceTask {
 
     /// Makes a pass and reports it. Returns the depth of the next one if it follows at once.
     async fn pass(&mut self, work: &Work, depth: Depth) -> Option<Depth> {
-        let now = self.ctx.shared.clock.now();
         self.state.twin = self.twin(work);
-        if self.state.awaits_late_write(now) {
-            // What was read before it may take effect proves nothing.
+        if self.state.late_write_until.is_some() {
+            // What was read before it may take effect proves nothing, also when its time has passed
+            // since: the first pass after that reads, whatever it was made for.
             self.state.listing = None;
+            self.state.awaits_late_write(self.ctx.shared.clock.now());
         }
         self.state.report.observing = work.settings.observes;
         let ended = reconcile(&self.ctx, &mut self.state, work, depth).await;

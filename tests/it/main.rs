@@ -1,7 +1,8 @@
 //! Integration tests: the operator as a real process, a real API server, simulated BIG-IPs over TLS.
 //!
 //! Every test owns its world: a namespace, nodes with a label of their own, devices, an operator that
-//! watches that namespace only. None knows how the operator works inside.
+//! watches that namespace only. None knows how the operator works inside, except `model`, which puts
+//! the operator's decisions to the test without any of this.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ mod converge;
 mod crash;
 mod crd;
 mod devices;
+mod model;
 mod outages;
 mod ownership;
 mod pausing;

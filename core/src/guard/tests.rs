@@ -151,13 +151,18 @@ fn after_edit(nodes: &[NodeView], before: &AddressRule, after: &AddressRule) -> 
 fn edited(nodes: &[NodeView], before: &AddressRule, after: &AddressRule, now: Moment) -> Verdict {
     let previous = desired(nodes, MacPrefix::DEFAULT, before);
     let current = desired(nodes, MacPrefix::DEFAULT, after);
+    judged(nodes, &previous, &current, now)
+}
+
+/// The guard's word when one thing was desired and, from second 100 on, another.
+fn judged(nodes: &[NodeView], previous: &Desired, current: &Desired, now: Moment) -> Verdict {
     let mut absences = Absences::default();
     let clock = (at(100), Timestamp::from_second(1_000).unwrap());
-    absences.update(&[mac(GONE)].into(), &previous, &current, clock);
+    absences.update(&[mac(GONE)].into(), previous, current, clock);
     let evidence = Evidence {
         nodes,
         prefix: MacPrefix::DEFAULT,
-        rule: after,
+        rule: &current.rule,
         absences: &absences,
         delay: DELAY,
         settled_at: at(0),
@@ -300,6 +305,18 @@ fn unaccounted_records_stay_while_a_selected_node_has_no_address() {
         ..Case::default()
     };
     assert_eq!(unclear.hold(), Hold::NodeAddressMissing("new".into()));
+}
+
+#[test]
+fn the_record_of_a_node_that_lost_its_addresses_stays_though_a_node_not_selected_lists_one() {
+    let rule = AddressRule::default();
+    let unselected = node("c").address(INTERNAL_IP, "10.0.0.9").unselected();
+    let nodes = [node("b").build(), unselected.build()];
+    let previous = desired(&[worker("b", "10.0.0.9")], MacPrefix::DEFAULT, &rule);
+    let current = desired(&nodes, MacPrefix::DEFAULT, &rule);
+    let verdict = judged(&nodes, &previous, &current, at(160));
+    let hold = Hold::NodeAddressMissing("b".into());
+    assert_eq!(verdict.held[&mac(GONE)], hold);
 }
 
 #[test]

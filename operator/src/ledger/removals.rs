@@ -24,11 +24,14 @@ pub(crate) struct Removals {
     pub(crate) room: usize,
     /// Records that are leaving on some device.
     pub(crate) leaving: BTreeSet<MacAddress>,
+    /// Records that stay claimed on another device than the one that is asked for.
+    pub(crate) elsewhere: BTreeSet<MacAddress>,
 }
 
 impl Removals {
-    pub(super) fn of(stored: &Stored) -> Self {
+    pub(super) fn of(stored: &Stored, asked_for: &str) -> Self {
         let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+        let mut elsewhere = BTreeSet::new();
         for device in stored.claims.devices() {
             for (mac, state) in stored.claims.of(device) {
                 let set = if *state == ClaimState::Leaving {
@@ -37,6 +40,9 @@ impl Removals {
                     &mut staying
                 };
                 set.insert(*mac);
+                if device != asked_for && *state != ClaimState::Leaving {
+                    elsewhere.insert(*mac);
+                }
             }
         }
         let claimed = staying.difference(&leaving).count();
@@ -45,6 +51,7 @@ impl Removals {
             claimed,
             room: stored.claims.room(),
             leaving,
+            elsewhere,
         }
     }
 }
@@ -63,8 +70,12 @@ pub(crate) struct Spending<'a> {
 
 impl Spending<'_> {
     /// The window after these changes, or `None` when they cost nothing.
-    pub(super) fn window(&self, stored: &Stored) -> Result<Option<Window>, OverBudget> {
-        let removals = Removals::of(stored);
+    pub(super) fn window(
+        &self,
+        stored: &Stored,
+        device: &str,
+    ) -> Result<Option<Window>, OverBudget> {
+        let removals = Removals::of(stored, device);
         let paid =
             |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
         let count = self.removing.keys().filter(|mac| !paid(mac)).count();

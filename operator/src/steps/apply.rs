@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bigip_icontrol::{Added, Error, RecordName};
-use bigip_tunnel_core::batch::{Batch, Bookkeeping, claims_before};
+use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored, claims_before};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, DeviceClaims};
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::guard::keeps;
@@ -46,11 +46,22 @@ pub(crate) async fn apply(
     if leaves && batch.is_empty() {
         save_before_leaving(ctx, state, work, inputs).await;
     }
+    let now = ctx.shared.clock.now();
     let nobody = BTreeSet::new();
     let book = Bookkeeping {
-        keep_until_saved: work.settings.save_delay.is_some(),
-        saved: state.unsaved.is_none(),
-        awaits_late_write: state.awaits_late_write(ctx.shared.clock.now()),
+        stored: match work.settings.save_delay {
+            None => Stored::Ignored,
+            Some(_) if state.unsaved.is_some() => Stored::Behind,
+            Some(_) => Stored::UpToDate,
+        },
+        awaits_late_write: state.awaits_late_write(now),
+        is_young: now < state.settled_at,
+        // A clean-up costs nothing, so nothing has to be remembered for it.
+        elsewhere: if leaves {
+            &nobody
+        } else {
+            &inputs.removals.elsewhere
+        },
         // What another object takes care of stays where it is; it is no longer ours.
         theirs: inputs.needs.as_ref().map_or(&nobody, |needs| &needs.theirs),
     };
@@ -86,7 +97,7 @@ pub(crate) async fn apply(
     writer.correct(&batch.correct).await?;
     // Make before break: nothing is removed while something could not be added.
     if writer.failure.is_none() {
-        writer.remove(&batch.remove, book.keep_until_saved).await?;
+        writer.remove(&batch.remove, book).await?;
     }
     writer
         .failure
@@ -222,7 +233,7 @@ impl Writer<'_> {
         self.confirm(&written, false).await
     }
 
-    async fn remove(&mut self, records: &Records, keep_claims: bool) -> Result<(), Stop> {
+    async fn remove(&mut self, records: &Records, book: Bookkeeping<'_>) -> Result<(), Stop> {
         let mut removed = BTreeSet::new();
         for (&mac, &endpoint) in records {
             let name = self.name_of(mac);
@@ -241,7 +252,7 @@ impl Writer<'_> {
                 removed.insert(mac);
             }
         }
-        self.confirm_removed(&removed, keep_claims).await
+        self.confirm_removed(&removed, book).await
     }
 
     /// Waits for this object's turn to write to the box, but not beyond the end of the task.
@@ -356,14 +367,14 @@ impl Writer<'_> {
     async fn confirm_removed(
         &mut self,
         removed: &BTreeSet<MacAddress>,
-        keep_claims: bool,
+        book: Bookkeeping<'_>,
     ) -> Result<(), Stop> {
         let found = self.read_back(removed.clone()).await?;
         let mut claims = ClaimChanges::new();
         for mac in removed {
             if found.contains_key(mac) {
                 self.not_effective(*mac);
-            } else if !keep_claims {
+            } else if !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)) {
                 claims.insert(*mac, None);
             }
         }

@@ -63,7 +63,7 @@ pub(crate) async fn dereference(
         (device, state.identity.as_deref()),
         &all,
     );
-    let removals = ctx.ledger.removals().await;
+    let removals = ctx.ledger.removals(&ctx.device).await;
     Ok(Inputs {
         session,
         nodes,

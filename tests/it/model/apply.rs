@@ -1,0 +1,257 @@
+//! How the operator carries a batch out: the calls of `operator/src/steps/apply.rs`, step by step.
+//!
+//! Claims first, then one write after the other, each with its fate, then reading back. Must not
+//! decide about a record.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored};
+use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims};
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::record::Records;
+
+use super::cluster::views;
+use super::decisions;
+use super::device::Write;
+use super::operation::Trouble;
+use super::operator::{Fate, Stop, Turn};
+use super::world::{DEVICE_NAMES, World};
+
+const READ_SINGLY_MAX: usize = 2;
+const REFUSALS_MAX: u32 = 3;
+
+impl World {
+    /// Claims, then the device, then what was written is read back.
+    pub(super) fn apply(
+        &mut self,
+        turn: &Turn,
+        plan: &Plan,
+        batch: &Batch,
+        fate: &mut Fate,
+    ) -> Result<(), Stop> {
+        let now = self.now();
+        let task = &mut self.operator.tasks[turn.device];
+        let elsewhere = claimed_elsewhere(&self.ledger.claims, DEVICE_NAMES[turn.device]);
+        let book = Bookkeeping {
+            stored: match (self.settings.saves, task.unsaved) {
+                (false, _) => Stored::Ignored,
+                (true, true) => Stored::Behind,
+                (true, false) => Stored::UpToDate,
+            },
+            awaits_late_write: task.awaits_late_write(now.moment),
+            is_young: now.moment < task.settled_at,
+            elsewhere: &elsewhere,
+            theirs: &BTreeSet::new(),
+        };
+        let changes = decisions::claims_first(plan, batch, &turn.claims, book);
+        self.claim(turn.device, &changes, Some(&batch.remove))?;
+        let mut refusals = 0;
+        let mut is_right = true;
+        for (added, records) in [(true, &batch.add), (false, &batch.correct)] {
+            let mut written = Records::new();
+            for (&mac, &endpoint) in records {
+                let write = if added {
+                    Write::Add(mac, endpoint)
+                } else {
+                    Write::Correct(mac, endpoint)
+                };
+                let trouble = self.strike(turn, fate);
+                if self.send(turn, write, trouble.as_ref())? {
+                    written.insert(mac, endpoint);
+                } else {
+                    refusals += 1;
+                    if refusals == REFUSALS_MAX {
+                        return Err(Stop::Failed);
+                    }
+                }
+            }
+            is_right &= self.confirm(turn.device, &written, added)?;
+        }
+        // Make before break: nothing is removed while something could not be added.
+        if refusals > 0 || !is_right {
+            return Err(Stop::Failed);
+        }
+        self.remove(turn, &batch.remove, book, fate)
+    }
+
+    fn remove(
+        &mut self,
+        turn: &Turn,
+        records: &Records,
+        book: Bookkeeping<'_>,
+        fate: &mut Fate,
+    ) -> Result<(), Stop> {
+        let mut removed = BTreeSet::new();
+        let mut is_refused = false;
+        for (&mac, &endpoint) in records {
+            let trouble = self.strike(turn, fate);
+            if self.has_node_again(turn.device, mac, endpoint) {
+                continue;
+            }
+            if self.send(turn, Write::Remove(mac), trouble.as_ref())? {
+                removed.insert(mac);
+            } else {
+                is_refused = true;
+            }
+        }
+        let found = self.read_back(turn.device, &removed);
+        let gone = removed.into_iter().filter(|mac| !found.contains_key(mac));
+        let forgotten =
+            gone.filter(|mac| !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)));
+        let changes = forgotten.map(|mac| (mac, None));
+        self.claim(turn.device, &changes.collect(), None)?;
+        if is_refused {
+            Err(Stop::Failed)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn has_node_again(&self, device: usize, mac: MacAddress, endpoint: Endpoint) -> bool {
+        let absence = self.operator.tasks[device].absences.get(mac);
+        let name = absence.and_then(|absence| absence.node.as_ref());
+        let (Some(name), IpAddr::V4(address)) = (name, endpoint.address) else {
+            return false;
+        };
+        let now = views(self.cluster.now(), self.settings.selector);
+        let node = now.iter().find(|node| node.name == *name);
+        node.is_some_and(|node| decisions::keeps(node, address, absence))
+    }
+
+    /// What is going to happen to the next write. What others do, they do now.
+    fn strike(&mut self, turn: &Turn, fate: &mut Fate) -> Option<Trouble> {
+        let trouble = fate.strike();
+        if let Some(Trouble::Meanwhile(outside)) = &trouble {
+            for name in self.outside(outside) {
+                self.witness.devices[turn.device].forgive(&name);
+            }
+        }
+        trouble
+    }
+
+    /// Sends a write. Returns whether the device took it.
+    fn send(&mut self, turn: &Turn, write: Write, trouble: Option<&Trouble>) -> Result<bool, Stop> {
+        self.writes += 1;
+        self.check_write(turn, write)?;
+        let (is_carried_out, is_uncertain) = match trouble {
+            Some(Trouble::Refused) => {
+                self.operator.tasks[turn.device].refused.insert(write.mac());
+                return Ok(false);
+            }
+            Some(Trouble::CrashBefore) => return Err(Stop::Crashed),
+            Some(Trouble::Late) => {
+                self.devices[turn.device].delay(write, self.clock);
+                (false, true)
+            }
+            Some(Trouble::LostBefore) => (false, true),
+            Some(Trouble::LostAfter) => (true, true),
+            Some(Trouble::CrashAfter | Trouble::Meanwhile(_)) | None => (true, false),
+        };
+        if is_carried_out && self.devices[turn.device].commit(write) {
+            self.operator.tasks[turn.device].unsaved = true;
+            self.witness.devices[turn.device].wrote(write);
+            self.check_nothing_else_changed()?;
+            self.check_no_gap()?;
+        }
+        if is_uncertain {
+            let now = self.now().moment;
+            self.operator.tasks[turn.device].note_uncertain(now);
+            self.witness.devices[turn.device].uncertain_at = Some(self.clock);
+            return Err(Stop::Failed);
+        }
+        if matches!(trouble, Some(Trouble::CrashAfter)) {
+            return Err(Stop::Crashed);
+        }
+        self.operator.tasks[turn.device]
+            .refused
+            .remove(&write.mac());
+        Ok(true)
+    }
+
+    /// Reads back what was written and settles its claims. Returns whether it is all there.
+    fn confirm(&mut self, device: usize, written: &Records, added: bool) -> Result<bool, Stop> {
+        let found = self.read_back(device, &written.keys().copied().collect());
+        let mut changes = ClaimChanges::new();
+        let mut is_effective = true;
+        for (mac, wanted) in written {
+            match found.get(mac) {
+                Some(endpoint) if endpoint == wanted => {
+                    changes.insert(*mac, Some(ClaimState::Owned));
+                }
+                Some(_) if added => {
+                    changes.insert(*mac, None);
+                }
+                _ => is_effective = false,
+            }
+        }
+        self.witness.devices[device].saw_records(written, &found);
+        self.claim(device, &changes, None)?;
+        Ok(is_effective)
+    }
+
+    fn read_back(&mut self, device: usize, macs: &BTreeSet<MacAddress>) -> Records {
+        let records = self.devices[device].records();
+        let mut found = records.clone();
+        found.retain(|mac, _| macs.contains(mac));
+        let task = &mut self.operator.tasks[device];
+        if macs.len() > READ_SINGLY_MAX {
+            task.listing = Some(records);
+        } else if let Some(listing) = &mut task.listing {
+            listing.retain(|mac, _| !macs.contains(mac));
+            listing.extend(&found);
+        }
+        found
+    }
+
+    /// Stores claims, in the form in which they are stored. Takes removals from the budget.
+    fn claim(
+        &mut self,
+        device: usize,
+        changes: &ClaimChanges,
+        removing: Option<&Records>,
+    ) -> Result<(), Stop> {
+        let mut claims = self.ledger.claims.clone();
+        if !claims.apply(DEVICE_NAMES[device], changes) {
+            return Ok(());
+        }
+        if let Some(removing) = removing {
+            let (claimed, leaving) = removals(&self.ledger.claims);
+            let purse = self.purse(claimed, &leaving);
+            let window = decisions::spend(removing, &purse, self.now());
+            let window = window.map_err(|_| Stop::Failed)?;
+            if let Some(window) = window {
+                self.ledger.window = window;
+            }
+            self.check_budget(&removing.keys().copied().collect())?;
+        }
+        self.ledger.claims = Claims::from_rows(claims.to_rows());
+        self.claim_changes += 1;
+        self.witness.stored(&self.ledger.claims);
+        Ok(())
+    }
+}
+
+/// What stays claimed on other devices.
+pub(super) fn claimed_elsewhere(claims: &Claims, device: &str) -> BTreeSet<MacAddress> {
+    let others = claims.devices().filter(|other| *other != device);
+    let claimed = others.flat_map(|other| claims.of(other));
+    let staying = claimed.filter(|(_, state)| **state != ClaimState::Leaving);
+    staying.map(|(mac, _)| *mac).collect()
+}
+
+/// How many records are claimed and stay, and which are leaving somewhere.
+pub(super) fn removals(claims: &Claims) -> (usize, BTreeSet<MacAddress>) {
+    let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+    for (mac, state) in claims.devices().flat_map(|device| claims.of(device)) {
+        let set = if *state == ClaimState::Leaving {
+            &mut leaving
+        } else {
+            &mut staying
+        };
+        set.insert(*mac);
+    }
+    (staying.difference(&leaving).count(), leaving)
+}

@@ -1,0 +1,148 @@
+//! Every call of a function of `core` that decides something, each in one place.
+//!
+//! Whoever changes a signature there changes one function here. Must not decide anything.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Bookkeeping, Choice, claims_before};
+use bigip_tunnel_core::budget::{self, OverBudget, Window};
+use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims};
+use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::drift::{self, DriftPolicy, Losses};
+use bigip_tunnel_core::guard::{self, Absence, Absences, Budget, Evidence, Verdict};
+use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
+use bigip_tunnel_core::node::{AddressRule, NodeView};
+use bigip_tunnel_core::plan::{Plan, plan};
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::time::Moment;
+use jiff::Timestamp;
+
+use super::cluster::ip;
+use super::device::endpoint_of;
+
+/// One moment, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) moment: Moment,
+    pub(super) time: Timestamp,
+}
+
+/// What a removal costs.
+pub(super) struct Purse<'a> {
+    pub(super) window: &'a Window,
+    pub(super) claimed: usize,
+    pub(super) leaving: &'a BTreeSet<MacAddress>,
+    pub(super) approved: &'a BTreeSet<MacAddress>,
+    pub(super) percent: u8,
+}
+
+pub(super) fn desire(nodes: &[NodeView]) -> Desired {
+    desired(nodes, MacPrefix::DEFAULT, &AddressRule::default())
+}
+
+pub(super) fn wanted(desired: &Desired) -> Records {
+    desired.records(endpoint_of(ip(254)))
+}
+
+pub(super) fn note_absences(
+    absences: &mut Absences,
+    claims: &DeviceClaims,
+    (before, current): (&Desired, &Desired),
+    now: Now,
+) {
+    let claimed = claims.keys().copied().collect();
+    absences.update(&claimed, before, current, (now.moment, now.time));
+}
+
+pub(super) fn compare(wanted: &Records, observed: &Records, claims: &DeviceClaims) -> Plan {
+    plan(wanted, observed, claims, MacPrefix::DEFAULT)
+}
+
+pub(super) fn judge(
+    plan: &Plan,
+    nodes: &[NodeView],
+    (absences, delay, settled_at): (&Absences, Duration, Moment),
+    purse: &Purse<'_>,
+    now: Now,
+) -> Verdict {
+    let evidence = Evidence {
+        nodes,
+        prefix: MacPrefix::DEFAULT,
+        rule: &AddressRule::default(),
+        absences,
+        delay,
+        settled_at,
+        present: plan.present().len(),
+        needed_elsewhere: Some(&BTreeSet::new()),
+        now: now.moment,
+    };
+    let mut verdict = guard::guard(&plan.remove, &evidence);
+    verdict.spend(&Budget {
+        window: purse.window,
+        claimed: purse.claimed,
+        percent: purse.percent,
+        paid: purse.leaving,
+        approved: purse.approved,
+        now: now.time,
+    });
+    verdict
+}
+
+/// Whether the node, asked for right before the removal, keeps the record.
+pub(super) fn keeps(node: &NodeView, address: Ipv4Addr, absence: Option<&Absence>) -> bool {
+    guard::keeps(node, address, absence, &AddressRule::default())
+}
+
+/// What was lost and is not put back now.
+pub(super) fn hold_back(
+    losses: &mut Losses,
+    plan: &Plan,
+    claims: &DeviceClaims,
+    now: Now,
+) -> BTreeSet<MacAddress> {
+    losses.look(drift::lost(plan, claims), now.moment);
+    losses.hold_back(DriftPolicy::Correct, now.moment)
+}
+
+pub(super) fn choose(
+    plan: &Plan,
+    claims: &DeviceClaims,
+    removals: &BTreeSet<MacAddress>,
+    (refused, held_back): (&BTreeSet<MacAddress>, &BTreeSet<MacAddress>),
+) -> Batch {
+    let choice = Choice {
+        claims,
+        removals,
+        newcomers: &BTreeSet::new(),
+        refused,
+        held_back,
+        room: usize::MAX,
+        writes_max: BATCH_MAX,
+    };
+    Batch::next(plan, &choice)
+}
+
+pub(super) fn claims_first(
+    plan: &Plan,
+    batch: &Batch,
+    claims: &DeviceClaims,
+    book: Bookkeeping<'_>,
+) -> ClaimChanges {
+    claims_before(plan, batch, claims, book)
+}
+
+/// The window after these removals, or `None` when they cost nothing.
+pub(super) fn spend(
+    removing: &Records,
+    purse: &Purse<'_>,
+    now: Now,
+) -> Result<Option<Window>, OverBudget> {
+    let is_paid = |mac: &&MacAddress| purse.leaving.contains(*mac) || purse.approved.contains(*mac);
+    let count = removing.keys().filter(|mac| !is_paid(mac)).count();
+    if count == 0 {
+        return Ok(None);
+    }
+    budget::spend(purse.window, purse.claimed, count, purse.percent, now.time).map(Some)
+}
