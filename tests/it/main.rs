@@ -14,6 +14,7 @@ mod addresses;
 mod approval;
 mod converge;
 mod crash;
+mod crash_everywhere;
 mod crd;
 mod devices;
 mod outages;
