@@ -1,9 +1,12 @@
 //! The operator is killed at every request that it makes of a device, and ends where it ends
 //! undisturbed.
 //!
-//! One small life of an object is lived again and again, with one crash each: once per request and per
-//! side of its being carried out. A crash after the answer is the crash before the next request. Must
-//! not know which requests the operator makes, or in what order.
+//! One small life of an object is lived again and again, with one crash each: before every request is
+//! carried out, and after it was but before its answer. A crash after the answer is one of these: the
+//! process has stored nothing since the request, and it is the crash after it was carried out, or all
+//! that it had to, and it is the crash before the next one. Where it stores in several steps in
+//! between, those are not told apart. Must not know which requests the operator makes, or in what
+//! order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -21,7 +24,7 @@ use crate::world::{
 
 /// The unit whose requests are counted; the object lists no other.
 const DEVICE: &str = "bigip-a";
-/// Value of the request for a verification.
+/// Value of the annotation that asks for a verification.
 const REQUEST: &str = "verify";
 /// How long a device waits for a request. Longer than a step of the world may take, which says more.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -155,6 +158,8 @@ impl Snapshot {
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     steps: Vec<Snapshot>,
+    /// What the unit was asked to change, whether or not it was carried out.
+    asked: BTreeSet<Deed>,
     /// The records that the unit was made to add, sorted; one that was added twice is there twice.
     added: Vec<String>,
     /// The same for those it was made to remove.
@@ -210,6 +215,7 @@ impl Life {
         self.world.nodes.delete_all().await.unwrap();
         let outcome = Outcome {
             steps,
+            asked: self.asked(),
             added: self.carried_out(&Method::POST),
             removed: self.carried_out(&Method::DELETE),
         };
@@ -254,9 +260,18 @@ impl Life {
             if crash.as_ref().and_then(of).is_some() {
                 return Some(request);
             }
+            // New gates first: no write slips in between.
             let passed = std::mem::replace(gates, set_gates(unit));
-            passed.into_iter().for_each(|gate| unit.remove_fault(gate));
+            for gate in passed {
+                unit.remove_fault(gate);
+            }
         }
+    }
+
+    fn asked(&self) -> BTreeSet<Deed> {
+        let requests = self.unit().requests().into_iter();
+        let writes = requests.filter(LoggedRequest::is_mutation);
+        writes.map(|request| deed(&request)).collect()
     }
 
     /// The records of the writes of one method that were carried out, sorted.
@@ -308,13 +323,12 @@ fn lives(requests: usize) -> impl Iterator<Item = impl Future<Output = (Life, Ou
     })
 }
 
-/// What a request does, to find it in another life. A crash of a life that sends its requests in
-/// another order would come at another one.
-fn deed(request: &LoggedRequest) -> (String, String) {
-    (
-        request.method.to_string(),
-        request.path.clone() + request.record.as_deref().unwrap_or(""),
-    )
+/// Method, path and record: what a request does, to find it again in another life.
+type Deed = (String, String, Option<String>);
+
+fn deed(request: &LoggedRequest) -> Deed {
+    let (method, path) = (request.method.to_string(), request.path.clone());
+    (method, path, request.record.clone())
 }
 
 #[tokio::test]
