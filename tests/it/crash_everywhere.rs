@@ -24,8 +24,6 @@ use crate::world::{
 
 /// The unit whose requests are counted; the object lists no other.
 const DEVICE: &str = "bigip-a";
-/// Value of the annotation that asks for a verification.
-const REQUEST: &str = "verify";
 /// How long a device waits for a request. Longer than a step of the world may take, which says more.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Lives that are lived at the same time.
@@ -37,15 +35,18 @@ enum Step {
     Create,
     NodeCame,
     NodeLeft,
+    /// Somebody removes one of its records and changes another.
+    Damage,
     Verify,
     Delete,
 }
 
 impl Step {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Create,
         Self::NodeCame,
         Self::NodeLeft,
+        Self::Damage,
         Self::Verify,
         Self::Delete,
     ];
@@ -55,7 +56,7 @@ impl Step {
         match self {
             Self::Create => &[RECORD_1, RECORD_2, RECORD_3],
             Self::NodeCame => &[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD],
-            Self::NodeLeft | Self::Verify => &[RECORD_2, RECORD_3, NEW_RECORD],
+            Self::NodeLeft | Self::Damage | Self::Verify => &[RECORD_2, RECORD_3, NEW_RECORD],
             Self::Delete => &[],
         }
     }
@@ -69,32 +70,42 @@ impl Step {
             }
             Self::NodeCame => world.create_node(NEW_NODE).await,
             Self::NodeLeft => world.delete_node(NODES[0].0).await,
-            Self::Verify => {
-                world
-                    .annotate(ANNOTATION_RECONCILE_REQUESTED_AT, REQUEST)
-                    .await;
+            Self::Damage => {
+                let unit = world.devices.active();
+                assert!(unit.drop_record(TUNNEL_PATH, RECORD_2.0));
+                unit.seed_record(TUNNEL_PATH, RECORD_3.0, FOREIGN.1)
+                    .unwrap();
+                self.ask(world).await;
             }
+            Self::Verify => self.ask(world).await,
             Self::Delete => world.delete(NAME).await,
         }
     }
 
-    /// Waits until it is done. Then the unit holds what it should, and the foreign record as it was.
-    async fn end(self, world: &World) {
-        if self == Self::Delete {
-            world.until_gone(NAME).await;
-        } else {
-            let what = format!("{self:?} of {} done", world.name);
-            world
-                .until_status(&what, |status| self.is_shown(status))
-                .await;
-        }
-        let mut expected = to_map(self.records());
-        expected.extend(to_map(&[FOREIGN]));
-        let seen = world.devices.active().records(TUNNEL_PATH);
-        assert_eq!(seen, expected, "{self:?} of {}", world.name);
+    /// Asks for a verification in the name of this step.
+    async fn ask(self, world: &World) {
+        let value = format!("{self:?}");
+        world
+            .annotate(ANNOTATION_RECONCILE_REQUESTED_AT, &value)
+            .await;
     }
 
-    /// Whether a pass over the device that has left nothing to do is in the status.
+    /// Waits until it is done. Then the unit holds what it should, and the foreign record as it was.
+    async fn end(self, world: &World) {
+        let mut expected = to_map(self.records());
+        expected.extend(to_map(&[FOREIGN]));
+        let records = || world.devices.active().records(TUNNEL_PATH);
+        if self == Self::Delete {
+            world.until_gone(NAME).await;
+            assert_eq!(records(), expected, "{}", world.name);
+        } else {
+            let what = format!("{self:?} of {} done", world.name);
+            let is_done = |status: &_| records() == expected && self.is_shown(status);
+            world.until_status(&what, is_done).await;
+        }
+    }
+
+    /// Whether the status shows a device that is right.
     fn is_shown(self, status: &BigIpTunnelStatus) -> bool {
         let records = self.records();
         let claims = claims(status, DEVICE);
@@ -111,7 +122,7 @@ impl Step {
             && status.summary.as_ref().is_some_and(|s| s.nodes == nodes)
             && find(&status.conditions, "Ready").is_some_and(|c| c.status == "True")
             && (self != Self::Verify
-                || status.last_handled_reconcile_at.as_deref() == Some(REQUEST))
+                || status.last_handled_reconcile_at == Some(format!("{self:?}")))
     }
 }
 
@@ -160,10 +171,8 @@ struct Outcome {
     steps: Vec<Snapshot>,
     /// What the unit was asked to change, whether or not it was carried out.
     asked: BTreeSet<Deed>,
-    /// The records that the unit was made to add, sorted; one that was added twice is there twice.
-    added: Vec<String>,
-    /// The same for those it was made to remove.
-    removed: Vec<String>,
+    /// The writes of records that were carried out, sorted; one that was made twice is there twice.
+    made: Vec<Deed>,
 }
 
 /// A life, and the faults that stop its requests.
@@ -174,7 +183,7 @@ struct Life {
     /// The request at which it was killed.
     crashed_at: Option<(LoggedRequest, Side)>,
     /// Hold every write until its claim was looked up.
-    gates: [FaultId; 2],
+    gates: [FaultId; 3],
 }
 
 impl Life {
@@ -216,8 +225,7 @@ impl Life {
         let outcome = Outcome {
             steps,
             asked: self.asked(),
-            added: self.carried_out(&Method::POST),
-            removed: self.carried_out(&Method::DELETE),
+            made: self.made(),
         };
         (self, outcome)
     }
@@ -274,24 +282,23 @@ impl Life {
         writes.map(|request| deed(&request)).collect()
     }
 
-    /// The records of the writes of one method that were carried out, sorted.
-    fn carried_out(&self, method: &Method) -> Vec<String> {
-        let committed_at_crash = self
-            .crashed_at
-            .as_ref()
-            .filter(|(_, side)| *side == Side::After);
+    fn made(&self) -> Vec<Deed> {
+        // A request that was carried out and not answered is there without a status.
+        let unanswered = self.crashed_at.as_ref();
+        let unanswered = unanswered.filter(|(_, side)| *side == Side::After);
         let requests = self.unit().requests().into_iter().filter(|request| {
-            let is_last = committed_at_crash.is_some_and(|(last, _)| last == request);
-            request.method == *method && (request.status == Some(200) || is_last)
+            let is_carried_out = request.status == Some(200)
+                || unanswered.is_some_and(|(unanswered, _)| unanswered == request);
+            request.is_mutation() && request.record.is_some() && is_carried_out
         });
-        let mut records: Vec<_> = requests.filter_map(|request| request.record).collect();
-        records.sort();
-        records
+        let mut made: Vec<_> = requests.map(|request| deed(&request)).collect();
+        made.sort();
+        made
     }
 }
 
-fn set_gates(unit: &Simulator) -> [FaultId; 2] {
-    [Method::POST, Method::DELETE].map(|method| {
+fn set_gates(unit: &Simulator) -> [FaultId; 3] {
+    [Method::POST, Method::PATCH, Method::DELETE].map(|method| {
         let gate = Fault::new(Effect::Stall).method(method);
         unit.fault(gate.path_contains("/records"))
     })
@@ -305,6 +312,7 @@ async fn check_claimed(world: &World, request: &LoggedRequest) {
     let claim = claims(&world.status().await, DEVICE).get(record).copied();
     let is_claimed = match request.method {
         Method::POST => matches!(claim, Some(ClaimState::Pending | ClaimState::Owned)),
+        Method::PATCH => claim == Some(ClaimState::Owned),
         Method::DELETE => claim == Some(ClaimState::Leaving),
         _ => false,
     };
