@@ -162,7 +162,8 @@ impl DeviceContext {
 
 impl DeviceState {
     /// The state of a task that has just begun. What the last process left unsaved is saved after
-    /// the quiet time, counted from now; a record that was leaving then shows that something was.
+    /// the quiet time, counted from now. It may have ended before it said so; a record that was being
+    /// added or removed then shows that something was.
     pub(crate) async fn new(
         mut report: DeviceReport,
         inbox: watch::Receiver<Arc<Work>>,
@@ -171,7 +172,7 @@ impl DeviceState {
         let shared = &ctx.shared;
         let now = shared.clock.now();
         let claims = ctx.ledger.claims_of(&ctx.device).await;
-        if claims.values().any(|state| *state == ClaimState::Leaving) {
+        if claims.values().any(|state| *state != ClaimState::Owned) {
             report.save.unsaved_since.get_or_insert(shared.clock.time());
         }
         let unsaved = report.save.unsaved_since.map(|_| Unsaved {

@@ -10,8 +10,10 @@ use bigip_tunnel_core::budget::OverBudget;
 use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -183,23 +185,27 @@ impl Ledger {
 
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
     /// nothing changes. Removals are taken from the budget in the same write, so that nobody else
-    /// can spend it in between.
+    /// can spend it in between; and since when the device holds changes that are not saved stands
+    /// there before it is touched.
     pub(crate) async fn claim(
         &self,
         device: &str,
         changes: &ClaimChanges,
         spending: Option<&Spending<'_>>,
+        unsaved_since: Option<Timestamp>,
     ) -> Result<(), LedgerError> {
         let mut stored = self.stored.lock().await;
         let before = stored.claims.clone();
         let mut wanted = before.clone();
-        if !wanted.apply(device, changes) {
+        let mark = unsaved_since.and_then(|since| unsaved_mark(&stored.status, device, since));
+        if !wanted.apply(device, changes) && mark.is_none() {
             return Ok(());
         }
         let window = spending
             .map(|spending| spending.window(&stored, device))
             .transpose()?;
         let mut operations = vec![self.ownership(&wanted)];
+        operations.extend(mark);
         if let Some(window) = window.flatten().as_ref().and_then(convert::stored_window) {
             let value = serde_json::to_value(window).unwrap_or_default();
             operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
@@ -348,6 +354,29 @@ impl Ledger {
     }
 }
 
+/// The operation that notes a change which is not saved; none when one is noted already. The list
+/// cannot move under it: the patch is for exactly this resource version.
+fn unsaved_mark(status: &BigIpTunnelStatus, device: &str, since: Timestamp) -> Option<Value> {
+    let since = Time(since);
+    let known = status.devices.iter().position(|d| d.name == device);
+    let Some(index) = known else {
+        let device = DeviceStatus {
+            name: device.to_owned(),
+            unsaved_since: Some(since),
+            ..DeviceStatus::default()
+        };
+        let (path, value) = if status.devices.is_empty() {
+            ("/status/devices", json!([device]))
+        } else {
+            ("/status/devices/-", json!(device))
+        };
+        return Some(json!({"op": "add", "path": path, "value": value}));
+    };
+    let path = format!("/status/devices/{index}/unsavedSince");
+    let is_noted = status.devices.get(index)?.unsaved_since.is_some();
+    (!is_noted).then(|| json!({"op": "add", "path": path, "value": since}))
+}
+
 /// Kubernetes promises that resource versions of one kind of object compare as numbers.
 fn is_newer(seen: &str, known: &str) -> bool {
     match (seen.parse::<u128>(), known.parse::<u128>()) {
@@ -443,6 +472,27 @@ mod tests {
             display_operations(&claimed, &status(3)),
             Vec::<Value>::new()
         );
+    }
+
+    #[test]
+    fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let path = |status: &BigIpTunnelStatus, device| {
+            let mark = unsaved_mark(status, device, at(100));
+            mark.map(|mark| mark["path"].as_str().unwrap().to_owned())
+        };
+        let mut status = BigIpTunnelStatus::default();
+        assert_eq!(path(&status, "a").as_deref(), Some("/status/devices"));
+        let device = |name: &str, unsaved_since: Option<i64>| DeviceStatus {
+            name: name.into(),
+            unsaved_since: unsaved_since.map(|second| Time(at(second))),
+            ..DeviceStatus::default()
+        };
+        status.devices = vec![device("a", None), device("b", Some(50))];
+        let noted = Some("/status/devices/0/unsavedSince");
+        assert_eq!(path(&status, "a").as_deref(), noted);
+        assert_eq!(path(&status, "b"), None);
+        assert_eq!(path(&status, "c").as_deref(), Some("/status/devices/-"));
     }
 
     #[test]

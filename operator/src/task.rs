@@ -172,9 +172,11 @@ impl DeviceTask {
         self.plan_next(work, depth, &ended);
         if !matches!(ended, Err(Stop::Anew | Stop::Stopping)) {
             self.state.report.save.enabled = work.settings.save_delay.is_some();
+            let is_over = !matches!(ended, Ok(PassEnd::Again(_)));
             let news = News {
                 report: self.state.report.clone(),
-                request: work.request.clone(),
+                // What was asked for is done when nothing follows at once.
+                request: work.request.clone().filter(|_| is_over),
                 generation: work.generation,
                 clean: ended == Ok(PassEnd::Clean),
             };

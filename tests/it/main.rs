@@ -15,6 +15,7 @@ mod addresses;
 mod approval;
 mod converge;
 mod crash;
+mod crash_everywhere;
 mod crd;
 mod devices;
 mod model;

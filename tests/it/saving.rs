@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Method, Simulator};
+use bigip_sim::{Effect, Fault, Method, Simulator};
 use serde_json::json;
 
 use crate::world::{
@@ -89,4 +89,34 @@ async fn the_last_removal_is_saved_before_the_object_goes() {
     for unit in world.devices.units() {
         assert_eq!(unit.saved_records(TUNNEL_PATH), to_map(&[]));
     }
+}
+
+#[tokio::test]
+async fn a_record_whose_addition_met_a_crash_is_saved_all_the_same() {
+    let mut world = World::new("save-crash").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["saveConfig"] = json!({"delaySeconds": 1});
+    // The last record is there and nothing is left to write, but nobody has told the process so.
+    let last_addition = Fault::new(Effect::CommitThenStall)
+        .method(Method::POST)
+        .path_contains("/records")
+        .nth(3);
+    world.devices.active().fault(last_addition);
+    world.create(spec).await;
+    let held = world
+        .devices
+        .active()
+        .wait_until(LIMIT, |state| state.held_requests() == 1);
+    held.await.unwrap();
+    world.kill_operator().await;
+    world.devices.active().clear_faults();
+    world.start_operator().await;
+    let expected = to_map(&[RECORD_1, RECORD_2, RECORD_3]);
+    let saved = world
+        .devices
+        .active()
+        .wait_until(LIMIT, |state| state.saved_records(TUNNEL_PATH) == expected);
+    saved.await.unwrap();
 }

@@ -73,10 +73,35 @@ pub(crate) async fn apply(
         now: ctx.shared.clock.time(),
     };
     // Deleting the object, or taking the device off its list, is an order of its own, and not measured.
-    claim(ctx, &changes, Some(&spending).filter(|_| !leaves)).await?;
-    if batch.is_empty() {
-        return Ok(true);
+    let spending = Some(&spending).filter(|_| !leaves);
+    let is_listed = work.settings.device(&ctx.device).is_some();
+    let unsaved_since = (is_listed && !batch.is_empty()).then(|| {
+        let noted = &mut state.report.save.unsaved_since;
+        *noted.get_or_insert(ctx.shared.clock.time())
+    });
+    let claimed = ctx
+        .ledger
+        .claim(&ctx.device, &changes, spending, unsaved_since)
+        .await;
+    let applied = match claimed.map_err(stopped) {
+        Ok(()) => carry_out(ctx, state, work, inputs, (batch, fills), book).await,
+        Err(stop) => Err(stop),
+    };
+    if state.unsaved.is_none() {
+        // Nothing came of it: there is nothing to save.
+        state.report.save.unsaved_since = None;
     }
+    applied
+}
+
+async fn carry_out(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    (batch, fills): (&Batch, bool),
+    book: Bookkeeping<'_>,
+) -> Result<bool, Stop> {
     let mut writer = Writer {
         ctx,
         state,
@@ -106,19 +131,20 @@ pub(crate) async fn apply(
 
 /// Gives up every claim on a device whose tunnel is gone: the records went with it.
 pub(crate) async fn give_up_all(ctx: &DeviceContext, claims: &DeviceClaims) -> Result<(), Stop> {
-    claim(ctx, &claims.keys().map(|mac| (*mac, None)).collect(), None).await
+    claim(ctx, &claims.keys().map(|mac| (*mac, None)).collect()).await
 }
 
-async fn claim(
-    ctx: &DeviceContext,
-    changes: &ClaimChanges,
-    spending: Option<&Spending<'_>>,
-) -> Result<(), Stop> {
-    let claimed = ctx.ledger.claim(&ctx.device, changes, spending).await;
-    claimed.map_err(|error| match error {
-        LedgerError::Gone => Stop::Stopping,
+/// Changes claims after the device was touched, or without touching it.
+async fn claim(ctx: &DeviceContext, changes: &ClaimChanges) -> Result<(), Stop> {
+    let claimed = ctx.ledger.claim(&ctx.device, changes, None, None).await;
+    claimed.map_err(stopped)
+}
+
+fn stopped(error: LedgerError) -> Stop {
+    match error {
+        LedgerError::Gone | LedgerError::Displaced(_) => Stop::Stopping,
         error => Stop::Refused(error.failure()),
-    })
+    }
 }
 
 /// When an object goes, nobody is left to save later. A unit that does not save keeps no object from
@@ -361,7 +387,7 @@ impl Writer<'_> {
         }
         let before = self.ctx.ledger.claims_of(&self.ctx.device).await;
         claims.retain(|mac, change| before.get(mac).copied() != *change);
-        claim(self.ctx, &claims, None).await
+        claim(self.ctx, &claims).await
     }
 
     async fn confirm_removed(
@@ -378,7 +404,7 @@ impl Writer<'_> {
                 claims.insert(*mac, None);
             }
         }
-        claim(self.ctx, &claims, None).await
+        claim(self.ctx, &claims).await
     }
 
     fn not_effective(&mut self, mac: MacAddress) {

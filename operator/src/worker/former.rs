@@ -204,7 +204,7 @@ impl Worker {
         self.stop_devices(|name| name == device);
         let claims = self.ledger.claims().await;
         let changes = claims.of(device).keys().map(|mac| (*mac, None)).collect();
-        match self.ledger.claim(device, &changes, None).await {
+        match self.ledger.claim(device, &changes, None, None).await {
             Ok(()) => {
                 tracing::warn!(
                     name = self.object.borrow().name_any(),

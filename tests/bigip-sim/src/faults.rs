@@ -70,6 +70,12 @@ pub enum Effect {
     /// The request waits until the fault is removed and is carried out then, also if its sender has
     /// gone: how a late write of a busy device looks.
     Stall,
+    /// The request waits until the fault is removed; then the connection ends, and the request is
+    /// not carried out. A test can end its sender at exactly this moment.
+    StallThenDrop,
+    /// The request is carried out and its answer waits until the fault is removed; then the
+    /// connection ends without an answer.
+    CommitThenStall,
 }
 
 /// Names a fault that was set.

@@ -17,6 +17,8 @@ pub struct LoggedRequest {
     pub method: Method,
     /// Path and query, as sent; the value of a token is replaced by `***`.
     pub path: String,
+    /// Name of the record that it is about, from the path or, where one is made, from the body.
+    pub record: Option<String>,
     /// Status of the answer; `None` while it waits, and for good if the connection was dropped.
     pub status: Option<u16>,
     /// When it arrived.
@@ -43,12 +45,19 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn arrived(&mut self, method: &Method, path: &str, at: Timestamp) -> EntryId {
+    pub(crate) fn arrived(
+        &mut self,
+        method: &Method,
+        path: &str,
+        record: Option<String>,
+        at: Timestamp,
+    ) -> EntryId {
         self.last_id += 1;
         let id = EntryId(self.last_id);
         let request = LoggedRequest {
             method: method.clone(),
             path: mask(path),
+            record,
             status: None,
             at,
         };
@@ -78,6 +87,11 @@ impl Log {
 
     pub(crate) fn requests(&self) -> impl Iterator<Item = &LoggedRequest> {
         self.entries.iter().map(|(_, request)| request)
+    }
+
+    pub(crate) fn get(&self, id: EntryId) -> Option<&LoggedRequest> {
+        let entry = self.entries.iter().find(|(entry, _)| *entry == id);
+        entry.map(|(_, request)| request)
     }
 
     pub(crate) fn clear(&mut self) {

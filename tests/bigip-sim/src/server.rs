@@ -129,6 +129,11 @@ impl Simulator {
         self.shared.state.borrow().requests().cloned().collect()
     }
 
+    /// See [`State::held_by`].
+    pub fn held_by(&self, fault: FaultId) -> Vec<LoggedRequest> {
+        self.shared.state.borrow().held_by(fault).cloned().collect()
+    }
+
     /// See [`State::logins`].
     pub fn logins(&self) -> u64 {
         self.shared.state.borrow().logins()

@@ -12,6 +12,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHE
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use crate::accounts::Accounts;
 use crate::config::{ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig};
@@ -30,7 +31,7 @@ pub struct State {
     accounts: Accounts,
     faults: Faults,
     log: Log,
-    held: Vec<EntryId>,
+    held: Vec<(FaultId, EntryId)>,
     /// `restOperationId` of the last restjavad answer.
     operations: u64,
 }
@@ -46,11 +47,13 @@ pub enum Reply {
     Hold(Held),
 }
 
-/// A request that waits for a [`Effect::Stall`] to be removed.
+/// A request that waits for a fault to be removed.
 #[derive(Debug)]
 pub struct Held {
     fault: FaultId,
     entry: EntryId,
+    /// Whether it is carried out and answered then; else its connection ends.
+    goes_on: bool,
 }
 
 /// The sender's address, put into the extensions of a request. Without it refusals do not name one.
@@ -84,7 +87,8 @@ impl State {
     /// Takes a request: logs it, lets the faults have it, else carries it out.
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let path = path_and_query(request);
-        let entry = self.log.arrived(request.method(), path, now);
+        let record = record_of(request);
+        let entry = self.log.arrived(request.method(), path, record, now);
         let Some((fault, effect)) = self.faults.strike(request.method(), path) else {
             return self.complete(request, entry, now);
         };
@@ -115,11 +119,22 @@ impl State {
                 self.perform(request, now);
                 Reply::Drop
             }
-            Effect::Stall => {
-                self.held.push(entry);
-                Reply::Hold(Held { fault, entry })
+            Effect::Stall => self.hold(fault, entry, true),
+            Effect::StallThenDrop => self.hold(fault, entry, false),
+            Effect::CommitThenStall => {
+                self.perform(request, now);
+                self.hold(fault, entry, false)
             }
         }
+    }
+
+    fn hold(&mut self, fault: FaultId, entry: EntryId, goes_on: bool) -> Reply {
+        self.held.push((fault, entry));
+        Reply::Hold(Held {
+            fault,
+            entry,
+            goes_on,
+        })
     }
 
     /// Whether the request has to wait still.
@@ -127,10 +142,14 @@ impl State {
         self.faults.contains(held.fault)
     }
 
-    /// Carries out a request that waited. Faults do not get it a second time.
+    /// Goes on with a request that waited. Faults do not get it a second time.
     pub fn resume(&mut self, request: &Request<Bytes>, held: &Held, now: Timestamp) -> Reply {
-        self.held.retain(|entry| *entry != held.entry);
-        self.complete(request, held.entry, now)
+        self.held.retain(|(_, entry)| *entry != held.entry);
+        if held.goes_on {
+            self.complete(request, held.entry, now)
+        } else {
+            Reply::Drop
+        }
     }
 
     fn complete(&mut self, request: &Request<Bytes>, entry: EntryId, now: Timestamp) -> Reply {
@@ -263,9 +282,15 @@ impl State {
         self.log.requests()
     }
 
-    /// Requests that wait for a stall to be removed.
+    /// Requests that wait for a fault to be removed.
     pub fn held_requests(&self) -> usize {
         self.held.len()
+    }
+
+    /// The requests that one fault holds.
+    pub fn held_by(&self, fault: FaultId) -> impl Iterator<Item = &LoggedRequest> {
+        let held = self.held.iter().filter(move |(by, _)| *by == fault);
+        held.filter_map(|(_, entry)| self.log.get(*entry))
     }
 
     /// Login attempts.
@@ -404,6 +429,20 @@ fn path_and_query(request: &Request<Bytes>) -> &str {
         .uri()
         .path_and_query()
         .map_or("/", hyper::http::uri::PathAndQuery::as_str)
+}
+
+/// The record that a request is about.
+fn record_of(request: &Request<Bytes>) -> Option<String> {
+    let segments = segments(request.uri().path());
+    let known: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match known.as_slice() {
+        ["mgmt", "tm", "net", "fdb", "tunnel", _, "records", name] => Some((*name).to_owned()),
+        ["mgmt", "tm", "net", "fdb", "tunnel", _, "records"] => {
+            let body: Value = serde_json::from_slice(request.body()).ok()?;
+            Some(body.get("name")?.as_str()?.to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn below_mgmt(path: &str) -> &str {

@@ -119,6 +119,91 @@ fn a_stalled_request_is_carried_out_when_the_fault_goes() {
     assert_eq!(posted.unwrap().status, Some(200));
 }
 
+/// What a device stores while a POST is held by this effect, and after it was let go. Checks that it
+/// was held, and that it is not answered.
+fn held_then_let_go(effect: Effect) -> [Vec<(String, String)>; 2] {
+    let mut world = world();
+    let id = world.state.fault(posts(effect));
+    let body = record(MAC, ENDPOINT).to_string();
+    let request = world.request(Method::POST, RECORDS_URI, &body);
+    let Reply::Hold(held) = world.ask(&request) else {
+        panic!("not held")
+    };
+    assert!(world.state.holds(&held));
+    assert_eq!(world.state.held_requests(), 1);
+    let while_held = world.stored();
+
+    world.state.remove_fault(id);
+    assert!(!world.state.holds(&held));
+    let now = world.now;
+    let reply = world.state.resume(&request, &held, now);
+    assert!(matches!(reply, Reply::Drop), "{reply:?}");
+    assert_eq!(world.state.held_requests(), 0);
+    assert_eq!(world.state.requests().last().unwrap().status, None);
+    [while_held, world.stored()]
+}
+
+#[test]
+fn a_request_stalled_and_dropped_is_never_carried_out() {
+    let none = Vec::new();
+    assert_eq!(
+        held_then_let_go(Effect::StallThenDrop),
+        [none.clone(), none]
+    );
+}
+
+#[test]
+fn a_request_carried_out_and_stalled_is_stored_while_its_answer_waits_and_is_not_answered() {
+    let stored = vec![pair(MAC, ENDPOINT)];
+    assert_eq!(
+        held_then_let_go(Effect::CommitThenStall),
+        [stored.clone(), stored]
+    );
+}
+
+#[test]
+fn a_held_request_is_told_by_the_fault_that_holds_it() {
+    let mut world = world();
+    let [adding, removing] = [Method::POST, Method::DELETE].map(|method| {
+        let fault = Fault::new(Effect::Stall).method(method);
+        world.state.fault(fault.path_contains("/records"))
+    });
+    let body = record(MAC, ENDPOINT).to_string();
+    let request = world.request(Method::POST, RECORDS_URI, &body);
+    assert!(matches!(world.ask(&request), Reply::Hold(_)));
+    let held: Vec<_> = world.state.held_by(adding).collect();
+    assert_eq!((held.len(), &held[0].method), (1, &Method::POST));
+    assert_eq!(world.state.held_by(removing).count(), 0);
+}
+
+#[test]
+fn the_nth_request_of_any_kind_can_be_hit() {
+    let mut world = world();
+    world.state.fault(Fault::new(Effect::Html503).nth(3));
+    let statuses = [
+        world.get(RECORDS_URI).status,
+        world.login("admin", "s3cret").status,
+        world.post(RECORDS_URI, &record(MAC, ENDPOINT)).status,
+        world.get(TUNNEL_URI).status,
+    ];
+    assert_eq!(statuses, [200, 200, 503, 200]);
+}
+
+#[test]
+fn the_log_says_which_record_a_request_is_about() {
+    let mut world = world();
+    world.state.clear_log();
+    world.get(RECORDS_URI);
+    world.post(RECORDS_URI, &record(MAC, ENDPOINT));
+    world.delete(&format!("{RECORDS_URI}/{}", MAC.replace(':', "%3A")));
+    let records: Vec<_> = world
+        .state
+        .requests()
+        .map(|request| request.record.as_deref())
+        .collect();
+    assert_eq!(records, [None, Some(MAC), Some(MAC)]);
+}
+
 #[test]
 fn a_fault_can_hit_logins() {
     let mut world = world();
