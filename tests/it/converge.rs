@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bigip_sim::{Method, Simulator, TunnelConfig};
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use crate::world::{
     LOCAL_ADDRESS, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
@@ -95,15 +94,7 @@ async fn a_new_node_costs_each_unit_three_requests_at_most() {
 /// Makes many nodes at once, and an operator that has work for all of them.
 async fn with_many_nodes(name: &str, count: u32) -> World {
     let mut world = World::new(name).await;
-    let mut creating = JoinSet::new();
-    for number in 0..count {
-        let (nodes, name) = (world.nodes.clone(), world.node_name(&format!("n{number}")));
-        let address = format!("10.20.{}.{}", number / 100, number % 100 + 1);
-        creating.spawn(async move { nodes.create(&name, &address).await });
-    }
-    while let Some(created) = creating.join_next().await {
-        created.unwrap().unwrap();
-    }
+    world.create_many_nodes(count).await;
     world.start_operator().await;
     world.create(world.spec()).await;
     world.until_ready().await;

@@ -65,7 +65,13 @@ async fn somebody_who_keeps_taking_our_records_away_is_named_and_not_fought() {
     assert_eq!(standby.status, "True");
     // One answer to three losses; the rest waits for the next minute.
     assert_eq!(mutations(active).len(), 1);
-    assert_eq!(active.records(TUNNEL_PATH).get(FOREIGN.0).map(String::as_str), Some(FOREIGN.1));
+    assert_eq!(
+        active
+            .records(TUNNEL_PATH)
+            .get(FOREIGN.0)
+            .map(String::as_str),
+        Some(FOREIGN.1)
+    );
 }
 
 #[tokio::test]
@@ -93,7 +99,9 @@ async fn drift_that_is_only_to_be_reported_is_left_and_nodes_come_and_go_all_the
     world.delete_node("3").await;
     let left = [(RECORD_2.0, "192.0.2.7%0"), NEW_RECORD];
     world.until_unit(active, &left).await;
-    world.patch_spec(json!({"drift": {"policy": "Correct"}})).await;
+    world
+        .patch_spec(json!({"drift": {"policy": "Correct"}}))
+        .await;
     world.until_records(&[RECORD_1, RECORD_2, NEW_RECORD]).await;
 }
 
@@ -130,8 +138,8 @@ async fn records_follow_the_tunnel_into_another_route_domain() {
         assert!(unit.set_local_address(TUNNEL_PATH, "10.169.72.34%7"));
     }
     world.reconcile().await;
-    // The facts of a unit are read every five minutes, and after an error: a record of the old domain
-    // cannot be written on the unit any more.
+    // The facts of a unit are read every five minutes, and after a refusal: a record of the old domain
+    // cannot be written any more.
     world.create_node(NEW_NODE).await;
     let moved = [
         (RECORD_1.0, "10.169.72.239%7"),
@@ -152,9 +160,7 @@ async fn a_tunnel_that_cannot_work_with_cilium_is_named_and_its_records_are_kept
     // Facts are read anew before anything is removed.
     world.create_node(NEW_NODE).await;
     world.delete_node("1").await;
-    world
-        .until_records(&[RECORD_2, RECORD_3, NEW_RECORD])
-        .await;
+    world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
     let status = world.until_reason("TunnelUnusable").await;
     let usable = condition(&status.conditions, "TunnelUsable");
     assert!(usable.message.contains("multipoint"), "{}", usable.message);
@@ -172,7 +178,10 @@ async fn an_ha_peer_that_is_not_listed_is_named() {
     world.create(spec).await;
     let status = world.until_ready().await;
     let covered = condition(&status.conditions, "PeersCovered");
-    assert_eq!((&*covered.status, &*covered.reason), ("False", "PeerNotListed"));
+    assert_eq!(
+        (&*covered.status, &*covered.reason),
+        ("False", "PeerNotListed")
+    );
     assert!(
         covered.message.starts_with("bigip-b.example.com"),
         "{}",
@@ -196,7 +205,11 @@ async fn an_object_that_only_looks_writes_nothing_and_says_what_it_would_do() {
     let status = world.until_ready().await;
     let ready = condition(&status.conditions, "Ready");
     assert_eq!(ready.reason, "Observed");
-    assert!(ready.message.contains("1 records match"), "{}", ready.message);
+    assert!(
+        ready.message.contains("1 records match"),
+        "{}",
+        ready.message
+    );
     assert!(ready.message.contains("to add: 5"), "{}", ready.message);
     world.settle().await;
     let object = world.object().await;

@@ -26,6 +26,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// Name of the tunnel on the devices.
 pub(crate) const TUNNEL: &str = "flannel_vxlan";
@@ -128,13 +129,17 @@ impl World {
 
     /// The same with another `--settle-seconds`.
     pub(crate) async fn start_operator_that_settles_for(&mut self, seconds: u32) {
-        let options = OperatorOptions {
+        let options = self.operator_options(seconds);
+        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+    }
+
+    fn operator_options(&self, settle_seconds: u32) -> OperatorOptions {
+        OperatorOptions {
             kubeconfig: Some(self.kubeconfig.clone()),
             watch_namespaces: vec![self.name.clone()],
-            settle_seconds: Some(seconds),
+            settle_seconds: Some(settle_seconds),
             ..OperatorOptions::default()
-        };
-        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+        }
     }
 
     /// Kills the operator as a crash would.
@@ -265,6 +270,25 @@ impl World {
         for node in NODES {
             self.create_node(node).await;
         }
+    }
+
+    /// Makes many nodes at once, with addresses that begin with 10.20.
+    pub(crate) async fn create_many_nodes(&self, count: u32) {
+        let mut creating = JoinSet::new();
+        for number in 0..count {
+            let (nodes, name) = (self.nodes.clone(), self.node_name(&format!("n{number}")));
+            let address = format!("10.20.{}.{}", number / 100, number % 100 + 1);
+            creating.spawn(async move { nodes.create(&name, &address).await });
+        }
+        while let Some(created) = creating.join_next().await {
+            created.unwrap().unwrap();
+        }
+    }
+
+    /// Starts one more operator for this namespace.
+    pub(crate) async fn another_operator(&self) -> OperatorProcess {
+        let options = self.operator_options(0);
+        OperatorProcess::start(options).await.unwrap()
     }
 
     /// Deletes a node.

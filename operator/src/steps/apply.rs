@@ -340,6 +340,8 @@ impl Writer<'_> {
                 }
                 match stop_for(&error) {
                     Stop::Refused(mut failure) => {
+                        // Something about the tunnel may have changed: the next pass asks.
+                        self.state.facts = None;
                         failure.message = format!("record {mac}: {}", failure.message);
                         self.state.refused.insert(mac);
                         let refusal = (error.reason(), error.code().map(str::to_owned));

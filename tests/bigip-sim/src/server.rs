@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -66,7 +67,7 @@ struct Shared {
     /// Wakes everybody who waits whenever it is touched.
     state: watch::Sender<State>,
     responsive: watch::Sender<bool>,
-    latency: Duration,
+    latency_ms: AtomicU64,
 }
 
 impl Simulator {
@@ -87,7 +88,7 @@ impl Simulator {
         let shared = Arc::new(Shared {
             state: watch::Sender::new(state),
             responsive: watch::Sender::new(true),
-            latency: Duration::from_millis(config.latency_ms),
+            latency_ms: AtomicU64::new(config.latency_ms),
         });
         let acceptor = TlsAcceptor::from(identity.server);
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
@@ -246,6 +247,11 @@ impl Simulator {
         self.shared.change(State::clear_log);
     }
 
+    /// Makes every request from now on take this long before it is worked on, in milliseconds.
+    pub fn set_latency_ms(&self, latency_ms: u64) {
+        self.shared.latency_ms.store(latency_ms, Ordering::Relaxed);
+    }
+
     /// Turns the device into a black hole, or back. While it is one, connections are accepted but
     /// neither handshakes nor requests are answered; when it is back they go on.
     pub fn set_responsive(&self, responsive: bool) {
@@ -280,8 +286,9 @@ impl Shared {
 
     /// Has a request carried out; `None` if there is nothing to answer.
     async fn work(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
-        if !self.latency.is_zero() {
-            tokio::time::sleep(self.latency).await;
+        let latency_ms = self.latency_ms.load(Ordering::Relaxed);
+        if latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(latency_ms)).await;
         }
         let mut reply = self.change(|state| state.handle(&request, Timestamp::now()));
         if let Reply::Hold(held) = reply {

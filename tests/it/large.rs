@@ -1,0 +1,147 @@
+//! Tunnels with many nodes: the first fill, and what does not wait for it.
+
+use std::time::Duration;
+
+use bigip_sim::{Effect, Fault, Method, Simulator};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
+use serde_json::json;
+
+use crate::world::{
+    FOREIGN, NEW_NODE, NEW_RECORD, TUNNEL_PATH, World, condition, device, mutations, requests, say,
+};
+
+/// How long a record may take on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A world with many nodes and an object that may fill empty tunnels at once.
+async fn filling(name: &str, count: u32) -> World {
+    let mut world = World::new(name).await;
+    world.create_many_nodes(count).await;
+    world.start_operator().await;
+    world
+}
+
+async fn create_with_bulk_writes(world: &World) {
+    let mut spec = world.spec();
+    spec["fdb"] = json!({"bulkWrites": "WhenEmpty"});
+    world.create(spec).await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn an_empty_tunnel_is_filled_by_one_write_where_the_spec_allows_it() {
+    let world = filling("large-bulk", 300).await;
+    create_with_bulk_writes(&world).await;
+    for unit in world.devices.units() {
+        let writes = mutations(unit);
+        assert_eq!(writes.len(), 1, "{writes:#?}");
+        assert_eq!(writes[0].method, Method::PUT);
+        assert_eq!(unit.records(TUNNEL_PATH).len(), 300);
+    }
+    // After that one by one, like any other.
+    world.create_node(NEW_NODE).await;
+    for unit in world.devices.units() {
+        let added = unit.wait_until(LIMIT, |state| state.records(TUNNEL_PATH).len() == 301);
+        added.await.unwrap();
+        assert_eq!(requests(unit, &Method::PUT).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_holds_a_foreign_record_is_never_written_as_a_list() {
+    let world = filling("large-foreign", 70).await;
+    let active = world.devices.active();
+    active
+        .seed_record(TUNNEL_PATH, FOREIGN.0, FOREIGN.1)
+        .unwrap();
+    create_with_bulk_writes(&world).await;
+    assert_eq!(requests(active, &Method::PUT), []);
+    assert_eq!(requests(active, &Method::POST).len(), 71, "70 and a login");
+    assert_eq!(active.records(TUNNEL_PATH).len(), 71);
+    assert_eq!(requests(world.devices.standby(), &Method::PUT).len(), 1);
+}
+
+#[tokio::test]
+async fn without_being_asked_to_nothing_is_written_as_a_list() {
+    let world = filling("large-never", 70).await;
+    world.create(world.spec()).await;
+    world.until_ready().await;
+    for unit in world.devices.units() {
+        assert_eq!(requests(unit, &Method::PUT), []);
+    }
+}
+
+/// How many records are there over both units, as the status says.
+fn present(status: &BigIpTunnelStatus) -> usize {
+    let summary = status.summary.as_ref();
+    let present = summary.and_then(|summary| summary.records.split('/').next());
+    present
+        .and_then(|present| present.parse().ok())
+        .unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_thousand_nodes_show_their_progress_and_a_new_node_overtakes_them() {
+    const COUNT: usize = 1000;
+    let world = filling("large-fill", 1000).await;
+    let units = world.devices.units();
+    // Slow enough that there is a backlog to overtake.
+    for unit in units {
+        unit.set_latency_ms(20);
+    }
+    world.create(world.spec()).await;
+    let status = world
+        .until_status("some records present", |status| present(status) > 0)
+        .await;
+    assert!(present(&status) < 2 * COUNT, "{:?}", status.summary);
+    world.create_node(NEW_NODE).await;
+    for unit in units {
+        let mut before = 0;
+        let arrived = unit.wait_until(LIMIT, |state| {
+            let records = state.records(TUNNEL_PATH);
+            before = records.len();
+            records.contains_key(NEW_RECORD.0)
+        });
+        arrived.await.unwrap();
+        say(&format!(
+            "a new node's record was the {before}th of {COUNT}"
+        ));
+        assert!(before < COUNT, "{before}");
+    }
+    for unit in units {
+        unit.set_latency_ms(0);
+    }
+    let status = world.until_ready().await;
+    assert_eq!(status.summary.unwrap().records, "2002/2002");
+    for unit in units {
+        let posts = mutations(unit).len();
+        assert_eq!(posts, COUNT + 1, "each record was written once");
+    }
+}
+
+#[tokio::test]
+async fn three_equal_refusals_end_the_pass_and_the_next_one_tries_one_record_first() {
+    let world = filling("large-refused", 70).await;
+    let standby = world.devices.standby();
+    let refusal = r#"{"code":400,"message":"01070734:3: Configuration error: no","errorStack":[],"apiError":3}"#;
+    standby.fault(
+        Fault::new(Effect::Status {
+            code: 400,
+            content_type: "application/json; charset=UTF-8".into(),
+            body: refusal.into(),
+        })
+        .method(Method::POST)
+        .path_contains("/records"),
+    );
+    world.create(world.spec()).await;
+    let status = world.until_reason("RequestRefused").await;
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert!(programmed.message.contains("01070734"), "{programmed:?}");
+    let refused = |unit: &Simulator| mutations(unit).len();
+    assert_eq!(refused(standby), 3);
+    world.reconcile().await;
+    assert_eq!(refused(standby), 4);
+    standby.clear_faults();
+    world.reconcile().await;
+    world.until_ready().await;
+}
