@@ -341,7 +341,7 @@ impl Worker {
                 || before.request != work.request
                 || before.approved != work.approved
                 || before.accepted_box != work.accepted_box
-                || before.nodes != work.nodes
+                || !same_selected(&before.nodes, &work.nodes)
         });
         let work = Arc::new(work);
         if changed {
@@ -355,7 +355,13 @@ impl Worker {
             Some(sender) if changed => {
                 sender.send_replace(work);
             }
-            Some(_) => {}
+            Some(sender) => {
+                // Nodes that are not selected are taken in and wake nobody.
+                sender.send_if_modified(|before| {
+                    *before = work;
+                    false
+                });
+            }
             None => self.work = Some(watch::channel(work).0),
         }
         let is_wanted = |name: &str| {
@@ -456,4 +462,10 @@ impl Worker {
         let at = Instant::now() + delay;
         self.write_at = Some(self.write_at.map_or(at, |planned| planned.min(at)));
     }
+}
+
+/// Whether these are the same nodes to whoever looks only at the selected ones.
+fn same_selected(before: &[NodeView], after: &[NodeView]) -> bool {
+    let before = before.iter().filter(|node| node.selected);
+    before.eq(after.iter().filter(|node| node.selected))
 }

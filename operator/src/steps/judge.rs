@@ -81,6 +81,11 @@ pub(crate) fn choose(
     (depth, fills): (Depth, bool),
 ) -> Batch {
     let nothing = BTreeSet::new();
+    let mut held_back = held_back.clone();
+    if depth == Depth::Quick {
+        // What the device has refused is tried again when it is looked at anew, not with each node.
+        held_back.extend(&state.refused);
+    }
     let choice = Choice {
         claims: &inputs.claims,
         removals: match depth {
@@ -89,7 +94,7 @@ pub(crate) fn choose(
         },
         newcomers: &state.newcomers,
         refused: &state.refused,
-        held_back,
+        held_back: &held_back,
         room: inputs.removals.room,
         writes_max: match state {
             _ if fills => usize::MAX,

@@ -26,6 +26,10 @@ pub(crate) async fn pass_over(
         let left = plan(wanted, &listing.records, &claims, work.settings.prefix);
         state.report.leaving = leaving(state, &left.remove, verdict);
         state.newcomers.retain(|mac| left.add.contains_key(mac));
+        state.refused.retain(|mac| {
+            let open = [&left.add, &left.correct, &left.remove];
+            open.iter().any(|records| records.contains_key(mac))
+        });
         state.foreign_seen |= !(left.foreign.is_empty() && left.unclaimed.is_empty());
         if !work.settings.observes {
             judge::note_losses(ctx, state, work, drift::lost(&left, &claims));
@@ -90,7 +94,10 @@ pub(crate) fn conclude(state: &mut DeviceState, ended: &Result<PassEnd, Stop>) {
             state.report.failure = None;
         }
         Ok(PassEnd::Settled | PassEnd::Clean | PassEnd::Again(Depth::Quick | Depth::Verify)) => {
-            state.report.failure = None;
+            // A record that was refused is not tried again by a pass that was made for new nodes.
+            if state.refused.is_empty() {
+                state.report.failure = None;
+            }
         }
         // Whether a failure is over shows in the pass that follows at once.
         Ok(PassEnd::Again(Depth::Removal)) | Err(Stop::Anew | Stop::Stopping) => {}
