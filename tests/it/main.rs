@@ -26,6 +26,7 @@ mod outages;
 mod ownership;
 mod pausing;
 mod removal;
+mod rights;
 mod saving;
 mod sharing;
 mod tidy;

@@ -192,7 +192,7 @@ async fn the_loss_of_all_nodes_removes_nothing() {
 }
 
 /// Waits until this much time has passed.
-async fn until_passed(since: Timestamp, time: SignedDuration) {
+pub(crate) async fn until_passed(since: Timestamp, time: SignedDuration) {
     let passed = eventually("the delay over", Duration::from_secs(30), async || {
         Answer::when(since.duration_until(Timestamp::now()), |passed| {
             *passed > time

@@ -3,6 +3,8 @@
 //!
 //! Must not know what a single test is about.
 
+mod operator;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -24,8 +26,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// Name of the tunnel on the devices.
@@ -385,41 +385,6 @@ impl World {
     pub(crate) async fn settle(&self) {
         self.reconcile().await;
         self.reconcile().await;
-    }
-
-    /// Value of one of the operator's counters, summed over those of its labels that contain `label`.
-    pub(crate) async fn counter(&self, metric: &str, label: &str) -> u64 {
-        let text = self.metrics().await;
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with(metric) && line.contains(label));
-        lines
-            .map(|line| {
-                let (_, value) = line.rsplit_once(' ').unwrap();
-                value.parse::<u64>().unwrap()
-            })
-            .sum()
-    }
-
-    async fn metrics(&self) -> String {
-        let address = self.operator.as_ref().unwrap().listen_address();
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    /// Waits until such a counter has reached a value.
-    pub(crate) async fn until_counter(&self, metric: &str, label: &str, at_least: u64) {
-        let reached = eventually(format!("{metric} {label}"), LIMIT, async || {
-            Answer::when(self.counter(metric, label).await, |value| {
-                *value >= at_least
-            })
-        });
-        self.must(reached.await).await;
     }
 
     /// The value, or a failure that shows the status and the operator's log.

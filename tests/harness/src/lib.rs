@@ -7,6 +7,7 @@
 //! It must not know how the operator works: it starts the product and looks at Kubernetes and at
 //! the devices.
 
+pub mod account;
 pub mod binaries;
 pub mod control_plane;
 pub mod demo;

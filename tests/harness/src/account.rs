@@ -1,0 +1,142 @@
+//! A service account with rights of its own, for a program that shall not have all of them.
+//!
+//! It must not know which rights the product needs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::config::{Kubeconfig, KubeconfigError};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Name of the account in its namespace.
+const NAME: &str = "restricted";
+
+/// Why there is no account.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The API server refuses it.
+    #[error("the API server refuses the account: {0}")]
+    Refused(#[from] kube::Error),
+    /// The API server gives it no token.
+    #[error("the API server gave the account no token")]
+    NoToken,
+    /// The kubeconfig to start from cannot be read.
+    #[error("cannot read the kubeconfig: {0}")]
+    Kubeconfig(#[from] KubeconfigError),
+    /// Its kubeconfig cannot be made.
+    #[error("cannot write the kubeconfig: {0}")]
+    Write(#[from] io::Error),
+    /// Its kubeconfig cannot be rendered.
+    #[error("cannot render the kubeconfig: {0}")]
+    Render(#[from] serde_json::Error),
+}
+
+/// A service account. Its kubeconfig goes with this value.
+#[derive(Debug)]
+pub struct Account {
+    roles: Api<ClusterRole>,
+    role: String,
+    folder: TempDir,
+}
+
+/// A rule that allows these verbs on these resources of an API group.
+pub fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(owned(resources)),
+        verbs: owned(verbs),
+        ..PolicyRule::default()
+    }
+}
+
+impl Account {
+    /// Makes an account that may do nothing. `admin` is a kubeconfig with all rights.
+    pub async fn create(
+        client: &Client,
+        admin: &Path,
+        namespace: &str,
+    ) -> Result<Self, AccountError> {
+        let role = format!("{namespace}-{NAME}");
+        let named = |name: &str| ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let params = PostParams::default();
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+        let account = ServiceAccount {
+            metadata: named(NAME),
+            ..ServiceAccount::default()
+        };
+        accounts.create(&params, &account).await?;
+        let roles: Api<ClusterRole> = Api::all(client.clone());
+        let nothing = ClusterRole {
+            metadata: named(&role),
+            ..ClusterRole::default()
+        };
+        roles.create(&params, &nothing).await?;
+        let binding = ClusterRoleBinding {
+            metadata: named(&role),
+            role_ref: RoleRef {
+                api_group: "rbac.authorization.k8s.io".to_owned(),
+                kind: "ClusterRole".to_owned(),
+                name: role.clone(),
+            },
+            subjects: Some(vec![Subject {
+                kind: "ServiceAccount".to_owned(),
+                name: NAME.to_owned(),
+                namespace: Some(namespace.to_owned()),
+                ..Subject::default()
+            }]),
+        };
+        Api::all(client.clone()).create(&params, &binding).await?;
+        let request = accounts
+            .create_token_request(NAME, &params, &TokenRequest::default())
+            .await?;
+        let token = request.status.ok_or(AccountError::NoToken)?.token;
+        let folder = tempfile::Builder::new()
+            .prefix("bigip-tunnel-account-")
+            .tempdir()?;
+        write_kubeconfig(admin, &token, &kubeconfig_in(&folder))?;
+        Ok(Self {
+            roles,
+            role,
+            folder,
+        })
+    }
+
+    /// A kubeconfig with the rights of this account.
+    pub fn kubeconfig(&self) -> PathBuf {
+        kubeconfig_in(&self.folder)
+    }
+
+    /// Replaces its rights.
+    pub async fn allow(&self, rules: &[PolicyRule]) -> Result<(), AccountError> {
+        let patch = Patch::Merge(json!({ "rules": rules }));
+        self.roles
+            .patch(&self.role, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+}
+
+fn kubeconfig_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("kubeconfig")
+}
+
+/// The same cluster with another login. The folder is readable by its owner only.
+fn write_kubeconfig(admin: &Path, token: &str, path: &Path) -> Result<(), AccountError> {
+    let mut config = serde_json::to_value(Kubeconfig::read_from(admin)?)?;
+    let users = config.get_mut("users").and_then(Value::as_array_mut);
+    for user in users.into_iter().flatten().filter_map(Value::as_object_mut) {
+        user.insert("user".to_owned(), json!({ "token": token }));
+    }
+    std::fs::write(path, serde_json::to_string(&config)?)?;
+    Ok(())
+}
