@@ -21,6 +21,7 @@ mod devices;
 mod drift;
 mod former;
 mod large;
+mod lies;
 mod model;
 mod outages;
 mod ownership;

@@ -10,6 +10,7 @@ use hyper::Method;
 pub struct Fault {
     method: Option<Method>,
     path_contains: String,
+    path_ends_with: String,
     nth: Option<u64>,
     effect: Effect,
 }
@@ -20,6 +21,7 @@ impl Fault {
         Self {
             method: None,
             path_contains: String::new(),
+            path_ends_with: String::new(),
             nth: None,
             effect,
         }
@@ -36,6 +38,13 @@ impl Fault {
     #[must_use]
     pub fn path_contains(mut self, text: impl Into<String>) -> Self {
         self.path_contains = text.into();
+        self
+    }
+
+    /// Hits requests whose path and query, as sent, end with this text.
+    #[must_use]
+    pub fn path_ends_with(mut self, text: impl Into<String>) -> Self {
+        self.path_ends_with = text.into();
         self
     }
 
@@ -126,7 +135,8 @@ impl Faults {
         for counted in &mut self.set {
             let fault = &counted.fault;
             let matches = fault.method.as_ref().is_none_or(|wanted| wanted == method)
-                && path.contains(&fault.path_contains);
+                && path.contains(&fault.path_contains)
+                && path.ends_with(&fault.path_ends_with);
             if !matches {
                 continue;
             }
