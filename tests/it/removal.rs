@@ -220,6 +220,20 @@ async fn a_node_with_a_new_address_gets_its_record_before_it_loses_the_old_one()
 }
 
 #[tokio::test]
+async fn the_only_node_with_a_new_address_loses_its_old_record_without_waiting_for_a_verification()
+{
+    let mut world = World::new("in-only").await;
+    world.create_node(NODES[0]).await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    world.until_ready().await;
+    let name = world.node_name(NODES[0].0);
+    let new = [("InternalIP", NEW_NODE.1)];
+    world.nodes.set_addresses(&name, &new).await.unwrap();
+    world.until_records(&[NEW_RECORD]).await;
+}
+
+#[tokio::test]
 async fn several_deleted_nodes_lose_exactly_their_records() {
     let world = World::new("removal-several").await;
     let last = ("0a:0a:0a:a9:48:f2", "10.169.72.242%0");
