@@ -22,7 +22,7 @@ const LOCALHOST: &str = "127.0.0.1";
 /// Counts passes over a device that ended badly.
 const PASSES: &str = "bigiptunnel_device_passes_total";
 
-async fn create_secret(world: &World, name: &str, entries: &[(&str, &str)]) {
+pub(crate) async fn create_secret(world: &World, name: &str, entries: &[(&str, &str)]) {
     let entries = entries
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -38,7 +38,7 @@ async fn create_secret(world: &World, name: &str, entries: &[(&str, &str)]) {
     api.create(&PostParams::default(), &secret).await.unwrap();
 }
 
-async fn patch_secret(world: &World, name: &str, entries: Value) {
+pub(crate) async fn patch_secret(world: &World, name: &str, entries: Value) {
     let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
     let patch = Patch::Merge(json!({ "stringData": entries }));
     api.patch(name, &PatchParams::default(), &patch)

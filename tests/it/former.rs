@@ -21,7 +21,7 @@ async fn unlist_standby(world: &World) {
     world.patch_spec(json!({"devices": [devices[0]]})).await;
 }
 
-async fn delete_secret(world: &World) {
+pub(crate) async fn delete_secret(world: &World) {
     let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
     api.delete(SECRET, &DeleteParams::default()).await.unwrap();
 }
