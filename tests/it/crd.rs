@@ -24,15 +24,20 @@ fn smallest() -> Value {
     })
 }
 
+/// Sets a field of a spec; null takes it away.
+fn set(spec: &mut Value, pointer: &str, value: Value) {
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    let parent = spec.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    parent.insert(field.to_owned(), value);
+    parent.retain(|_, value| !value.is_null());
+}
+
 /// Tries to make the smallest object with one field set to another value. Returns what the API
 /// server says against it.
 async fn refusal(namespace_name: &str, pointer: &str, value: Value) -> String {
     let client = namespace(namespace_name).await;
     let mut spec = smallest();
-    let (parent, field) = pointer.rsplit_once('/').unwrap();
-    let parent = spec.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    parent.insert(field.to_owned(), value);
-    parent.retain(|_, value| !value.is_null());
+    set(&mut spec, pointer, value);
     let created = objects::create_tunnel(&client, namespace_name, NAME, spec).await;
     created.unwrap_err().to_string()
 }
@@ -211,4 +216,110 @@ async fn table(client: &Client, namespace: &str) -> Value {
         .body(Vec::new())
         .unwrap();
     client.request(request).await.unwrap()
+}
+
+/// Tries each value and returns those that the API server takes.
+async fn taken(namespace_name: &str, pointer: &str, values: &[&str]) -> Vec<String> {
+    let client = namespace(namespace_name).await;
+    let mut taken = Vec::new();
+    for (number, value) in values.iter().enumerate() {
+        let mut spec = smallest();
+        set(&mut spec, pointer, json!(value));
+        let name = format!("n{number}");
+        let created = objects::create_tunnel(&client, namespace_name, &name, spec).await;
+        taken.extend(created.ok().map(|_| (*value).to_owned()));
+    }
+    taken
+}
+
+#[tokio::test]
+async fn an_address_that_could_lead_elsewhere_is_refused() {
+    let odd = [
+        "",
+        "https://bigip-a",
+        "bigip-a/mgmt",
+        "admin@bigip-a",
+        "admin:secret@bigip-a",
+        "bigip-a?x=1",
+        "bigip-a#x",
+        "big ip",
+        "bigip-a\r\nHost: other",
+        "bigip-a\n",
+        "bigip%2da",
+        "bıgip-a",
+        "[::1]",
+        "fe80::1%eth0",
+        "[fe80::1%eth0]",
+        "192.0.2.11:443",
+        "-bigip-a",
+    ];
+    assert_eq!(
+        taken("crd-hosts", "/devices/0/address", &odd).await,
+        [""; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_tunnel_name_that_could_name_another_object_is_refused() {
+    let long = "t".repeat(300);
+    let odd = [
+        "",
+        "..",
+        ".",
+        "a/b",
+        "/Common/a",
+        "~Common~a",
+        "a~b",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a b",
+        "a\r\nb",
+        "a\n",
+        &long,
+    ];
+    assert_eq!(taken("crd-tunnels", "/tunnel/name", &odd).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_partition_that_could_name_another_object_is_refused() {
+    let long = "p".repeat(300);
+    let odd = [
+        "",
+        "..",
+        "Common/..",
+        "../Common",
+        "/Common",
+        "Common/",
+        "Common//a",
+        "~Common",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a\r\nb",
+        &long,
+    ];
+    let pointer = "/tunnel/partition";
+    assert_eq!(taken("crd-partitions", pointer, &odd).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_secret_of_another_namespace_cannot_be_named() {
+    let odd = [
+        "",
+        "other/login",
+        "../../other/secrets/login",
+        "login?x",
+        "login%2f..",
+        "Login",
+    ];
+    let pointer = "/credentialsSecretRef/name";
+    assert_eq!(taken("crd-secrets", pointer, &odd).await, [""; 0]);
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    let mut spec = smallest();
+    spec["credentialsSecretRef"] = json!({"name": "login", "namespace": "other"});
+    let created = objects::create_tunnel(&client, "crd-secrets", NAME, spec).await;
+    // What the schema does not know is not kept.
+    let reference = &created.unwrap().data["spec"]["credentialsSecretRef"];
+    assert_eq!(*reference, json!({"name": "login"}));
 }
