@@ -16,6 +16,7 @@ mod metrics;
 mod nodes;
 mod pass;
 mod reconcile;
+mod restart;
 mod run;
 mod settings;
 mod shared;

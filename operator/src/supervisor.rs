@@ -4,13 +4,11 @@
 //! Knows nothing of nodes or devices.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use kube::runtime::watcher;
@@ -19,13 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::index::ObjectKey;
+use crate::restart::{self, RESTART_DELAY};
 use crate::shared::Shared;
 use crate::unreadable;
 use crate::watch::{Event, Scope, scopes, watch};
 use crate::worker::Worker;
-
-/// How long after a panic an object's worker begins anew.
-const RESTART_DELAY: Duration = Duration::from_secs(10);
 
 /// All workers.
 pub(crate) struct Supervisor {
@@ -213,32 +209,22 @@ fn gone<'a>(
         .collect()
 }
 
-/// Runs an object's worker, and begins it anew when it panics: one object that brings out a fault of
-/// ours stops no other.
+/// Runs an object's worker, and begins it anew when it panics.
 async fn keep_running(
     shared: Arc<Shared>,
     object: watch::Receiver<Arc<BigIpTunnel>>,
     stop: CancellationToken,
 ) {
-    loop {
-        let worker = Worker::new(shared.clone(), object.clone(), stop.clone());
-        if AssertUnwindSafe(worker.run()).catch_unwind().await.is_ok() {
-            return;
-        }
+    let begin = || Worker::new(shared.clone(), object.clone(), stop.clone()).run();
+    let tell = || async {
         tracing::error!(
             name = object.borrow().name_any(),
-            reason = bigip_tunnel_core::vocabulary::reason::INTERNAL_ERROR,
+            reason = reason::INTERNAL_ERROR,
             "the object's task panicked; it begins anew in {} s",
             RESTART_DELAY.as_secs()
         );
-        if stop
-            .run_until_cancelled(tokio::time::sleep(RESTART_DELAY))
-            .await
-            .is_none()
-        {
-            return;
-        }
-    }
+    };
+    restart::keep_running(&stop, begin, tell).await;
 }
 
 fn key_of(object: &DynamicObject) -> Option<ObjectKey> {

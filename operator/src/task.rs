@@ -3,7 +3,6 @@
 //! Devices wait for nobody: each has a task of its own, and a slow or dead one delays only itself.
 //! Decides about time; what is done in a pass is `reconcile`'s business.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Trouble;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
-use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -23,14 +21,12 @@ use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
+use crate::restart::{self, RESTART_DELAY};
 use crate::steps::observe::failure_of;
 use crate::steps::report::conclude;
 
 /// How often a clean-up that is held up looks again.
 const CLEANUP_RETRY: Duration = Duration::from_secs(10);
-
-/// How long after a panic a task begins anew.
-const RESTART_DELAY: Duration = Duration::from_secs(10);
 
 /// What a device's task tells the object's task after a pass.
 #[derive(Debug, Clone)]
@@ -54,20 +50,20 @@ enum Wake {
     Stop,
 }
 
-/// Runs a device's task, and begins it anew when it panics: one device that brings out a fault of
-/// ours stops no other.
+/// Runs a device's task, and begins it anew when it panics. Its object is told of that.
 pub(crate) async fn keep_running(
     ctx: Arc<DeviceContext>,
     report: DeviceReport,
     work: watch::Receiver<Arc<Work>>,
     news: mpsc::Sender<News>,
 ) {
-    loop {
+    let begin = || async {
         let state = DeviceState::new(report.clone(), work.clone(), &ctx).await;
-        let task = DeviceTask::new(ctx.clone(), state, news.clone());
-        if AssertUnwindSafe(task.run()).catch_unwind().await.is_ok() {
-            return;
-        }
+        DeviceTask::new(ctx.clone(), state, news.clone())
+            .run()
+            .await;
+    };
+    let tell = || async {
         tracing::error!(
             namespace = ctx.namespace,
             name = ctx.object,
@@ -82,24 +78,17 @@ pub(crate) async fn keep_running(
             message: "the operator failed while working on this device; its log says more".into(),
             retryable: true,
         });
-        let _: Result<(), _> = news
-            .send(News {
-                // Whatever the object says, this is the state of its device.
-                generation: i64::MAX,
-                report: failed,
-                request: None,
-                clean: false,
-            })
-            .await;
-        if ctx
-            .stop
-            .run_until_cancelled(tokio::time::sleep(RESTART_DELAY))
-            .await
-            .is_none()
-        {
-            return;
-        }
-    }
+        let failed = News {
+            // Whatever the object says, this is the state of its device.
+            generation: i64::MAX,
+            report: failed,
+            request: None,
+            clean: false,
+        };
+        // Nobody listens only when the object's task has ended, and then this one ends too.
+        let _: Result<(), _> = news.send(failed).await;
+    };
+    restart::keep_running(&ctx.stop, begin, tell).await;
 }
 
 /// The task.
