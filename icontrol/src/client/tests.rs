@@ -216,6 +216,22 @@ async fn the_records_cost_one_request() {
 }
 
 #[tokio::test]
+async fn a_link_that_a_device_gives_is_never_dialled() {
+    let trap = Server::with_login(|_, _| Reply::ok(recorded::RECORDS)).await;
+    let elsewhere = format!("https://{}:{}", trap.config().host, trap.config().port);
+    let lured = |body: &str| body.replace("https://localhost", &elsewhere);
+    let (list, reference) = (lured(recorded::RECORDS), lured(recorded::FDB));
+    assert!(list.contains(&elsewhere) && reference.contains(&elsewhere));
+    let (_server, client) = answering(move || Reply::ok(&list)).await;
+    assert_eq!(client.records(&path()).await.unwrap().records.len(), 2);
+    // The tunnel with a reference to its records is not the list of them.
+    let (_server, client) = answering(move || Reply::ok(&reference)).await;
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
+    assert_eq!(trap.lines(), [""; 0]);
+}
+
+#[tokio::test]
 async fn records_of_a_missing_tunnel_are_not_an_empty_list() {
     let (server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     let error = client.records(&path()).await.unwrap_err();
