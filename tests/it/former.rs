@@ -46,6 +46,23 @@ async fn a_device_that_leaves_the_list_loses_its_records_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_device_that_replaces_another_in_one_edit_is_filled_and_the_other_is_cleaned_up() {
+    let mut world = World::new("former-replaced").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let (mut spec, both) = (world.spec(), world.devices.spec_devices());
+    spec["devices"] = json!([both[0]]);
+    world.create(spec).await;
+    world.until_ready().await;
+    world.until_each([&to_map(&ALL), &to_map(&[])]).await;
+    world.patch_spec(json!({"devices": [both[1]]})).await;
+    world.until_each([&to_map(&[]), &to_map(&ALL)]).await;
+    let status = world.until_ready().await;
+    assert!(status.former_devices.is_empty());
+    assert!(claims(&status, "bigip-a").is_empty());
+}
+
+#[tokio::test]
 async fn a_device_that_left_while_the_operator_was_away_is_cleaned_up_all_the_same() {
     let mut world = World::in_sync("former-away").await;
     world.terminate_operator().await;

@@ -72,6 +72,25 @@ async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() 
 }
 
 #[tokio::test]
+async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
+    let (world, account) = in_sync("rights-list-lost").await;
+    // The watch goes on: it was begun with the right.
+    account.allow(&rights_without("nodes")).await.unwrap();
+    world.delete_node("1").await;
+    world.create_node(NEW_NODE).await;
+    let added = [RECORD_1, RECORD_2, RECORD_3, NEW_RECORD];
+    world.until_records(&added).await;
+    let status = world.until_reason("NodeListFailed").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("forbidden"), "{message}");
+    assert_eq!(claims(&status, "bigip-a").len(), added.len());
+    world.assert_records(&added);
+    account.allow(&all_rights()).await.unwrap();
+    world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
 async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_is_said() {
     let mut world = World::new("rights-watch").await;
     let account = world.restrict_operator().await;

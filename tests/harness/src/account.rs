@@ -4,8 +4,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -14,8 +19,14 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::wait::{Answer, Timeout, eventually};
+
 /// Name of the account in its namespace.
 const NAME: &str = "restricted";
+/// A resource that there is not.
+const MARKED: &str = "marks";
+/// How long the API server may take to learn of new rights; usual are some milliseconds.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +46,20 @@ pub enum AccountError {
     /// Its kubeconfig cannot be rendered.
     #[error("cannot render the kubeconfig: {0}")]
     Render(#[from] serde_json::Error),
+    /// The API server does not go by its new rights.
+    #[error(transparent)]
+    Late(#[from] Timeout),
 }
 
 /// A service account. Its kubeconfig goes with this value.
 #[derive(Debug)]
 pub struct Account {
     roles: Api<ClusterRole>,
+    reviews: Api<SubjectAccessReview>,
     role: String,
+    /// Name under which the API server knows it.
+    user: String,
+    changes: AtomicU32,
     folder: TempDir,
 }
 
@@ -106,7 +124,10 @@ impl Account {
         write_kubeconfig(admin, &token, &kubeconfig_in(&folder))?;
         Ok(Self {
             roles,
+            reviews: Api::all(client.clone()),
             role,
+            user: format!("system:serviceaccount:{namespace}:{NAME}"),
+            changes: AtomicU32::new(0),
             folder,
         })
     }
@@ -116,13 +137,42 @@ impl Account {
         kubeconfig_in(&self.folder)
     }
 
-    /// Replaces its rights.
+    /// Replaces its rights, and waits until the API server goes by the new ones: it learns of them a
+    /// moment later.
     pub async fn allow(&self, rules: &[PolicyRule]) -> Result<(), AccountError> {
+        // A right that nobody uses, and no earlier rules had.
+        let mark = format!("mark-{}", self.changes.fetch_add(1, Ordering::Relaxed));
+        let mut rules = rules.to_vec();
+        rules.push(rule("", &[MARKED], &[&mark]));
         let patch = Patch::Merge(json!({ "rules": rules }));
         self.roles
             .patch(&self.role, &PatchParams::default(), &patch)
             .await?;
-        Ok(())
+        let known = eventually("the new rights", LIMIT, async || {
+            match self.may(&mark, MARKED).await {
+                Ok(true) => Answer::Done(()),
+                Ok(false) => Answer::NotYet("the old rights".to_owned()),
+                Err(error) => Answer::NotYet(error.to_string()),
+            }
+        });
+        Ok(known.await?)
+    }
+
+    async fn may(&self, verb: &str, resource: &str) -> Result<bool, kube::Error> {
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(self.user.clone()),
+                resource_attributes: Some(ResourceAttributes {
+                    verb: Some(verb.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let answer = self.reviews.create(&PostParams::default(), &review).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
     }
 }
 

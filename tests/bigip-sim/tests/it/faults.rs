@@ -29,6 +29,15 @@ fn a_fault_hits_its_method_and_path_only() {
 }
 
 #[test]
+fn a_fault_can_hit_a_list_and_not_what_is_in_it() {
+    let mut world = world();
+    let list = Fault::new(Effect::Html503).path_ends_with("/records");
+    world.state.fault(list);
+    assert_eq!(world.get(RECORDS_URI).status, 503);
+    assert_eq!(world.get(&format!("{RECORDS_URI}/{MAC}")).status, 404);
+}
+
+#[test]
 fn the_nth_request_alone_is_hit() {
     let mut world = world();
     world.state.fault(
