@@ -222,13 +222,47 @@ fn every_invariant_names_the_test_that_holds_it() {
         invariants += 1;
         let paragraph = document[start..].split("\n\n").next().unwrap();
         let (_, tests) = paragraph.rsplit_once('(').unwrap();
-        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let names = quoted(tests);
         assert!(!names.is_empty(), "names no test: {paragraph}");
-        for name in names {
-            let function = format!("fn {name}(");
-            let is_there = sources.iter().any(|source| source.text.contains(&function));
-            assert!(is_there, "no test {name}");
-        }
+        assert_eq!(unknown(&names, &sources), [""; 0]);
     }
     assert!(invariants > 0, "no invariant found");
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The names that no function has.
+fn unknown<'a>(names: &[&'a str], sources: &[Source]) -> Vec<&'a str> {
+    let is_known = |name: &str| {
+        let function = format!("fn {name}(");
+        sources.iter().any(|source| source.text.contains(&function))
+    };
+    let unknown = names.iter().copied().filter(|name| !is_known(name));
+    unknown.collect()
+}
+
+/// Whether a quoted word is the name of a test: a sentence, and no field, path or metric.
+fn is_sentence(word: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let is_metric = word.starts_with("bigiptunnel_");
+    !is_metric && word.matches('_').count() >= 2 && word.chars().all(|c| c == '_' || is_letter(c))
+}
+
+#[test]
+fn every_test_that_an_explanation_names_is_there() {
+    let (folder, sources) = (workspace_root().join("docs/explanation"), sources());
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let document = fs::read_to_string(&path).unwrap();
+        let mut names = quoted(&document);
+        names.retain(|word| is_sentence(word));
+        count += names.len();
+        assert_eq!(unknown(&names, &sources), [""; 0], "{}", path.display());
+    }
+    // A rule over nothing would hold for ever.
+    assert!(count > 50, "only {count} tests named");
 }
