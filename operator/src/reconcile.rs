@@ -61,7 +61,7 @@ pub(crate) async fn reconcile(
         return Ok(PassEnd::Again(deeper));
     }
     // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
-    let verdict = judge::judge(ctx, state, work, &inputs, &plan);
+    let verdict = judge::judge(ctx, state, work, &inputs, (&plan, &held_back));
     // (I/O) an empty tunnel may be filled at once, if a second look finds it empty still.
     let fills = fill::may_fill(ctx, state, work, &inputs, (&plan, depth)).await?;
     let batch = judge::choose(
@@ -72,7 +72,7 @@ pub(crate) async fn reconcile(
         (depth, fills),
     );
     // (I/O) claims first, then the device, then what was written is read back.
-    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, fills)).await;
+    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, fills), depth).await;
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;

@@ -23,7 +23,7 @@ use super::observe::stop_for;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::ledger::{LedgerError, Spending};
 use crate::metrics::WriteKind;
-use crate::pass::Stop;
+use crate::pass::{Depth, Stop};
 
 /// Up to this many written records are read back one by one; more of them by one list.
 const READ_SINGLY_MAX: usize = 2;
@@ -41,6 +41,7 @@ pub(crate) async fn apply(
     work: &Work,
     inputs: &Inputs,
     (plan, batch, fills): (&Plan, &Batch, bool),
+    depth: Depth,
 ) -> Result<bool, Stop> {
     let leaves = work.leaves(ctx);
     if leaves && batch.is_empty() {
@@ -56,6 +57,7 @@ pub(crate) async fn apply(
         },
         awaits_late_write: state.awaits_late_write(now),
         is_young: now < state.settled_at,
+        is_fresh: depth != Depth::Quick,
         // A clean-up costs nothing, so nothing has to be remembered for it.
         elsewhere: if leaves {
             &nobody
@@ -330,7 +332,10 @@ impl Writer<'_> {
                     self.note_change();
                 }
                 self.state.refused.remove(&mac);
-                self.state.refuses = false;
+                if std::mem::take(&mut self.state.refuses) {
+                    // It takes records again: what it refused before is worth another try.
+                    self.state.refused.clear();
+                }
                 Ok(true)
             }
             Err(error) => {

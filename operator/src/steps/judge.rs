@@ -124,7 +124,7 @@ pub(crate) fn judge(
     state: &DeviceState,
     work: &Work,
     inputs: &Inputs,
-    plan: &Plan,
+    (plan, held_back): (&Plan, &BTreeSet<MacAddress>),
 ) -> Verdict {
     let clock = ctx.shared.clock;
     let now = clock.now();
@@ -132,6 +132,9 @@ pub(crate) fn judge(
     if work.leaves(ctx) {
         return guard_deletion(&plan.remove, needed_elsewhere);
     }
+    // What is added is there before anything goes.
+    let adds = plan.add.keys();
+    let first = adds.filter(|mac| !held_back.contains(*mac)).count();
     let evidence = Evidence {
         nodes: &inputs.nodes,
         prefix: work.settings.prefix,
@@ -139,7 +142,7 @@ pub(crate) fn judge(
         absences: &state.absences,
         delay: work.settings.removal_delay,
         settled_at: state.settled_at,
-        present: plan.present().len(),
+        present: plan.present().len() + first,
         needed_elsewhere,
         now,
     };
