@@ -91,3 +91,32 @@ impl Spending<'_> {
         budget::spend(&window, claimed, count, self.percent, self.now).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_device_that_left_the_list_is_cleaned_of_pays_for_no_removal() {
+        let mac = "0a:0a:0a:00:00:01";
+        let object: BigIpTunnel = serde_json::from_value(json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1",
+            "kind": "BigIpTunnel",
+            "metadata": {"name": "a", "namespace": "bigip", "uid": "uid"},
+            "spec": {"devices": [], "tunnel": {"name": "t"}},
+            "status": {"ownership": {"uid": "uid", "claims": [
+                {"devices": ["listed"], "state": "Owned", "macs": [mac]},
+                {"devices": ["left"], "state": "Leaving", "macs": [mac]},
+            ]}},
+        }))
+        .unwrap();
+        let stored = Stored::read(&object, "uid");
+        let removals = Removals::of(&stored, "listed", &|name| name == "listed");
+        assert_eq!((removals.claimed, removals.leaving.len()), (1, 0));
+        let both = Removals::of(&stored, "listed", &|_| true);
+        assert_eq!((both.claimed, both.leaving.len()), (0, 1));
+    }
+}
