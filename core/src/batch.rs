@@ -153,6 +153,9 @@ pub struct Bookkeeping<'a> {
     /// Whether such a write of the process before this one may: it is not known what that one sent
     /// last.
     pub is_young: bool,
+    /// Whether the records were read for this plan. What was read before a save, or before a unit
+    /// restarted, does not show that a record is gone for good.
+    pub is_fresh: bool,
     /// Records that stay claimed on another device of the object.
     pub elsewhere: &'a BTreeSet<MacAddress>,
     /// Records that another object takes care of.
@@ -173,7 +176,10 @@ pub fn claims_before(
     }
     // A pending claim on a record that turned out to be another's is withdrawn.
     let withdrawn = plan.conflict.keys().filter(|mac| claims.contains_key(*mac));
-    changes.extend(withdrawn.chain(&plan.disown).map(|mac| (*mac, None)));
+    // A correction that was lost may still make a redirected record ours again.
+    let is_settled = !(book.awaits_late_write || book.is_young);
+    let disowned = plan.disown.iter().filter(|_| is_settled);
+    changes.extend(withdrawn.chain(disowned).map(|mac| (*mac, None)));
     let left_to_others = plan.remove.keys().filter(|mac| book.theirs.contains(*mac));
     changes.extend(left_to_others.map(|mac| (*mac, None)));
     changes.extend(plan.adopt.iter().map(|mac| (*mac, Some(ClaimState::Owned))));
@@ -206,8 +212,8 @@ pub fn claims_before(
 /// The claim of a record that nobody desires and that is not on the device.
 fn gone(mac: MacAddress, claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> {
     match claim {
-        // It may still come into being.
-        Some(_) if book.awaits_late_write => claim,
+        // It may still come into being, or may have come back.
+        Some(_) if book.awaits_late_write || !book.is_fresh => claim,
         Some(ClaimState::Pending | ClaimState::Owned) if book.is_young => claim,
         // Shows that its removal was taken from the budget, for the devices that have it still.
         Some(ClaimState::Leaving) if book.elsewhere.contains(&mac) => claim,
@@ -236,6 +242,7 @@ mod tests {
         stored: Stored::Ignored,
         awaits_late_write: false,
         is_young: false,
+        is_fresh: true,
         elsewhere: &NONE,
         theirs: &NONE,
     };
@@ -484,6 +491,36 @@ mod tests {
         };
         assert_eq!(changes(&[], &[], &leaving, book), ClaimChanges::new());
         assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
+    }
+
+    #[test]
+    fn a_redirected_record_is_disowned_when_no_lost_correction_can_bring_it_back() {
+        let owned = claims(&[(M1, ClaimState::Owned)]);
+        let redirected = [(M1, "10.9.9.9%0")];
+        let late = Bookkeeping {
+            awaits_late_write: true,
+            ..BOOK
+        };
+        assert_eq!(changes(&[], &redirected, &owned, late), ClaimChanges::new());
+        assert_eq!(
+            changes(&[], &redirected, &owned, BOOK),
+            [(mac(M1), None)].into()
+        );
+    }
+
+    #[test]
+    fn what_was_read_before_a_save_does_not_show_that_a_record_is_gone_for_good() {
+        let leaving = claims(&[(M1, ClaimState::Leaving)]);
+        let saved = Bookkeeping {
+            stored: Stored::UpToDate,
+            ..BOOK
+        };
+        let stale = Bookkeeping {
+            is_fresh: false,
+            ..saved
+        };
+        assert_eq!(changes(&[], &[], &leaving, stale), ClaimChanges::new());
+        assert_eq!(changes(&[], &[], &leaving, saved), [(mac(M1), None)].into());
     }
 
     #[test]

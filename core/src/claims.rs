@@ -38,8 +38,9 @@ pub struct ClaimRow {
     pub macs: Vec<MacAddress>,
 }
 
-/// The most rows that are stored: what the schema of the status allows.
-pub const ROWS_MAX: usize = 32;
+/// The most rows that are stored: what the schema of the status allows. Three for each of 8 devices
+/// and 8 that have left.
+pub const ROWS_MAX: usize = 48;
 
 /// The most MAC addresses that are stored, over all rows: 5,000 cost about 100 KB and a status
 /// cannot grow beyond about 1.5 MB (measured on a real API server).

@@ -93,7 +93,7 @@ fn programmed(report: &DeviceReport) -> Condition {
             let message = format!("{counts}; {}", conflict_message(plan.conflict.len()));
             of(Truth::False, reason::CONFLICT, message)
         }
-        (Some(_), Some(_)) if report.contended => of(
+        (Some(_), Some(_)) if report.contended && report.reported_drift == 0 => of(
             Truth::False,
             reason::FOREIGN_WRITER,
             FOREIGN_WRITER.to_owned(),

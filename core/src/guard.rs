@@ -84,7 +84,8 @@ pub struct Evidence<'a> {
     /// No removal before this moment: the process is young, or the device's last answer was
     /// uncertain.
     pub settled_at: Moment,
-    /// How many desired records the device holds. One record always stays.
+    /// How many desired records the device holds, or gets before anything is removed. One record
+    /// always stays.
     pub present: usize,
     /// Records that another object on the same device and tunnel claims or desires; `None` when that
     /// is not known.

@@ -22,6 +22,8 @@ pub struct Neighbour {
 /// What the others need of a device and tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
+    /// Whether there is another object on the device and tunnel at all.
+    pub is_shared: bool,
     /// Nobody else may remove these.
     pub needed: BTreeSet<MacAddress>,
     /// Of these another object takes care. Whoever does not desire them gives its claim up.
@@ -30,7 +32,10 @@ pub struct Needs {
 
 /// What the neighbours need.
 pub fn needs(neighbours: &[Neighbour]) -> Needs {
-    let mut needs = Needs::default();
+    let mut needs = Needs {
+        is_shared: !neighbours.is_empty(),
+        ..Needs::default()
+    };
     for neighbour in neighbours {
         needs
             .needed
@@ -65,6 +70,7 @@ mod tests {
         assert_eq!(
             needs,
             Needs {
+                is_shared: true,
                 needed: [mac(M1)].into(),
                 theirs: [mac(M1)].into()
             }

@@ -162,12 +162,10 @@ pub fn paused(
 
 /// The box behind a device when its claims were made, as far as the status remembers.
 pub fn known_identity<'a>(stored: &'a BigIpTunnelStatus, device: &str) -> Option<&'a str> {
-    stored
-        .devices
-        .iter()
-        .find(|known| known.name == device)?
-        .identity
-        .as_deref()
+    let devices = stored.devices.iter().map(|d| (&d.name, &d.identity));
+    let former = stored.former_devices.iter().map(|d| (&d.name, &d.identity));
+    let mut known = devices.chain(former).filter(|(name, _)| *name == device);
+    known.find_map(|(_, identity)| identity.as_deref())
 }
 
 /// Takes over into a new process what only the status remembers of a device.
@@ -293,16 +291,19 @@ fn device_status(
         .devices
         .iter()
         .find(|device| device.name == report.name);
-    let same = before.filter(|d| d.address.as_deref() == Some(&report.address));
+    let port = i32::from(report.port);
+    let same = before.filter(|before| {
+        let same_port = before.port.is_none_or(|before| before == port);
+        before.address.as_deref() == Some(&report.address) && same_port
+    });
     let mut status = same.cloned().unwrap_or_else(|| DeviceStatus {
         name: report.name.clone(),
         address: Some(report.address.clone()),
-        port: Some(i32::from(report.port)),
         // Claims were made on this box; behind the new address there may be another one.
-        identity: before.and_then(|before| before.identity.clone()),
+        identity: known_identity(previous, &report.name).map(str::to_owned),
         ..DeviceStatus::default()
     });
-    status.port = Some(i32::from(report.port));
+    status.port = Some(port);
     if report.reach == Reach::Pending && report.failure.is_none() && same.is_some() {
         // A process that has just begun knows nothing better than what the last one wrote.
         return status;

@@ -4,7 +4,7 @@
 //! ready? Decides nothing about records.
 
 use bigip_tunnel_core::tunnel::TunnelPath;
-use bigip_tunnel_core::unit::{Encapsulation, TmosVersion, TunnelFacts, UnitFacts};
+use bigip_tunnel_core::unit::{Encapsulation, TmosVersion, TunnelFacts, UnitFacts, UnitIdentity};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Mismatch};
@@ -42,6 +42,14 @@ impl Client {
             peers: unit.peers,
             tunnel: facts,
         })
+    }
+
+    /// Which box the unit is: `cm/device` only, for when the tunnel is missing.
+    pub async fn identity(&self) -> Result<UnitIdentity, Error> {
+        let body = self
+            .get("list of devices", path::DEVICES.to_owned())
+            .await?;
+        Ok(self.parsed(normalise::unit(&body))?.identity)
     }
 
     async fn tunnel(

@@ -59,12 +59,15 @@ impl Approval {
         {
             return;
         }
-        let as_stored = stored.held_removal.as_ref().and_then(|stored| {
+        let as_stored = stored.held_removal.as_ref().and_then(|shown| {
             let held = HeldRemoval {
                 macs: over_budget.clone(),
-                since: stored.since.0,
+                since: shown.since.0,
             };
-            (held.digest() == stored.digest).then_some(held)
+            // One that was approved and met a restart before it was acted on is asked again: the same
+            // answer would do nothing.
+            let is_answered = stored.last_handled_approval.as_ref() == Some(&shown.digest);
+            (held.digest() == shown.digest && !is_answered).then_some(held)
         });
         self.held = Some(as_stored.unwrap_or(HeldRemoval {
             macs: over_budget,
@@ -184,5 +187,25 @@ mod tests {
         let mut restarted = Approval::default();
         restarted.update(set(&[1, 2]), &set(&[1, 2]), &stored, at(900));
         assert_eq!(restarted.held().unwrap().digest(), digest);
+    }
+
+    #[test]
+    fn an_approval_that_met_a_restart_is_asked_for_again() {
+        let (approval, digest) = holding(&[1, 2]);
+        let stored = BigIpTunnelStatus {
+            held_removal: Some(v1alpha1::HeldRemoval {
+                digest: digest.clone(),
+                since: Time(approval.held().unwrap().since),
+                count: 2,
+                sample: vec![],
+            }),
+            last_handled_approval: Some(digest.clone()),
+            ..BigIpTunnelStatus::default()
+        };
+        let mut restarted = Approval::default();
+        restarted.update(set(&[1, 2]), &set(&[1, 2]), &stored, at(900));
+        let asked = restarted.held().unwrap().digest();
+        assert_ne!(asked, digest);
+        assert!(restarted.answer(Some(&asked), Some(&digest)));
     }
 }

@@ -12,8 +12,6 @@ use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -24,6 +22,8 @@ use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
 
 /// How often a write is tried against an object that others keep changing.
 const CONFLICT_TRIES: u32 = 5;
+/// The most devices in a status: what its schema allows.
+const DEVICES_MAX: usize = 8;
 
 /// Why a claim or a status could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -178,9 +178,13 @@ impl Ledger {
     }
 
     /// What removals are judged by, as far as it is stored here.
-    pub(crate) async fn removals(&self, device: &str) -> Removals {
+    pub(crate) async fn removals(
+        &self,
+        device: &str,
+        is_listed: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Removals {
         let stored = self.stored.lock().await;
-        Removals::of(&stored, device)
+        Removals::of(&stored, device, is_listed)
     }
 
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
@@ -192,71 +196,34 @@ impl Ledger {
         device: &str,
         changes: &ClaimChanges,
         spending: Option<&Spending<'_>>,
-        unsaved_since: Option<Timestamp>,
+        unsaved: Option<&DeviceStatus>,
     ) -> Result<(), LedgerError> {
         let mut stored = self.stored.lock().await;
         let before = stored.claims.clone();
         let mut wanted = before.clone();
-        let mark = unsaved_since.and_then(|since| unsaved_mark(&stored.status, device, since));
-        if !wanted.apply(device, changes) && mark.is_none() {
+        let mark =
+            |stored: &Stored| unsaved.and_then(|device| unsaved_mark(&stored.status, device));
+        if !wanted.apply(device, changes) && mark(&stored).is_none() {
             return Ok(());
         }
         let window = spending
             .map(|spending| spending.window(&stored, device))
             .transpose()?;
         let mut operations = vec![self.ownership(&wanted)];
-        operations.extend(mark);
         if let Some(window) = window.flatten().as_ref().and_then(convert::stored_window) {
             let value = serde_json::to_value(window).unwrap_or_default();
             operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
         }
-        self.store_claims(&mut stored, &before, &wanted, operations)
-            .await
-    }
-
-    /// Moves all claims on one device to another name, and what the status knows of the device with
-    /// them.
-    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), LedgerError> {
-        let mut stored = self.stored.lock().await;
-        let before = stored.claims.clone();
-        let mut wanted = before.clone();
-        if !wanted.rename(from, to) {
-            return Ok(());
-        }
-        let mut operations = vec![self.ownership(&wanted)];
-        let mut devices = stored.status.devices.clone();
-        if devices.iter().all(|device| device.name != to)
-            && let Some(device) = devices.iter_mut().find(|device| device.name == from)
-        {
-            to.clone_into(&mut device.name);
-            let value = serde_json::to_value(&devices).unwrap_or_default();
-            operations.push(json!({"op": "add", "path": "/status/devices", "value": value}));
-        }
-        self.store_claims(&mut stored, &before, &wanted, operations)
-            .await
-    }
-
-    fn ownership(&self, claims: &Claims) -> Value {
-        let ownership = convert::ownership(claims, &self.uid);
-        let value = serde_json::to_value(&ownership).unwrap_or_default();
-        json!({"op": "add", "path": "/status/ownership", "value": value})
-    }
-
-    async fn store_claims(
-        &self,
-        stored: &mut Stored,
-        before: &Claims,
-        wanted: &Claims,
-        operations: Vec<Value>,
-    ) -> Result<(), LedgerError> {
         for _ in 0..CONFLICT_TRIES {
-            match self.patch(stored, operations.clone()).await {
+            // Where the mark goes depends on what is stored now.
+            let marked = operations.iter().cloned().chain(mark(&stored)).collect();
+            match self.patch(&mut stored, marked).await {
                 Err(LedgerError::Call(error)) if may_be_stored(&error) => {
-                    self.reread(stored).await?;
-                    if stored.claims == *wanted {
+                    self.reread(&mut stored).await?;
+                    if stored.claims == wanted && mark(&stored).is_none() {
                         return Ok(());
                     }
-                    if stored.claims != *before {
+                    if stored.claims != before && stored.claims != wanted {
                         return Err(LedgerError::Overtaken);
                     }
                 }
@@ -264,6 +231,40 @@ impl Ledger {
             }
         }
         Err(LedgerError::Busy)
+    }
+
+    /// Moves all claims on one device to another name, and what the status knows of the device with
+    /// them.
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), LedgerError> {
+        let mut stored = self.stored.lock().await;
+        for _ in 0..CONFLICT_TRIES {
+            let mut wanted = stored.claims.clone();
+            if !wanted.rename(from, to) {
+                return Ok(());
+            }
+            let mut operations = vec![self.ownership(&wanted)];
+            let mut devices = stored.status.devices.clone();
+            if devices.iter().all(|device| device.name != to)
+                && let Some(device) = devices.iter_mut().find(|device| device.name == from)
+            {
+                to.clone_into(&mut device.name);
+                let value = serde_json::to_value(&devices).unwrap_or_default();
+                operations.push(json!({"op": "add", "path": "/status/devices", "value": value}));
+            }
+            match self.patch(&mut stored, operations).await {
+                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
+                    self.reread(&mut stored).await?;
+                }
+                result => return result,
+            }
+        }
+        Err(LedgerError::Busy)
+    }
+
+    fn ownership(&self, claims: &Claims) -> Value {
+        let ownership = convert::ownership(claims, &self.uid);
+        let value = serde_json::to_value(&ownership).unwrap_or_default();
+        json!({"op": "add", "path": "/status/ownership", "value": value})
     }
 
     /// Brings the displayed part of the status to what `next` makes of the stored one. Returns
@@ -355,20 +356,17 @@ impl Ledger {
 }
 
 /// The operation that notes a change which is not saved; none when one is noted already. The list
-/// cannot move under it: the patch is for exactly this resource version.
-fn unsaved_mark(status: &BigIpTunnelStatus, device: &str, since: Timestamp) -> Option<Value> {
-    let since = Time(since);
-    let known = status.devices.iter().position(|d| d.name == device);
+/// cannot move under it: the patch is for exactly this resource version. `device` is what is known of a
+/// device that the status does not show yet, with the time.
+fn unsaved_mark(status: &BigIpTunnelStatus, device: &DeviceStatus) -> Option<Value> {
+    let since = device.unsaved_since.as_ref()?;
+    let known = status.devices.iter().position(|d| d.name == device.name);
     let Some(index) = known else {
-        let device = DeviceStatus {
-            name: device.to_owned(),
-            unsaved_since: Some(since),
-            ..DeviceStatus::default()
-        };
-        let (path, value) = if status.devices.is_empty() {
-            ("/status/devices", json!([device]))
-        } else {
-            ("/status/devices/-", json!(device))
+        let (path, value) = match status.devices.len() {
+            0 => ("/status/devices", json!([device])),
+            1..DEVICES_MAX => ("/status/devices/-", json!(device)),
+            // No room beside devices that have just left the spec.
+            _ => return None,
         };
         return Some(json!({"op": "add", "path": path, "value": value}));
     };
@@ -421,6 +419,8 @@ fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> 
 #[cfg(test)]
 mod tests {
     use bigip_tunnel_crds::v1alpha1::{NodeCounts, Ownership};
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
 
@@ -478,7 +478,12 @@ mod tests {
     fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let path = |status: &BigIpTunnelStatus, device| {
-            let mark = unsaved_mark(status, device, at(100));
+            let device = DeviceStatus {
+                name: String::from(device),
+                unsaved_since: Some(Time(at(100))),
+                ..DeviceStatus::default()
+            };
+            let mark = unsaved_mark(status, &device);
             mark.map(|mark| mark["path"].as_str().unwrap().to_owned())
         };
         let mut status = BigIpTunnelStatus::default();

@@ -14,7 +14,7 @@ use crate::pass::{Depth, PassEnd, Stop};
 use crate::steps::apply::{apply, give_up_all};
 use crate::steps::dereference::dereference;
 use crate::steps::observe::observe;
-use crate::steps::{fill, judge, report};
+use crate::steps::{judge, report};
 
 /// Works on one batch of what separates the device from the desired records.
 pub(crate) async fn reconcile(
@@ -24,6 +24,7 @@ pub(crate) async fn reconcile(
     depth: Depth,
 ) -> Result<PassEnd, Stop> {
     state.schedule.next_removal = None;
+    state.schedule.next_restore = None;
     let leaves = work.leaves(ctx);
     let claims = ctx.ledger.claims_of(&ctx.device).await;
     if leaves && claims.is_empty() {
@@ -31,7 +32,7 @@ pub(crate) async fn reconcile(
         return Ok(PassEnd::Clean);
     }
     // (I/O) Secret and CA bundle → session; before a removal all nodes, listed now.
-    let inputs = dereference(ctx, state, work, depth, claims).await?;
+    let mut inputs = dereference(ctx, state, work, depth, claims).await?;
     // (pure) nodes → records and findings. What is to go desires none.
     let desired = if leaves {
         Desired::default()
@@ -48,11 +49,14 @@ pub(crate) async fn reconcile(
         }
         observed => observed?,
     };
+    // What others need is known only when it is known which box this is.
+    inputs.ask_others(ctx, state, work);
     // (pure) desired + observed + claims → plan.
     let wanted = desired.records(observed.local_address);
     let prefix = work.settings.prefix;
     let plan = plan(&wanted, &observed.records, &inputs.claims, prefix);
     if work.settings.observes {
+        judge::forget_losses(state);
         report::pass_over(ctx, state, work, &wanted, &Verdict::default()).await;
         return Ok(PassEnd::Settled);
     }
@@ -61,9 +65,8 @@ pub(crate) async fn reconcile(
         return Ok(PassEnd::Again(deeper));
     }
     // (pure) which removals may go ahead; anything but a pass made for removals only proposes them.
-    let verdict = judge::judge(ctx, state, work, &inputs, &plan);
-    // (I/O) an empty tunnel may be filled at once, if a second look finds it empty still.
-    let fills = fill::may_fill(ctx, state, work, &inputs, (&plan, depth)).await?;
+    let verdict = judge::judge(ctx, state, work, &inputs, (&plan, &held_back));
+    let fills = depth != Depth::Quick && judge::may_fill(state, work, &inputs, (&plan, &held_back));
     let batch = judge::choose(
         state,
         &inputs,
@@ -72,7 +75,7 @@ pub(crate) async fn reconcile(
         (depth, fills),
     );
     // (I/O) claims first, then the device, then what was written is read back.
-    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, fills)).await;
+    let applied = apply(ctx, state, work, &inputs, (&plan, &batch, fills), depth).await;
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;

@@ -2,8 +2,8 @@
 
 pub(crate) mod apply;
 pub(crate) mod dereference;
-pub(crate) mod fill;
 pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod report;
+mod write;
 pub(crate) mod write_status;

@@ -197,6 +197,8 @@ impl DeviceTask {
         };
         if depth > Depth::Quick || ended.is_err() {
             schedule.next_verify = now + delay;
+        } else if !self.state.refused.is_empty() {
+            schedule.next_verify = schedule.next_verify.min(now + delay);
         }
         if work.leaves(&self.ctx) {
             // What keeps the object may be another one, whose going is not announced here.
@@ -214,6 +216,8 @@ impl DeviceTask {
             retry_after,
         };
         match ended {
+            // What was refused is tried again when the device is looked at anew.
+            Ok(_) if !self.state.refused.is_empty() => Ended::NeedsPerson,
             Ok(_) | Err(Stop::Anew | Stop::Stopping) => Ended::Settled,
             Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) if is_cheap(failure) => {
                 retry(None)
@@ -255,7 +259,8 @@ impl DeviceTask {
                 Wake::Saved(result) => {
                     self.saved(result);
                     if self.state.schedule.trouble.is_none() {
-                        return Some(Depth::Quick);
+                        // What is gone now is gone for good.
+                        return Some(Depth::Verify);
                     }
                 }
                 Wake::Boxes if self.twin(work) != self.state.twin => return Some(Depth::Verify),

@@ -70,6 +70,8 @@ pub(crate) struct Worker {
     write_at: Option<Instant>,
     has_written: bool,
     former: Former,
+    /// The last spec that could be worked with.
+    last: Option<Arc<Settings>>,
     /// Whether the object may go without its records: a person has said so, or its whole kind is
     /// going.
     is_released: bool,
@@ -123,6 +125,7 @@ impl Worker {
             approval: Approval::default(),
             write_at: Some(Instant::now() + gather),
             former: Former::of(&current),
+            last: None,
             is_released: false,
             blocked: false,
             failures: 0,
@@ -217,11 +220,15 @@ impl Worker {
                 self.rejected = Some(rejected(&problem));
                 self.work = None;
                 self.stop_devices(|_| true);
-                self.write_soon(GATHER);
+                // What cannot be worked on can be let go all the same.
+                if !deleting || self.may_clean_up().await {
+                    self.write_soon(GATHER);
+                }
                 return;
             }
         };
         self.rejected = None;
+        self.note_former(&settings).await;
         let Some(nodes) = self.views(&settings, &state, deleting) else {
             return;
         };

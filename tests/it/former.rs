@@ -7,9 +7,17 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bigip_sim::{SimConfig, Simulator, TunnelConfig, UserConfig};
+use bigip_tunnel_harness::devices::{USER, self_ip};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
 use crate::world::{
-    FOREIGN, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, claims, condition, mutations,
-    to_map,
+    FOREIGN, LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, claims,
+    condition, device, mutations, to_map,
 };
 
 /// All records of a world in sync.
@@ -174,5 +182,100 @@ async fn a_password_is_not_sent_to_an_address_that_its_secret_does_not_allow() {
     world.devices.standby().clear_log();
     world.settle().await;
     assert_eq!(world.devices.standby().requests(), []);
+    world.assert_records(&ALL);
+}
+
+/// Another box, with records of our form that somebody else has put there.
+async fn other_box(world: &World) -> Simulator {
+    let mut tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
+    for (mac, endpoint) in ALL {
+        tunnel = tunnel.with_record(mac, endpoint);
+    }
+    let config = SimConfig {
+        hostname: "other.example.com".into(),
+        base_mac: "00:94:a1:00:ff:00".into(),
+        users: vec![UserConfig::new(USER, world.devices.password())],
+        tunnels: vec![tunnel],
+        self_ips: vec![self_ip(TUNNEL_PATH)],
+        ..SimConfig::default()
+    };
+    let other = Simulator::start(config).await.unwrap();
+    let bundle = world.devices.ca_bundle();
+    world.trust(&[bundle.as_str(), other.ca_pem()]).await;
+    other
+}
+
+/// An address that leads to one box now and may lead to another one later.
+async fn address_of(target: SocketAddr) -> (u16, Arc<Mutex<SocketAddr>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let target = Arc::new(Mutex::new(target));
+    let current = target.clone();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let target = *current.lock().unwrap();
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(target).await?;
+                copy_bidirectional(&mut from, &mut to).await
+            });
+        }
+    });
+    (port, target)
+}
+
+#[tokio::test]
+async fn another_box_behind_the_address_of_a_device_that_left_is_not_cleaned() {
+    let mut world = World::new("former-other-box").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let other = other_box(&world).await;
+    let (port, target) = address_of(world.devices.standby().address()).await;
+    let mut spec = world.spec();
+    spec["devices"] = world.devices_with_standby(&json!({"port": port}));
+    world.create(spec).await;
+    world.until_ready().await;
+    world.terminate_operator().await;
+    *target.lock().unwrap() = other.address();
+    unlist_standby(&world).await;
+    world.start_operator().await;
+    let status = world.until_reason("CleanupFailed").await;
+    let former = &status.former_devices[0];
+    assert_eq!(former.reason.as_deref(), Some("DeviceIdentityChanged"));
+    world.settle().await;
+    assert_eq!(mutations(&other), []);
+    assert_eq!(other.records(TUNNEL_PATH), to_map(&ALL));
+}
+
+#[tokio::test]
+async fn a_name_that_comes_back_with_another_box_has_no_claims_there() {
+    let mut world = World::in_sync("former-back").await;
+    let other = other_box(&world).await;
+    world.devices.standby().set_responsive(false);
+    unlist_standby(&world).await;
+    world.until_reason("CleanupFailed").await;
+    world.kill_operator().await;
+    world.start_operator().await;
+    let listed = world.devices_with_standby(&json!({"port": other.address().port()}));
+    world.patch_spec(json!({"devices": listed})).await;
+    let status = world.until_reason("DeviceIdentityChanged").await;
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert_eq!(programmed.reason, "DeviceIdentityChanged");
+    assert_eq!(mutations(&other), []);
+}
+
+#[tokio::test]
+async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
+    let world = World::in_sync("former-invalid").await;
+    let selector = json!({"matchExpressions": [{"key": "pool", "operator": "In"}]});
+    world
+        .patch_spec(json!({"nodes": {"selector": selector}}))
+        .await;
+    world.until_reason("InvalidSpec").await;
+    world.delete(NAME).await;
+    let status = world.until_reason("CleanupFailed").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains(ANNOTATION_RELEASE), "{message}");
+    world.annotate(ANNOTATION_RELEASE, "true").await;
+    world.until_gone(NAME).await;
     world.assert_records(&ALL);
 }

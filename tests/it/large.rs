@@ -145,3 +145,21 @@ async fn three_equal_refusals_end_the_pass_and_the_next_one_tries_one_record_fir
     world.reconcile().await;
     world.until_ready().await;
 }
+
+#[tokio::test]
+async fn an_emptied_tunnel_whose_drift_is_only_reported_is_not_filled() {
+    let world = filling("large-emptied", 70).await;
+    let mut spec = world.spec();
+    spec["fdb"] = json!({"bulkWrites": "WhenEmpty"});
+    spec["drift"] = json!({"policy": "Report", "intervalSeconds": 3600});
+    world.create(spec).await;
+    world.until_ready().await;
+    let active = world.devices.active();
+    for mac in active.records(TUNNEL_PATH).keys() {
+        assert!(active.drop_record(TUNNEL_PATH, mac));
+    }
+    world.reconcile().await;
+    world.until_reason("DriftReported").await;
+    world.settle().await;
+    assert_eq!(mutations(active).len(), 1, "the first fill");
+}

@@ -147,22 +147,22 @@ fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
 }
 
 fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {
-    if let Some(device) = devices.iter().find(|device| device.contended) {
-        let message = format!("{}: {FOREIGN_WRITER}", device.name);
+    if let Some(device) = devices.iter().find(|device| device.reported_drift > 0) {
+        let message = format!(
+            "{}: {} records were removed or changed by somebody else, and drift.policy Report leaves \
+             them so; set it to Correct to have them put back",
+            device.name, device.reported_drift
+        );
         return Some(Summary::not_ready(
-            reason::FOREIGN_WRITER,
+            reason::DRIFT_REPORTED,
             message,
             Next::Person,
         ));
     }
-    let device = devices.iter().find(|device| device.reported_drift > 0)?;
-    let message = format!(
-        "{}: {} records were removed or changed by somebody else, and drift.policy Report leaves \
-         them so; set it to Correct to have them put back",
-        device.name, device.reported_drift
-    );
+    let device = devices.iter().find(|device| device.contended)?;
+    let message = format!("{}: {FOREIGN_WRITER}", device.name);
     Some(Summary::not_ready(
-        reason::DRIFT_REPORTED,
+        reason::FOREIGN_WRITER,
         message,
         Next::Person,
     ))
@@ -235,6 +235,14 @@ fn former_summary(former: &[DeviceReport]) -> Option<Summary> {
 }
 
 fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
+    if let Some(failure) = report.rejected {
+        let message = format!(
+            "the spec cannot be worked with, so nothing is cleaned up: {}. Correct it, or set the \
+             annotation bigip-tunnel.dev/release to true to let the object go without its records",
+            failure.message
+        );
+        return Summary::not_ready(reason::CLEANUP_FAILED, message, Next::Person);
+    }
     let failing = worst(report.devices).or_else(|| worst(report.former));
     if let Some((device, failure)) = failing {
         let message = format!(

@@ -395,3 +395,26 @@ fn a_former_device_says_why_its_records_are_still_there() {
         ("192.0.2.13", &former.since)
     );
 }
+
+#[test]
+fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
+    let mut before = first();
+    before.devices.clear();
+    before.former_devices = vec![FormerDevice {
+        name: "bigip-a".into(),
+        address: "192.0.2.11".into(),
+        port: 443,
+        credentials_secret_ref: v1alpha1::SecretRef {
+            name: "login".into(),
+        },
+        tls: None,
+        identity: Some("the old box".into()),
+        since: Time(at(900)),
+        reason: None,
+        message: None,
+    }];
+    assert_eq!(known_identity(&before, "bigip-a"), Some("the old box"));
+    let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.99".into(), 443);
+    let listed = follow(&before, &two_nodes(), &pending, &written(1_000));
+    assert_eq!(known_identity(&listed, "bigip-a"), Some("the old box"));
+}

@@ -406,7 +406,7 @@ pub struct Ownership {
     pub uid: String,
     /// The claims. In the normal case one row names all BIG-IPs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = 48), extend("x-kubernetes-list-type" = "atomic"))]
     pub claims: Vec<Claim>,
 }
 

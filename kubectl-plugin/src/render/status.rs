@@ -88,6 +88,18 @@ fn write_one(
     if let Some(available) = &tunnel.available {
         field(out, "Available", &availability(available))?;
     }
+    if let Some(peer) = &tunnel.unlisted_peer {
+        field(out, "Peers", &peer.message)?;
+    }
+    if let Some(first) = tunnel.former_devices.first() {
+        let why = first
+            .message
+            .as_deref()
+            .unwrap_or("its records are being removed");
+        let count = i32::try_from(tunnel.former_devices.len()).unwrap_or(i32::MAX);
+        let more = more(count);
+        field(out, "Unlisted", &format!("{}: {why}{more}", first.name))?;
+    }
     if let Some(paused) = &tunnel.paused {
         field(
             out,

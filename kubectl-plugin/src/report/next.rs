@@ -20,7 +20,7 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         (reason::PENDING, _) => "see whether the operator runs: kubectl get pods -A -l \
                                  app.kubernetes.io/name=bigip-tunnel-operator"
             .to_owned(),
-        (reason::CONFLICT | reason::NODES_SKIPPED, _) => {
+        (reason::CONFLICT | reason::NODES_SKIPPED | reason::DRIFT_REPORTED, _) => {
             format!("see which: kubectl bigip-tunnel fdb {this}")
         }
         (reason::NO_NODES_SELECTED, _) => {
@@ -35,6 +35,12 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
              {ANNOTATION_APPROVE_REMOVAL}={} --overwrite",
             held_digest(object)
         ),
+        (reason::FOREIGN_WRITER, _) => {
+            "see whether F5 CIS has the same tunnel: kubectl get deploy \
+                                         -A -o yaml | grep -e flannel-name -e cilium-name"
+                .to_owned()
+        }
+        (reason::TUNNEL_UNUSABLE, _) => unusable(object).unwrap_or_else(|| describe(&this)),
         (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
         (_, Some((device, state))) => {
             about_device(object, device, state).unwrap_or_else(|| describe(&this))
@@ -49,6 +55,15 @@ fn held_digest(object: &BigIpTunnel) -> &str {
         .as_ref()
         .and_then(|status| status.held_removal.as_ref());
     held.map_or("<status.heldRemoval.digest>", |held| &held.digest)
+}
+
+/// How the tunnel and its profile are looked at on a BIG-IP.
+fn unusable(object: &BigIpTunnel) -> Option<String> {
+    let path = convert::tunnel_path(&object.spec).ok()?;
+    Some(format!(
+        "on the BIG-IP: tmsh list net tunnels tunnel {path}; tmsh list net tunnels vxlan; tmsh list \
+         net self"
+    ))
 }
 
 fn describe(this: &str) -> String {
@@ -103,7 +118,8 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
         reason::AUTHENTICATION_FAILED
         | reason::SECRET_NOT_FOUND
         | reason::SECRET_FORBIDDEN
-        | reason::SECRET_INVALID => format!("correct {}", secret()?),
+        | reason::SECRET_INVALID
+        | reason::ADDRESS_NOT_ALLOWED => format!("correct {}", secret()?),
         reason::AUTHORIZATION_FAILED => {
             format!("give the user of {} more rights on {name}", secret()?)
         }

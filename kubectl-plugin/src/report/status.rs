@@ -6,8 +6,8 @@
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, LeavingNode, NodeCounts, SkippedNode,
-    Summary,
+    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, LeavingNode, NodeCounts,
+    SkippedNode, Summary,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
@@ -44,6 +44,12 @@ pub(crate) struct TunnelReport {
     /// Whether traffic can flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) available: Option<Fact>,
+    /// A unit that could take over and is not listed, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unlisted_peer: Option<Fact>,
+    /// BIG-IPs that are no longer listed and still hold records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) former_devices: Vec<FormerDevice>,
     /// Why no work is done on it, when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused: Option<Fact>,
@@ -119,6 +125,10 @@ impl TunnelReport {
                 .ok()
                 .map(|path| path.to_string()),
             available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
+            unlisted_peer: find(&status.conditions, condition::PEERS_COVERED)
+                .filter(|covered| covered.status == "False")
+                .map(Fact::from),
+            former_devices: status.former_devices.clone(),
             paused: find(&status.conditions, condition::PAUSED).map(Fact::from),
             deleting: object.metadata.deletion_timestamp.is_some(),
             last_verified_time: status.last_verified_time.clone(),
@@ -152,6 +162,8 @@ impl TunnelReport {
             tunnel: None,
             ready,
             available: None,
+            unlisted_peer: None,
+            former_devices: Vec::new(),
             paused: None,
             deleting: metadata.deletion_timestamp.is_some(),
             last_verified_time: None,
@@ -232,7 +244,7 @@ fn state(status: &DeviceStatus) -> String {
 impl DeviceReport {
     /// Whether something is wrong with it.
     pub(crate) fn is_failing(&self) -> bool {
-        self.state != reason::IN_SYNC
+        ![reason::IN_SYNC, reason::OBSERVED].contains(&&*self.state)
     }
 }
 
@@ -246,12 +258,21 @@ fn holds(conditions: &[Condition], kind: &str) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == TRUE)
 }
 
+/// Reasons of `Programmed` that are told by the records of a BIG-IP.
+const ABOUT_RECORDS: [&str; 6] = [
+    reason::IN_SYNC,
+    reason::PROGRESSING,
+    reason::CONFLICT,
+    reason::OBSERVED,
+    reason::DRIFT_REPORTED,
+    reason::FOREIGN_WRITER,
+];
+
 /// Whether the status says what the BIG-IP held at its last verification: it answers, and what is
 /// wrong with it, if anything, is wrong with its records.
 pub(crate) fn is_verified(status: &DeviceStatus) -> bool {
     let programmed = find(&status.conditions, condition::PROGRAMMED);
-    let about_records = programmed.is_some_and(|programmed| {
-        [reason::IN_SYNC, reason::PROGRESSING, reason::CONFLICT].contains(&&*programmed.reason)
-    });
+    let about_records =
+        programmed.is_some_and(|programmed| ABOUT_RECORDS.contains(&&*programmed.reason));
     holds(&status.conditions, condition::REACHABLE) && about_records
 }

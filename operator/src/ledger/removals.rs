@@ -29,10 +29,11 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    pub(super) fn of(stored: &Stored, asked_for: &str) -> Self {
+    /// A device that is no longer listed is cleaned up without being measured, and pays for nothing.
+    pub(super) fn of(stored: &Stored, asked_for: &str, is_listed: &dyn Fn(&str) -> bool) -> Self {
         let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
         let mut elsewhere = BTreeSet::new();
-        for device in stored.claims.devices() {
+        for device in stored.claims.devices().filter(|device| is_listed(device)) {
             for (mac, state) in stored.claims.of(device) {
                 let set = if *state == ClaimState::Leaving {
                     &mut leaving
@@ -58,6 +59,8 @@ impl Removals {
 
 /// How removals are paid for.
 pub(crate) struct Spending<'a> {
+    /// Whether a device is in the spec.
+    pub(crate) is_listed: &'a (dyn Fn(&str) -> bool + Sync),
     /// The records that are about to be removed.
     pub(crate) removing: &'a Records,
     /// `nodes.maxRemovalPercent`.
@@ -75,7 +78,7 @@ impl Spending<'_> {
         stored: &Stored,
         device: &str,
     ) -> Result<Option<Window>, OverBudget> {
-        let removals = Removals::of(stored, device);
+        let removals = Removals::of(stored, device, self.is_listed);
         let paid =
             |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
         let count = self.removing.keys().filter(|mac| !paid(mac)).count();
@@ -86,5 +89,34 @@ impl Spending<'_> {
             window, claimed, ..
         } = removals;
         budget::spend(&window, claimed, count, self.percent, self.now).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_device_that_left_the_list_is_cleaned_of_pays_for_no_removal() {
+        let mac = "0a:0a:0a:00:00:01";
+        let object: BigIpTunnel = serde_json::from_value(json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1",
+            "kind": "BigIpTunnel",
+            "metadata": {"name": "a", "namespace": "bigip", "uid": "uid"},
+            "spec": {"devices": [], "tunnel": {"name": "t"}},
+            "status": {"ownership": {"uid": "uid", "claims": [
+                {"devices": ["listed"], "state": "Owned", "macs": [mac]},
+                {"devices": ["left"], "state": "Leaving", "macs": [mac]},
+            ]}},
+        }))
+        .unwrap();
+        let stored = Stored::read(&object, "uid");
+        let removals = Removals::of(&stored, "listed", &|name| name == "listed");
+        assert_eq!((removals.claimed, removals.leaving.len()), (1, 0));
+        let both = Removals::of(&stored, "listed", &|_| true);
+        assert_eq!((both.claimed, both.leaving.len()), (0, 1));
     }
 }

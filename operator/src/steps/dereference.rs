@@ -36,6 +36,8 @@ pub(crate) struct Inputs {
     pub(crate) nodes: Arc<[NodeView]>,
     /// What is claimed on this device.
     pub(crate) claims: DeviceClaims,
+    /// The nodes of all objects, as they were when these inputs were read.
+    all: NodeState,
     /// What other objects need on this device and tunnel, if that is known.
     pub(crate) needs: Option<Needs>,
     /// What may still be removed within the hour.
@@ -56,21 +58,30 @@ pub(crate) async fn dereference(
         session.client.allow_login();
     }
     let (nodes, all) = nodes(ctx, work, depth).await?;
-    let key = (ctx.namespace.clone(), ctx.object.clone());
-    let needs = ctx.shared.index.needs(
-        &key,
-        &work.settings,
-        (device, state.identity.as_deref()),
-        &all,
-    );
-    let removals = ctx.ledger.removals(&ctx.device).await;
+    let listed = |name: &str| work.settings.device(name).is_some();
+    let removals = ctx.ledger.removals(&ctx.device, &listed).await;
     Ok(Inputs {
         session,
         nodes,
         claims,
-        needs,
+        all,
+        needs: None,
         removals,
     })
+}
+
+impl Inputs {
+    /// Asks what other objects need, once it is known which box the device is: another one may list it
+    /// by another address.
+    pub(crate) fn ask_others(&mut self, ctx: &DeviceContext, state: &DeviceState, work: &Work) {
+        let key = (ctx.namespace.clone(), ctx.object.clone());
+        self.needs = work.device(ctx).and_then(|device| {
+            let known = (device, state.identity.as_deref());
+            ctx.shared
+                .index
+                .needs(&key, &work.settings, known, &self.all)
+        });
+    }
 }
 
 async fn nodes(
@@ -117,7 +128,7 @@ async fn session(
     let read = read_config(ctx, device).await;
     let (key, config) = match (read, known) {
         (Ok(read), _) => read,
-        (Err(problem), Some(known)) if problem.passing || work.leaves(ctx) => {
+        (Err(problem), Some(known)) if problem.outlived_by(work.leaves(ctx)) => {
             state.session = Some(known.clone());
             return Ok(known.session);
         }
@@ -160,6 +171,13 @@ struct ReadProblem {
     failure: Failure,
     /// Whether it says nothing about the object: the API server did not answer.
     passing: bool,
+}
+
+impl ReadProblem {
+    /// Whether a session that works goes on all the same. A Secret that forbids its address ends it.
+    fn outlived_by(&self, leaves: bool) -> bool {
+        self.passing || leaves && self.failure.reason != reason::ADDRESS_NOT_ALLOWED
+    }
 }
 
 async fn read_config(

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Choice};
-use bigip_tunnel_core::drift::{self, DriftPolicy};
+use bigip_tunnel_core::batch::{self, BATCH_MAX, Batch, Choice};
+use bigip_tunnel_core::drift::{self, DriftPolicy, Losses};
 use bigip_tunnel_core::guard::{Budget, Evidence, Verdict, guard, guard_deletion};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::Failure;
@@ -45,7 +45,14 @@ pub(super) fn note_losses(
     held_back
 }
 
-/// The same for what a plan shows.
+/// An object that only looks puts nothing back, and fights nobody.
+pub(crate) fn forget_losses(state: &mut DeviceState) {
+    state.losses = Losses::default();
+    state.report.contended = false;
+    state.report.reported_drift = 0;
+}
+
+/// The same for what a plan shows. What a node that has just come wants is added, not put back.
 pub(crate) fn hold_back(
     ctx: &DeviceContext,
     state: &mut DeviceState,
@@ -53,7 +60,9 @@ pub(crate) fn hold_back(
     inputs: &Inputs,
     plan: &Plan,
 ) -> BTreeSet<MacAddress> {
-    note_losses(ctx, state, work, drift::lost(plan, &inputs.claims))
+    let mut lost = drift::lost(plan, &inputs.claims);
+    lost.retain(|mac| !state.newcomers.contains(mac));
+    note_losses(ctx, state, work, lost)
 }
 
 /// Whether more has to be read before this plan is carried out. What was read a minute ago is good
@@ -70,6 +79,26 @@ pub(crate) fn look_deeper(
         Depth::Verify if corrects => Some(Depth::Removal),
         _ => None,
     }
+}
+
+/// Whether an empty tunnel may be filled by one write of the whole list. Such a write loses whatever
+/// somebody else adds meanwhile: the spec has to allow it, nobody else may ever have been seen there,
+/// and no other object may share the tunnel.
+pub(crate) fn may_fill(
+    state: &DeviceState,
+    work: &Work,
+    inputs: &Inputs,
+    (plan, held_back): (&Plan, &BTreeSet<MacAddress>),
+) -> bool {
+    let is_alone = inputs.needs.as_ref().is_some_and(|needs| !needs.is_shared);
+    let is_asked_for = work.settings.bulk_writes && !work.deleting;
+    let fits = plan.add.len() <= inputs.removals.room;
+    is_asked_for
+        && is_alone
+        && fits
+        && !state.foreign_seen
+        && held_back.is_empty()
+        && batch::is_first_fill(plan)
 }
 
 /// The next writes.
@@ -124,7 +153,7 @@ pub(crate) fn judge(
     state: &DeviceState,
     work: &Work,
     inputs: &Inputs,
-    plan: &Plan,
+    (plan, held_back): (&Plan, &BTreeSet<MacAddress>),
 ) -> Verdict {
     let clock = ctx.shared.clock;
     let now = clock.now();
@@ -132,6 +161,13 @@ pub(crate) fn judge(
     if work.leaves(ctx) {
         return guard_deletion(&plan.remove, needed_elsewhere);
     }
+    // What is added is there before anything goes.
+    let adds = plan.add.keys();
+    let can_be_claimed =
+        |mac: &MacAddress| inputs.claims.contains_key(mac) || inputs.removals.room > 0;
+    let first = adds
+        .filter(|mac| !held_back.contains(*mac) && can_be_claimed(mac))
+        .count();
     let evidence = Evidence {
         nodes: &inputs.nodes,
         prefix: work.settings.prefix,
@@ -139,7 +175,7 @@ pub(crate) fn judge(
         absences: &state.absences,
         delay: work.settings.removal_delay,
         settled_at: state.settled_at,
-        present: plan.present().len(),
+        present: plan.present().len() + first,
         needed_elsewhere,
         now,
     };

@@ -10,7 +10,7 @@ use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
 use bigip_tunnel_core::record::Records;
-use bigip_tunnel_core::unit::UnitFacts;
+use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::apply::give_up_all;
@@ -108,13 +108,21 @@ async fn read_unit(
     work: &Work,
     inputs: &Inputs,
 ) -> Result<UnitFacts, Stop> {
-    let request = inputs.session.client.facts(&work.settings.tunnel);
-    let facts = ctx
-        .unless_stopping(request)
-        .await?
-        .map_err(|error| stop_for(&error))?;
+    let client = &inputs.session.client;
+    let request = client.facts(&work.settings.tunnel);
+    let facts = match ctx.unless_stopping(request).await? {
+        Err(error) if error.reason() == reason::TUNNEL_NOT_FOUND => {
+            // That a tunnel is gone counts only on the box that it was on.
+            let identity = ctx.unless_stopping(client.identity()).await?;
+            let identity = identity.map_err(|error| stop_for(&error))?;
+            state.report.reach = Reach::Answered;
+            check_box(ctx, state, work, inputs, &identity).await?;
+            return Err(stop_for(&error));
+        }
+        facts => facts.map_err(|error| stop_for(&error))?,
+    };
     state.report.reach = Reach::Answered;
-    check_box(ctx, state, work, inputs, &facts).await?;
+    check_box(ctx, state, work, inputs, &facts.identity).await?;
     state.report.identity.clone_from(&state.identity);
     state.report.facts = Some(facts.clone());
     if !facts.version.is_supported() {
@@ -157,9 +165,9 @@ async fn check_box(
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
-    facts: &UnitFacts,
+    identity: &UnitIdentity,
 ) -> Result<(), Stop> {
-    let identity = facts.identity.to_string();
+    let identity = identity.to_string();
     if state
         .identity
         .as_ref()

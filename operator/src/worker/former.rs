@@ -52,13 +52,9 @@ enum Fate {
 }
 
 impl Worker {
-    /// Settles what becomes of claims on devices that are not listed. Returns the devices that are to
-    /// be cleaned up now.
-    pub(super) async fn settle_former(
-        &mut self,
-        settings: &Settings,
-        deleting: bool,
-    ) -> Arc<[DeviceSettings]> {
+    /// Notes which devices with claims have left the spec, and how they were reached. Done whenever the
+    /// spec is read, also by an object that only looks: with the next status that is forgotten.
+    pub(super) async fn note_former(&mut self, settings: &Arc<Settings>) {
         let claims = self.ledger.claims().await;
         let stored = self.ledger.status().await;
         let is_claimed = |name: &str| !claims.of(name).is_empty();
@@ -73,19 +69,39 @@ impl Worker {
             if let Some(former) = self.describe(name, &stored).filter(|_| !known) {
                 self.former.devices.insert(name.to_owned(), former);
             }
+        }
+        self.last = Some(settings.clone());
+    }
+
+    /// Settles what becomes of claims on devices that are not listed. Returns the devices that are to
+    /// be cleaned up now: no other one is ever touched.
+    pub(super) async fn settle_former(
+        &mut self,
+        settings: &Settings,
+        deleting: bool,
+    ) -> Arc<[DeviceSettings]> {
+        let claims = self.ledger.claims().await;
+        let stored = self.ledger.status().await;
+        let mut to_clean = Vec::new();
+        let unlisted = claims
+            .devices()
+            .filter(|name| settings.device(name).is_none());
+        for name in unlisted {
             match self.fate(name, settings, &stored) {
                 Fate::Move(to) => self.move_claims(name, &to).await,
                 Fate::GiveUp(why) => self.give_up(name, why).await,
-                Fate::CleanUp => {}
+                Fate::CleanUp => to_clean.push(name.to_owned()),
             }
         }
         // While a listed device has not said which box it is, it may be one that seems to have left.
         let known = deleting || self.all_identified(settings, &stored);
-        self.former.waits = !(known || self.former.devices.is_empty());
+        self.former.waits = !(known || to_clean.is_empty());
         if self.former.waits {
             return Arc::default();
         }
-        let former = self.former.devices.values();
+        let former = to_clean
+            .iter()
+            .filter_map(|name| self.former.devices.get(name));
         former.filter_map(DeviceSettings::of_former).collect()
     }
 
@@ -126,7 +142,7 @@ impl Worker {
         listed.map(|device| device.name.clone())
     }
 
-    /// Which box a listed device is, as far as this process or the last one has seen.
+    /// Which box a device is, as far as this process or the last one has seen.
     fn box_of(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<String> {
         let seen = self.identities.of(name).map(|box_| box_.to_string());
         seen.or_else(|| status::known_identity(stored, name).map(str::to_owned))
@@ -140,11 +156,9 @@ impl Worker {
     /// What is known of a device that is not listed any more: from the spec before, or, after a
     /// restart, from the status, with the login that the others have.
     fn describe(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<FormerDevice> {
-        let before = self
-            .work
-            .as_ref()
-            .and_then(|work| work.borrow().settings.device(name).cloned());
-        let identity = status::known_identity(stored, name).map(str::to_owned);
+        let last = self.last.as_ref();
+        let before = last.and_then(|settings| settings.device(name).cloned());
+        let identity = self.box_of(name, stored);
         let since = Time(self.shared.clock.time());
         let (reason, message) = (None, None);
         if let Some(before) = before {

@@ -16,7 +16,7 @@ use bigip_tunnel_core::record::Records;
 use super::cluster::views;
 use super::decisions;
 use super::device::Write;
-use super::operation::Trouble;
+use super::operation::{Depth, Trouble};
 use super::operator::{Fate, Stop, Turn};
 use super::world::{DEVICE_NAMES, World};
 
@@ -43,6 +43,7 @@ impl World {
             },
             awaits_late_write: task.awaits_late_write(now.moment),
             is_young: now.moment < task.settled_at,
+            is_fresh: turn.depth != Depth::Quick,
             elsewhere: &elsewhere,
             theirs: &BTreeSet::new(),
         };

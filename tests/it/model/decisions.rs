@@ -63,10 +63,13 @@ pub(super) fn compare(wanted: &Records, observed: &Records, claims: &DeviceClaim
 pub(super) fn judge(
     plan: &Plan,
     nodes: &[NodeView],
+    held_back: &BTreeSet<MacAddress>,
     (absences, delay, settled_at): (&Absences, Duration, Moment),
     purse: &Purse<'_>,
     now: Now,
 ) -> Verdict {
+    let adds = plan.add.keys();
+    let first = adds.filter(|mac| !held_back.contains(*mac)).count();
     let evidence = Evidence {
         nodes,
         prefix: MacPrefix::DEFAULT,
@@ -74,7 +77,7 @@ pub(super) fn judge(
         absences,
         delay,
         settled_at,
-        present: plan.present().len(),
+        present: plan.present().len() + first,
         needed_elsewhere: Some(&BTreeSet::new()),
         now: now.moment,
     };

@@ -174,6 +174,12 @@ impl World {
 
     /// A pass, and those that follow it at once.
     pub(super) fn pass(&mut self, pass: &Pass) -> Result<(), Broken> {
+        let passed = self.passes(pass);
+        self.witness.devices[pass.device].pass_is_over();
+        passed
+    }
+
+    fn passes(&mut self, pass: &Pass) -> Result<(), Broken> {
         let shown = self.cluster.version().saturating_sub(pass.lag);
         self.operator.watched = self.operator.watched.max(shown);
         let mut fate = Fate(pass.trouble.clone());
@@ -248,7 +254,7 @@ impl World {
             claims,
             records,
         };
-        let verdict = self.judge(&turn, &plan);
+        let verdict = self.judge(&turn, &plan, &held_back);
         let mut allowed = verdict.remove.clone();
         allowed.retain(|_| depth == Depth::Removal);
         let refused = &self.operator.tasks[device].refused;
@@ -301,13 +307,13 @@ impl World {
         task.listing.clone().ok_or(Stop::Failed)
     }
 
-    fn judge(&self, turn: &Turn, plan: &Plan) -> Verdict {
+    fn judge(&self, turn: &Turn, plan: &Plan, held_back: &BTreeSet<MacAddress>) -> Verdict {
         let task = &self.operator.tasks[turn.device];
         let delay = Duration::from_secs(self.settings.delay_seconds);
         let evidence = (&task.absences, delay, task.settled_at);
         let (claimed, leaving) = removals(&self.ledger.claims);
         let purse = self.purse(claimed, &leaving);
-        decisions::judge(plan, &turn.views, evidence, &purse, self.now())
+        decisions::judge(plan, &turn.views, held_back, evidence, &purse, self.now())
     }
 
     pub(super) fn purse<'a>(

@@ -48,6 +48,8 @@ pub(super) struct DeviceWitness {
     /// The node that this process saw last with the record.
     holders: BTreeMap<MacAddress, String>,
     pub(super) uncertain_at: Option<u64>,
+    /// Nodes that changed while a pass was under way.
+    forgiven: BTreeSet<String>,
     served: BTreeMap<String, Served>,
 }
 
@@ -67,11 +69,18 @@ fn address_of(mac: MacAddress) -> Option<Ipv4Addr> {
     }
 }
 
-/// The records that selected nodes want, and the last node that wants each.
+/// The records that selected nodes want, and the oldest node that wants each: it is the one whose
+/// record it is.
 fn wanted(nodes: &Nodes, selector: Selector) -> BTreeMap<MacAddress, &String> {
-    let selected = nodes.iter().filter(|(_, node)| node.is_selected(selector));
-    let wanted = selected.filter_map(|(name, node)| Some((mac_of(node.address()?), name)));
-    wanted.collect()
+    let mut selected: Vec<_> = nodes
+        .iter()
+        .filter(|(_, node)| node.is_selected(selector))
+        .collect();
+    selected.sort_by_key(|(name, node)| (std::cmp::Reverse(node.uid), std::cmp::Reverse(*name)));
+    let wanted = selected.into_iter();
+    wanted
+        .filter_map(|(name, node)| Some((mac_of(node.address()?), name)))
+        .collect()
 }
 
 impl Witness {
@@ -163,18 +172,26 @@ impl DeviceWitness {
         }
     }
 
-    /// A node changed while a pass was under way: what it had before counts no more.
+    /// A node changed while a pass was under way: until that is over it is not served. What the pass
+    /// was made from cannot show it.
     pub(super) fn forgive(&mut self, node: &str) {
-        self.served.remove(node);
+        self.forgiven.insert(node.to_owned());
+    }
+
+    /// The pass is over.
+    pub(super) fn pass_is_over(&mut self) {
+        self.forgiven.clear();
     }
 
     fn follow(&mut self, nodes: &Nodes, selector: Selector, present: &Records) -> Option<String> {
         let is_followed = |node: &Node| node.is_selected(selector) && node.address().is_some();
         self.served.retain(|name, served| {
             let node = nodes.get(name).filter(|node| is_followed(node));
-            node.is_some_and(|node| node.uid == served.uid)
+            let is_same = node.is_some_and(|node| node.uid == served.uid);
+            is_same && !self.forgiven.contains(name)
         });
-        for (name, node) in nodes.iter().filter(|(_, node)| is_followed(node)) {
+        let followed = nodes.iter().filter(|(_, node)| is_followed(node));
+        for (name, node) in followed.filter(|(name, _)| !self.forgiven.contains(*name)) {
             let Some(address) = node.address() else {
                 continue;
             };

@@ -93,6 +93,64 @@ fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
 }
 
 #[test]
+fn an_unlisted_peer_and_a_device_that_left_are_named() {
+    let peer = "bigip-c.example.net is in the trust domain of bigip-a and not listed";
+    let tunnel = Tunnel::healthy("prod-east")
+        .with(
+            "/status/conditions",
+            &json!([
+                condition(
+                    "Ready",
+                    "False",
+                    "CleanupFailed",
+                    "records are left on bigip-old"
+                ),
+                condition("PeersCovered", "False", "PeerNotListed", peer),
+            ]),
+        )
+        .with(
+            "/status/formerDevices",
+            &json!([{
+                "name": "bigip-old",
+                "address": "192.0.2.19",
+                "port": 443,
+                "credentialsSecretRef": {"name": "bigip-login"},
+                "since": "2026-11-22T06:39:22Z",
+                "reason": "Timeout",
+                "message": "192.0.2.19:443: no answer within 5 s",
+            }]),
+        );
+    let shown = shown(&report([tunnel]), None);
+    for line in [
+        "Peers        bigip-c.example.net is in the trust domain of bigip-a and not listed",
+        "Unlisted     bigip-old: 192.0.2.19:443: no answer within 5 s",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
+}
+
+#[test]
+fn an_object_that_only_looks_has_nothing_to_do_next() {
+    let mut observed = device("bigip-a", "192.0.2.11", "Active");
+    observed["conditions"] = json!([
+        condition("Reachable", "True", "Answered", "iControl REST answers"),
+        condition("Programmed", "False", "Observed", "2 of 3 records present"),
+    ]);
+    let tunnel = Tunnel::new("cis-check")
+        .ready(
+            "True",
+            "Observed",
+            "managementPolicy Observe: nothing is written",
+        )
+        .device(observed);
+    let report = report([tunnel]);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    let shown = shown(&report, None);
+    assert!(shown.contains("Ready for"), "{shown}");
+    assert!(!shown.contains("Next:"), "{shown}");
+}
+
+#[test]
 fn skipped_and_leaving_nodes_are_named() {
     let tunnel = Tunnel::healthy("prod-east")
         .ready("False", "NodesSkipped", "node worker-04 has no record: the node lists no InternalIP")

@@ -1,0 +1,374 @@
+//! (I/O) The writes of one pass, one at a time, each read back.
+//!
+//! Touches only records that are claimed for this device and makes no choices. Nothing is sent twice: a
+//! write whose fate is not known ends the pass, and the next one reads before it decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bigip_icontrol::{Added, Error, RecordName};
+use bigip_tunnel_core::batch::{Bookkeeping, Stored};
+use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
+use bigip_tunnel_core::endpoint::Endpoint;
+use bigip_tunnel_core::guard::keeps;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::record::{FdbRecord, Records};
+use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::apply::claim;
+use super::dereference::Inputs;
+use super::observe::{read_records, stop_for};
+use crate::device::{DeviceContext, DeviceState, Work};
+use crate::metrics::WriteKind;
+use crate::pass::Stop;
+
+/// Up to this many written records are read back one by one; more of them by one list.
+const READ_SINGLY_MAX: usize = 2;
+/// Equal refusals after which the device is left alone until the next pass.
+const REFUSALS_MAX: u32 = 3;
+/// How long after the first look an empty tunnel is looked at again before it is filled.
+const SECOND_LOOK_AFTER: Duration = Duration::from_secs(2);
+
+/// What makes two refusals equal: the reason, and the device's own code.
+type Refusal = (&'static str, Option<String>);
+
+/// The writes of one pass.
+pub(super) struct Writer<'a> {
+    pub(super) ctx: &'a DeviceContext,
+    pub(super) state: &'a mut DeviceState,
+    pub(super) work: &'a Work,
+    pub(super) inputs: &'a Inputs,
+    /// How often the device has refused a write, by why.
+    pub(super) refusals: BTreeMap<Refusal, u32>,
+    /// The first refusal.
+    pub(super) failure: Option<Failure>,
+}
+
+impl Writer<'_> {
+    /// Adds records, those of new nodes first. Returns whether all were added.
+    pub(super) async fn add(&mut self, records: &Records) -> Result<bool, Stop> {
+        let mut written = Records::new();
+        let newcomers = self.state.newcomers.clone();
+        let (first, backlog): (Vec<_>, Vec<_>) = records
+            .iter()
+            .partition(|(mac, _)| newcomers.contains(*mac));
+        let mut complete = true;
+        for (index, (&mac, &endpoint)) in first.iter().chain(&backlog).copied().enumerate() {
+            if index > first.len() && self.is_overtaken() {
+                complete = false;
+                break;
+            }
+            let record = FdbRecord { mac, endpoint };
+            let result = {
+                let _turn = self.turn().await?;
+                self.inputs
+                    .session
+                    .client
+                    .add_record(&self.work.settings.tunnel, record)
+                    .await
+            };
+            let result = result.map(|added| added == Added::Created);
+            if self.note(WriteKind::Add, mac, result)? {
+                written.insert(mac, endpoint);
+            }
+        }
+        self.confirm(&written, true).await?;
+        Ok(complete || self.failure.is_some())
+    }
+
+    /// Whether there is something newer to work on.
+    fn is_overtaken(&self) -> bool {
+        self.state.inbox.has_changed().unwrap_or(true)
+    }
+
+    /// Fills an empty tunnel by one write, if a second look finds it empty still and nobody has asked
+    /// for something else meanwhile. Nobody else of this process writes between the look and the write.
+    /// Returns whether it was filled.
+    pub(super) async fn fill(&mut self, records: &Records) -> Result<bool, Stop> {
+        let result = {
+            let _turn = self.turn().await?;
+            let pause = tokio::time::sleep(SECOND_LOOK_AFTER);
+            self.ctx.unless_stopping(pause).await?;
+            let listing = read_records(self.ctx, self.work, self.inputs).await?;
+            let is_empty = listing.records.is_empty();
+            self.state.listing = Some(listing);
+            if !is_empty || self.is_outdated() {
+                return Ok(false);
+            }
+            let client = &self.inputs.session.client;
+            client
+                .replace_records(&self.work.settings.tunnel, records)
+                .await
+        };
+        self.ctx
+            .shared
+            .metrics
+            .record_write(WriteKind::Fill, result.as_ref().err().map(Error::reason));
+        if let Err(error) = result {
+            if error.is_uncertain() {
+                self.note_change();
+                self.state.note_uncertain(self.ctx.shared.clock.now());
+            }
+            return Err(stop_for(&error));
+        }
+        self.note_change();
+        self.confirm(records, true).await?;
+        Ok(true)
+    }
+
+    /// Whether the object was changed since the pass began, not only its nodes.
+    fn is_outdated(&self) -> bool {
+        let now = self.state.inbox.borrow();
+        now.generation != self.work.generation || now.deleting != self.work.deleting
+    }
+
+    /// Gives records another endpoint.
+    pub(super) async fn correct(&mut self, records: &Records) -> Result<(), Stop> {
+        let mut written = Records::new();
+        for (&mac, &endpoint) in records {
+            let name = self.name_of(mac);
+            let client = &self.inputs.session.client;
+            let result = {
+                let _turn = self.turn().await?;
+                client
+                    .correct_record(&self.work.settings.tunnel, &name, endpoint)
+                    .await
+            };
+            if self.note(WriteKind::Correct, mac, result.map(|()| true))? {
+                written.insert(mac, endpoint);
+            }
+        }
+        self.confirm(&written, false).await
+    }
+
+    /// Removes records. Returns whether all were looked at: a change of the object ends it.
+    pub(super) async fn remove(
+        &mut self,
+        records: &Records,
+        book: Bookkeeping<'_>,
+    ) -> Result<bool, Stop> {
+        let mut removed = BTreeSet::new();
+        let mut complete = true;
+        for (&mac, &endpoint) in records {
+            let name = self.name_of(mac);
+            let client = &self.inputs.session.client;
+            let result = {
+                // Asked when the turn has come: what was true before a long wait may not be now.
+                let _turn = self.turn().await?;
+                if self.is_outdated() {
+                    complete = false;
+                    break;
+                }
+                if self.is_wanted_again(mac, endpoint) {
+                    continue;
+                }
+                if self.has_node_again(mac, endpoint).await? {
+                    continue;
+                }
+                client
+                    .remove_record(&self.work.settings.tunnel, &name)
+                    .await
+            };
+            if self.note(WriteKind::Remove, mac, result.map(|_| true))? {
+                removed.insert(mac);
+            }
+        }
+        self.confirm_removed(&removed, book).await?;
+        Ok(complete)
+    }
+
+    /// Waits for this object's turn to write to the box, but not beyond the end of the task.
+    async fn turn(&self) -> Result<tokio::sync::OwnedMutexGuard<()>, Stop> {
+        self.ctx
+            .unless_stopping(async { self.inputs.session.queue().turn().await })
+            .await
+    }
+
+    /// Whether a node that came since the list was made takes the address over. It is known already,
+    /// though no pass has been made for it yet.
+    fn is_wanted_again(&self, mac: MacAddress, endpoint: Endpoint) -> bool {
+        let std::net::IpAddr::V4(address) = endpoint.address else {
+            return false;
+        };
+        if self.work.leaves(self.ctx) {
+            return false;
+        }
+        let absence = self.state.absences.get(mac);
+        let rule = &self.work.settings.addresses;
+        let latest = self.state.inbox.borrow();
+        let mut nodes = latest.nodes.iter();
+        nodes.any(|node| keeps(node, address, absence, rule))
+    }
+
+    /// The list proposed the removal; the node itself, where its name is known, confirms it.
+    async fn has_node_again(&self, mac: MacAddress, endpoint: Endpoint) -> Result<bool, Stop> {
+        let absence = self.state.absences.get(mac);
+        let name = absence.and_then(|absence| absence.node.as_ref());
+        let (Some(name), std::net::IpAddr::V4(address)) = (name, endpoint.address) else {
+            return Ok(false);
+        };
+        if self.work.leaves(self.ctx) {
+            return Ok(false);
+        }
+        let settings = &self.work.settings;
+        let node = self.ctx.shared.nodes.get(name, settings).await;
+        let node = node.map_err(Stop::Refused)?;
+        Ok(node.is_some_and(|node| keeps(&node, address, absence, &settings.addresses)))
+    }
+
+    fn name_of(&self, mac: MacAddress) -> RecordName {
+        match &self.state.listing {
+            Some(listing) => listing.name_of(mac),
+            None => RecordName::from(mac),
+        }
+    }
+
+    /// Takes a write's result in. Returns whether it has to be read back. Whether the device holds
+    /// something new (`Ok(true)`) decides about saving, not about reading back.
+    fn note(
+        &mut self,
+        write: WriteKind,
+        mac: MacAddress,
+        result: Result<bool, Error>,
+    ) -> Result<bool, Stop> {
+        let now = self.ctx.shared.clock.now();
+        self.ctx
+            .shared
+            .metrics
+            .record_write(write, result.as_ref().err().map(Error::reason));
+        match result {
+            Ok(changed) => {
+                if changed {
+                    self.note_change();
+                }
+                self.state.refused.remove(&mac);
+                if std::mem::take(&mut self.state.refuses) {
+                    // It takes records again: what it refused before is worth another try.
+                    self.state.refused.clear();
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                if error.is_uncertain() {
+                    self.note_change();
+                    self.state.note_uncertain(now);
+                }
+                match stop_for(&error) {
+                    Stop::Refused(mut failure) => {
+                        // Something about the tunnel may have changed: the next pass asks.
+                        self.state.facts = None;
+                        failure.message = format!("record {mac}: {}", failure.message);
+                        self.state.refused.insert(mac);
+                        let refusal = (error.reason(), error.code().map(str::to_owned));
+                        let count = self.refusals.entry(refusal).or_default();
+                        *count += 1;
+                        if *count == REFUSALS_MAX {
+                            self.state.refuses = true;
+                            return Err(Stop::Refused(failure));
+                        }
+                        self.failure.get_or_insert(failure);
+                        Ok(false)
+                    }
+                    stop => Err(stop),
+                }
+            }
+        }
+    }
+
+    fn note_change(&mut self) {
+        let clock = self.ctx.shared.clock;
+        self.state.unsaved = Some(Unsaved::with_change(self.state.unsaved, clock.now()));
+        self.state
+            .report
+            .save
+            .unsaved_since
+            .get_or_insert(clock.time());
+        self.state.report.last_change_time = Some(clock.time());
+    }
+
+    /// Reads back what was written and settles its claims. A record that was added and shows another
+    /// endpoint belongs to somebody who was faster: its claim is withdrawn.
+    async fn confirm(&mut self, written: &Records, added: bool) -> Result<(), Stop> {
+        let found = self.read_back(written.keys().copied().collect()).await?;
+        let mut claims = ClaimChanges::new();
+        for (mac, wanted) in written {
+            match found.get(mac) {
+                Some(endpoint) if endpoint == wanted => {
+                    claims.insert(*mac, Some(ClaimState::Owned));
+                }
+                Some(_) if added => {
+                    claims.insert(*mac, None);
+                }
+                _ => self.not_effective(*mac),
+            }
+        }
+        let before = self.ctx.ledger.claims_of(&self.ctx.device).await;
+        claims.retain(|mac, change| before.get(mac).copied() != *change);
+        claim(self.ctx, &claims).await
+    }
+
+    async fn confirm_removed(
+        &mut self,
+        removed: &BTreeSet<MacAddress>,
+        book: Bookkeeping<'_>,
+    ) -> Result<(), Stop> {
+        let found = self.read_back(removed.clone()).await?;
+        let mut claims = ClaimChanges::new();
+        for mac in removed {
+            if found.contains_key(mac) {
+                self.not_effective(*mac);
+            } else if !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)) {
+                claims.insert(*mac, None);
+            }
+        }
+        claim(self.ctx, &claims).await
+    }
+
+    fn not_effective(&mut self, mac: MacAddress) {
+        self.failure.get_or_insert(Failure {
+            reason: reason::WRITE_NOT_EFFECTIVE,
+            message: format!("record {mac}: the device accepted the write and does not show it"),
+            retryable: true,
+        });
+    }
+
+    /// Reads these records, one by one or by one list, and takes them over into what is known of
+    /// the device.
+    async fn read_back(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, Stop> {
+        let read = self.read_from_device(macs).await;
+        if read.is_err() {
+            self.state.listing = None;
+        }
+        read
+    }
+
+    async fn read_from_device(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, Stop> {
+        let client = &self.inputs.session.client;
+        let tunnel = &self.work.settings.tunnel;
+        let mut found = Records::new();
+        if macs.len() > READ_SINGLY_MAX {
+            let listing = client
+                .records(tunnel)
+                .await
+                .map_err(|error| stop_for(&error))?;
+            found = listing.records.clone();
+            found.retain(|mac, _| macs.contains(mac));
+            self.state.listing = Some(listing);
+            return Ok(found);
+        }
+        for mac in macs {
+            let name = self.name_of(mac);
+            let record = client
+                .record(tunnel, &name)
+                .await
+                .map_err(|error| stop_for(&error))?;
+            found.extend(record.map(|endpoint| (mac, endpoint)));
+            if let Some(listing) = &mut self.state.listing {
+                listing.note(mac, record);
+            }
+        }
+        Ok(found)
+    }
+}
