@@ -177,12 +177,6 @@ impl Verdict {
         over.map(|(mac, _)| *mac).collect()
     }
 
-    /// Whether a removal was held only because the device held no desired record. The first one that
-    /// is written ends that.
-    pub fn waits_for_a_record(&self) -> bool {
-        self.held.values().any(|hold| *hold == Hold::NothingElse)
-    }
-
     /// When the first waiting record may go.
     pub fn next_due(&self) -> Option<Moment> {
         let waiting = |hold: &Hold| match hold {

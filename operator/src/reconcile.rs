@@ -85,8 +85,7 @@ pub(crate) async fn reconcile(
     }
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
     let cleans_up = leaves && !batch.is_empty();
-    let judged_too_early = !batch.is_empty() && verdict.waits_for_a_record();
-    if batch.more || !complete || judged_too_early {
+    if batch.more || !complete {
         // What was written was read back: the next batch needs no look of its own.
         let removes = !batch.remove.is_empty();
         let next = if removes { depth } else { Depth::Quick };

@@ -261,14 +261,11 @@ impl World {
         let batch = decisions::choose(&plan, &turn.claims, &allowed, (refused, &held_back));
         let applied = self.apply(&turn, &plan, &batch, fate);
         let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
-        let judged_too_early = !batch.is_empty() && verdict.waits_for_a_record();
         self.operator.tasks[device].verdict = verdict;
         self.note_left(device, &wanted);
         applied?;
         Ok(if batch.more {
             End::Again(depth)
-        } else if judged_too_early {
-            End::Again(Depth::Quick)
         } else if removal_is_due {
             End::Again(Depth::Removal)
         } else {
