@@ -252,13 +252,18 @@ fn is_sentence(word: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_an_explanation_names_is_there() {
+fn every_test_and_file_that_an_explanation_names_is_there() {
     let (folder, sources) = (workspace_root().join("docs/explanation"), sources());
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let document = fs::read_to_string(&path).unwrap();
         let mut names = quoted(&document);
+        let is_rust = |word: &&&str| Path::new(word).extension().is_some_and(|end| end == "rs");
+        for file in names.iter().filter(is_rust) {
+            let is_there = sources.iter().any(|source| source.path == **file);
+            assert!(is_there, "no file {file}: {}", path.display());
+        }
         names.retain(|word| is_sentence(word));
         count += names.len();
         assert_eq!(unknown(&names, &sources), [""; 0], "{}", path.display());
