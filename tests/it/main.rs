@@ -29,6 +29,7 @@ mod removal;
 mod saving;
 mod sharing;
 mod tidy;
+mod tls;
 mod unreadable;
 mod world;
 mod writers;
