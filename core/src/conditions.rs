@@ -7,7 +7,7 @@
 mod summary;
 
 use self::summary::{Next, summary};
-use crate::outcome::{DeviceReport, Reach, TunnelReport};
+use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
 use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
 
@@ -186,6 +186,7 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
         tunnel_usable(report.devices),
         peers_covered(report.devices),
     ];
+    conditions.extend(report.transport.map(secure_transport));
     match summary.next {
         Next::Nothing => {}
         Next::Retry => conditions.push(condition(
@@ -318,6 +319,32 @@ fn peers_covered(devices: &[DeviceReport]) -> Condition {
             Truth::Unknown,
             reason::PENDING,
             "not every BIG-IP has said yet which unit it is".to_owned(),
+        ),
+    }
+}
+
+/// Whether a password can only go to a BIG-IP. What the spec asks for, not what came of it.
+fn secure_transport(transport: &Transport) -> Condition {
+    let of =
+        |truth, reason, message| condition(condition::SECURE_TRANSPORT, truth, reason, message);
+    match transport {
+        Transport::Verified => of(
+            Truth::True,
+            reason::VERIFIED,
+            "certificates are verified".to_owned(),
+        ),
+        Transport::Pinned => of(
+            Truth::True,
+            reason::PINNED,
+            "certificates are verified, by fingerprint where one is pinned".to_owned(),
+        ),
+        Transport::Unverified(device) => of(
+            Truth::False,
+            reason::VERIFICATION_DISABLED,
+            format!(
+                "the certificate of {device} is not verified: whoever answers at its address gets the \
+                 password. Set tls.verification to Pinned or CAOnly"
+            ),
         ),
     }
 }

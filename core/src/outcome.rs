@@ -149,6 +149,18 @@ impl DeviceReport {
     }
 }
 
+/// How it is made sure that a password goes to a BIG-IP and to nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// Every certificate is verified by its issuer.
+    #[default]
+    Verified,
+    /// Every certificate is verified, one or more by their fingerprint.
+    Pinned,
+    /// The certificate of this device is not verified.
+    Unverified(String),
+}
+
 /// The whole object: what its status is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct TunnelReport<'a> {
@@ -164,6 +176,8 @@ pub struct TunnelReport<'a> {
     pub former: &'a [DeviceReport],
     /// Whether the object only looks.
     pub observing: bool,
+    /// How certificates are verified; `None` where the spec does not say it in a usable way.
+    pub transport: Option<&'a Transport>,
     /// Removals that wait for a person.
     pub held: Option<&'a HeldRemoval>,
     /// Whether the object is being deleted.

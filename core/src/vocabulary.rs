@@ -21,6 +21,8 @@ pub mod condition {
     pub const TUNNEL_USABLE: &str = "TunnelUsable";
     /// Object: every unit that could take over is listed.
     pub const PEERS_COVERED: &str = "PeersCovered";
+    /// Object: whoever answers is verified before it gets a password.
+    pub const SECURE_TRANSPORT: &str = "SecureTransport";
     /// Device: iControl REST answers with our login.
     pub const REACHABLE: &str = "Reachable";
     /// Device: its records are as desired.
@@ -82,6 +84,16 @@ pub mod reason {
     pub const NAME_NOT_RESOLVED: &str = "NameNotResolved";
     /// The certificate is not trusted, expired, or made out to another name.
     pub const CERTIFICATE_INVALID: &str = "CertificateInvalid";
+    /// Device and operator have no protocol version or cipher of TLS in common.
+    pub const TLS_NO_COMMON_CIPHER: &str = "TLSNoCommonCipher";
+    /// The spec asks for no verification, and the operator does not allow that.
+    pub const INSECURE_TLS_NOT_ALLOWED: &str = "InsecureTLSNotAllowed";
+    /// Every certificate is verified.
+    pub const VERIFIED: &str = "Verified";
+    /// Certificates are verified, some of them by their fingerprint.
+    pub const PINNED: &str = "Pinned";
+    /// A certificate is not verified: whoever answers gets the password.
+    pub const VERIFICATION_DISABLED: &str = "VerificationDisabled";
     /// User name or password is wrong.
     pub const AUTHENTICATION_FAILED: &str = "AuthenticationFailed";
     /// The user lacks a right.

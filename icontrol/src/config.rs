@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use bigip_tunnel_core::vocabulary::reason;
 use rustls::pki_types::ServerName;
@@ -19,18 +20,94 @@ pub struct DeviceConfig {
     pub port: u16,
     /// Name or address that the certificate must be made out to, if it is not `host`.
     pub server_name: Option<String>,
-    /// Who may have issued the certificate.
-    pub trust: Trust,
+    /// How its certificate is verified.
+    pub verification: Verification,
     /// The login.
     pub credentials: Credentials,
 }
 
-/// The CAs that are trusted. The certificate is always verified in full: chain, time and name.
+/// How a certificate is verified. That the device holds its key is always verified.
+#[derive(Debug, Clone)]
+pub enum Verification {
+    /// Chain, time and name.
+    Full(Trust),
+    /// Chain and time. For devices whose certificate carries no name, as the one that BIG-IP makes for
+    /// itself.
+    CaOnly(Trust),
+    /// The certificate itself, by one of these fingerprints; neither chain, nor time, nor name.
+    Pinned(Vec<Fingerprint>),
+    /// Not at all: whoever answers gets the password.
+    Nothing,
+}
+
+/// SHA-256 of a certificate in DER form.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+/// The text is no SHA-256 fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a SHA-256 fingerprint is 32 pairs of hexadecimal digits, with colons between them or without"
+)]
+pub struct ParseFingerprintError;
+
+impl Fingerprint {
+    /// The fingerprint of a certificate in DER form.
+    pub fn of(certificate: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+        let mut octets = [0; 32];
+        for (octet, of_digest) in octets.iter_mut().zip(digest.as_ref()) {
+            *octet = *of_digest;
+        }
+        Self(octets)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = ParseFingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFingerprintError> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+        let mut octets = [0; 32];
+        if digits.len() != 2 * octets.len() {
+            return Err(ParseFingerprintError);
+        }
+        for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = str::from_utf8(pair).map_err(|_| ParseFingerprintError)?;
+            // `from_str_radix` would take a sign.
+            if !pair.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(ParseFingerprintError);
+            }
+            *octet = u8::from_str_radix(pair, 16).map_err(|_| ParseFingerprintError)?;
+        }
+        Ok(Self(octets))
+    }
+}
+
+/// As OpenSSL prints it.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, octet) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{octet:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The CAs that are trusted.
 #[derive(Clone)]
 pub enum Trust {
     /// The CAs that the system trusts.
     SystemRoots,
-    /// Only these: one or more PEM certificates.
+    /// Only these: one or more PEM certificates. A device that presents one of them itself is trusted:
+    /// the certificate that BIG-IP makes for itself is signed by nobody else.
     Bundle(Vec<u8>),
 }
 
@@ -77,6 +154,12 @@ pub enum ConfigError {
         /// Its place in the bundle, from 1.
         number: usize,
     },
+    /// Only the chain is to be verified, against all of the internet's authorities.
+    #[error("tls.verification CAOnly needs a CA bundle; name one in tls.caBundleRef")]
+    CaOnlyBundle,
+    /// The certificate is to be pinned, and no fingerprint is named.
+    #[error("tls.verification Pinned needs tls.sha256Fingerprints")]
+    NoFingerprints,
     /// The system trusts no CA at all, as in an image without certificates.
     #[error("the system has no trusted CA certificates; name a CA bundle for the device")]
     NoSystemRoots,
@@ -89,7 +172,9 @@ impl ConfigError {
     /// The word that users see as the reason.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Host | Self::ServerName => reason::INVALID_SPEC,
+            Self::Host | Self::ServerName | Self::CaOnlyBundle | Self::NoFingerprints => {
+                reason::INVALID_SPEC
+            }
             Self::BundleSyntax
             | Self::BundleEmpty
             | Self::BundleCertificate { .. }
@@ -135,7 +220,7 @@ mod tests {
             host: host.into(),
             port: 8443,
             server_name: None,
-            trust: Trust::Bundle(b"pem".to_vec()),
+            verification: Verification::Full(Trust::Bundle(b"pem".to_vec())),
             credentials: Credentials {
                 username: "admin".into(),
                 password: "canary-password".into(),
@@ -181,6 +266,21 @@ mod tests {
         let mut config = device("192.0.2.11");
         config.server_name = Some("big ip".into());
         assert_eq!(config.expected_name(), Err(ConfigError::ServerName));
+    }
+
+    #[test]
+    fn a_fingerprint_is_read_as_openssl_and_browsers_print_it() {
+        let printed = Fingerprint::of(b"certificate").to_string();
+        assert_eq!(printed.len(), 95);
+        let bare = printed.replace(':', "").to_lowercase();
+        assert_eq!(printed.parse::<Fingerprint>(), bare.parse());
+        for text in ["", "AB", &printed[1..], &printed.replace('A', "+"), "é"] {
+            assert_eq!(
+                text.parse::<Fingerprint>(),
+                Err(ParseFingerprintError),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::time::Duration;
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
 
+use crate::config::Fingerprint;
+
 /// The longest pause that a device may ask for.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -46,8 +48,22 @@ pub enum ErrorKind {
         cause: String,
     },
     /// The certificate does not stand up. Nothing was sent.
-    #[error("its certificate is not accepted: {0}")]
-    CertificateInvalid(CertificateProblem),
+    #[error("its certificate is not accepted: {problem}{}", shown(.presented.as_deref()))]
+    CertificateInvalid {
+        /// Which check failed.
+        problem: CertificateProblem,
+        /// What the device presented, where it could be read.
+        presented: Option<Box<Presented>>,
+    },
+    /// Device and client have no protocol version, cipher or key exchange in common.
+    #[error(
+        "it speaks no TLS that is accepted (1.2 or 1.3 with AEAD ciphers and X25519, P-256 or P-384): \
+         {cause}; see the cipher settings of its web server"
+    )]
+    NoCommonCipher {
+        /// What the TLS library says.
+        cause: String,
+    },
     /// User name or password is wrong. Not tried again by itself: BIG-IP locks accounts.
     #[error(
         "it refuses the login; correct user name and password (no login is tried meanwhile, \
@@ -134,6 +150,28 @@ pub enum ErrorKind {
     UnsupportedVersion(TmosVersion),
 }
 
+/// A certificate as a person recognises it, to pin it or to put it into the CA bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    /// Whom it was made out to.
+    pub subject: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// Until when it is valid.
+    pub not_after: String,
+    /// Its SHA-256 fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
+fn shown(presented: Option<&Presented>) -> String {
+    presented.map_or_else(String::new, |certificate| {
+        format!(
+            " (presented: subject {}, issuer {}, valid until {}, SHA-256 {})",
+            certificate.subject, certificate.issuer, certificate.not_after, certificate.fingerprint
+        )
+    })
+}
+
 /// Which check of a certificate failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
@@ -144,7 +182,9 @@ pub enum CertificateProblem {
     #[error("it is not valid yet; check the clocks")]
     NotValidYet,
     /// None of the trusted CAs issued it.
-    #[error("no trusted CA issued it; put the CA that did into the CA bundle")]
+    #[error(
+        "no trusted CA issued it; put the CA that did, or the certificate itself, into the CA bundle"
+    )]
     UnknownIssuer,
     /// Its signature does not fit: mostly one of a CA that has the name of a trusted one, and
     /// another key.
@@ -154,11 +194,17 @@ pub enum CertificateProblem {
     )]
     WrongSignature,
     /// It is made out to another name.
-    #[error("it is not made out to {expected}; set the server name to one that it carries")]
+    #[error(
+        "it is not made out to {expected}; set tls.serverName to a name that it carries, or, if it \
+         carries none, tls.verification to CAOnly or Pinned"
+    )]
     WrongName {
         /// The name or address that was expected.
         expected: String,
     },
+    /// It has none of the pinned fingerprints.
+    #[error("it has none of the pinned fingerprints; pin its own if it was renewed on purpose")]
+    NotPinned,
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -321,7 +367,8 @@ impl Error {
             ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
             ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
             ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
-            ErrorKind::CertificateInvalid(_) => reason::CERTIFICATE_INVALID,
+            ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
+            ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
             ErrorKind::LoginRefused | ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }
@@ -342,7 +389,8 @@ impl Error {
     /// Whether another try may mend it without a person.
     pub const fn is_retryable(&self) -> bool {
         match &self.kind {
-            ErrorKind::CertificateInvalid(_)
+            ErrorKind::CertificateInvalid { .. }
+            | ErrorKind::NoCommonCipher { .. }
             | ErrorKind::LoginRefused
             | ErrorKind::UnknownLoginProvider
             | ErrorKind::Forbidden { .. }

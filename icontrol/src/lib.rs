@@ -28,7 +28,9 @@ mod transport;
 mod wire;
 
 pub use client::{Added, Client, Removed};
-pub use config::{ConfigError, Credentials, DeviceConfig, Trust};
-pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch};
+pub use config::{
+    ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
+};
+pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
 pub use listing::{Listing, RecordName};
 pub use session::budget::LoginBudget;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Credentials, DeviceConfig, Trust};
+use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
 use crate::limits::Limits;
 
 /// What must never be seen outside of a request.
@@ -39,16 +39,49 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Fingerprint of its own certificate.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.0.der())
+    }
+
+    /// The same, valid in 2001 only.
+    pub(crate) fn expired(name: &str) -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// The certificate that TMOS makes for itself: signed by itself, marked as a CA, made out to
+    /// `localhost.localdomain`, without an alternative name.
+    pub(crate) fn default_of_bigip() -> Self {
+        Self::new("localhost.localdomain")
+    }
+
     fn server(&self, params: &CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
+        Self::serving(certificate.der().clone(), &key)
+    }
+
+    /// A server that presents the authority's own certificate.
+    fn as_server(&self) -> ServerConfig {
+        Self::serving(self.0.der().clone(), self.0.key())
+    }
+
+    fn serving(
+        certificate: rustls::pki_types::CertificateDer<'static>,
+        key: &KeyPair,
+    ) -> ServerConfig {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .with_single_cert(vec![certificate], key)
             .unwrap()
     }
 }
@@ -173,7 +206,25 @@ impl Server {
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let authority = Authority::new("CA of the server");
-        let acceptor = TlsAcceptor::from(Arc::new(authority.server(&params)));
+        let config = authority.server(&params);
+        Self::listen(authority, config, script).await
+    }
+
+    /// Presents the authority's own certificate.
+    pub(crate) async fn presenting(
+        authority: Authority,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let config = authority.as_server();
+        Self::listen(authority, config, script).await
+    }
+
+    async fn listen(
+        authority: Authority,
+        config: ServerConfig,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::default();
@@ -199,7 +250,7 @@ impl Server {
             host: self.address.ip().to_string(),
             port: self.address.port(),
             server_name: None,
-            trust: Trust::Bundle(self.authority.pem().into_bytes()),
+            verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
             credentials: Credentials {
                 username: "admin".into(),
                 password: PASSWORD.into(),

@@ -1,125 +1,51 @@
-//! How the device's certificate is verified, and which check failed.
+//! The TLS side of a client, and what its failures mean.
 //!
 //! TLS 1.2 and 1.3 with aws-lc-rs, given explicitly: the process needs no default provider. Nothing
 //! is sent before the certificate stood up. Knows nothing of HTTP.
+
+mod verifier;
 
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 
-use crate::config::{ConfigError, Trust};
+use self::verifier::DeviceVerifier;
+pub(crate) use self::verifier::{Refusal, Refusals};
+use crate::config::{ConfigError, Verification};
 use crate::error::{CertificateProblem, ErrorKind, clean};
 
-/// The TLS side of one client. Sessions are resumed only within it, so never with another login.
+/// The TLS side of one client. Sessions are resumed only within it, so never with another login. Why a
+/// certificate was refused is left in `refusals`.
 pub(crate) fn client_config(
-    trust: &Trust,
+    verification: &Verification,
     expected: ServerName<'static>,
+    refusals: &Refusals,
 ) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(CryptoProvider {
         // Hybrid key shares make a first message that old network devices drop.
         kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         ..default_provider()
     });
-    let inner: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::SystemRoots => Arc::new(
-            rustls_platform_verifier::Verifier::new(provider.clone())
-                .map_err(|_| ConfigError::NoSystemRoots)?,
-        ),
-        Trust::Bundle(pem) => {
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(pem)?), provider.clone())
-                .build()
-                .map_err(|_| ConfigError::Setup)?
-        }
-    };
-    let algorithms = provider.signature_verification_algorithms;
+    let verifier = DeviceVerifier::new(verification, expected, &provider, refusals)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| ConfigError::Setup)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(NamedVerifier {
-            inner,
-            expected,
-            algorithms,
-        }))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, ConfigError> {
-    let mut roots = RootCertStore::empty();
-    for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
-        let certificate = certificate.map_err(|_| ConfigError::BundleSyntax)?;
-        let unusable = |_| ConfigError::BundleCertificate { number: index + 1 };
-        roots.add(certificate).map_err(unusable)?;
-    }
-    if roots.is_empty() {
-        Err(ConfigError::BundleEmpty)
-    } else {
-        Ok(roots)
-    }
-}
-
-/// Verifies in full, against a name that need not be the one that was dialled.
-#[derive(Debug)]
-struct NamedVerifier {
-    inner: Arc<dyn ServerCertVerifier>,
-    expected: ServerName<'static>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for NamedVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _dialled: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let expected = &self.expected;
-        self.inner
-            .verify_server_cert(end_entity, intermediates, expected, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// The failure of TLS among the causes of an error, if there is one. `expected` is named when the
-/// certificate is made out to something else.
+/// The failure of TLS among the causes of an error, if there is one.
 pub(crate) fn failure_among(
     causes: &(dyn StdError + 'static),
-    expected: &str,
+    refusals: &Refusals,
 ) -> Option<ErrorKind> {
     let mut cause = Some(causes);
     while let Some(error) = cause {
@@ -131,7 +57,7 @@ pub(crate) fn failure_among(
             .and_then(|carried| carried.downcast_ref::<rustls::Error>())
             .or_else(|| error.downcast_ref::<rustls::Error>());
         if let Some(tls) = tls {
-            return Some(failure(tls, expected));
+            return Some(failure(tls, refusals));
         }
         cause = match carried {
             Some(carried) => Some(carried),
@@ -141,13 +67,32 @@ pub(crate) fn failure_among(
     None
 }
 
-fn failure(error: &rustls::Error, expected: &str) -> ErrorKind {
-    let rustls::Error::InvalidCertificate(problem) = error else {
-        return ErrorKind::ConnectionFailed {
-            cause: format!("TLS: {}", clean(&error.to_string())),
-        };
-    };
-    ErrorKind::CertificateInvalid(match problem {
+fn failure(error: &rustls::Error, refusals: &Refusals) -> ErrorKind {
+    let cause = || clean(&error.to_string());
+    match error {
+        rustls::Error::InvalidCertificate(problem) => {
+            let Refusal { problem, presented } = refusals.last().unwrap_or_else(|| Refusal {
+                problem: problem_of(problem),
+                presented: None,
+            });
+            ErrorKind::CertificateInvalid { problem, presented }
+        }
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::ProtocolVersion,
+        ) => ErrorKind::NoCommonCipher { cause: cause() },
+        _ => ErrorKind::ConnectionFailed {
+            cause: format!("TLS: {}", cause()),
+        },
+    }
+}
+
+/// What the library found, in words that say what to fix. Which name was expected is added by whoever
+/// knows it.
+fn problem_of(problem: &CertificateError) -> CertificateProblem {
+    match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             CertificateProblem::Expired
         }
@@ -156,13 +101,8 @@ fn failure(error: &rustls::Error, expected: &str) -> ErrorKind {
         }
         CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
         CertificateError::BadSignature => CertificateProblem::WrongSignature,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            CertificateProblem::WrongName {
-                expected: expected.to_owned(),
-            }
-        }
         other => CertificateProblem::Other(clean(&other.to_string())),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -170,11 +110,13 @@ mod tests {
     use rustls::NamedGroup::{X25519, secp256r1, secp384r1};
 
     use super::*;
+    use crate::config::Trust;
     use crate::testing::Authority;
 
     fn config(pem: &[u8]) -> Result<ClientConfig, ConfigError> {
         let name = ServerName::try_from("127.0.0.1").unwrap();
-        client_config(&Trust::Bundle(pem.to_vec()), name)
+        let verification = Verification::Full(Trust::Bundle(pem.to_vec()));
+        client_config(&verification, name, &Refusals::default())
     }
 
     #[test]

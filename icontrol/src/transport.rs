@@ -17,7 +17,7 @@ use crate::answer::{Answer, Asked};
 use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
 use crate::limits::Limits;
-use crate::tls;
+use crate::tls::{self, Refusals};
 
 const USER_AGENT: &str = concat!("bigip-tunnel/", env!("CARGO_PKG_VERSION"));
 
@@ -92,7 +92,7 @@ impl Request {
 pub(crate) struct Transport {
     client: reqwest::Client,
     device: Arc<str>,
-    expected_name: String,
+    refusals: Refusals,
     connect_deadline: Duration,
     body_bytes_max: usize,
 }
@@ -101,9 +101,10 @@ impl Transport {
     pub(crate) fn new(config: &DeviceConfig, limits: &Limits) -> Result<Self, ConfigError> {
         let device: Arc<str> = config.authority()?.into();
         let expected = config.expected_name()?;
-        let expected_name = expected.to_str().into_owned();
+        let refusals = Refusals::default();
+        let tls = tls::client_config(&config.verification, expected, &refusals)?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&config.trust, expected)?)
+            .tls_backend_preconfigured(tls)
             .https_only(true)
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -117,7 +118,7 @@ impl Transport {
         Ok(Self {
             client,
             device,
-            expected_name,
+            refusals,
             connect_deadline: limits.connect,
             body_bytes_max: limits.body_bytes,
         })
@@ -201,7 +202,7 @@ impl Transport {
     }
 
     fn failed(&self, error: &reqwest::Error, request: &Request) -> Error {
-        let kind = tls::failure_among(error, &self.expected_name).unwrap_or_else(|| {
+        let kind = tls::failure_among(error, &self.refusals).unwrap_or_else(|| {
             if error.is_dns() {
                 ErrorKind::NameNotResolved
             } else if io_kind(error) == Some(io::ErrorKind::ConnectionRefused) {

@@ -31,6 +31,12 @@ pub(crate) struct Args {
     )]
     pub(crate) leader_elect: bool,
 
+    /// Let objects switch the verification of certificates off (tls.verification None): whoever answers
+    /// gets the password
+    #[arg(long, env = "ALLOW_INSECURE_TLS", action = ArgAction::Set, num_args = 0..=1,
+          default_value_t = false, default_missing_value = "true", require_equals = true)]
+    pub(crate) allow_insecure_tls: bool,
+
     /// Form of the log on stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,

@@ -277,6 +277,8 @@ impl Identities {
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_crds::v1alpha1::Tls;
+
     use super::*;
 
     fn device(name: &str) -> DeviceSettings {
@@ -285,8 +287,7 @@ mod tests {
             host: "192.0.2.11".into(),
             port: 443,
             secret: "login".into(),
-            ca_bundle: None,
-            server_name: None,
+            tls: Tls::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::UnitIdentity;
+use bigip_tunnel_crds::v1alpha1::TlsVerification;
 use tokio::sync::OwnedMutexGuard;
 
 /// What makes two logins the same.
@@ -21,8 +22,12 @@ pub(crate) struct SessionKey {
     pub(crate) host: String,
     /// TCP port.
     pub(crate) port: u16,
+    /// What of the certificate is verified.
+    pub(crate) verification: TlsVerification,
     /// Name expected in the certificate, if it is not the host.
     pub(crate) server_name: Option<String>,
+    /// Fingerprints of certificates to accept.
+    pub(crate) fingerprints: Vec<String>,
     /// `namespace/name`, uid and resource version of the Secret.
     pub(crate) secret: (String, String, String),
     /// The CA bundle itself: a bundle that reads the same is the same.
@@ -157,7 +162,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use bigip_icontrol::{Credentials, Trust};
+    use bigip_icontrol::{Credentials, Trust, Verification};
 
     use super::*;
 
@@ -185,7 +190,9 @@ y8izs/eq7/JmCw==
         let key = SessionKey {
             host: host.clone(),
             port: 443,
+            verification: TlsVerification::Full,
             server_name: None,
+            fingerprints: Vec::new(),
             secret: (format!("default/{secret}"), "uid".into(), "1".into()),
             ca_bundle: Some(CA.into()),
         };
@@ -193,7 +200,7 @@ y8izs/eq7/JmCw==
             host,
             port: 443,
             server_name: None,
-            trust: Trust::Bundle(CA.into()),
+            verification: Verification::Full(Trust::Bundle(CA.into())),
             credentials: Credentials {
                 username: username.into(),
                 password: secret.into(),

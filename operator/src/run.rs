@@ -64,6 +64,7 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
         pool: DevicePool::default(),
         clock: Clock::start(),
         settle: args.settle_seconds,
+        allow_insecure_tls: args.allow_insecure_tls,
         metrics: Metrics::new(),
         stop: stop.clone(),
     });

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bigip_tunnel_core::drift::DriftPolicy;
 use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::AddressRule;
-use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::outcome::{Failure, Transport};
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{
-    self, BigIpTunnel, BigIpTunnelSpec, BulkWrites, CaBundleRef, DeletionPolicy, Device,
-    FormerDevice, ManagementPolicy, SavePolicy, SecretRef, Tls,
+    self, BigIpTunnel, BigIpTunnelSpec, BulkWrites, DeletionPolicy, Device, FormerDevice,
+    ManagementPolicy, SavePolicy, SecretRef, Tls, TlsVerification,
 };
 use kube::ResourceExt;
 use kube::core::Selector;
@@ -61,10 +61,8 @@ pub(crate) struct DeviceSettings {
     pub(crate) port: u16,
     /// Name of the Secret with the login.
     pub(crate) secret: String,
-    /// Where its CA certificates are; `None` for the system's roots.
-    pub(crate) ca_bundle: Option<CaBundleRef>,
-    /// Name expected in the certificate, if it is not the host.
-    pub(crate) server_name: Option<String>,
+    /// How its certificate is verified.
+    pub(crate) tls: Tls,
 }
 
 impl Settings {
@@ -101,6 +99,19 @@ impl Settings {
         })
     }
 
+    /// The worst way in which a device's certificate is verified.
+    pub(crate) fn transport(&self) -> Transport {
+        let with = |verification| {
+            let mut devices = self.devices.iter();
+            devices.find(|device| device.tls.verification == verification)
+        };
+        match (with(TlsVerification::None), with(TlsVerification::Pinned)) {
+            (Some(device), _) => Transport::Unverified(device.name.clone()),
+            (None, Some(_)) => Transport::Pinned,
+            (None, None) => Transport::Verified,
+        }
+    }
+
     /// The device of this name.
     pub(crate) fn device(&self, name: &str) -> Option<&DeviceSettings> {
         self.devices.iter().find(|device| device.name == name)
@@ -115,8 +126,7 @@ impl DeviceSettings {
             host: device.address.to_ascii_lowercase(),
             port: convert::port(device)?,
             secret: convert::secret_name(device, spec)?.to_owned(),
-            ca_bundle: tls.and_then(|tls| tls.ca_bundle_ref.clone()),
-            server_name: tls.and_then(|tls| tls.server_name.clone()),
+            tls: tls.cloned().unwrap_or_default(),
         })
     }
 }
@@ -130,18 +140,8 @@ impl DeviceSettings {
             host: former.address.to_ascii_lowercase(),
             port: u16::try_from(former.port).ok()?,
             secret: former.credentials_secret_ref.name.clone(),
-            ca_bundle: tls.and_then(|tls| tls.ca_bundle_ref.clone()),
-            server_name: tls.and_then(|tls| tls.server_name.clone()),
+            tls: tls.cloned().unwrap_or_default(),
         })
-    }
-
-    /// How the certificate is verified, as the API says it.
-    pub(crate) fn tls(&self) -> Option<Tls> {
-        let tls = Tls {
-            ca_bundle_ref: self.ca_bundle.clone(),
-            server_name: self.server_name.clone(),
-        };
-        (tls != Tls::default()).then_some(tls)
     }
 
     /// The reference to the Secret, as the API says it.

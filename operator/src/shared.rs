@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// How long after its start the process removes nothing.
     pub(crate) settle: Duration,
+    /// Whether a spec may ask for no verification of certificates.
+    pub(crate) allow_insecure_tls: bool,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Cancelled when the process is to end.

@@ -41,6 +41,7 @@ async fn the_status_says_what_was_reached() {
         "Accepted",
         "TunnelUsable",
         "PeersCovered",
+        "SecureTransport",
     ];
     assert_eq!(kinds, always);
     let summary = status.summary.clone().unwrap();

@@ -84,6 +84,22 @@ async fn an_address_with_a_port_is_refused() {
 }
 
 #[tokio::test]
+async fn fingerprints_come_with_pinning_and_with_nothing_else() {
+    let unpinned = json!({"sha256Fingerprints": ["ab".repeat(32)]});
+    let said = refusal("crd-pins", "/tls", unpinned).await;
+    assert!(said.contains("sha256Fingerprints are set with"), "{said}");
+    let pinned = json!({"verification": "Pinned"});
+    let said = refusal("crd-no-pins", "/tls", pinned).await;
+    assert!(said.contains("sha256Fingerprints are set with"), "{said}");
+}
+
+#[tokio::test]
+async fn a_chain_alone_is_verified_against_a_bundle_only() {
+    let said = refusal("crd-chain", "/tls", json!({"verification": "CAOnly"})).await;
+    assert!(said.contains("CAOnly needs caBundleRef"), "{said}");
+}
+
+#[tokio::test]
 async fn an_address_in_ipv6_is_taken() {
     let client = namespace("crd-ipv6").await;
     let mut spec = smallest();

@@ -34,6 +34,7 @@ mod rights;
 mod saving;
 mod sharing;
 mod tidy;
+mod tls;
 mod unreadable;
 mod world;
 mod writers;

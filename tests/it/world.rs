@@ -127,6 +127,16 @@ impl World {
         self.start_operator_that_settles_for(0).await;
     }
 
+    /// The same with more arguments.
+    pub(crate) async fn start_operator_with(&mut self, args: &[&str]) {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let options = OperatorOptions {
+            args,
+            ..self.operator_options(0)
+        };
+        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+    }
+
     /// The same with another `--settle-seconds`.
     pub(crate) async fn start_operator_that_settles_for(&mut self, seconds: u32) {
         let options = self.operator_options(seconds);

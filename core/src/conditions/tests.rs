@@ -77,6 +77,7 @@ impl Case {
             devices: &self.devices,
             former: &self.former,
             observing: self.observing,
+            transport: None,
             held: self.held.as_ref(),
             deleting: self.deleting,
         })
@@ -402,4 +403,15 @@ fn a_device_that_left_the_list_is_shown_until_its_records_are_gone() {
         message.contains("bigip-tunnel.dev/release to bigip-c"),
         "{message}"
     );
+}
+
+#[test]
+fn a_certificate_that_is_not_verified_is_said_loudly() {
+    let unverified = secure_transport(&Transport::Unverified("bigip-a".into()));
+    assert_eq!(
+        (unverified.truth, unverified.reason),
+        (Truth::False, reason::VERIFICATION_DISABLED)
+    );
+    assert!(unverified.message.contains("bigip-a"));
+    assert_eq!(secure_transport(&Transport::Pinned).truth, Truth::True);
 }

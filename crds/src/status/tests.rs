@@ -93,6 +93,7 @@ fn follow(
         devices: std::slice::from_ref(device),
         former: &[],
         observing: false,
+        transport: None,
         held: None,
         deleting: false,
     };
@@ -380,6 +381,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
         devices: &[in_sync(&desired, 1_000)],
         former: &[device],
         observing: false,
+        transport: None,
         held: None,
         deleting: false,
     };

@@ -64,10 +64,24 @@ fn default_port() -> i32 {
 }
 
 /// How a certificate is verified.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(self.verification == 'Pinned') == (has(self.sha256Fingerprints) && self.sha256Fingerprints.size() > 0)")
+        .message("sha256Fingerprints are set with verification Pinned, and only with it"),
+    validation = Rule::new("self.verification != 'CAOnly' || has(self.caBundleRef)")
+        .message("verification CAOnly needs caBundleRef"),
+)]
 pub struct Tls {
-    /// Certificates to trust instead of the system's certificate authorities.
+    /// What of the certificate is verified. `Full`: chain, time and name. `CAOnly`: chain and time, for
+    /// a certificate without a name, as a BIG-IP makes it for itself. `Pinned`: the certificate itself, by
+    /// its fingerprint. `None`: nothing, so that whoever answers gets the password; refused unless the
+    /// operator runs with `--allow-insecure-tls`.
+    #[serde(default)]
+    pub verification: TlsVerification,
+
+    /// Certificates to trust instead of the system's certificate authorities: those of the authorities
+    /// that issued the BIG-IPs' certificates, or these certificates themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
 
@@ -75,6 +89,35 @@ pub struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub server_name: Option<String>,
+
+    /// SHA-256 fingerprints of certificates to accept, as OpenSSL prints them or without colons. More
+    /// than one while a certificate is exchanged.
+    #[serde(
+        default,
+        rename = "sha256Fingerprints",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(
+        length(max = 4),
+        inner(length(max = 95), regex(pattern = "^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$")),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub sha256_fingerprints: Vec<String>,
+}
+
+/// What of a certificate is verified.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TlsVerification {
+    /// Chain, time and name.
+    #[default]
+    Full,
+    /// Chain and time.
+    #[serde(rename = "CAOnly")]
+    CaOnly,
+    /// The certificate itself.
+    Pinned,
+    /// Nothing.
+    None,
 }
 
 /// ConfigMap or Secret in the namespace of this object that holds certificates in PEM form.

@@ -123,8 +123,8 @@ pub struct BigIpTunnelSpec {
     )]
     pub devices: Vec<Device>,
 
-    /// How the certificate of iControl REST is verified. Chain and name are always checked; without
-    /// this field against the system's certificate authorities.
+    /// How the certificate of iControl REST is verified. Without this field chain, time and name are
+    /// checked against the system's certificate authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 

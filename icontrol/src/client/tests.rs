@@ -481,7 +481,9 @@ fn debug_output_of_a_client_is_its_address() {
         host: "192.0.2.11".into(),
         port: 443,
         server_name: None,
-        trust: crate::Trust::Bundle(crate::testing::Authority::new("CA").pem().into_bytes()),
+        verification: crate::Verification::Full(crate::Trust::Bundle(
+            crate::testing::Authority::new("CA").pem().into_bytes(),
+        )),
         credentials: crate::Credentials {
             username: "admin".into(),
             password: crate::testing::PASSWORD.into(),

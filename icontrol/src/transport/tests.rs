@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::client::Client;
-use crate::config::Trust;
+use crate::config::{Trust, Verification};
 use crate::error::CertificateProblem;
 use crate::testing::{Authority, PASSWORD, Reply, Server, recorded, short_limits};
 
@@ -32,7 +32,7 @@ fn localhost_certificate() -> CertificateParams {
 }
 
 /// What a client that trusts the server's CA makes of this certificate.
-async fn problem_with(params: CertificateParams) -> ErrorKind {
+async fn problem_with(params: CertificateParams) -> CertificateProblem {
     let server = Server::with_certificate(params, |_, _| Reply::login("T")).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
@@ -41,14 +41,21 @@ async fn problem_with(params: CertificateParams) -> ErrorKind {
         server.seen().is_empty(),
         "nothing may be sent before the certificate stood up"
     );
-    error.kind().clone()
+    problem_in(&error)
+}
+
+fn problem_in(error: &Error) -> CertificateProblem {
+    match error.kind() {
+        ErrorKind::CertificateInvalid { problem, .. } => problem.clone(),
+        other => panic!("{other}"),
+    }
 }
 
 /// The same for a client that trusts only another CA, of this name.
-async fn problem_trusting(ca: &str) -> ErrorKind {
+async fn problem_trusting(ca: &str) -> CertificateProblem {
     let server = Server::start(|_, _| Reply::login("T")).await;
     let mut config = server.config();
-    config.trust = Trust::Bundle(Authority::new(ca).pem().into_bytes());
+    config.verification = Verification::Full(Trust::Bundle(Authority::new(ca).pem().into_bytes()));
     let error = Client::new(config)
         .unwrap()
         .records(&path())
@@ -59,25 +66,19 @@ async fn problem_trusting(ca: &str) -> ErrorKind {
         server.seen().is_empty(),
         "nothing may be sent before the certificate stood up"
     );
-    error.kind().clone()
+    problem_in(&error)
 }
 
 #[tokio::test]
 async fn a_device_of_an_unknown_ca_sees_no_request() {
     let problem = CertificateProblem::UnknownIssuer;
-    assert_eq!(
-        problem_trusting("another CA").await,
-        ErrorKind::CertificateInvalid(problem)
-    );
+    assert_eq!(problem_trusting("another CA").await, problem);
 }
 
 #[tokio::test]
 async fn a_ca_of_the_same_name_with_another_key_is_not_trusted() {
     let problem = CertificateProblem::WrongSignature;
-    assert_eq!(
-        problem_trusting("CA of the server").await,
-        ErrorKind::CertificateInvalid(problem)
-    );
+    assert_eq!(problem_trusting("CA of the server").await, problem);
 }
 
 #[tokio::test]
@@ -86,10 +87,7 @@ async fn a_certificate_for_another_name_names_the_expected_one() {
     let problem = CertificateProblem::WrongName {
         expected: "127.0.0.1".into(),
     };
-    assert_eq!(
-        problem_with(params).await,
-        ErrorKind::CertificateInvalid(problem)
-    );
+    assert_eq!(problem_with(params).await, problem);
 }
 
 #[tokio::test]
@@ -98,10 +96,7 @@ async fn an_expired_certificate_says_so() {
     params.not_before = date_time_ymd(2001, 1, 1);
     params.not_after = date_time_ymd(2002, 1, 1);
     let problem = CertificateProblem::Expired;
-    assert_eq!(
-        problem_with(params).await,
-        ErrorKind::CertificateInvalid(problem)
-    );
+    assert_eq!(problem_with(params).await, problem);
 }
 
 #[tokio::test]
@@ -110,10 +105,147 @@ async fn a_certificate_of_the_future_says_so() {
     params.not_before = date_time_ymd(2201, 1, 1);
     params.not_after = date_time_ymd(2202, 1, 1);
     let problem = CertificateProblem::NotValidYet;
+    assert_eq!(problem_with(params).await, problem);
+}
+
+/// A BIG-IP with the certificate that it makes for itself, which answers nothing but a login, and what
+/// a client says that verifies it in this way.
+async fn default_certificate(
+    verification: impl FnOnce(&Authority) -> Verification,
+) -> (Server, Result<(), Error>) {
+    let server = Server::presenting(Authority::default_of_bigip(), |seen, _| {
+        if seen.is_login() {
+            Reply::login("T")
+        } else {
+            Reply::ok(recorded::RECORDS)
+        }
+    })
+    .await;
+    let mut config = server.config();
+    config.verification = verification(&server.authority);
+    let result = Client::new(config).unwrap().records(&path()).await;
+    (server, result.map(|_| ()))
+}
+
+fn bundle(authority: &Authority) -> Trust {
+    Trust::Bundle(authority.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn the_certificate_that_a_bigip_makes_for_itself_is_trusted_when_it_is_in_the_bundle() {
+    let (_, result) = default_certificate(|own| Verification::CaOnly(bundle(own))).await;
+    assert_eq!(result, Ok(()));
+}
+
+#[tokio::test]
+async fn full_verification_wants_a_name_also_of_a_certificate_that_is_in_the_bundle() {
+    let (server, result) = default_certificate(|own| Verification::Full(bundle(own))).await;
+    let error = result.unwrap_err();
+    let expected = "127.0.0.1".to_owned();
     assert_eq!(
-        problem_with(params).await,
-        ErrorKind::CertificateInvalid(problem)
+        problem_in(&error),
+        CertificateProblem::WrongName { expected }
     );
+    assert!(error.to_string().contains("CAOnly or Pinned"), "{error}");
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_signed_by_itself_that_is_not_in_the_bundle_is_of_an_unknown_ca() {
+    let other = Trust::Bundle(Authority::new("another").pem().into_bytes());
+    let (server, result) = default_certificate(|_| Verification::CaOnly(other)).await;
+    assert_eq!(
+        problem_in(&result.unwrap_err()),
+        CertificateProblem::UnknownIssuer
+    );
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_is_accepted_and_no_other_one() {
+    let pin = |own: &Authority| Verification::Pinned(vec![own.fingerprint()]);
+    let (_, result) = default_certificate(pin).await;
+    assert_eq!(result, Ok(()));
+
+    let other = Authority::new("another").fingerprint();
+    let (server, result) = default_certificate(|_| Verification::Pinned(vec![other])).await;
+    assert_eq!(
+        problem_in(&result.unwrap_err()),
+        CertificateProblem::NotPinned
+    );
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_certificate_is_shown_so_that_it_can_be_pinned() {
+    let other = Authority::new("another").fingerprint();
+    let (server, result) = default_certificate(|_| Verification::Pinned(vec![other])).await;
+    let said = result.unwrap_err().to_string();
+    let fingerprint = server.authority.fingerprint().to_string();
+    for part in ["localhost.localdomain", "valid until", &fingerprint] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn without_verification_any_certificate_does() {
+    let (_, result) = default_certificate(|_| Verification::Nothing).await;
+    assert_eq!(result, Ok(()));
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_also_when_it_is_in_the_bundle() {
+    let expired = Authority::expired("old");
+    let trust = bundle(&expired);
+    let server = Server::presenting(expired, |_, _| Reply::login("T")).await;
+    let mut config = server.config();
+    config.verification = Verification::CaOnly(trust);
+    let error = Client::new(config)
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(problem_in(&error), CertificateProblem::Expired);
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_chain_alone_is_never_verified_against_all_authorities_of_the_internet() {
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let config = |verification: &Verification| {
+        let refusals = Refusals::default();
+        tls::client_config(verification, name.clone(), &refusals).unwrap_err()
+    };
+    assert_eq!(
+        config(&Verification::CaOnly(Trust::SystemRoots)),
+        ConfigError::CaOnlyBundle
+    );
+    assert_eq!(
+        config(&Verification::Pinned(vec![])),
+        ConfigError::NoFingerprints
+    );
+}
+
+#[tokio::test]
+async fn a_device_without_a_cipher_in_common_has_a_reason_of_its_own() {
+    // Answers the first message with the alert `handshake_failure`, as old devices do.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let alert = [21, 3, 3, 0, 2, 2, 40];
+            stream.write_all(&alert).await?;
+        }
+        std::io::Result::Ok(())
+    });
+    let mut config = Server::start(|_, _| Reply::login("T")).await.config();
+    config.port = address.port();
+    let error = Client::new(config)
+        .unwrap()
+        .records(&path())
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), reason::TLS_NO_COMMON_CIPHER);
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_icontrol::{Credentials, DeviceConfig, Trust};
+use bigip_icontrol::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
 use bigip_tunnel_core::claims::DeviceClaims;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
+use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef, TlsVerification};
 use bigip_tunnel_crds::{ANNOTATION_ALLOWED_ADDRESSES, convert};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, ResourceExt};
@@ -197,14 +197,16 @@ async fn read_config(
         let message = format!("Secret {}: {problem}", device.secret);
         permanent(reason::SECRET_INVALID, message)
     })?;
-    let ca_bundle = match &device.ca_bundle {
+    let ca_bundle = match &device.tls.ca_bundle_ref {
         Some(reference) => Some(read_bundle(ctx, reference).await?),
         None => None,
     };
     let key = SessionKey {
         host: device.host.clone(),
         port: device.port,
-        server_name: device.server_name.clone(),
+        verification: device.tls.verification,
+        server_name: device.tls.server_name.clone(),
+        fingerprints: device.tls.sha256_fingerprints.clone(),
         secret: (
             format!("{}/{}", ctx.namespace, device.secret),
             secret.uid().unwrap_or_default(),
@@ -215,8 +217,8 @@ async fn read_config(
     let config = DeviceConfig {
         host: device.host.clone(),
         port: device.port,
-        server_name: device.server_name.clone(),
-        trust: ca_bundle.map_or(Trust::SystemRoots, Trust::Bundle),
+        server_name: device.tls.server_name.clone(),
+        verification: verification(ctx, device, ca_bundle)?,
         credentials: Credentials {
             username: credentials.username,
             password: credentials.password,
@@ -224,6 +226,37 @@ async fn read_config(
         },
     };
     Ok((key, config))
+}
+
+/// How the certificate is verified. Not at all only where the operator allows that.
+fn verification(
+    ctx: &DeviceContext,
+    device: &DeviceSettings,
+    ca_bundle: Option<Vec<u8>>,
+) -> Result<Verification, ReadProblem> {
+    let trust = ca_bundle.map_or(Trust::SystemRoots, Trust::Bundle);
+    match device.tls.verification {
+        TlsVerification::Full => Ok(Verification::Full(trust)),
+        TlsVerification::CaOnly => Ok(Verification::CaOnly(trust)),
+        TlsVerification::Pinned => {
+            let texts = device.tls.sha256_fingerprints.iter();
+            let fingerprints: Result<Vec<Fingerprint>, _> = texts.map(|t| t.parse()).collect();
+            let problem = |problem| {
+                let message = format!("tls.sha256Fingerprints of {}: {problem}", device.name);
+                permanent(reason::INVALID_SPEC, message)
+            };
+            Ok(Verification::Pinned(fingerprints.map_err(problem)?))
+        }
+        TlsVerification::None if ctx.shared.allow_insecure_tls => Ok(Verification::Nothing),
+        TlsVerification::None => Err(permanent(
+            reason::INSECURE_TLS_NOT_ALLOWED,
+            format!(
+                "tls.verification None of {} would send the password to whoever answers: use Pinned or \
+                 CAOnly, or run the operator with --allow-insecure-tls",
+                device.name
+            ),
+        )),
+    }
 }
 
 async fn read_secret(ctx: &DeviceContext, name: &str) -> Result<Secret, ReadProblem> {

@@ -1,7 +1,7 @@
 //! (pure, then I/O) The devices' reports → status, written if it differs.
 
 use bigip_tunnel_core::desired::Desired;
-use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, TunnelReport};
+use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
 use bigip_tunnel_crds::status::{self, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
 
@@ -24,6 +24,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) former: &'a [FormerDevice],
     /// Whether the object only looks.
     pub(crate) observing: bool,
+    /// How certificates are verified.
+    pub(crate) transport: Option<&'a Transport>,
     /// Removals that wait for a person.
     pub(crate) held: Option<&'a HeldRemoval>,
     /// Whether a removal that was held before is shown on: whether it still is cannot be told now.
@@ -51,6 +53,7 @@ pub(crate) async fn write_status(
         devices: summary.devices,
         former: summary.former_reports,
         observing: summary.observing,
+        transport: summary.transport,
         held: summary.held,
         deleting: summary.deleting,
     };

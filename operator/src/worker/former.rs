@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice};
+use bigip_tunnel_crds::v1alpha1::{
+    BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice, Tls,
+};
 use bigip_tunnel_crds::{ANNOTATION_RELEASE, status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -167,7 +169,7 @@ impl Worker {
                 address: before.host.clone(),
                 port: i32::from(before.port),
                 credentials_secret_ref: before.secret_ref(),
-                tls: before.tls(),
+                tls: Some(before.tls.clone()).filter(|tls| *tls != Tls::default()),
                 identity,
                 since,
                 reason,

@@ -140,6 +140,7 @@ impl Worker {
         };
         let reports = self.reports(object);
         let former_reports = self.former_reports();
+        let transport = self.last.as_ref().map(|settings| settings.transport());
         let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
         let unclear = self.ask_and_hear(object, &reports, &desired).await;
         let handled = work.as_ref().and_then(|work| {
@@ -162,6 +163,7 @@ impl Worker {
             devices: &reports,
             former_reports: &former_reports,
             former: &former,
+            transport: transport.as_ref(),
             observing: work.as_ref().is_some_and(|work| work.settings.observes),
             held: self.approval.held(),
             keep_held: unclear,

@@ -124,6 +124,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
 
+    /// Present the certificate of a new BIG-IP: signed by itself, without a name
+    #[arg(long)]
+    own_certificate: bool,
+
     /// Log every request on standard error; tokens are masked, bodies are not logged
     #[arg(long)]
     pub(crate) log: bool,
@@ -208,6 +212,7 @@ impl Args {
             tunnels: vec![self.tunnel()],
             self_ips,
             latency_ms: self.latency_ms,
+            own_certificate: self.own_certificate,
             hostname: self.hostname,
             base_mac: self.base_mac,
         })

@@ -35,6 +35,9 @@ pub struct SimConfig {
     pub tunnels: Vec<TunnelConfig>,
     /// Self IPs, on tunnels or on VLANs (a VLAN needs no definition).
     pub self_ips: Vec<SelfIp>,
+    /// Whether it presents the certificate of a new BIG-IP, signed by itself and without a name, instead
+    /// of one by an authority.
+    pub own_certificate: bool,
     /// How long every request takes before it is worked on, in milliseconds.
     pub latency_ms: u64,
 }
@@ -52,6 +55,7 @@ impl Default for SimConfig {
             users: Vec::new(),
             tunnels: Vec::new(),
             self_ips: Vec::new(),
+            own_certificate: false,
             latency_ms: 0,
         }
     }

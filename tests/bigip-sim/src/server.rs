@@ -35,6 +35,7 @@ pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     ca_pem: String,
+    fingerprint: String,
     accepting: JoinHandle<()>,
 }
 
@@ -84,7 +85,11 @@ impl Simulator {
         if address.ip().is_unspecified() {
             names.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
-        let identity = Identity::generate(&names)?;
+        let identity = if config.own_certificate {
+            Identity::of_new_device()?
+        } else {
+            Identity::generate(&names)?
+        };
         let shared = Arc::new(Shared {
             state: watch::Sender::new(state),
             responsive: watch::Sender::new(true),
@@ -96,6 +101,7 @@ impl Simulator {
             shared,
             address,
             ca_pem: identity.ca_pem,
+            fingerprint: identity.fingerprint,
             accepting,
         })
     }
@@ -108,6 +114,11 @@ impl Simulator {
     /// The certificate to trust, in PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// SHA-256 of the certificate that it presents, in hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// See [`State::records`].

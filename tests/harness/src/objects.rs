@@ -96,7 +96,8 @@ fn resource() -> ApiResource {
     ApiResource::erase::<BigIpTunnel>(&())
 }
 
-fn named(name: &str) -> ObjectMeta {
+/// Metadata with this name.
+pub fn named(name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         ..ObjectMeta::default()

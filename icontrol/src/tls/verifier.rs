@@ -1,0 +1,272 @@
+//! Whether a certificate is accepted, and why not.
+//!
+//! BIG-IPs present what libraries refuse by rule: the certificate that TMOS makes for itself is signed by
+//! itself, often marked as a CA, made out to `localhost.localdomain`, and carries no alternative name. So
+//! a certificate that is in the bundle itself is trusted as it is; its time, and in full verification its
+//! name, count all the same. That the device holds the key is always verified. Knows nothing of HTTP.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::problem_of;
+use crate::config::{ConfigError, Fingerprint, Trust, Verification};
+use crate::error::{CertificateProblem, Presented, clean};
+
+/// Why the last certificate was refused: the library's own errors say neither what was presented nor
+/// what else was asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusals(Arc<Mutex<Option<Refusal>>>);
+
+/// A certificate that was refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) problem: CertificateProblem,
+    pub(crate) presented: Option<Box<Presented>>,
+}
+
+impl Refusals {
+    fn note(&self, refusal: Refusal) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    }
+
+    /// The last one.
+    pub(crate) fn last(&self) -> Option<Refusal> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// What a certificate is verified against.
+#[derive(Debug)]
+enum Check {
+    /// The system's authorities, which look at the name as well.
+    System(rustls_platform_verifier::Verifier),
+    /// A bundle.
+    Bundle {
+        certificates: Vec<CertificateDer<'static>>,
+        roots: RootCertStore,
+        by_name: bool,
+    },
+    /// Fingerprints.
+    Pinned(Vec<Fingerprint>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Verifies as the spec asks for, against a name that need not be the one that was dialled.
+#[derive(Debug)]
+pub(super) struct DeviceVerifier {
+    check: Check,
+    expected: ServerName<'static>,
+    algorithms: WebPkiSupportedAlgorithms,
+    refusals: Refusals,
+}
+
+impl DeviceVerifier {
+    pub(super) fn new(
+        verification: &Verification,
+        expected: ServerName<'static>,
+        provider: &Arc<CryptoProvider>,
+        refusals: &Refusals,
+    ) -> Result<Self, ConfigError> {
+        let bundle = |pem: &[u8], by_name| {
+            let (certificates, roots) = read_bundle(pem)?;
+            Ok(Check::Bundle {
+                certificates,
+                roots,
+                by_name,
+            })
+        };
+        let check = match verification {
+            Verification::Full(Trust::Bundle(pem)) => bundle(pem, true)?,
+            Verification::CaOnly(Trust::Bundle(pem)) => bundle(pem, false)?,
+            Verification::Full(Trust::SystemRoots) => {
+                let verifier = rustls_platform_verifier::Verifier::new(provider.clone());
+                Check::System(verifier.map_err(|_| ConfigError::NoSystemRoots)?)
+            }
+            // Any site on the internet would do.
+            Verification::CaOnly(Trust::SystemRoots) => return Err(ConfigError::CaOnlyBundle),
+            Verification::Pinned(fingerprints) if fingerprints.is_empty() => {
+                return Err(ConfigError::NoFingerprints);
+            }
+            Verification::Pinned(fingerprints) => Check::Pinned(fingerprints.clone()),
+            Verification::Nothing => Check::Nothing,
+        };
+        Ok(Self {
+            check,
+            expected,
+            algorithms: provider.signature_verification_algorithms,
+            refusals: refusals.clone(),
+        })
+    }
+
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        match &self.check {
+            Check::Nothing => Ok(()),
+            Check::System(verifier) => verifier
+                .verify_server_cert(
+                    end_entity,
+                    intermediates,
+                    &self.expected,
+                    ocsp_response,
+                    now,
+                )
+                .map(|_| ()),
+            Check::Pinned(fingerprints) if fingerprints.contains(&Fingerprint::of(end_entity)) => {
+                Ok(())
+            }
+            Check::Pinned(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
+            Check::Bundle {
+                certificates,
+                roots,
+                by_name,
+            } => {
+                if certificates.iter().any(|known| known == end_entity) {
+                    verify_time(end_entity, now)?;
+                } else {
+                    verify_server_cert_signed_by_trust_anchor(
+                        &ParsedCertificate::try_from(end_entity)?,
+                        roots,
+                        intermediates,
+                        now,
+                        self.algorithms.all,
+                    )?;
+                }
+                if *by_name {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, &self.expected)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn problem(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        error: &rustls::Error,
+    ) -> CertificateProblem {
+        let rustls::Error::InvalidCertificate(problem) = error else {
+            return CertificateProblem::Other(clean(&error.to_string()));
+        };
+        match problem {
+            CertificateError::ApplicationVerificationFailure => CertificateProblem::NotPinned,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateProblem::WrongName {
+                    expected: self.expected.to_str().into_owned(),
+                }
+            }
+            // The library's word for one that is signed by itself and marked as a CA.
+            CertificateError::Other(_) if is_self_issued(end_entity) => {
+                CertificateProblem::UnknownIssuer
+            }
+            other => problem_of(other),
+        }
+    }
+}
+
+impl ServerCertVerifier for DeviceVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _dialled: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let result = self.verify(end_entity, intermediates, ocsp_response, now);
+        result
+            .map(|()| ServerCertVerified::assertion())
+            .inspect_err(|error| {
+                self.refusals.note(Refusal {
+                    problem: self.problem(end_entity, error),
+                    presented: presented(end_entity).map(Box::new),
+                });
+            })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn read_bundle(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), ConfigError> {
+    let mut roots = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
+        let certificate = certificate.map_err(|_| ConfigError::BundleSyntax)?;
+        let unusable = |_| ConfigError::BundleCertificate { number: index + 1 };
+        roots.add(certificate.clone()).map_err(unusable)?;
+        certificates.push(certificate);
+    }
+    if certificates.is_empty() {
+        Err(ConfigError::BundleEmpty)
+    } else {
+        Ok((certificates, roots))
+    }
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    X509Certificate::from_der(certificate)
+        .ok()
+        .map(|(_, parsed)| parsed)
+}
+
+fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    let parsed = parse(certificate).ok_or(CertificateError::BadEncoding)?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < parsed.validity().not_before.timestamp() {
+        Err(CertificateError::NotValidYet)
+    } else if now > parsed.validity().not_after.timestamp() {
+        Err(CertificateError::Expired)
+    } else {
+        Ok(())
+    }
+}
+
+fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_some_and(|parsed| parsed.subject() == parsed.issuer())
+}
+
+fn presented(certificate: &CertificateDer<'_>) -> Option<Presented> {
+    let parsed = parse(certificate)?;
+    Some(Presented {
+        subject: clean(&parsed.subject().to_string()),
+        issuer: clean(&parsed.issuer().to_string()),
+        not_after: clean(&parsed.validity().not_after.to_string()),
+        fingerprint: Fingerprint::of(certificate),
+    })
+}

@@ -1,0 +1,111 @@
+//! Certificates as BIG-IPs really present them: signed by themselves, without a name.
+
+use bigip_sim::{SimConfig, Simulator, TunnelConfig, UserConfig};
+use bigip_tunnel_harness::devices::{USER, self_ip};
+use bigip_tunnel_harness::objects;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use crate::world::{
+    LOCAL_ADDRESS, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device,
+};
+
+/// All records of a world in sync.
+const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
+
+/// A world with one more box, which presents the certificate that it made for itself.
+async fn with_new_box(name: &str) -> (World, Simulator) {
+    let world = World::new(name).await;
+    world.create_nodes().await;
+    let config = SimConfig {
+        users: vec![UserConfig::new(USER, world.devices.password())],
+        tunnels: vec![TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)],
+        self_ips: vec![self_ip(TUNNEL_PATH)],
+        own_certificate: true,
+        ..SimConfig::default()
+    };
+    (world, Simulator::start(config).await.unwrap())
+}
+
+/// Makes an object for this box alone, with this `tls`.
+async fn create(world: &World, unit: &Simulator, tls: &Value) {
+    let address = unit.address();
+    let mut spec = world.spec();
+    spec["devices"] = json!([{
+        "name": "new", "address": address.ip().to_string(), "port": address.port(),
+    }]);
+    spec["tls"] = tls.clone();
+    world.create(spec).await;
+}
+
+async fn create_own_bundle(world: &World, unit: &Simulator) -> Value {
+    let bundle = ConfigMap {
+        metadata: objects::named("own-certificate"),
+        data: Some([("ca.crt".to_owned(), unit.ca_pem().to_owned())].into()),
+        ..ConfigMap::default()
+    };
+    let api: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.name);
+    api.create(&PostParams::default(), &bundle).await.unwrap();
+    json!({"kind": "ConfigMap", "name": "own-certificate"})
+}
+
+#[tokio::test]
+async fn a_new_bigip_is_trusted_by_its_own_certificate_in_the_bundle() {
+    let (mut world, unit) = with_new_box("tls-own").await;
+    world.start_operator().await;
+    let bundle = create_own_bundle(&world, &unit).await;
+    let tls = json!({"verification": "CAOnly", "caBundleRef": bundle});
+    create(&world, &unit, &tls).await;
+    let status = world.until_ready().await;
+    let secure = condition(&status.conditions, "SecureTransport");
+    assert_eq!((&*secure.status, &*secure.reason), ("True", "Verified"));
+    world.until_unit(&unit, &ALL).await;
+}
+
+#[tokio::test]
+async fn a_refused_certificate_tells_the_fingerprint_that_makes_it_accepted() {
+    let (mut world, unit) = with_new_box("tls-pin").await;
+    world.start_operator().await;
+    let bundle = create_own_bundle(&world, &unit).await;
+    // In full verification a name is missing.
+    create(&world, &unit, &json!({"caBundleRef": bundle})).await;
+    let status = world.until_reason("CertificateInvalid").await;
+    let reachable = condition(&device(&status, "new").conditions, "Reachable");
+    let message = &reachable.message;
+    let shown = message.to_lowercase().replace(':', "");
+    assert!(shown.contains(unit.fingerprint()), "{message}");
+    assert!(message.contains("localhost.localdomain"), "{message}");
+    assert_eq!(unit.requests(), []);
+    let pinned = json!({
+        "verification": "Pinned", "sha256Fingerprints": [unit.fingerprint()], "caBundleRef": null,
+    });
+    world.patch_spec(json!({"tls": pinned})).await;
+    let status = world.until_ready().await;
+    let secure = condition(&status.conditions, "SecureTransport");
+    assert_eq!((&*secure.status, &*secure.reason), ("True", "Pinned"));
+    world.until_unit(&unit, &ALL).await;
+}
+
+#[tokio::test]
+async fn no_verification_is_refused_unless_the_operator_allows_it() {
+    let (mut world, unit) = with_new_box("tls-none").await;
+    world.start_operator().await;
+    create(&world, &unit, &json!({"verification": "None"})).await;
+    let status = world.until_reason("InsecureTLSNotAllowed").await;
+    let secure = condition(&status.conditions, "SecureTransport");
+    assert_eq!(secure.status, "False");
+    assert_eq!(unit.requests(), []);
+    world.terminate_operator().await;
+    world
+        .start_operator_with(&["--allow-insecure-tls=true"])
+        .await;
+    let status = world.until_ready().await;
+    let secure = condition(&status.conditions, "SecureTransport");
+    assert_eq!(
+        (&*secure.status, &*secure.reason),
+        ("False", "VerificationDisabled")
+    );
+    world.until_unit(&unit, &ALL).await;
+}
