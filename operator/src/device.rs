@@ -175,6 +175,13 @@ impl DeviceState {
         if claims.values().any(|state| *state != ClaimState::Owned) {
             report.save.unsaved_since.get_or_insert(shared.clock.time());
         }
+        // Where something is claimed, an earlier task may have sent what is not known here: the process
+        // before this one, or one of this process that has ended.
+        let settled_at = if claims.is_empty() {
+            Moment::since_start(shared.settle)
+        } else {
+            now + shared.settle
+        };
         let unsaved = report.save.unsaved_since.map(|_| Unsaved {
             first: now,
             last: now,
@@ -192,7 +199,7 @@ impl DeviceState {
             absences: Absences::default(),
             losses: Losses::default(),
             foreign_seen: status::has_foreign_records(&stored, &ctx.device),
-            settled_at: Moment::since_start(shared.settle),
+            settled_at,
             late_write_until: None,
             schedule: Schedule::default(),
             refused: BTreeSet::new(),

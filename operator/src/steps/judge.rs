@@ -161,12 +161,14 @@ pub(crate) fn judge(
     if work.leaves(ctx) {
         return guard_deletion(&plan.remove, needed_elsewhere);
     }
-    // What is added is there before anything goes.
+    // What is added or corrected is right before anything goes.
     let adds = plan.add.keys();
     let can_be_claimed =
         |mac: &MacAddress| inputs.claims.contains_key(mac) || inputs.removals.room > 0;
     let first = adds
-        .filter(|mac| !held_back.contains(*mac) && can_be_claimed(mac))
+        .filter(|mac| can_be_claimed(mac))
+        .chain(plan.correct.keys())
+        .filter(|mac| !held_back.contains(*mac))
         .count();
     let evidence = Evidence {
         nodes: &inputs.nodes,

@@ -68,8 +68,8 @@ pub(super) fn judge(
     purse: &Purse<'_>,
     now: Now,
 ) -> Verdict {
-    let adds = plan.add.keys();
-    let first = adds.filter(|mac| !held_back.contains(*mac)).count();
+    let first = plan.add.keys().chain(plan.correct.keys());
+    let first = first.filter(|mac| !held_back.contains(*mac)).count();
     let evidence = Evidence {
         nodes,
         prefix: MacPrefix::DEFAULT,
