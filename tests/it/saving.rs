@@ -6,8 +6,8 @@ use bigip_sim::{Effect, Fault, Method, Simulator};
 use serde_json::json;
 
 use crate::world::{
-    NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device, find, mutations,
-    requests, to_map,
+    NAME, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition,
+    device, find, mutations, requests, to_map,
 };
 
 /// How long a save that is due at once may take.
@@ -75,6 +75,67 @@ async fn a_unit_that_others_save_is_never_saved() {
         writes.iter().all(|write| write.path.contains("/records"))
     };
     assert!(world.devices.units().iter().all(of_records));
+}
+
+/// A world whose units save in this way, with a save that was tried on both.
+async fn with_save_tried(name: &str, effect: &Effect) -> World {
+    let mut world = World::new(name).await;
+    for unit in world.devices.units() {
+        unit.fault(
+            Fault::new(effect.clone())
+                .method(Method::POST)
+                .path_contains("/sys/config"),
+        );
+    }
+    world.create_nodes().await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["saveConfig"] = json!({"delaySeconds": 0});
+    world.create(spec).await;
+    for unit in world.devices.units() {
+        let tried = unit.wait_until(LIMIT, |state| {
+            let mut requests = state.requests();
+            requests.any(|request| request.path.ends_with("/sys/config"))
+        });
+        tried.await.unwrap();
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_refused_save_is_said_and_keeps_no_record_waiting() {
+    let refusal = Effect::Status {
+        code: 400,
+        content_type: "application/json; charset=UTF-8".into(),
+        body: r#"{"code":400,"message":"01071488:3: no","errorStack":[],"apiError":3}"#.into(),
+    };
+    let world = with_save_tried("save-refused", &refusal).await;
+    let status = world
+        .until_status("the save failed", |status| {
+            status.devices.iter().all(|device| {
+                find(&device.conditions, "Saved").is_some_and(|saved| saved.reason == "SaveFailed")
+            })
+        })
+        .await;
+    assert!(device(&status, "bigip-a").unsaved_since.is_some());
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_save_that_takes_long_keeps_no_record_waiting() {
+    let world = with_save_tried("save-slow", &Effect::Stall).await;
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    for unit in world.devices.units() {
+        unit.clear_faults();
+    }
+    world.until_ready().await;
 }
 
 #[tokio::test]
