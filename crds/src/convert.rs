@@ -9,8 +9,8 @@ mod spec;
 
 pub use self::claims::{claims, ownership, removal_window, stored_window};
 pub use self::credentials::{
-    BundleProblem, Credentials, SecretProblem, allows_address, ca_from_config_map, ca_from_secret,
-    credentials_from_secret,
+    Binding, BundleProblem, Credentials, SecretProblem, binding, ca_from_config_map,
+    ca_from_secret, credentials_from_secret,
 };
 pub use self::node::node_view;
 pub use self::spec::{

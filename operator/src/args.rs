@@ -37,6 +37,11 @@ pub(crate) struct Args {
           default_value_t = false, default_missing_value = "true", require_equals = true)]
     pub(crate) allow_insecure_tls: bool,
 
+    /// Send a password only where its Secret says so (annotation bigip-tunnel.dev/allowed-addresses)
+    #[arg(long, env = "REQUIRE_SECRET_BINDING", action = ArgAction::Set, num_args = 0..=1,
+          default_value_t = false, default_missing_value = "true", require_equals = true)]
+    pub(crate) require_secret_binding: bool,
+
     /// Form of the log on stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,

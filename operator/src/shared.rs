@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) settle: Duration,
     /// Whether a spec may ask for no verification of certificates.
     pub(crate) allow_insecure_tls: bool,
+    /// Whether a Secret has to say where its password may be sent.
+    pub(crate) require_secret_binding: bool,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Cancelled when the process is to end.

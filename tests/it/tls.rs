@@ -1,4 +1,4 @@
-//! Certificates as BIG-IPs really present them: signed by themselves, without a name.
+//! To whom a password is sent: certificates as BIG-IPs really present them, and what a Secret allows.
 
 use bigip_sim::{SimConfig, Simulator, TunnelConfig, UserConfig};
 use bigip_tunnel_harness::devices::{USER, self_ip};
@@ -108,4 +108,20 @@ async fn no_verification_is_refused_unless_the_operator_allows_it() {
         ("False", "VerificationDisabled")
     );
     world.until_unit(&unit, &ALL).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_names_no_addresses_is_refused_where_that_is_asked_for() {
+    let mut world = World::new("tls-binding").await;
+    world.create_nodes().await;
+    world
+        .start_operator_with(&["--require-secret-binding"])
+        .await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("AddressNotAllowed").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("allowed-addresses"), "{message}");
+    for unit in world.devices.units() {
+        assert_eq!(unit.requests(), []);
+    }
 }

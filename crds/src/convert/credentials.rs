@@ -71,13 +71,23 @@ pub fn credentials_from_secret(secret: &Secret) -> Result<Credentials, SecretPro
     })
 }
 
-/// Whether the password may be sent to this address: anywhere, unless the Secret has the annotation
-/// `bigip-tunnel.dev/allowed-addresses`; then only to what it lists, whatever the case. A spec that
-/// is changed to name another host does not get the password sent there.
-pub fn allows_address(secret: &Secret, host: &str, port: u16) -> bool {
+/// Whether a password may be sent to an address, by what its Secret says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The Secret names no addresses.
+    Unbound,
+    /// It names this one.
+    Allowed,
+    /// It names others.
+    Refused,
+}
+
+/// What the Secret's annotation `bigip-tunnel.dev/allowed-addresses` says of this address, whatever the
+/// case. A spec that is changed to name another host does not get the password sent there.
+pub fn binding(secret: &Secret, host: &str, port: u16) -> Binding {
     let annotations = secret.metadata.annotations.as_ref();
     let Some(allowed) = annotations.and_then(|all| all.get(ANNOTATION_ALLOWED_ADDRESSES)) else {
-        return true;
+        return Binding::Unbound;
     };
     let bracketed = format!("[{host}]");
     let with_port = if host.contains(':') {
@@ -87,7 +97,11 @@ pub fn allows_address(secret: &Secret, host: &str, port: u16) -> bool {
     };
     let names = [host, bracketed.as_str(), with_port.as_str()];
     let mut entries = allowed.split(',').map(str::trim);
-    entries.any(|entry| names.iter().any(|name| name.eq_ignore_ascii_case(entry)))
+    if entries.any(|entry| names.iter().any(|name| name.eq_ignore_ascii_case(entry))) {
+        Binding::Allowed
+    } else {
+        Binding::Refused
+    }
 }
 
 fn value<'a>(secret: &'a Secret, key: &'static str) -> Result<&'a str, SecretProblem> {
@@ -293,25 +307,37 @@ mod tests {
 
     #[test]
     fn a_password_goes_only_where_its_secret_allows() {
-        let allows = |allowed: Option<&str>, host: &str, port: u16| {
+        let binding = |allowed: Option<&str>, host: &str, port: u16| {
             let mut secret = Secret::default();
             let annotation = |allowed: &str| {
                 [(ANNOTATION_ALLOWED_ADDRESSES.to_owned(), allowed.to_owned())].into()
             };
             secret.metadata.annotations = allowed.map(annotation);
-            allows_address(&secret, host, port)
+            super::binding(&secret, host, port)
         };
-        assert!(allows(None, "192.0.2.11", 443));
-        assert!(allows(Some("192.0.2.11, bigip-b"), "bigip-b", 8443));
-        assert!(allows(
-            Some("BIGIP-A.example.com:443"),
-            "bigip-a.example.com",
-            443
-        ));
-        assert!(!allows(Some("bigip-a:443"), "bigip-a", 8443));
-        assert!(allows(Some("[fd00::1]:443"), "fd00::1", 443));
-        assert!(allows(Some("fd00::1"), "fd00::1", 443));
-        assert!(!allows(Some("192.0.2.11"), "192.0.2.110", 443));
-        assert!(!allows(Some(""), "192.0.2.11", 443));
+        assert_eq!(binding(None, "192.0.2.11", 443), Binding::Unbound);
+        for (allowed, host, port) in [
+            ("192.0.2.11, bigip-b", "bigip-b", 8443),
+            ("BIGIP-A.example.com:443", "bigip-a.example.com", 443),
+            ("[fd00::1]:443", "fd00::1", 443),
+            ("fd00::1", "fd00::1", 443),
+        ] {
+            assert_eq!(
+                binding(Some(allowed), host, port),
+                Binding::Allowed,
+                "{allowed}"
+            );
+        }
+        for (allowed, host, port) in [
+            ("bigip-a:443", "bigip-a", 8443),
+            ("192.0.2.11", "192.0.2.110", 443),
+            ("", "192.0.2.11", 443),
+        ] {
+            assert_eq!(
+                binding(Some(allowed), host, port),
+                Binding::Refused,
+                "{allowed}"
+            );
+        }
     }
 }

@@ -12,8 +12,9 @@ use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
+use bigip_tunnel_crds::convert::{self, Binding};
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef, TlsVerification};
-use bigip_tunnel_crds::{ANNOTATION_ALLOWED_ADDRESSES, convert};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, ResourceExt};
 
@@ -185,14 +186,7 @@ async fn read_config(
     device: &DeviceSettings,
 ) -> Result<(SessionKey, DeviceConfig), ReadProblem> {
     let secret = read_secret(ctx, &device.secret).await?;
-    if !convert::allows_address(&secret, &device.host, device.port) {
-        let message = format!(
-            "Secret {} does not allow its password to be sent to {} (port {}): add the address to its \
-             annotation {ANNOTATION_ALLOWED_ADDRESSES}",
-            device.secret, device.host, device.port
-        );
-        return Err(permanent(reason::ADDRESS_NOT_ALLOWED, message));
-    }
+    check_binding(ctx, device, &secret)?;
     let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
         let message = format!("Secret {}: {problem}", device.secret);
         permanent(reason::SECRET_INVALID, message)
@@ -226,6 +220,33 @@ async fn read_config(
         },
     };
     Ok((key, config))
+}
+
+/// Whether the Secret lets its password be sent to this device. Asked before anything is dialled.
+fn check_binding(
+    ctx: &DeviceContext,
+    device: &DeviceSettings,
+    secret: &Secret,
+) -> Result<(), ReadProblem> {
+    let DeviceSettings {
+        host,
+        port,
+        secret: name,
+        ..
+    } = device;
+    let message = match convert::binding(secret, host, *port) {
+        Binding::Allowed => return Ok(()),
+        Binding::Unbound if !ctx.shared.require_secret_binding => return Ok(()),
+        Binding::Unbound => format!(
+            "Secret {name} does not say where its password may be sent, and the operator runs with \
+             --require-secret-binding: name {host} in its annotation {ANNOTATION_ALLOWED_ADDRESSES}"
+        ),
+        Binding::Refused => format!(
+            "Secret {name} does not allow its password to be sent to {host} (port {port}): add the \
+             address to its annotation {ANNOTATION_ALLOWED_ADDRESSES}"
+        ),
+    };
+    Err(permanent(reason::ADDRESS_NOT_ALLOWED, message))
 }
 
 /// How the certificate is verified. Not at all only where the operator allows that.
