@@ -44,6 +44,14 @@ impl Authority {
         Fingerprint::of(self.0.der())
     }
 
+    /// A device's own certificate, which is not marked as a CA and issues all the same.
+    pub(crate) fn not_marked_as_ca(name: &str) -> Self {
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::ExplicitNoCa;
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
     /// The same, valid in 2001 only.
     pub(crate) fn expired(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
@@ -205,7 +213,15 @@ impl Server {
         params: CertificateParams,
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let authority = Authority::new("CA of the server");
+        Self::issued_by(Authority::new("CA of the server"), params, script).await
+    }
+
+    /// Presents a certificate that this authority has issued.
+    pub(crate) async fn issued_by(
+        authority: Authority,
+        params: CertificateParams,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let config = authority.server(&params);
         Self::listen(authority, config, script).await
     }

@@ -113,8 +113,9 @@ pub(crate) struct DeviceState {
     pub(crate) absences: Absences,
     /// What somebody else took away.
     pub(crate) losses: Losses,
-    /// Whether a record that is not ours was ever seen on the tunnel.
-    pub(crate) foreign_seen: bool,
+    /// Whether the tunnel is never filled by one write: a record that is not ours was seen on it, or a
+    /// fill has failed.
+    pub(crate) fills_singly: bool,
     /// No removal before this moment.
     pub(crate) settled_at: Moment,
     /// A write whose fate is not known may take effect until then.
@@ -198,7 +199,7 @@ impl DeviceState {
             newcomers: BTreeSet::new(),
             absences: Absences::default(),
             losses: Losses::default(),
-            foreign_seen: status::has_foreign_records(&stored, &ctx.device),
+            fills_singly: status::has_foreign_records(&stored, &ctx.device),
             settled_at,
             late_write_until: None,
             schedule: Schedule::default(),

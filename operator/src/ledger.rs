@@ -243,14 +243,7 @@ impl Ledger {
                 return Ok(());
             }
             let mut operations = vec![self.ownership(&wanted)];
-            let mut devices = stored.status.devices.clone();
-            if devices.iter().all(|device| device.name != to)
-                && let Some(device) = devices.iter_mut().find(|device| device.name == from)
-            {
-                to.clone_into(&mut device.name);
-                let value = serde_json::to_value(&devices).unwrap_or_default();
-                operations.push(json!({"op": "add", "path": "/status/devices", "value": value}));
-            }
+            operations.extend(renamed_device(&stored.status, from, to));
             match self.patch(&mut stored, operations).await {
                 Err(LedgerError::Call(error)) if may_be_stored(&error) => {
                     self.reread(&mut stored).await?;
@@ -353,6 +346,32 @@ impl Ledger {
             _ => Err(LedgerError::Gone),
         }
     }
+}
+
+/// The operation that makes what the status knows of one device that of another name: above all which
+/// box the claims were made on. None when the name has an entry already.
+fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Value> {
+    let mut devices = status.devices.clone();
+    if devices.iter().any(|device| device.name == to) {
+        return None;
+    }
+    if let Some(device) = devices.iter_mut().find(|device| device.name == from) {
+        to.clone_into(&mut device.name);
+    } else {
+        let former = status.former_devices.iter().find(|f| f.name == from)?;
+        if devices.len() >= DEVICES_MAX {
+            return None;
+        }
+        devices.push(DeviceStatus {
+            name: to.to_owned(),
+            address: Some(former.address.clone()),
+            port: Some(former.port),
+            identity: former.identity.clone(),
+            ..DeviceStatus::default()
+        });
+    }
+    let value = serde_json::to_value(&devices).unwrap_or_default();
+    Some(json!({"op": "add", "path": "/status/devices", "value": value}))
 }
 
 /// The operation that notes a change which is not saved; none when one is noted already. The list
@@ -472,6 +491,21 @@ mod tests {
             display_operations(&claimed, &status(3)),
             Vec::<Value>::new()
         );
+    }
+
+    #[test]
+    fn a_device_that_comes_back_under_another_name_is_still_known_as_its_box() {
+        let status: BigIpTunnelStatus = serde_json::from_value(json!({
+            "formerDevices": [{
+                "name": "a", "address": "192.0.2.11", "port": 443, "identity": "box",
+                "credentialsSecretRef": {"name": "login"}, "since": "2026-11-22T06:39:22Z",
+            }],
+        }))
+        .unwrap();
+        let renamed = renamed_device(&status, "a", "b").unwrap();
+        assert_eq!(renamed["value"][0]["name"], "b");
+        assert_eq!(renamed["value"][0]["identity"], "box");
+        assert_eq!(renamed_device(&status, "c", "b"), None);
     }
 
     #[test]

@@ -307,6 +307,8 @@ impl DeviceTask {
 
     fn save_due(&self, work: &Work) -> Option<Moment> {
         let delay = work.settings.save_delay?;
+        // Only a box that was asked who it is, and may be written to, is told to save.
+        self.state.facts.as_ref()?;
         let known = self.state.session.as_ref()?;
         Some(
             self.state

@@ -264,6 +264,22 @@ async fn a_name_that_comes_back_with_another_box_has_no_claims_there() {
 }
 
 #[tokio::test]
+async fn a_box_that_another_entry_leads_to_now_has_not_left() {
+    let world = World::in_sync("former-moved").await;
+    let before = mutations(world.devices.standby()).len();
+    let (port, _) = address_of(world.devices.standby().address()).await;
+    // One edit: the first entry leads to the second one's box by an address of its own, and the second
+    // one is gone.
+    let mut devices = world.devices.spec_devices();
+    devices[0]["port"] = json!(port);
+    world.patch_spec(json!({"devices": [devices[0]]})).await;
+    world.until_reason("DeviceIdentityChanged").await;
+    world.settle().await;
+    assert_eq!(mutations(world.devices.standby()).len(), before);
+    world.assert_records(&ALL);
+}
+
+#[tokio::test]
 async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
     let world = World::in_sync("former-invalid").await;
     let selector = json!({"matchExpressions": [{"key": "pool", "operator": "In"}]});

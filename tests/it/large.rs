@@ -62,6 +62,23 @@ async fn a_tunnel_that_holds_a_foreign_record_is_never_written_as_a_list() {
 }
 
 #[tokio::test]
+async fn a_fill_that_is_refused_is_made_one_by_one() {
+    let world = filling("large-no-put", 70).await;
+    let standby = world.devices.standby();
+    standby.fault(
+        Fault::new(Effect::Status {
+            code: 400,
+            content_type: "application/json; charset=UTF-8".into(),
+            body: r#"{"code":400,"message":"01070734:3: no","errorStack":[],"apiError":3}"#.into(),
+        })
+        .method(Method::PUT),
+    );
+    create_with_bulk_writes(&world).await;
+    assert_eq!(requests(standby, &Method::PUT).len(), 1);
+    assert_eq!(standby.records(TUNNEL_PATH).len(), 70);
+}
+
+#[tokio::test]
 async fn without_being_asked_to_nothing_is_written_as_a_list() {
     let world = filling("large-never", 70).await;
     world.create(world.spec()).await;

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::problem_of;
 use crate::config::{ConfigError, Fingerprint, Trust, Verification};
@@ -33,8 +33,8 @@ pub(crate) struct Refusal {
 }
 
 impl Refusals {
-    fn note(&self, refusal: Refusal) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    fn note(&self, refusal: Option<Refusal>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
     }
 
     /// The last one.
@@ -190,14 +190,12 @@ impl ServerCertVerifier for DeviceVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let result = self.verify(end_entity, intermediates, ocsp_response, now);
-        result
-            .map(|()| ServerCertVerified::assertion())
-            .inspect_err(|error| {
-                self.refusals.note(Refusal {
-                    problem: self.problem(end_entity, error),
-                    presented: presented(end_entity).map(Box::new),
-                });
-            })
+        self.refusals
+            .note(result.as_ref().err().map(|error| Refusal {
+                problem: self.problem(end_entity, error),
+                presented: presented(end_entity).map(Box::new),
+            }));
+        result.map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -229,7 +227,11 @@ fn read_bundle(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, RootCertStor
     for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
         let certificate = certificate.map_err(|_| ConfigError::BundleSyntax)?;
         let unusable = |_| ConfigError::BundleCertificate { number: index + 1 };
-        roots.add(certificate.clone()).map_err(unusable)?;
+        let mut may_issue = RootCertStore::empty();
+        may_issue.add(certificate.clone()).map_err(unusable)?;
+        if is_authority(&certificate) {
+            roots.roots.append(&mut may_issue.roots);
+        }
         certificates.push(certificate);
     }
     if certificates.is_empty() {
@@ -237,6 +239,12 @@ fn read_bundle(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, RootCertStor
     } else {
         Ok((certificates, roots))
     }
+}
+
+/// Whether others may be issued by it. A device's own certificate is trusted as that device's, and not to
+/// vouch for another one: libraries take every root for an authority. Version 1 has no way to say it.
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_none_or(|parsed| parsed.is_ca() || parsed.version() == X509Version::V1)
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {

@@ -209,6 +209,28 @@ async fn an_expired_certificate_is_refused_also_when_it_is_in_the_bundle() {
     assert!(server.seen().is_empty());
 }
 
+#[tokio::test]
+async fn the_certificate_of_one_device_in_the_bundle_vouches_for_no_other() {
+    let device = Authority::not_marked_as_ca("bigip-a");
+    let server = Server::issued_by(device, localhost_certificate(), |_, _| Reply::login("T")).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(problem_in(&error), CertificateProblem::UnknownIssuer);
+    assert!(server.seen().is_empty());
+
+    let itself = Authority::not_marked_as_ca("bigip-a");
+    let server = Server::presenting(itself, |seen, _| {
+        if seen.is_login() {
+            Reply::login("T")
+        } else {
+            Reply::ok(recorded::RECORDS)
+        }
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    assert!(client.records(&path()).await.is_ok());
+}
+
 #[test]
 fn a_chain_alone_is_never_verified_against_all_authorities_of_the_internet() {
     let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();

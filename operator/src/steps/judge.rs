@@ -96,7 +96,7 @@ pub(crate) fn may_fill(
     is_asked_for
         && is_alone
         && fits
-        && !state.foreign_seen
+        && !state.fills_singly
         && held_back.is_empty()
         && batch::is_first_fill(plan)
 }

@@ -116,12 +116,15 @@ async fn read_unit(
             let identity = ctx.unless_stopping(client.identity()).await?;
             let identity = identity.map_err(|error| stop_for(&error))?;
             state.report.reach = Reach::Answered;
+            ctx.identities.note(&ctx.device, &identity);
             check_box(ctx, state, work, inputs, &identity).await?;
             return Err(stop_for(&error));
         }
         facts => facts.map_err(|error| stop_for(&error))?,
     };
     state.report.reach = Reach::Answered;
+    // Also a box that may not be written to is known: it is not one that has left.
+    ctx.identities.note(&ctx.device, &facts.identity);
     check_box(ctx, state, work, inputs, &facts.identity).await?;
     state.report.identity.clone_from(&state.identity);
     state.report.facts = Some(facts.clone());
@@ -132,7 +135,6 @@ async fn read_unit(
         ));
     }
     ctx.shared.pool.join_box(&inputs.session, &facts.identity);
-    ctx.identities.note(&ctx.device, &facts.identity);
     Ok(facts)
 }
 
@@ -180,6 +182,9 @@ async fn check_box(
     if work.accepted_box.as_ref() == Some(&identity) && !work.settings.observes {
         give_up_all(ctx, &inputs.claims).await?;
         state.identity = Some(identity);
+        // What was changed on the other box is no business of this one.
+        state.unsaved = None;
+        state.report.save.unsaved_since = None;
         return Err(Stop::Anew);
     }
     Err(refused(

@@ -30,7 +30,7 @@ pub(crate) async fn pass_over(
             let open = [&left.add, &left.correct, &left.remove];
             open.iter().any(|records| records.contains_key(mac))
         });
-        state.foreign_seen |= !(left.foreign.is_empty() && left.unclaimed.is_empty());
+        state.fills_singly |= !(left.foreign.is_empty() && left.unclaimed.is_empty());
         if !work.settings.observes {
             judge::note_losses(ctx, state, work, drift::lost(&left, &claims));
         }

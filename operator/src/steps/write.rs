@@ -107,6 +107,7 @@ impl Writer<'_> {
             .metrics
             .record_write(WriteKind::Fill, result.as_ref().err().map(Error::reason));
         if let Err(error) = result {
+            self.state.fills_singly = true;
             if error.is_uncertain() {
                 self.note_change();
                 self.state.note_uncertain(self.ctx.shared.clock.now());

@@ -72,6 +72,14 @@ impl Worker {
                 self.former.devices.insert(name.to_owned(), former);
             }
         }
+        // Behind another address there may be another box, also before anybody has asked.
+        let before = self.last.iter().flat_map(|settings| &settings.devices);
+        for device in before {
+            let now = settings.device(&device.name);
+            if now.is_none_or(|now| !now.is_at(&device.host, device.port)) {
+                self.identities.forget(&device.name);
+            }
+        }
         self.last = Some(settings.clone());
     }
 
@@ -83,20 +91,19 @@ impl Worker {
         deleting: bool,
     ) -> Arc<[DeviceSettings]> {
         let claims = self.ledger.claims().await;
-        let stored = self.ledger.status().await;
         let mut to_clean = Vec::new();
         let unlisted = claims
             .devices()
             .filter(|name| settings.device(name).is_none());
         for name in unlisted {
-            match self.fate(name, settings, &stored) {
+            match self.fate(name, settings) {
                 Fate::Move(to) => self.move_claims(name, &to).await,
                 Fate::GiveUp(why) => self.give_up(name, why).await,
                 Fate::CleanUp => to_clean.push(name.to_owned()),
             }
         }
         // While a listed device has not said which box it is, it may be one that seems to have left.
-        let known = deleting || self.all_identified(settings, &stored);
+        let known = deleting || self.all_identified(settings);
         self.former.waits = !(known || to_clean.is_empty());
         if self.former.waits {
             return Arc::default();
@@ -107,11 +114,11 @@ impl Worker {
         former.filter_map(DeviceSettings::of_former).collect()
     }
 
-    fn fate(&self, name: &str, settings: &Settings, stored: &BigIpTunnelStatus) -> Fate {
+    fn fate(&self, name: &str, settings: &Settings) -> Fate {
         let Some(former) = self.former.devices.get(name) else {
             return Fate::GiveUp("where it was is not known");
         };
-        if let Some(listed) = self.listed_as(former, settings, stored) {
+        if let Some(listed) = self.listed_as(former, settings) {
             return Fate::Move(listed);
         }
         let object = self.object.borrow();
@@ -127,32 +134,29 @@ impl Worker {
         }
     }
 
-    /// The name under which a device is listed now, by its address or its box.
-    fn listed_as(
-        &self,
-        former: &FormerDevice,
-        settings: &Settings,
-        stored: &BigIpTunnelStatus,
-    ) -> Option<String> {
+    /// The name under which a device is listed now, by its box or, while that is not known, by its
+    /// address.
+    fn listed_as(&self, former: &FormerDevice, settings: &Settings) -> Option<String> {
         let host = former.address.to_ascii_lowercase();
         let is_same = |device: &&DeviceSettings| {
-            let same_address = u16::try_from(former.port).is_ok_and(|p| device.is_at(&host, p));
-            let box_now = self.box_of(&device.name, stored);
-            same_address || former.identity.is_some() && former.identity == box_now
+            let seen = self
+                .identities
+                .of(&device.name)
+                .map(|seen| seen.to_string());
+            match (&former.identity, seen) {
+                (Some(known), Some(seen)) => *known == seen,
+                _ => u16::try_from(former.port).is_ok_and(|port| device.is_at(&host, port)),
+            }
         };
         let listed = settings.devices.iter().find(is_same);
         listed.map(|device| device.name.clone())
     }
 
-    /// Which box a device is, as far as this process or the last one has seen.
-    fn box_of(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<String> {
-        let seen = self.identities.of(name).map(|box_| box_.to_string());
-        seen.or_else(|| status::known_identity(stored, name).map(str::to_owned))
-    }
-
-    fn all_identified(&self, settings: &Settings, stored: &BigIpTunnelStatus) -> bool {
+    /// Whether this process has seen every listed device at the address that it has now. What an
+    /// earlier one has seen may have been at another one.
+    fn all_identified(&self, settings: &Settings) -> bool {
         let mut devices = settings.devices.iter();
-        devices.all(|device| self.box_of(&device.name, stored).is_some())
+        devices.all(|device| self.identities.of(&device.name).is_some())
     }
 
     /// What is known of a device that is not listed any more: from the spec before, or, after a
@@ -160,7 +164,8 @@ impl Worker {
     fn describe(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<FormerDevice> {
         let last = self.last.as_ref();
         let before = last.and_then(|settings| settings.device(name).cloned());
-        let identity = self.box_of(name, stored);
+        let seen = self.identities.of(name).map(|seen| seen.to_string());
+        let identity = seen.or_else(|| status::known_identity(stored, name).map(str::to_owned));
         let since = Time(self.shared.clock.time());
         let (reason, message) = (None, None);
         if let Some(before) = before {

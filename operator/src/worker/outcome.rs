@@ -114,8 +114,12 @@ impl Worker {
         if self.paused.is_some() || self.retains(&self.object.borrow().spec) {
             return true;
         }
+        // Claims may have been moved to a device after it was found clean.
+        if !self.ledger.claims().await.is_empty() {
+            return false;
+        }
         let Some(work) = self.work.as_ref().map(|work| work.borrow().clone()) else {
-            return self.ledger.claims().await.is_empty();
+            return true;
         };
         let listed = work.settings.devices.iter().map(|device| &device.name);
         listed.chain(self.former.devices.keys()).all(|name| {
@@ -140,7 +144,8 @@ impl Worker {
         };
         let reports = self.reports(object);
         let former_reports = self.former_reports();
-        let transport = self.last.as_ref().map(|settings| settings.transport());
+        let current = self.last.as_ref().filter(|_| self.rejected.is_none());
+        let transport = current.map(|settings| settings.transport());
         let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
         let unclear = self.ask_and_hear(object, &reports, &desired).await;
         let handled = work.as_ref().and_then(|work| {
