@@ -102,10 +102,11 @@ pub(super) fn keeps(node: &NodeView, address: Ipv4Addr, absence: Option<&Absence
 pub(super) fn hold_back(
     losses: &mut Losses,
     plan: &Plan,
-    claims: &DeviceClaims,
+    (claims, newcomers): (&DeviceClaims, &BTreeSet<MacAddress>),
     now: Now,
 ) -> BTreeSet<MacAddress> {
-    losses.look(drift::lost(plan, claims), now.moment);
+    let lost = drift::lost(plan, claims);
+    losses.look(lost.difference(newcomers).copied().collect(), now.moment);
     losses.hold_back(DriftPolicy::Correct, now.moment)
 }
 

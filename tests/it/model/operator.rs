@@ -45,6 +45,8 @@ pub(super) struct Task {
     desired: Desired,
     pub(super) absences: Absences,
     losses: Losses,
+    /// Records of nodes that have just come, and are not there yet.
+    newcomers: BTreeSet<MacAddress>,
     pub(super) settled_at: Moment,
     late_write_until: Option<Moment>,
     pub(super) refused: BTreeSet<MacAddress>,
@@ -108,6 +110,7 @@ impl Task {
             desired: Desired::default(),
             absences: Absences::default(),
             losses: Losses::default(),
+            newcomers: BTreeSet::new(),
             settled_at: Moment::since_start(SETTLE),
             late_write_until: None,
             refused: BTreeSet::new(),
@@ -115,6 +118,16 @@ impl Task {
             unsaved,
             verdict: Verdict::default(),
             plan: Plan::default(),
+        }
+    }
+
+    /// As `operator/src/device.rs` does it.
+    fn note_newcomers(&mut self, desired: &Desired) {
+        let (before, after) = (&self.desired.nodes, &desired.nodes);
+        self.newcomers.retain(|mac| after.contains_key(mac));
+        if !before.is_empty() {
+            let new = after.keys().filter(|mac| !before.contains_key(mac));
+            self.newcomers.extend(new);
         }
     }
 
@@ -231,6 +244,7 @@ impl World {
         let wanted = decisions::wanted(&desired);
         let task = &mut self.operator.tasks[device];
         decisions::note_absences(&mut task.absences, &claims, (&task.desired, &desired), now);
+        task.note_newcomers(&desired);
         task.desired = desired;
         self.witness
             .saw_nodes(device, &listed, self.settings.selector, self.clock);
@@ -238,7 +252,8 @@ impl World {
         self.witness.devices[device].saw_records(&wanted, &records);
         let plan = decisions::compare(&wanted, &records, &claims);
         let task = &mut self.operator.tasks[device];
-        let held_back = decisions::hold_back(&mut task.losses, &plan, &claims, now);
+        let held_back =
+            decisions::hold_back(&mut task.losses, &plan, (&claims, &task.newcomers), now);
         let corrects = plan.correct.keys().any(|mac| !held_back.contains(mac));
         if depth == Depth::Quick && (corrects || !plan.adopt.is_empty()) {
             return Ok(End::Again(Depth::Verify));
@@ -334,7 +349,9 @@ impl World {
         let task = &mut self.operator.tasks[device];
         if let Some(listing) = &task.listing {
             task.plan = decisions::compare(wanted, listing, claims);
-            decisions::hold_back(&mut task.losses, &task.plan, claims, now);
+            task.newcomers.retain(|mac| task.plan.add.contains_key(mac));
+            let nobody = BTreeSet::new();
+            decisions::hold_back(&mut task.losses, &task.plan, (claims, &nobody), now);
         }
     }
 }
