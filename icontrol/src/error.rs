@@ -5,12 +5,14 @@
 //! answer means what is in `answer`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
 
+use crate::address::AddressProblem;
 use crate::config::Fingerprint;
 
 /// The longest pause that a device may ask for.
@@ -38,6 +40,14 @@ pub enum ErrorKind {
     /// The host name has no address.
     #[error("the host name has no address; check the device's address and the cluster's DNS")]
     NameNotResolved,
+    /// The host name has only addresses that are not dialled.
+    #[error("its host name leads to {address}, {problem}")]
+    AddressNotAllowed {
+        /// One of them.
+        address: IpAddr,
+        /// Why not.
+        problem: AddressProblem,
+    },
     /// Nothing listens there.
     #[error("the connection was refused; check the device's address and port")]
     ConnectionRefused,
@@ -274,9 +284,18 @@ pub enum Mismatch {
         /// Its place in the list, from 0.
         index: usize,
     },
-    /// The list is only a part of the records.
-    #[error("the list of records is answered in pages, which is not supported")]
-    Paged,
+    /// The pages of a list have a gap, overlap, or do not end.
+    #[error("the pages of the {resource} do not follow one another")]
+    Paged {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// A list in pages was not the same when it was read again.
+    #[error("the {resource} comes in pages and changed while it was read")]
+    Changed {
+        /// Kind of resource.
+        resource: &'static str,
+    },
 }
 
 /// What the configuration layer of a device says about a request: at most 200 characters, without
@@ -347,6 +366,20 @@ impl Error {
         matches!(self.kind, ErrorKind::NotFound { .. })
     }
 
+    /// Whether nobody answered.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Timeout { .. }
+                | ErrorKind::NameNotResolved
+                | ErrorKind::AddressNotAllowed { .. }
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionFailed { .. }
+                | ErrorKind::CertificateInvalid { .. }
+                | ErrorKind::NoCommonCipher { .. }
+        )
+    }
+
     /// The code of the configuration layer, where the device gave one.
     pub fn code(&self) -> Option<&str> {
         match &self.kind {
@@ -365,6 +398,7 @@ impl Error {
         match &self.kind {
             ErrorKind::Timeout { .. } => reason::TIMEOUT,
             ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
+            ErrorKind::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
             ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
             ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
@@ -391,6 +425,7 @@ impl Error {
         match &self.kind {
             ErrorKind::CertificateInvalid { .. }
             | ErrorKind::NoCommonCipher { .. }
+            | ErrorKind::AddressNotAllowed { .. }
             | ErrorKind::LoginRefused
             | ErrorKind::UnknownLoginProvider
             | ErrorKind::Forbidden { .. }

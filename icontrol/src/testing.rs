@@ -266,6 +266,7 @@ impl Server {
             host: self.address.ip().to_string(),
             port: self.address.port(),
             server_name: None,
+            networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
             credentials: Credentials {
                 username: "admin".into(),

@@ -525,6 +525,32 @@ impl Write for Log {
     }
 }
 
+/// What a client makes of a device by this name, in these networks.
+async fn by_name(server: &Server, networks: &[&str]) -> Result<(), ErrorKind> {
+    let mut config = server.config();
+    config.server_name = Some(config.host);
+    config.host = "localhost".into();
+    config.networks = networks.iter().map(|text| text.parse().unwrap()).collect();
+    let client = Client::new(config).unwrap();
+    client.save().await.map_err(|error| {
+        assert!(!error.is_uncertain());
+        error.kind().clone()
+    })
+}
+
+#[tokio::test]
+async fn a_name_is_dialled_only_where_it_leads_into_an_allowed_network() {
+    let server = Server::with_login(|_, _| Reply::ok("{}")).await;
+    let refused = by_name(&server, &["10.0.0.0/8", "fd00::/8"]).await;
+    let problem = crate::AddressProblem::OutsideOfNetworks;
+    assert!(
+        matches!(&refused, Err(ErrorKind::AddressNotAllowed { problem: p, .. }) if *p == problem),
+        "{refused:?}"
+    );
+    assert!(server.seen().is_empty());
+    by_name(&server, &["127.0.0.0/8"]).await.unwrap();
+}
+
 /// Replies for every path of the client, among them a device that repeats what it was sent.
 fn hostile(before: usize) -> Reply {
     let echo = format!("01070734:3: you sent {PASSWORD} and CANARYTOKEN0 and CANARYTOKEN1");
