@@ -16,6 +16,8 @@ mod answer;
 mod client;
 mod config;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod limits;
 mod listing;
 mod normalise;

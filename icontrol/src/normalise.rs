@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Mismatch, clean};
+use crate::error::{Mismatch, clean, is_unfit};
 use crate::listing::{Listing, RecordName};
 use crate::wire;
 
@@ -302,7 +302,7 @@ pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mism
         resource: RESOURCE,
         property: "profileReference",
     })?;
-    if tunnel.profile.len() > PATH_BYTES_MAX || tunnel.profile.chars().any(char::is_control) {
+    if tunnel.profile.len() > PATH_BYTES_MAX || tunnel.profile.contains(is_unfit) {
         return Err(Mismatch::Property {
             resource: RESOURCE,
             property: "profile",

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing::parse_as_everything;
 use crate::testing::recorded;
 
 fn mac(text: &str) -> MacAddress {
@@ -333,24 +334,6 @@ fn json() -> impl Strategy<Value = Value> {
             object
         ]
     })
-}
-
-fn parse_as_everything(body: &[u8]) {
-    let name = RecordName::from(MacAddress::new([2; 6]));
-    let _ = (
-        login(body).is_ok(),
-        lifetime(body),
-        record(body, &name),
-        not_ready(body),
-    );
-    let _ = (version(body), tunnel(body, &path()));
-    let _ = page(body).map(|page| records(&page.members));
-    let _ = page(body).map(|page| unit(page.members));
-    let _ = page(body).map(|page| self_ips(page.members, &path()));
-    let _ = with_records(body, &path(), &Records::new());
-    if let Ok(mut facts) = tunnel(recorded::tunnel("vxlan", "any").as_bytes(), &path()) {
-        let _ = add_profile(&mut facts, body);
-    }
 }
 
 proptest! {
