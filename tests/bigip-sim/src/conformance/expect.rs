@@ -1,6 +1,7 @@
 //! Whether an answer is as expected. Pure; says what differs, without quoting more than a little.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -17,25 +18,62 @@ pub(crate) struct Seen {
 }
 
 /// Values for the placeholders of a fixture, by name.
-pub(crate) type Values = BTreeMap<String, String>;
+pub(crate) type Values = BTreeMap<String, Value>;
 
-/// Replaces `{name}` by its value. Names without a value stay.
+/// Replaces `{name}` by its value. Names without a value stay, and so does what looks like a placeholder
+/// in a value: a password may hold braces.
 pub(crate) fn fill(text: &str, values: &Values) -> String {
-    values.iter().fold(text.to_owned(), |text, (name, value)| {
-        text.replace(&format!("{{{name}}}"), value)
-    })
+    fill_with(text, values, as_text)
 }
 
-/// The same in every text of a value.
+/// The same in a JSON pointer.
+pub(crate) fn fill_pointer(pointer: &str, values: &Values) -> String {
+    let escaped = |value: &Value| as_text(value).replace('~', "~0").replace('/', "~1");
+    fill_with(pointer, values, escaped)
+}
+
+/// The same in every text of a value. A text that is nothing but a placeholder becomes the value as it
+/// is, also a number.
 pub(crate) fn fill_value(value: &Value, values: &Values) -> Value {
     match value {
-        Value::String(text) => Value::String(fill(text, values)),
+        Value::String(text) => {
+            let name = text
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            let alone = name.and_then(|name| values.get(name)).cloned();
+            alone.unwrap_or_else(|| Value::String(fill(text, values)))
+        }
         Value::Array(items) => items.iter().map(|item| fill_value(item, values)).collect(),
         Value::Object(members) => members
             .iter()
             .map(|(key, member)| (fill(key, values), fill_value(member, values)))
             .collect(),
         other => other.clone(),
+    }
+}
+
+fn fill_with(text: &str, values: &Values, shown: impl Fn(&Value) -> String) -> String {
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let placeholder = after.split_once('}');
+        let known = placeholder.and_then(|(name, tail)| Some((values.get(name)?, tail)));
+        if let Some((value, tail)) = known {
+            filled.push_str(&shown(value));
+            rest = tail;
+        } else {
+            filled.push('{');
+            rest = after;
+        }
+    }
+    filled + rest
+}
+
+/// A value as it stands in a path or a text.
+pub(crate) fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -61,19 +99,50 @@ impl Seen {
         }
     }
 
-    /// A value of the body, as text.
-    pub(crate) fn at(&self, pointer: &str) -> Option<String> {
-        match self.json()?.pointer(pointer)? {
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+    /// A value of the body.
+    pub(crate) fn at(&self, pointer: &str) -> Option<Value> {
+        self.json()?.pointer(pointer).cloned()
     }
 
-    /// The answer in a few words: status, who answered, and the message of an error.
-    pub(crate) fn summary(&self) -> String {
-        let message = self.at("/message").map(|text| format!(": {text}"));
-        let message = message.unwrap_or_default();
-        format!("{} {}{message}", self.status, self.family())
+    /// A text of the body.
+    pub(crate) fn text_at(&self, pointer: &str) -> Option<String> {
+        Some(self.at(pointer)?.as_str()?.to_owned())
+    }
+
+    /// Whether the sender is known and lacks the right to this call: by the REST daemon (AS3#420, 15.1.1)
+    /// or by mcpd (FCP#1516, 13.0; F5Networks/terraform-provider-bigip#333).
+    pub(crate) fn is_lack_of_right(&self) -> bool {
+        let message = self.text_at("/message").unwrap_or_default();
+        message.starts_with("Authorization failed: user=")
+            || message.contains("Access Denied: user")
+    }
+
+    /// The answer in a few words: status, who answered, the message of an error, and what is at these
+    /// places: of objects the names of their members, of lists their length.
+    pub(crate) fn summary(&self, places: &[String]) -> String {
+        let message = self.text_at("/message").map(|text| format!(": {text}"));
+        let mut summary = format!("{} {}", self.status, self.family());
+        summary.push_str(&message.unwrap_or_default());
+        if self.status == 200 {
+            for place in places {
+                let found = self.at(place).as_ref().map_or("-".to_owned(), outline);
+                let place = if place.is_empty() { "body" } else { place };
+                // Writing into a String cannot fail.
+                let _ = write!(summary, "; {place}: {found}");
+            }
+        }
+        summary
+    }
+}
+
+fn outline(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let names: Vec<&str> = members.keys().map(String::as_str).collect();
+            format!("{{{}}}", names.join(", "))
+        }
+        Value::Array(items) => format!("list of {}", items.len()),
+        other => as_text(other),
     }
 }
 
@@ -156,6 +225,80 @@ mod tests {
         let expect: Expect = serde_json::from_value(expect).unwrap();
         let body = body.to_string();
         difference(&expect, &Seen { status, body }, &Values::new())
+    }
+
+    #[test]
+    fn what_looks_like_a_placeholder_in_a_value_is_not_replaced() {
+        let values = [("password", "{user}{"), ("user", "admin")]
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .into();
+        assert_eq!(
+            fill("{user} {password} {other} {", &values),
+            "admin {user}{ {other} {"
+        );
+        assert_eq!(
+            fill_value(&json!(["{password}"]), &values),
+            json!(["{user}{"])
+        );
+    }
+
+    #[test]
+    fn a_number_that_was_kept_is_compared_as_a_number() {
+        let values = [("end".to_owned(), json!(7))].into();
+        assert_eq!(
+            fill_value(&json!({"end": "{end}"}), &values),
+            json!({"end": 7})
+        );
+        assert_eq!(fill("/{end}", &values), "/7");
+    }
+
+    #[test]
+    fn a_pointer_reaches_a_member_whose_name_has_tildes_and_slashes() {
+        let values = [("tunnel".to_owned(), json!("~Common~t/x"))].into();
+        let body = json!({"of ~Common~t/x": 1}).to_string();
+        let pointer = fill_pointer("/of {tunnel}", &values);
+        assert_eq!(Seen { status: 200, body }.at(&pointer), Some(json!(1)));
+    }
+
+    #[test]
+    fn a_summary_tells_names_and_lengths_and_no_contents_of_what_is_large() {
+        let body =
+            json!({"items": [{"name": "a"}], "more": {"x": 1, "y": 2}, "end": 3}).to_string();
+        let places = ["/items", "/more", "/end", "/gone", ""].map(str::to_owned);
+        let summary = Seen { status: 200, body }.summary(&places);
+        let told = "200 json; /items: list of 1; /more: {x, y}; /end: 3; /gone: -; body: {end, items, more}";
+        assert_eq!(summary, told);
+    }
+
+    /// AS3#420; FCP#1516; terraform-provider-bigip#333.
+    #[test]
+    fn a_lack_of_right_is_told_from_other_refusals() {
+        for (message, lacks) in [
+            (
+                "Authorization failed: user=https://localhost/mgmt/shared/authz/users/x resource=/mgmt/tm",
+                true,
+            ),
+            (
+                "01070822:3: Access Denied: user (x) does not have create access to object (y)",
+                true,
+            ),
+            (
+                "01070824:3: Write Access Denied: user (x) does not have update access to partition (Common)",
+                true,
+            ),
+            (
+                "Authorization failed: no user authentication header or token detected.",
+                false,
+            ),
+            (
+                "01020036:3: The requested Tunnel (/Common/t) was not found.",
+                false,
+            ),
+        ] {
+            let body = json!({ "message": message }).to_string();
+            let seen = Seen { status: 401, body };
+            assert_eq!(seen.is_lack_of_right(), lacks, "{message}");
+        }
     }
 
     #[test]

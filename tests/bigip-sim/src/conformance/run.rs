@@ -1,17 +1,21 @@
-//! Runs fixtures against a device and tells which hold. Cleans up what it wrote.
-//!
-//! No password and no token is in a report.
+//! Runs fixtures against a device, one after the other, and cleans up after each what it wrote.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hyper::Method;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
-use super::expect::{Seen, Values, difference, fill, fill_value};
+use super::conversation::{Conversation, Request};
+use super::expect::{Seen, as_text, difference, fill, fill_pointer, fill_value};
 use super::fixture::{Evidence, Fixture, Needs, Step};
-use super::target::{Asked, Target, TargetError};
+use super::report::{Finding, Outcome, Report};
+use super::target::{Target, TargetError};
+use super::throwaway::Throwaway;
 
-/// Longest text of a device in a report, in characters.
-const SEEN_MAX: usize = 300;
+/// Between two tries of a request that is repeated.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What may be done to the device.
 #[derive(Debug, Clone, Default)]
@@ -22,55 +26,6 @@ pub struct Allowed {
     pub write: bool,
     /// Whether a wrong password may be tried, twice.
     pub wrong_password: bool,
-}
-
-/// What became of the fixtures.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The version that the device runs.
-    pub version: String,
-    /// One of every fixture, in their order.
-    pub findings: Vec<Finding>,
-}
-
-/// What became of one fixture.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// The fixture.
-    pub title: String,
-    /// How it was known.
-    pub evidence: Evidence,
-    /// From where.
-    pub source: String,
-    /// Of an assumption: what the product does if it does not hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub otherwise: Option<String>,
-    /// What became of it.
-    #[serde(flatten)]
-    pub result: Result,
-    /// The last answer in a few words.
-    pub seen: String,
-}
-
-/// Whether a device does what a fixture says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "result", rename_all = "camelCase")]
-pub enum Result {
-    /// It does.
-    Held,
-    /// It does not.
-    Differs {
-        /// The request, with its placeholders.
-        request: String,
-        /// What was expected.
-        expected: String,
-    },
-    /// It was not asked.
-    Skipped {
-        /// Why not.
-        why: &'static str,
-    },
 }
 
 /// The set cannot be run.
@@ -99,256 +54,221 @@ pub enum RunError {
         /// What was answered.
         seen: String,
     },
+    /// The fixtures write IPv4 addresses.
+    #[error(
+        "the tunnel {0} has no IPv4 local address; the records that are written have IPv4 endpoints"
+    )]
+    TunnelFamily(String),
     /// Somebody needs it.
     #[error("the tunnel {0} holds records; name one that is there for nothing else")]
     TunnelInUse(String),
+    /// Somebody else writes to it.
+    #[error("record {0} is not ours: somebody else writes to the tunnel")]
+    Foreign(String),
     /// What was written could not be removed.
-    #[error("record {name} of {tunnel} could not be removed ({seen}); remove it by hand")]
+    #[error("record {name} could not be removed ({seen})")]
     CleanUp {
         /// Its name.
         name: String,
-        /// Its tunnel.
-        tunnel: String,
         /// What was answered.
         seen: String,
     },
+    /// The tunnel is not empty, or nobody knows.
+    #[error("{tunnel} could not be emptied after `{title}`; look at it by hand")]
+    Left {
+        /// The fixture.
+        title: String,
+        /// The tunnel.
+        tunnel: String,
+        /// Why it could not be emptied.
+        source: Box<RunError>,
+    },
 }
 
-/// Runs the fixtures one after the other.
+/// Runs the fixtures. Once `stop` is set, the one that runs is ended and no other begun.
 pub async fn run(
     target: &Target,
     fixtures: &[Fixture],
     allowed: &Allowed,
-) -> std::result::Result<Report, RunError> {
-    let mut runner = Runner::log_in(target).await?;
-    let report = runner.run_all(fixtures, allowed).await;
-    runner.log_out().await?;
-    report
+    stop: &AtomicBool,
+) -> Result<Report, RunError> {
+    let mut device = Conversation::log_in(target).await?;
+    let report = run_all(&mut device, fixtures, allowed, stop).await;
+    let given_back = device.log_out().await;
+    let report = report?;
+    given_back?;
+    Ok(report)
 }
 
-struct Runner<'a> {
-    target: &'a Target,
-    values: Values,
-}
-
-impl<'a> Runner<'a> {
-    async fn log_in(target: &'a Target) -> std::result::Result<Self, RunError> {
-        let credentials = &target.credentials;
-        let values = [
-            ("user", credentials.user.clone()),
-            ("password", credentials.password.clone()),
-            ("wrongPassword", format!("not-{}", credentials.password)),
-            ("provider", credentials.login_provider.clone()),
-        ];
-        let mut runner = Self {
-            target,
-            values: values.map(|(name, value)| (name.to_owned(), value)).into(),
+async fn run_all(
+    device: &mut Conversation<'_>,
+    fixtures: &[Fixture],
+    allowed: &Allowed,
+    stop: &AtomicBool,
+) -> Result<Report, RunError> {
+    let version = version(device).await?;
+    Throwaway::know_absent(device);
+    let tunnel = match &allowed.tunnel {
+        Some(path) => Some(Throwaway::find(device, path, allowed.write, fixtures).await?),
+        None if allowed.write => return Err(RunError::NoTunnel),
+        None => None,
+    };
+    let mut findings = Vec::new();
+    for fixture in fixtures {
+        let skip = if stop.load(Ordering::Relaxed) {
+            Some("interrupted")
+        } else {
+            reason_to_skip(device, fixture, &version, allowed)
         };
-        let login = json!({
-            "username": credentials.user,
-            "password": credentials.password,
-            "loginProviderName": credentials.login_provider,
+        let (outcome, seen) = match (skip, &tunnel) {
+            (Some(why), _) => (Outcome::Skipped { why }, String::new()),
+            (None, Some(tunnel)) if fixture.needs == Needs::Write => {
+                run_writing(device, fixture, tunnel).await?
+            }
+            (None, _) => run_one(device, fixture).await?,
+        };
+        findings.push(Finding {
+            title: fixture.title.clone(),
+            evidence: fixture.evidence,
+            source: fixture.source.clone(),
+            otherwise: fixture.otherwise.clone(),
+            outcome,
+            seen,
         });
-        let path = "/mgmt/shared/authn/login";
-        let answer = runner.ask(Method::POST, path, None, Some(login)).await?;
-        let token = answer.at("/token/token");
-        let token = token.ok_or_else(|| RunError::Login(runner.shown(&answer)))?;
-        runner.values.insert("session".to_owned(), token);
-        Ok(runner)
     }
+    let calls = device.calls.all();
+    Ok(Report {
+        version,
+        findings,
+        calls,
+    })
+}
 
-    async fn log_out(&self) -> std::result::Result<(), RunError> {
-        let path = fill("/mgmt/shared/authz/tokens/{session}", &self.values);
-        self.ask(Method::DELETE, &path, self.session(), None)
-            .await?;
-        Ok(())
+async fn version(device: &mut Conversation<'_>) -> Result<String, RunError> {
+    let answer = device.ask(Method::GET, "/mgmt/tm/sys/version").await?;
+    let place = "/entries/https:~1~1localhost~1mgmt~1tm~1sys~1version~10/nestedStats/entries/Version/description";
+    let version = answer.text_at(place);
+    let version = version.ok_or_else(|| RunError::Version(device.shown(&answer, &[])))?;
+    Ok(device.without_secrets(&version))
+}
+
+/// Runs a fixture that writes, and empties the tunnel, whatever came of it.
+async fn run_writing(
+    device: &mut Conversation<'_>,
+    fixture: &Fixture,
+    tunnel: &Throwaway,
+) -> Result<(Outcome, String), RunError> {
+    let outcome = run_one(device, fixture).await;
+    let cleaned = tunnel.clean_up(device).await;
+    cleaned.map_err(|source| RunError::Left {
+        title: fixture.title.clone(),
+        tunnel: fill("{tunnelPath}", &device.values),
+        source: Box::new(source),
+    })?;
+    Ok(outcome?)
+}
+
+/// Runs one fixture up to its first difference. What it kept is forgotten, and a token that it got is given
+/// back if it did not come to do so itself.
+async fn run_one(
+    device: &mut Conversation<'_>,
+    fixture: &Fixture,
+) -> Result<(Outcome, String), TargetError> {
+    let before = device.values.clone();
+    let done = run_steps(device, fixture).await;
+    let is_complete = matches!(done, Ok((Outcome::Held | Outcome::Told, _)));
+    if !is_complete && device.values.contains_key("token") {
+        // The difference is what is told; a token that stays is over in 20 minutes.
+        let _ = device.give_back("token").await;
     }
+    device.values = before;
+    done
+}
 
-    async fn run_all(
-        &mut self,
-        fixtures: &[Fixture],
-        allowed: &Allowed,
-    ) -> std::result::Result<Report, RunError> {
-        let version = self.version().await?;
-        match &allowed.tunnel {
-            Some(tunnel) => self.use_tunnel(tunnel, allowed.write).await?,
-            None if allowed.write => return Err(RunError::NoTunnel),
+async fn run_steps(
+    device: &mut Conversation<'_>,
+    fixture: &Fixture,
+) -> Result<(Outcome, String), TargetError> {
+    let mut seen = String::new();
+    for (index, step) in fixture.steps.iter().enumerate() {
+        let (answer, differs) = take(device, step, fixture.asks_at(index)).await?;
+        let places = step.tell.iter();
+        let places: Vec<String> = places.map(|it| fill_pointer(it, &device.values)).collect();
+        seen = device.shown(&answer, &places);
+        let request = step.request.clone();
+        let asks = fixture.asks_at(index);
+        if (asks || differs.is_some()) && answer.is_lack_of_right() {
+            return Ok((Outcome::NoRight { request }, seen));
+        }
+        if asks {
+            return Ok((Outcome::Told, seen));
+        }
+        match differs {
+            Some(_) if fixture.evidence == Evidence::Open => {
+                let why = "what it takes to ask was refused";
+                return Ok((Outcome::Skipped { why }, seen));
+            }
+            Some(expected) => {
+                let expected = device.without_secrets(&expected);
+                return Ok((Outcome::Differs { request, expected }, seen));
+            }
             None => {}
         }
-        let mut findings = Vec::new();
-        for fixture in fixtures {
-            let (result, seen) = match reason_to_skip(fixture, &version, allowed) {
-                Some(why) => (Result::Skipped { why }, String::new()),
-                None => self.run_one(fixture).await?,
-            };
-            if fixture.needs == Needs::Write && allowed.write {
-                self.clean_up().await?;
-            }
-            findings.push(Finding {
-                title: fixture.title.clone(),
-                evidence: fixture.evidence,
-                source: fixture.source.clone(),
-                otherwise: fixture.otherwise.clone(),
-                result,
-                seen,
-            });
+        for (name, pointer) in &step.keep {
+            let value = answer.at(&fill_pointer(pointer, &device.values));
+            device
+                .values
+                .insert(name.clone(), value.unwrap_or_default());
         }
-        Ok(Report { version, findings })
     }
+    Ok((Outcome::Held, seen))
+}
 
-    async fn version(&self) -> std::result::Result<String, RunError> {
-        let path = "/mgmt/tm/sys/version";
-        let answer = self.ask(Method::GET, path, self.session(), None).await?;
-        let place = "/entries/https:~1~1localhost~1mgmt~1tm~1sys~1version~10/nestedStats/entries/Version/description";
-        let version = answer.at(place);
-        version.ok_or_else(|| RunError::Version(self.shown(&answer)))
-    }
-
-    async fn use_tunnel(&mut self, tunnel: &str, write: bool) -> std::result::Result<(), RunError> {
-        let path = tunnel.strip_prefix('/').filter(|rest| rest.contains('/'));
-        let path = path.ok_or_else(|| RunError::TunnelPath(tunnel.to_owned()))?;
-        let segment = format!("~{}", path.replace('/', "~"));
-        let url = format!("/mgmt/tm/net/tunnels/tunnel/{segment}");
-        let answer = self.ask(Method::GET, &url, self.session(), None).await?;
-        let local = answer.at("/localAddress").ok_or_else(|| RunError::Tunnel {
-            tunnel: tunnel.to_owned(),
-            seen: self.shown(&answer),
-        })?;
-        let domain = local.split_once('%').map_or("0", |(_, domain)| domain);
-        let values = [
-            ("tunnel", segment),
-            ("tunnelPath", tunnel.to_owned()),
-            (
-                "local",
-                local.split('%').next().unwrap_or_default().to_owned(),
-            ),
-            ("rd", domain.to_owned()),
-            ("otherRd", if domain == "0" { "1" } else { "0" }.to_owned()),
-        ];
-        let values = values.map(|(name, value)| (name.to_owned(), value));
-        self.values.extend(values);
-        if write && !self.records().await?.is_empty() {
-            return Err(RunError::TunnelInUse(tunnel.to_owned()));
+/// Takes a step, again and again while its time lasts and the answer is not as expected.
+async fn take(
+    device: &mut Conversation<'_>,
+    step: &Step,
+    asks: bool,
+) -> Result<(Seen, Option<String>), TargetError> {
+    let end = Instant::now() + Duration::from_secs(step.within);
+    loop {
+        let answer = ask(device, step).await?;
+        if asks {
+            return Ok((answer, None));
         }
-        Ok(())
-    }
-
-    /// The names of the tunnel's records.
-    async fn records(&self) -> std::result::Result<Vec<String>, RunError> {
-        let url = fill("/mgmt/tm/net/fdb/tunnel/{tunnel}/records", &self.values);
-        let answer = self.ask(Method::GET, &url, self.session(), None).await?;
-        let list: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        if answer.status != 200 || !list.is_object() {
-            return Err(RunError::Tunnel {
-                tunnel: fill("{tunnelPath}", &self.values),
-                seen: self.shown(&answer),
-            });
+        let differs = difference(&step.expect, &answer, &device.values);
+        if differs.is_none() || Instant::now() >= end {
+            return Ok((answer, differs));
         }
-        let items = list.get("items").and_then(Value::as_array);
-        let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
-        Ok(items.into_iter().flatten().filter_map(name).collect())
-    }
-
-    /// Removes what a fixture has left in the tunnel, which was empty before.
-    async fn clean_up(&self) -> std::result::Result<(), RunError> {
-        for name in self.records().await? {
-            let url = fill("/mgmt/tm/net/fdb/tunnel/{tunnel}/records/", &self.values) + &name;
-            let answer = self.ask(Method::DELETE, &url, self.session(), None).await?;
-            if answer.status != 200 {
-                return Err(RunError::CleanUp {
-                    name,
-                    tunnel: fill("{tunnelPath}", &self.values),
-                    seen: self.shown(&answer),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs one fixture up to its first difference.
-    async fn run_one(
-        &mut self,
-        fixture: &Fixture,
-    ) -> std::result::Result<(Result, String), RunError> {
-        let before = self.values.clone();
-        let mut outcome = (Result::Held, String::new());
-        for step in &fixture.steps {
-            let answer = self.step(step).await?;
-            outcome.1 = self.shown(&answer);
-            if let Some(expected) = difference(&step.expect, &answer, &self.values) {
-                let request = step.request.clone();
-                let expected = self.without_secrets(&expected);
-                outcome.0 = Result::Differs { request, expected };
-                break;
-            }
-            for (name, pointer) in &step.keep {
-                let value = answer.at(&fill(pointer, &self.values)).unwrap_or_default();
-                self.values.insert(name.clone(), value);
-            }
-        }
-        self.values = before;
-        Ok(outcome)
-    }
-
-    async fn step(&self, step: &Step) -> std::result::Result<Seen, RunError> {
-        let (method, path) = step
-            .request
-            .split_once(' ')
-            .unwrap_or(("GET", &step.request));
-        let body = step.body.as_ref().map(|body| match body {
-            Value::String(text) => fill(text, &self.values),
-            value => fill_value(value, &self.values).to_string(),
-        });
-        let token = step.token.as_ref().map(|token| fill(token, &self.values));
-        let asked = Asked {
-            method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
-            path: &fill(path, &self.values),
-            headers: &step.headers,
-            token: token.as_deref(),
-            body,
-        };
-        Ok(self.target.send(asked).await?)
-    }
-
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        token: Option<&str>,
-        body: Option<Value>,
-    ) -> std::result::Result<Seen, RunError> {
-        let asked = Asked {
-            method,
-            path,
-            headers: &std::collections::BTreeMap::new(),
-            token,
-            body: body.map(|body| body.to_string()),
-        };
-        Ok(self.target.send(asked).await?)
-    }
-
-    fn session(&self) -> Option<&str> {
-        self.values.get("session").map(String::as_str)
-    }
-
-    fn shown(&self, answer: &Seen) -> String {
-        self.without_secrets(&answer.summary())
-    }
-
-    /// A text of the device as it may be shown: short, without control characters and without what the
-    /// device was given in confidence.
-    fn without_secrets(&self, text: &str) -> String {
-        let secrets = ["password", "wrongPassword", "session", "token"];
-        let values = secrets.iter().filter_map(|name| self.values.get(*name));
-        let text = values
-            .filter(|value| !value.is_empty())
-            .fold(text.to_owned(), |text, value| text.replace(value, "***"));
-        let shown = text.chars().filter(|c| !c.is_control());
-        shown.take(SEEN_MAX).collect()
+        sleep(PAUSE).await;
     }
 }
 
-fn reason_to_skip(fixture: &Fixture, version: &str, allowed: &Allowed) -> Option<&'static str> {
+async fn ask(device: &mut Conversation<'_>, step: &Step) -> Result<Seen, TargetError> {
+    let values = &device.values;
+    let (method, path) = step.method_and_path().unwrap_or((Method::GET, "/"));
+    let body = step.body.as_ref().map(|body| match body {
+        Value::String(text) => fill(text, values),
+        value => fill_value(value, values).to_string(),
+    });
+    let token = step.token.as_ref().map(|token| fill(token, values));
+    let path = fill(path, values);
+    let request = Request {
+        method,
+        path: &path,
+        headers: &step.headers,
+        token: token.as_deref(),
+        body,
+    };
+    device.send(request).await
+}
+
+fn reason_to_skip(
+    device: &Conversation<'_>,
+    fixture: &Fixture,
+    version: &str,
+    allowed: &Allowed,
+) -> Option<&'static str> {
     if !fixture.is_for(version) {
         return Some("not expected of this version");
     }
@@ -360,6 +280,13 @@ fn reason_to_skip(fixture: &Fixture, version: &str, allowed: &Allowed) -> Option
         Needs::Write | Needs::WrongPassword | Needs::Read => {}
     }
     let of_tunnel = |step: &Step| step.request.contains("{tunnel}");
-    let lacks_tunnel = allowed.tunnel.is_none() && fixture.steps.iter().any(of_tunnel);
-    lacks_tunnel.then_some("needs --tunnel")
+    if allowed.tunnel.is_none() && fixture.steps.iter().any(of_tunnel) {
+        return Some("needs --tunnel");
+    }
+    let mut conditions = fixture.only_where.iter();
+    let differs = conditions.any(|(name, wanted)| {
+        let value = device.values.get(name).map(as_text);
+        value.as_ref() != Some(wanted)
+    });
+    differs.then_some("not for a tunnel in this route domain")
 }

@@ -79,9 +79,14 @@ impl FromStr for Pin {
 /// The device cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// Not a URL of a host.
-    #[error("`{0}` is no URL; write it as https://bigip.example.com or https://192.0.2.11:8443")]
-    Url(String),
+    /// Not a URL of a host. It is not repeated: it may hold a password.
+    #[error("this is no URL of a device; write it as https://192.0.2.11 or https://bigip.lab:8443")]
+    Url,
+    /// A login in the URL.
+    #[error(
+        "the URL holds a login; name the user by itself, and keep the password off the command line"
+    )]
+    Login,
     /// Nothing but HTTPS.
     #[error("only https is spoken: a password goes over it")]
     Scheme,
@@ -117,9 +122,16 @@ pub(crate) struct Asked<'a> {
 impl Target {
     /// The device at a URL. Dials nothing yet.
     pub fn new(url: &str, trust: &Trust, credentials: Credentials) -> Result<Self, TargetError> {
-        let base = Url::parse(url).map_err(|_| TargetError::Url(url.to_owned()))?;
+        let base = Url::parse(url).map_err(|_| TargetError::Url)?;
+        // It would be sent beside the token.
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(TargetError::Login);
+        }
         if base.scheme() != "https" {
             return Err(TargetError::Scheme);
+        }
+        if base.path() != "/" || base.query().is_some() || base.fragment().is_some() {
+            return Err(TargetError::Url);
         }
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
@@ -156,12 +168,17 @@ impl Target {
         for (name, value) in asked.headers {
             request = request.header(name, value);
         }
-        let answer = request.send().await.map_err(TargetError::Unanswered)?;
+        let answer = request.send().await.map_err(unanswered)?;
         Ok(Seen {
             status: answer.status().as_u16(),
-            body: answer.text().await.map_err(TargetError::Unanswered)?,
+            body: answer.text().await.map_err(unanswered)?,
         })
     }
+}
+
+/// Without the URL, which may hold a token.
+fn unanswered(error: reqwest::Error) -> TargetError {
+    TargetError::Unanswered(error.without_url())
 }
 
 fn pinned(pin: Pin) -> Result<rustls::ClientConfig, rustls::Error> {
@@ -226,5 +243,58 @@ impl ServerCertVerifier for PinVerifier {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str) -> TargetError {
+        let credentials = Credentials {
+            user: "admin".to_owned(),
+            password: "s3cret".to_owned(),
+            login_provider: "tmos".to_owned(),
+        };
+        Target::new(url, &Trust::Anything, credentials).unwrap_err()
+    }
+
+    #[test]
+    fn a_login_in_the_url_is_refused_and_not_repeated() {
+        for url in [
+            "https://admin:s3cret@192.0.2.11",
+            "https://admin:s3cret@ 192.0.2.11",
+        ] {
+            let shown = format!("{:?} {0}", refusal(url));
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+        assert!(matches!(
+            refusal("https://admin@192.0.2.11"),
+            TargetError::Login
+        ));
+    }
+
+    #[test]
+    fn a_password_goes_over_https_to_a_host() {
+        assert!(matches!(refusal("http://192.0.2.11"), TargetError::Scheme));
+        for url in [
+            "192.0.2.11",
+            "https://192.0.2.11/mgmt",
+            "https://192.0.2.11?x",
+            "https://",
+        ] {
+            assert!(matches!(refusal(url), TargetError::Url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_64_digits_with_or_without_colons() {
+        let digits = "0A".repeat(32);
+        let colons = vec!["0a"; 32].join(":");
+        assert_eq!(digits.parse::<Pin>(), colons.parse::<Pin>());
+        assert_eq!(digits.parse::<Pin>(), Ok(Pin([10; 32])));
+        for text in ["", "0a", "0g".repeat(32).as_str(), "é".repeat(32).as_str()] {
+            assert_eq!(text.parse::<Pin>(), Err(PinError), "{text}");
+        }
     }
 }

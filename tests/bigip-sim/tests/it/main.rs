@@ -5,6 +5,8 @@ mod binary;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_program;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod network;
