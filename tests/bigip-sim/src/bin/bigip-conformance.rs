@@ -208,9 +208,9 @@ fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let is_known = |evidence| !matches!(evidence, Evidence::Assumed | Evidence::Open);
     let of = |wanted: &dyn Fn(Evidence) -> bool| -> Vec<&Finding> {
         let findings = report.findings.iter();
+        let mut findings: Vec<_> = findings.filter(|it| wanted(it.evidence)).collect();
+        findings.sort_by_key(|finding| rank(&finding.outcome));
         findings
-            .filter(|finding| wanted(finding.evidence))
-            .collect()
     };
     for (heading, findings) in [
         ("Known", of(&is_known)),
@@ -234,6 +234,16 @@ fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  {right:9} {call}")?;
     }
     Ok(())
+}
+
+/// What a person looks for comes first.
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Differs { .. } => 0,
+        Outcome::NoRight { .. } => 1,
+        Outcome::Held | Outcome::Told => 2,
+        Outcome::Skipped { .. } => 3,
+    }
 }
 
 /// How many of each there are.

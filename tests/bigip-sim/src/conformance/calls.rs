@@ -79,6 +79,8 @@ impl Calls {
         let right = match answer.status {
             200..300 => Right::Allowed,
             _ if answer.is_lack_of_right() => Right::Missing,
+            // Nothing was there to have a right to.
+            404 => return,
             _ => Right::Refused,
         };
         let known = self.0.entry(index).or_default();
@@ -151,6 +153,16 @@ mod tests {
         calls.answered(&Method::DELETE, &record, &refusal("01020036:3: not found"));
         let call = "DELETE /mgmt/tm/net/fdb/tunnel/{tunnel}/records/{record}";
         assert_eq!(right(&calls, call), Right::Allowed);
+    }
+
+    #[test]
+    fn what_is_not_there_tells_nothing_of_a_right() {
+        let mut calls = Calls::default();
+        let status = 404;
+        let body = json!({ "code": status, "message": "01020036:3: not found" }).to_string();
+        calls.answered(&Method::GET, RECORDS, &Seen { status, body });
+        let call = "GET /mgmt/tm/net/fdb/tunnel/{tunnel}/records";
+        assert_eq!(right(&calls, call), Right::NotAsked);
     }
 
     #[test]
