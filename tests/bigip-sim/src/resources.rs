@@ -21,7 +21,7 @@ use crate::validate;
 use crate::wire::Links;
 
 /// What the resources are about: the device without its accounts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Device {
     pub(crate) links: Links,
     pub(crate) hostname: String,
@@ -109,7 +109,7 @@ pub(crate) fn answer(device: &mut Device, call: &Call<'_>) -> Answer {
             tunnels::profile(device, call, ProfileKind::Geneve, &full_path(profile)?)
         }
         ["net", "self"] => self_ip::collection(device, call),
-        ["sys", "ready"] => sys::ready(device, call),
+        ["sys", "ready"] if device.links.version().has_sys_ready() => sys::ready(device, call),
         ["sys", "version"] => sys::version(device, call),
         ["sys", "config"] => sys::config(device, call),
         ["cm", "device"] => cm::devices(device, call),
