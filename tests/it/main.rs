@@ -32,6 +32,8 @@ mod pausing;
 mod removal;
 mod rights;
 mod saving;
+mod secrets;
+mod sessions;
 mod sharing;
 mod tidy;
 mod tls;

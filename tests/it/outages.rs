@@ -20,14 +20,14 @@ use crate::world::{
 /// How long a new node's record may take on a loaded machine; the measured time is printed.
 const NEW_NODE_MAX: Duration = Duration::from_secs(5);
 
-/// An answer of the REST front end that refuses a token.
-fn token_refused(message: &str) -> Effect {
+/// An answer of the REST front end that refuses a request.
+pub(crate) fn refused_by_restjavad(code: u16, message: &str) -> Effect {
     let body = json!({
-        "code": 401, "message": message, "referer": "127.0.0.1", "restOperationId": 6_229_426,
+        "code": code, "message": message, "referer": "127.0.0.1", "restOperationId": 6_229_426,
         "kind": ":resterrorresponse",
     });
     Effect::Status {
-        code: 401,
+        code,
         content_type: "application/json; charset=UTF-8".to_owned(),
         body: body.to_string(),
     }
@@ -119,7 +119,7 @@ async fn an_expired_token_is_renewed_without_a_word() {
     let world = World::in_sync("out-expired").await;
     let active = world.devices.active();
     let (logins, tried) = (active.logins(), world.status().await.conditions);
-    let expired = token_refused("X-F5-Auth-Token has expired.");
+    let expired = refused_by_restjavad(401, "X-F5-Auth-Token has expired.");
     active.fault(
         Fault::new(expired)
             .method(Method::GET)
@@ -137,7 +137,7 @@ async fn a_device_that_refuses_every_token_is_not_logged_in_to_again_and_again()
     let world = World::in_sync("out-401").await;
     let standby = world.devices.standby();
     let logins = standby.logins();
-    let refused = token_refused("X-F5-Auth-Token does not exist.");
+    let refused = refused_by_restjavad(401, "X-F5-Auth-Token does not exist.");
     standby.fault(Fault::new(refused).path_contains("/mgmt/tm/"));
     world.reconcile().await;
     let status = world

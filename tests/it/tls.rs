@@ -125,3 +125,19 @@ async fn a_secret_that_names_no_addresses_is_refused_where_that_is_asked_for() {
         assert_eq!(unit.requests(), []);
     }
 }
+
+#[tokio::test]
+async fn a_device_outside_of_the_networks_that_the_operator_may_dial_is_not_dialled() {
+    let mut world = World::new("tls-networks").await;
+    world.create_nodes().await;
+    world
+        .start_operator_with(&["--device-cidrs=10.0.0.0/8", "--device-cidrs=fd00::/8"])
+        .await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("AddressNotAllowed").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("--device-cidrs"), "{message}");
+    for unit in world.devices.units() {
+        assert_eq!(unit.requests(), []);
+    }
+}

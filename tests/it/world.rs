@@ -137,6 +137,15 @@ impl World {
         self.operator = Some(OperatorProcess::start(options).await.unwrap());
     }
 
+    /// The same with everything logged that there is.
+    pub(crate) async fn start_operator_that_logs_all(&mut self) {
+        let options = OperatorOptions {
+            env: vec![("RUST_LOG".to_owned(), "trace".to_owned())],
+            ..self.operator_options(0)
+        };
+        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+    }
+
     /// The same with another `--settle-seconds`.
     pub(crate) async fn start_operator_that_settles_for(&mut self, seconds: u32) {
         let options = self.operator_options(seconds);

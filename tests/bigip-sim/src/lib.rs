@@ -36,6 +36,7 @@
 mod accounts;
 mod config;
 mod configuration;
+pub mod conformance;
 mod failure;
 mod faults;
 mod log;
