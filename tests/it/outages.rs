@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, TunnelConfig};
+use bigip_sim::{Effect, Fault, Method, Preset, TunnelConfig};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
 use bigip_tunnel_harness::wait::{Answer, eventually};
@@ -26,11 +26,7 @@ pub(crate) fn refused_by_restjavad(code: u16, message: &str) -> Effect {
         "code": code, "message": message, "referer": "127.0.0.1", "restOperationId": 6_229_426,
         "kind": ":resterrorresponse",
     });
-    Effect::Status {
-        code,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: body.to_string(),
-    }
+    Effect::status(code, "application/json; charset=UTF-8", body.to_string())
 }
 
 #[tokio::test]
@@ -106,12 +102,22 @@ async fn assert_outage_passes(name: &str, effect: Effect, reason: &str) {
 
 #[tokio::test]
 async fn a_restarting_device_is_waited_for() {
-    assert_outage_passes("out-503", Effect::Html503, "DeviceNotReady").await;
+    assert_outage_passes(
+        "out-503",
+        Effect::preset(Preset::Restarting),
+        "DeviceNotReady",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_starting_device_that_knows_no_path_has_not_lost_its_tunnel() {
-    assert_outage_passes("out-404", Effect::NotRegistered404, "DeviceNotReady").await;
+    assert_outage_passes(
+        "out-404",
+        Effect::preset(Preset::NotRegistered),
+        "DeviceNotReady",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -161,11 +167,11 @@ async fn a_device_that_refuses_every_token_is_not_logged_in_to_again_and_again()
 
 /// Makes the standby unit refuse one write: the first from now on.
 fn refuse_next_write(world: &World) {
-    let refusal = Effect::Status {
-        code: 400,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: json!({"code": 400, "message": "no", "errorStack": [], "apiError": 3}).to_string(),
-    };
+    let refusal = Effect::status(
+        400,
+        "application/json; charset=UTF-8",
+        json!({"code": 400, "message": "no", "errorStack": [], "apiError": 3}).to_string(),
+    );
     let fault = Fault::new(refusal)
         .method(Method::POST)
         .path_contains("/records");
@@ -225,7 +231,7 @@ async fn a_refused_write_does_not_keep_later_nodes_waiting() {
 async fn an_object_stays_until_every_device_could_be_cleaned_up() {
     let world = World::in_sync("out-cleanup").await;
     let standby = world.devices.standby();
-    standby.fault(Fault::new(Effect::Html503));
+    standby.fault(Fault::new(Effect::preset(Preset::Restarting)));
     world.delete(NAME).await;
     let status = world.until_reason("CleanupFailed").await;
     let message = &condition(&status.conditions, "Ready").message;

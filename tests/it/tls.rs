@@ -1,6 +1,6 @@
 //! To whom a password is sent: certificates as BIG-IPs really present them, and what a Secret allows.
 
-use bigip_sim::{SimConfig, Simulator, TunnelConfig, UserConfig};
+use bigip_sim::{SimConfig, Simulator, TlsProfile, TunnelConfig, UserConfig};
 use bigip_tunnel_harness::devices::{USER, self_ip};
 use bigip_tunnel_harness::objects;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -23,7 +23,7 @@ async fn with_new_box(name: &str) -> (World, Simulator) {
         users: vec![UserConfig::new(USER, world.devices.password())],
         tunnels: vec![TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)],
         self_ips: vec![self_ip(TUNNEL_PATH)],
-        own_certificate: true,
+        tls: TlsProfile::OwnCertificate,
         ..SimConfig::default()
     };
     (world, Simulator::start(config).await.unwrap())

@@ -111,8 +111,8 @@ impl fmt::Debug for UserConfig {
 pub enum Rights {
     /// Everything, as an administrator.
     All,
-    /// Nothing: every call is refused by the REST front end with a 401 (F5Networks/
-    /// terraform-provider-bigip#160, a manager on 12.1.3.6; AS3#420, 15.1.1).
+    /// Nothing: every call is refused by the REST front end with a 401 (terraform-provider-bigip#160, a
+    /// manager on 12.1.3.6; AS3#420, 15.1.1).
     None,
     /// Looks only: changes are refused by the REST front end with a 401. The words are those of
     /// [`Rights::None`]; that changes alone are refused so is *assumed*.
@@ -120,7 +120,7 @@ pub enum Rights {
     /// Looks only: changes are refused by mcpd with a 400, `01070822` (FCP#1516, an operator on 13.0).
     Operator,
     /// Changes in this partition only; others are refused by mcpd with a 400, `01070824`
-    /// (F5Networks/terraform-provider-bigip#333; the status is *assumed*).
+    /// (terraform-provider-bigip#333; the status is *assumed*).
     Manager(String),
 }
 

@@ -96,8 +96,8 @@ impl Failure {
         Self::restjavad(StatusCode::UNAUTHORIZED, message)
     }
 
-    /// The user has no right to this resource, says the REST front end (F5Networks/
-    /// terraform-provider-bigip#160, 12.1.3.6; AS3#420, 15.1.1). A 401, as for somebody unknown.
+    /// The user has no right to this resource, says the REST front end (terraform-provider-bigip#160,
+    /// 12.1.3.6; AS3#420, 15.1.1). A 401, as for somebody unknown.
     pub(crate) fn no_right(user: &str, verb: &Method, path: &str, client: &str) -> Self {
         let message = format!(
             "Authorization failed: user=https://localhost/mgmt/shared/authz/users/{user} \
@@ -117,7 +117,7 @@ impl Failure {
         Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
     }
 
-    /// The user may not write in this partition (F5Networks/terraform-provider-bigip#333; the status
+    /// The user may not write in this partition (terraform-provider-bigip#333; the status
     /// is *assumed* to be that of [`Failure::role_refused`]).
     pub(crate) fn partition_refused(user: &str, partition: &str) -> Self {
         let message = format!(

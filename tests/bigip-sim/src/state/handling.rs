@@ -52,7 +52,7 @@ impl Held {
 #[derive(Debug)]
 enum Rest {
     /// It is answered with this, if anything.
-    Send(Option<Response<Bytes>>, Effect),
+    Send(Box<(Option<Response<Bytes>>, Effect)>),
     /// It is answered so.
     Answer(Box<Struck>),
     /// It is carried out; it was answered before.
@@ -129,7 +129,7 @@ impl State {
             (Moment::Late, Commit::Now) => {
                 let response = self.answer(request, &struck, commits, now);
                 self.held.push((fault, entry));
-                Reply::Hold(held(Rest::Send(response, struck.effect)))
+                Reply::Hold(held(Rest::Send(Box::new((response, struck.effect)))))
             }
             (Moment::Late, Commit::Late | Commit::Never) => {
                 self.held.push((fault, entry));
@@ -147,7 +147,10 @@ impl State {
     pub fn resume(&mut self, request: &Request<Bytes>, held: &Held, now: Timestamp) -> Reply {
         self.held.retain(|(_, entry)| *entry != held.entry);
         match &held.rest {
-            Rest::Send(response, effect) => self.deliver(held.entry, response.clone(), effect),
+            Rest::Send(sent) => {
+                let (response, effect) = &**sent;
+                self.deliver(held.entry, response.clone(), effect)
+            }
             Rest::Answer(struck) => {
                 let commits = struck.effect.commit == Commit::Late;
                 let response = self.answer(request, struck, commits, now);

@@ -5,7 +5,11 @@ mod binary;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod lies;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
