@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, Preset, TunnelConfig};
+use bigip_sim::{
+    Effect, Fault, HeaderName, HeaderValue, Method, Preset, TmosVersion, TunnelConfig,
+};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
 use bigip_tunnel_harness::wait::{Answer, eventually};
@@ -307,4 +309,42 @@ async fn an_object_that_does_not_parse_says_so_and_stops_no_other() {
         message.contains("deletionPolicy") || message.contains("Perhaps"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn an_upgrade_of_a_unit_causes_no_write() {
+    let world = World::in_sync("out-upgrade").await;
+    let active = world.devices.active();
+    let before = active.mutations();
+    active.set_version(TmosVersion::V15_1);
+    world.reconcile().await;
+    active.set_version(TmosVersion::V16_1);
+    world.reconcile().await;
+    // The facts of a unit are read anew before long; a restart does it at once.
+    world.until_ready().await;
+    assert_eq!(active.mutations(), before);
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_a_pause_is_not_asked_meanwhile_by_whatever_wakes_it() {
+    let world = World::in_sync("out-pause").await;
+    let standby = world.devices.standby();
+    let answer = Effect::status(429, "text/html", "slow down");
+    let answer = answer.header(
+        HeaderName::from_static("retry-after"),
+        HeaderValue::from_static("60"),
+    );
+    let busy = standby.fault(Fault::new(answer).path_contains("/mgmt/tm/"));
+    world.create_node(NEW_NODE).await;
+    world.until_reason("DeviceBusy").await;
+    let asked = standby.requests().len();
+    world.delete_node("4").await;
+    world
+        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    assert_eq!(standby.requests().len(), asked);
+    standby.remove_fault(busy);
+    world.reconcile().await;
+    world.until_ready().await;
 }

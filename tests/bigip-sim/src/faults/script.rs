@@ -14,12 +14,12 @@ use super::{Answer, Commit, Delivery, Effect, Fault, Given, Moment};
 /// A script that cannot be played.
 #[derive(Debug, thiserror::Error)]
 #[error("not a list of faults: {0}")]
-pub struct ScriptError(#[from] serde_json::Error);
+pub struct ScriptError(serde_json::Error);
 
 impl Fault {
     /// Reads a list of faults. `docs/reference/bigip-sim.md` describes the form.
     pub fn parse_script(json: &str) -> Result<Vec<Self>, ScriptError> {
-        Ok(serde_json::from_str(json)?)
+        serde_json::from_str(json).map_err(ScriptError)
     }
 }
 
