@@ -20,7 +20,7 @@ use crate::configuration::Configuration;
 use crate::failure::{Failure, RESTARTING_PAGE};
 use crate::faults::{Effect, Fault, FaultId, Faults};
 use crate::log::{EntryId, Log, LoggedRequest};
-use crate::resources::{self, Call, Device};
+use crate::resources::{self, COORDINATION, Call, Device, Transactions};
 use crate::tmos::TmosVersion;
 use crate::wire::Links;
 
@@ -73,6 +73,7 @@ impl State {
             peers: config.peers.clone(),
             saved: configuration.clone(),
             running: configuration,
+            transactions: Transactions::default(),
         };
         Ok(Self {
             device,
@@ -88,7 +89,10 @@ impl State {
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let path = path_and_query(request);
         let record = record_of(request);
-        let entry = self.log.arrived(request.method(), path, record, now);
+        let is_queued = request.headers().contains_key(COORDINATION);
+        let entry = self
+            .log
+            .arrived(request.method(), path, record, is_queued, now);
         let Some((fault, effect)) = self.faults.strike(request.method(), path) else {
             return self.complete(request, entry, now);
         };
@@ -189,21 +193,24 @@ impl State {
         let user = self
             .accounts
             .authorize(request.headers(), uri.path(), client, now)?;
+        let call = |segments| Call {
+            method,
+            segments,
+            query: uri.query(),
+            headers: request.headers(),
+            body,
+            now,
+        };
         match known.as_slice() {
             ["mgmt", "shared", "authz", "tokens", id] => {
                 let token = self.accounts.token(method, id, &user, body, now)?;
                 Ok(Some(token.to_string()))
             }
-            ["mgmt", "tm", _, ..] => {
-                let call = Call {
-                    method,
-                    segments: segments.get(2..).unwrap_or_default(),
-                    query: uri.query(),
-                    headers: request.headers(),
-                    body,
-                };
-                resources::answer(&mut self.device, &call)
-            }
+            ["mgmt", "tm", _, ..] => resources::answer(
+                &mut self.device,
+                &call(segments.get(2..).unwrap_or_default()),
+            ),
+            ["mgmt", "shared", "echo", "available"] => resources::available(&call(&[])),
             _ => Err(Failure::not_registered(below_mgmt(uri.path()))),
         }
     }
@@ -272,9 +279,10 @@ impl State {
         records_in(&self.device.saved, tunnel)
     }
 
-    /// Requests to change the configuration, whatever came of them. Clearing the log does not reset it.
+    /// Requests to change the configuration, whatever came of them: single ones, and the commands of
+    /// every transaction whose commit was asked for. Clearing the log does not reset it.
     pub fn mutations(&self) -> u64 {
-        self.log.mutations()
+        self.log.mutations() + self.device.transactions.carried_out()
     }
 
     /// The requests since the log was cleared, oldest first.
@@ -342,7 +350,7 @@ impl State {
 
     /// Deletes a self IP; false if there was none.
     pub fn delete_self_ip(&mut self, path: &str) -> bool {
-        self.device.running.self_ips.remove(path).is_some()
+        self.device.running.delete_self_ip(path)
     }
 
     /// Changes how the profile of a tunnel floods; false if there is no such tunnel.
@@ -358,6 +366,7 @@ impl State {
     /// Restarts with the saved configuration, as a reboot does. Tokens stay good (*assumed*).
     pub fn reboot(&mut self) {
         self.device.running = self.device.saved.clone();
+        self.device.transactions.drop_all();
     }
 
     /// Deletes a tunnel, its records and the self IPs on it; false if there was none.
@@ -397,13 +406,8 @@ impl State {
 }
 
 fn records_in(configuration: &Configuration, tunnel: &str) -> BTreeMap<String, String> {
-    let records = configuration
-        .tunnels
-        .get(tunnel)
-        .map(crate::configuration::Tunnel::records);
+    let records = configuration.records(tunnel);
     records
-        .into_iter()
-        .flatten()
         .map(|record| (record.name.clone(), record.endpoint.clone()))
         .collect()
 }
