@@ -402,7 +402,9 @@ fn store(
         }
     }
     (schema.check)(configuration, &object)?;
-    configuration.changes_pending |= (schema.is_synced)(&object);
+    let former = configuration.get(schema.resource, &path);
+    let is_synced = former.is_some_and(schema.is_synced) || (schema.is_synced)(&object);
+    configuration.changes_pending |= is_synced;
     configuration.put(schema.resource, object.clone());
     (schema.stored)(configuration, &object, is_new);
     Ok(path)

@@ -27,12 +27,16 @@ pub(super) static SELF_IPS: Schema = Schema {
         Property::new("addressSource", Shape::Text)
             .or("from-user")
             .written(Writing::Device),
-        Property::new("floating", Shape::Text).written(Writing::Device),
+        Property::new("floating", Shape::Text)
+            .or("disabled")
+            .written(Writing::Device),
         Property::new("inheritedTrafficGroup", Shape::Text)
             .or("false")
             .written(Writing::Device),
         Property::new("trafficGroup", Shape::Reference(TRAFFIC_GROUPS)).or(LOCAL_ONLY),
-        Property::new("unit", Shape::Count(1)).written(Writing::Device),
+        Property::new("unit", Shape::Count(1))
+            .or_number(0)
+            .written(Writing::Device),
         Property::new("vlan", Shape::Reference(INTERFACES))
             .required()
             .written(Writing::Kept),

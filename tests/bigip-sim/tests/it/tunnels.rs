@@ -28,7 +28,7 @@ fn assert_mcpd(answer: &Answer, status: u16, id: &str) {
     assert!(answer.message().starts_with(id), "{}", answer.text);
 }
 
-/// 12.1.2; the recorded tunnel is one of IPsec, whose profiles are not simulated.
+/// 12.1.2; the recorded tunnel is one of `IPsec`, whose profiles are not simulated.
 #[test]
 fn a_new_tunnel_looks_as_on_12_1_2() {
     let mut world = World::new(&SimConfig {
@@ -535,7 +535,7 @@ fn an_unknown_property_is_not_guessed() {
     );
 }
 
-/// 12.1.2, an IPsec policy.
+/// 12.1.2, an `IPsec` policy.
 #[test]
 fn a_property_may_be_written_with_dashes() {
     let body = json!({ "name": "t", "profile": "vxlan", "local-address": "10.0.0.4", "use-pmtu": "disabled" });
