@@ -26,17 +26,34 @@ When it is ready it prints one line of JSON on standard output:
 certificate is good for the listen address and `localhost`.";
 
 const AFTER_HELP: &str = "\
-Simulated, below https://ADDRESS:PORT/mgmt:
+Simulated, below https://ADDRESS:PORT/mgmt; \"all\" is GET, POST, PUT, PATCH
+and DELETE, of the list or of one object as it fits:
   shared/authn/login           POST {username, password, loginProviderName}
   shared/authz/tokens/TOKEN    GET, PATCH (timeout), DELETE
+  shared/echo/available        GET; also tm/sys/available, tm/cm/available
+  tm/net/fdb                   GET; also tm/net/tunnels
   tm/net/fdb/tunnel            GET
   tm/net/fdb/tunnel/T          GET; PUT, PATCH: `records` replace the whole list
-  tm/net/fdb/tunnel/T/records  GET, POST; with /MAC: GET, PATCH, PUT, DELETE
-  tm/net/tunnels/tunnel/T      GET; also .../vxlan/P and .../geneve/P
-  tm/net/self                  GET
-  tm/cm/device                 GET; also cm/failover-status, cm/sync-status
-  tm/sys/version               GET; also sys/ready
+  tm/net/fdb/tunnel/T/records  all
+  tm/net/tunnels/tunnel        all; also .../vxlan and .../geneve (profiles)
+  tm/net/tunnels/tunnel/stats  GET; also .../tunnel/T/stats, tm/net/arp/stats
+  tm/net/self                  all; also tm/net/route, tm/net/route-domain
+  tm/net/arp                   all; static entries
+  tm/auth/partition            all; also tm/sys/folder
+  tm/sys/db                    GET; with a variable: GET, PUT, PATCH
+  tm/sys/version               GET; also tm/sys/ready, tm/sys/mcp-state
   tm/sys/config                POST {\"command\":\"save\"}
+  tm/cm/device                 GET; also cm/failover-status, cm/sync-status
+  tm/cm/device-group           GET; with /G/devices: its devices
+  tm/cm                        POST {\"command\":\"run\",
+                                     \"utilCmdArgs\":\"config-sync to-group G\"}
+  tm/transaction               POST; with /ID: GET, DELETE,
+                               PATCH {\"state\":\"VALIDATING\"};
+                               with /ID/commands: GET
+Lists and objects take $select and expandSubcollections=true, lists take $top,
+$skip and $filter=partition+eq+P, too. A request with the header
+X-F5-REST-Coordination-Id goes into that transaction. A device with a --peer
+has a group to sync with, failover-group.
 Requests carry the token in X-F5-Auth-Token; Basic credentials are refused.
 A token lasts 1200 s, and a user has 100 at most. What a real device does
 elsewhere is not guessed: 501 says that it is not simulated.

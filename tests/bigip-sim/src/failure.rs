@@ -4,6 +4,7 @@
 //! know which request is refused, only what the answer looks like.
 
 mod busy;
+mod objects;
 mod session;
 
 use hyper::StatusCode;
@@ -52,70 +53,6 @@ impl Failure {
             message: message.into(),
             original_request_body: None,
         }
-    }
-
-    fn mcpd_configuration(message: &str) -> Self {
-        let message = format!("01070734:3: Configuration error: {message}");
-        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
-    }
-
-    /// An object is not there: `01020036` (pools, EC and BRG; data groups on 17.1.2.1). The labels
-    /// of tunnels, profiles and FDB records in it are *assumed*.
-    pub(crate) fn not_found(label: &str, name: &str) -> Self {
-        let message = format!("01020036:3: The requested {label} ({name}) was not found.");
-        Self::icrd(StatusCode::NOT_FOUND, message, MCPD)
-    }
-
-    /// A GET of a sub-collection item that is not there: names the item only (pool members, EC
-    /// `LTMGetPoolMemberTests`; *assumed* for FDB records).
-    pub(crate) fn object_not_found(name: &str) -> Self {
-        Self::icrd(
-            StatusCode::NOT_FOUND,
-            format!("Object not found - {name}"),
-            ICRD,
-        )
-    }
-
-    /// The object is there already: `01020066` (data groups on 17.1.2.1; the label is *assumed*).
-    pub(crate) fn already_exists(tunnel: &str, mac: &str, partition: &str) -> Self {
-        let message = format!(
-            "01020066:3: The requested tunnel FDB record ({tunnel} {mac}) already exists in \
-             partition {partition}."
-        );
-        Self::icrd(StatusCode::CONFLICT, message, MCPD)
-    }
-
-    /// A record without endpoint (FCP#733, 12.1; the status and `apiError` are those of its family).
-    pub(crate) fn empty_entry(tunnel: &str, mac: &str) -> Self {
-        Self::mcpd_configuration(&format!(
-            "The tunnel FDB record ({tunnel} {mac}) has an empty entry."
-        ))
-    }
-
-    /// An endpoint in another route domain than the tunnel's local address (CIS#425, 12.1.1).
-    pub(crate) fn other_route_domain(tunnel: &str, mac: &str, endpoint: &str, local: &str) -> Self {
-        Self::mcpd_configuration(&format!(
-            "The IP address ({endpoint}) of the tunnel FDB record ({tunnel} {mac}) and the tunnel \
-             local address ({local}) cannot be in different route domain."
-        ))
-    }
-
-    /// An endpoint that is no address. *Assumed* in status and wording.
-    pub(crate) fn bad_endpoint(endpoint: &str) -> Self {
-        let message = format!("invalid property value \"endpoint\":\"{endpoint}\"");
-        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
-    }
-
-    /// A record name that is no MAC address. *Assumed* in status and wording.
-    pub(crate) fn bad_mac(name: &str) -> Self {
-        let message = format!("invalid property value \"name\":\"{name}\"");
-        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
-    }
-
-    /// A property of the wrong JSON type. *Assumed* in status and wording.
-    pub(crate) fn bad_property(property: &str) -> Self {
-        let message = format!("invalid property value \"{property}\"");
-        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
     }
 
     /// A body that is no JSON (17.1.2.1); the device closes the connection after it.
@@ -172,6 +109,14 @@ impl Failure {
             Self::Icrd { status, .. }
             | Self::Restjavad { status, .. }
             | Self::Html { status, .. } => *status,
+        }
+    }
+
+    /// What it says; nothing if it is a page.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Icrd { message, .. } | Self::Restjavad { message, .. } => message,
+            Self::Html { .. } => "",
         }
     }
 

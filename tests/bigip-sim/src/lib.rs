@@ -5,9 +5,11 @@
 //! public repositories and issue threads: genieparser (`CiscoTestAutomation`), CIS
 //! (F5Networks/k8s-bigip-ctlr), FCP (F5Networks/f5-common-python), CCCL (f5devcentral/f5-cccl), OSA
 //! (F5Networks/f5-openstack-agent), ANS (F5Networks/f5-ansible), BRG (f5devcentral/f5-bigip-rest-go),
-//! EC (electric-cloud-community/EC-BigIp), AS3 (F5Networks/f5-appsvcs-extension), BIGREST
-//! (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue there. What is not simulated is refused
-//! with 501 rather than guessed.
+//! EC (electric-cloud-community/EC-BigIp), AS3 (F5Networks/f5-appsvcs-extension), TS
+//! (F5Networks/f5-telemetry-streaming), CLIBS (F5Networks/f5-cloud-libs), CIDOCS
+//! (f5devcentral/f5-ci-docs), LAB (f5devcentral/f5-automation-labs), SWG
+//! (bmarshall13/f5-rest-swagger), BIGREST (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue
+//! there. What is not simulated is refused with 501 rather than guessed.
 //!
 //! [`State`] is the device without a network, [`Simulator`] the same behind a socket. The crate uses
 //! no type of the product it tests, so that one mistake cannot hide in both.
@@ -34,6 +36,7 @@
 //! ```
 
 mod accounts;
+mod addresses;
 mod config;
 mod configuration;
 pub mod conformance;
@@ -41,6 +44,7 @@ mod failure;
 mod faults;
 mod log;
 mod resources;
+mod schema;
 mod server;
 mod state;
 mod tls;

@@ -18,7 +18,7 @@ use crate::config::{
 use crate::configuration::Configuration;
 use crate::faults::{Answer, Effect, Fault, FaultId, Faults, Preset};
 use crate::log::{EntryId, Log, LoggedRequest};
-use crate::resources::Device;
+use crate::resources::{Device, Transactions};
 use crate::tmos::TmosVersion;
 use crate::wire::Links;
 
@@ -67,6 +67,7 @@ impl State {
             peers: config.peers.clone(),
             saved: configuration.clone(),
             running: configuration,
+            transactions: Transactions::default(),
         };
         Ok(Self {
             device,
@@ -93,9 +94,10 @@ impl State {
         records_in(&self.device.saved, tunnel)
     }
 
-    /// Requests to change the configuration, whatever came of them. Clearing the log does not reset it.
+    /// Requests to change the configuration, whatever came of them: single ones, and the commands of
+    /// every transaction whose commit was asked for. Clearing the log does not reset it.
     pub fn mutations(&self) -> u64 {
-        self.log.mutations()
+        self.log.mutations() + self.device.transactions.carried_out()
     }
 
     /// The requests since the log was cleared, oldest first.
@@ -163,7 +165,7 @@ impl State {
 
     /// Deletes a self IP; false if there was none.
     pub fn delete_self_ip(&mut self, path: &str) -> bool {
-        self.device.running.self_ips.remove(path).is_some()
+        self.device.running.delete_self_ip(path)
     }
 
     /// Changes how the profile of a tunnel floods; false if there is no such tunnel.
@@ -179,6 +181,7 @@ impl State {
     /// Restarts at once with the saved configuration, as a reboot does. Tokens stay good (*assumed*).
     pub fn reboot(&mut self) {
         self.device.running = self.device.saved.clone();
+        self.device.transactions.drop_all();
         self.accounts.forget_leaked_tokens();
     }
 
@@ -271,13 +274,8 @@ impl State {
 }
 
 fn records_in(configuration: &Configuration, tunnel: &str) -> BTreeMap<String, String> {
-    let records = configuration
-        .tunnels
-        .get(tunnel)
-        .map(crate::configuration::Tunnel::records);
+    let records = configuration.records(tunnel);
     records
-        .into_iter()
-        .flatten()
         .map(|record| (record.name.clone(), record.endpoint.clone()))
         .collect()
 }

@@ -156,6 +156,17 @@ impl TmosVersion {
     pub(crate) fn refuses_other_ver(self) -> bool {
         self >= Self::V16_1
     }
+
+    /// Whether the list of static ARP entries is empty although there are some (13.1.1.2, right again on
+    /// 14.1.0, FCP#1519).
+    pub(crate) fn hides_static_arp(self) -> bool {
+        self == Self::V13_1
+    }
+
+    /// Whether the capacity of a route domain is a word (14.1.2.1), not a number (13.1; *assumed* before).
+    pub(crate) fn spells_capacity(self) -> bool {
+        self >= Self::V14_1
+    }
 }
 
 impl fmt::Display for TmosVersion {

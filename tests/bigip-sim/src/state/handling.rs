@@ -15,6 +15,7 @@ use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::faults::{Answer, Commit, Delivery, Effect, FaultId, Given, Moment, Preset};
 use crate::log::EntryId;
+use crate::resources::COORDINATION;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -80,7 +81,10 @@ impl State {
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let path = path_and_query(request.uri());
         let record = record_of(request);
-        let entry = self.log.arrived(request.method(), path, record, now);
+        let is_queued = request.headers().contains_key(COORDINATION);
+        let entry = self
+            .log
+            .arrived(request.method(), path, record, is_queued, now);
         let struck = self.faults.strike(request.method(), path);
         let struck = struck.map(|(fault, effect)| (Some(fault), effect));
         let struck = struck.or_else(|| Some((None, self.slow_login(request)?)));

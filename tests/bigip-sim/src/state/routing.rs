@@ -93,21 +93,24 @@ impl State {
         };
         let segments = segments(uri.path());
         let known: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let call = |segments| Call {
+            method,
+            segments,
+            query: uri.query(),
+            headers: request.headers(),
+            body,
+            now,
+        };
         match known.as_slice() {
             ["mgmt", "shared", "authz", "tokens", id] => {
                 let token = self.accounts.token(method, id, user, body, now)?;
                 Ok(Some(token.to_string()))
             }
-            ["mgmt", "tm", _, ..] => {
-                let call = Call {
-                    method,
-                    segments: segments.get(2..).unwrap_or_default(),
-                    query: uri.query(),
-                    headers: request.headers(),
-                    body,
-                };
-                resources::answer(&mut self.device, &call)
-            }
+            ["mgmt", "tm", _, ..] => resources::answer(
+                &mut self.device,
+                &call(segments.get(2..).unwrap_or_default()),
+            ),
+            ["mgmt", "shared", "echo", "available"] => resources::available(&call(&[])),
             _ => Err(Failure::not_registered(below_mgmt(uri.path()))),
         }
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod devices;
@@ -13,12 +15,22 @@ mod lies;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod routing;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system;
+#[cfg(test)]
+mod transactions;
+#[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod tunnels;
