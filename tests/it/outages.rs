@@ -348,3 +348,24 @@ async fn a_device_that_asks_for_a_pause_is_not_asked_meanwhile_by_whatever_wakes
     world.reconcile().await;
     world.until_ready().await;
 }
+
+#[tokio::test]
+async fn a_unit_that_is_too_old_is_named_and_never_written() {
+    let mut world = World::new("out-old").await;
+    world.devices.standby().set_version(TmosVersion::V12_1);
+    world.create_nodes().await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("UnsupportedVersion").await;
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert!(
+        programmed.message.contains("13.1"),
+        "{}",
+        programmed.message
+    );
+    world
+        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    world.settle().await;
+    assert_eq!(world.devices.standby().mutations(), 0);
+}

@@ -1,6 +1,8 @@
 //! Tests of the simulator by what it answers: in process first, then over TLS and as a binary.
 
 #[cfg(test)]
+mod arp;
+#[cfg(test)]
 mod binary;
 #[cfg(test)]
 mod cluster;
@@ -32,5 +34,7 @@ mod system;
 mod transactions;
 #[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod tunnel_refusals;
 #[cfg(test)]
 mod tunnels;
