@@ -126,7 +126,7 @@ async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
     };
     let replacement = Simulator::start(config).await.unwrap();
     world
-        .trust(&[world.devices.ca_bundle().as_str(), replacement.ca_pem()])
+        .trust(&[world.devices.ca_bundle().as_str(), &replacement.ca_pem()])
         .await;
     world
         .patch_standby(&json!({"port": replacement.address().port()}))

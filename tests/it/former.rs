@@ -201,7 +201,7 @@ async fn other_box(world: &World) -> Simulator {
     };
     let other = Simulator::start(config).await.unwrap();
     let bundle = world.devices.ca_bundle();
-    world.trust(&[bundle.as_str(), other.ca_pem()]).await;
+    world.trust(&[bundle.as_str(), &other.ca_pem()]).await;
     other
 }
 

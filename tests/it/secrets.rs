@@ -22,11 +22,7 @@ async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devic
     let password = world.devices.password().to_owned();
     let message = format!("01070734:3: you sent {password}\u{1b}[2J\r\nlevel=fake");
     let echo = json!({"code": 400, "message": message, "errorStack": [], "apiError": 3});
-    let echo = Effect::Status {
-        code: 400,
-        content_type: "application/json".to_owned(),
-        body: echo.to_string(),
-    };
+    let echo = Effect::status(400, "application/json", echo.to_string());
     let writes = Fault::new(echo)
         .method(Method::POST)
         .path_contains("/records");

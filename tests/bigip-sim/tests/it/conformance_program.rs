@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, Simulator, State};
+use bigip_sim::{Effect, Fault, Method, Preset, Simulator, State};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ async fn output(mut command: Command) -> Output {
 async fn asked(simulator: &Simulator, args: &[&str]) -> (i32, String, String) {
     let (_folder, password) = folder("s3cret\n");
     let mut command = command(&format!("https://{}", simulator.address()), &password);
-    command.args(["--pin", simulator.fingerprint()]).args(args);
+    command.args(["--pin", &simulator.fingerprint()]).args(args);
     let Output {
         status,
         stdout,
@@ -78,7 +78,8 @@ async fn a_device_that_does_as_expected_is_told_for_people_and_programs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_difference_is_told_with_its_source_and_ends_with_1() {
     let simulator = Simulator::start(config()).await.unwrap();
-    simulator.fault(Fault::new(Effect::Html503).path_contains("no-such-partition"));
+    simulator
+        .fault(Fault::new(Effect::preset(Preset::Restarting)).path_contains("no-such-partition"));
     let (code, text, _) = asked(&simulator, &[]).await;
     let told = "  DIFFERS   a tunnel in a partition that is not there is answered as one that is not there\n            \
                 GET /mgmt/tm/net/tunnels/tunnel/~no-such-partition-of-bigip-tunnel~t: status 404 expected\n            \
@@ -125,7 +126,7 @@ async fn what_cannot_be_asked_is_said_and_ends_with_3() {
     ] {
         let (_folder, file) = folder(password);
         let mut command = command(&url, &file);
-        command.args(["--pin", simulator.fingerprint()]);
+        command.args(["--pin", &simulator.fingerprint()]);
         let Output { status, stderr, .. } = output(command).await;
         let text = String::from_utf8(stderr).unwrap();
         assert!(text.starts_with(complaint), "{text}");
@@ -148,13 +149,13 @@ async fn what_cannot_be_asked_is_said_and_ends_with_3() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_in_the_middle_of_a_write_leaves_nothing() {
     let simulator = Simulator::start(config()).await.unwrap();
-    let writes = Fault::new(Effect::Stall).method(Method::POST);
+    let writes = Fault::new(Effect::stall()).method(Method::POST);
     let held = simulator.fault(writes.path_ends_with("/records").nth(1));
     let (_folder, password) = folder("s3cret");
     let mut command = command(&format!("https://{}", simulator.address()), &password);
     command.args([
         "--pin",
-        simulator.fingerprint(),
+        &simulator.fingerprint(),
         "--write",
         "--tunnel",
         TUNNEL,
