@@ -230,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn every_connection_flag_of_kubectl_can_be_typed() {
+        let line = "plugin status --as me --as-group g --as-uid u --as-user-extra k=v \
+                    --certificate-authority f --client-certificate f --client-key f --cluster c \
+                    --context c --disable-compression --insecure-skip-tls-verify --kubeconfig f \
+                    -n bigip --password p --request-timeout 5s --server https://192.0.2.1 \
+                    --tls-server-name n --token t --user u --username n";
+        let connection = parse(line).unwrap().connection;
+        assert!(connection.disable_compression);
+        let extra = ("k".to_owned(), "v".to_owned());
+        assert_eq!(connection.impersonate_extra, [extra]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
         for line in [
             "plugin macs 10.0.0",
@@ -244,6 +257,7 @@ mod tests {
             "plugin status -o tmsh",
             "plugin status -A -n bigip",
             "plugin status --request-timeout soon",
+            "plugin status --as me --as-user-extra scopes",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -76,9 +76,19 @@ pub(crate) enum Error {
     /// There is no kubeconfig, and this is no pod.
     #[error("no cluster is known: there is no kubeconfig, and this is not a pod")]
     NoCluster,
-    /// The file of `--certificate-authority` cannot be used.
-    #[error("certificate authority {path:?}: {problem}")]
-    Certificates {
+    /// Flags that say too much or too little together.
+    #[error("{problem}")]
+    Flags {
+        /// What is wrong with them.
+        problem: &'static str,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// A file with a certificate or a key cannot be used.
+    #[error("{what} {path:?}: {problem}")]
+    File {
+        /// What should be in it.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -150,7 +160,7 @@ impl Error {
         match self {
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::NotFound { .. } | Self::Invalid { .. } | Self::Unreadable { .. } => 1,
-            Self::NameInAllNamespaces => 2,
+            Self::NameInAllNamespaces | Self::Flags { .. } => 2,
             _ => 3,
         }
     }
@@ -168,7 +178,8 @@ impl Error {
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
-            Self::Certificates { .. } => "a file with certificates in PEM form is needed",
+            Self::Flags { hint, .. } => hint,
+            Self::File { .. } => "a file in PEM form is needed",
             Self::NoCrd => "install the operator, or choose another cluster with --context",
             Self::NoCiliumNodes => {
                 "choose another cluster with --context, or another nodes.addressSource.type"
