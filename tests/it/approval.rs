@@ -143,9 +143,14 @@ async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
         "{}",
         programmed.message
     );
+    let found = device(&status, "bigip-b").found_identity.as_deref();
+    assert_eq!(found, Some(identity));
     world.annotate(ANNOTATION_ACCEPT_DEVICE, identity).await;
     // What was claimed on the old box gives no right to correct a record on the new one.
-    world.until_reason("Conflict").await;
+    let status = world.until_reason("Conflict").await;
+    let accepted = device(&status, "bigip-b");
+    assert_eq!(accepted.identity.as_deref(), Some(identity));
+    assert_eq!(accepted.found_identity, None);
     let expected = [FOREIGN, (RECORD_1.0, "192.0.2.77%0"), RECORD_2, RECORD_3];
     world.until_unit(&replacement, &expected).await;
 }
