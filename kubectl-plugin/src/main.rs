@@ -1,6 +1,7 @@
 //! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
 //!
-//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. Every verb collects a report (plain,
+//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. The verbs that act do it by what they write
+//! into the object. Every verb collects a report (plain,
 //! serialisable data) and renders it; this file only wires the parts together.
 
 mod age;
@@ -9,6 +10,7 @@ mod cmd;
 mod connection;
 mod context;
 mod error;
+mod person;
 mod render;
 mod report;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Outcome};
+use crate::person::Person;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -52,6 +55,11 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             }
             Command::Fdb(args) => cmd::fdb::run(&cli.connection, args, out).await,
             Command::Macs(args) => cmd::macs::run(&cli.connection, args, out).await,
+            Command::Act(command) => {
+                let (mut input, mut err) = (io::stdin().lock(), io::stderr());
+                let mut person = Person::at(&mut input, &mut err);
+                cmd::act::run(&cli.connection, command, out, &mut person).await
+            }
             Command::Version => cmd::version::run(out),
         }
     })

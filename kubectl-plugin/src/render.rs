@@ -1,7 +1,11 @@
 //! Reports to text. Knows no cluster; decides nothing.
 
+pub(crate) mod accept_device;
+pub(crate) mod act;
+pub(crate) mod approve;
 pub(crate) mod fdb;
 pub(crate) mod macs;
+pub(crate) mod release;
 pub(crate) mod status;
 mod table;
 

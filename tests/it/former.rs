@@ -24,7 +24,7 @@ use crate::world::{
 const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
 
 /// Takes the standby unit off the list.
-async fn unlist_standby(world: &World) {
+pub(crate) async fn unlist_standby(world: &World) {
     let devices = world.devices.spec_devices();
     world.patch_spec(json!({"devices": [devices[0]]})).await;
 }

@@ -29,6 +29,7 @@ mod neighbours;
 mod outages;
 mod ownership;
 mod pausing;
+mod plugin_act;
 mod removal;
 mod rights;
 mod saving;

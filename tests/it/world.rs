@@ -4,6 +4,7 @@
 //! Must not know what a single test is about.
 
 mod operator;
+pub(crate) mod plugin;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

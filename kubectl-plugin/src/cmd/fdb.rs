@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::cli::{FdbArgs, TableFormat};
 use crate::connection::Connection;
-use crate::context::Cluster;
+use crate::context::{Cluster, readable};
 use crate::error::{Error, Outcome};
 use crate::render;
 use crate::report::fdb::FdbReport;
@@ -32,15 +32,7 @@ pub(crate) async fn run(
 }
 
 async fn collect(cluster: &Cluster, name: &str) -> Result<(BigIpTunnel, Vec<NodeView>), Error> {
-    let object = cluster
-        .tunnel(name)
-        .await?
-        .0
-        .map_err(|invalid| Error::Unreadable {
-            namespace: cluster.namespace.clone(),
-            name: name.to_owned(),
-            problem: invalid.error,
-        })?;
+    let object = readable(cluster.tunnel(name).await?)?;
     let refused = |problem| invalid(cluster, name, problem);
     let selector = convert::selector(&object.spec).map_err(refused)?;
     let rule = convert::address_rule(&object.spec).map_err(refused)?;

@@ -49,7 +49,7 @@ async fn collect(
 }
 
 /// What kubectl says about other resources.
-fn nothing_found(connection: &Connection, namespace: &str) -> String {
+pub(super) fn nothing_found(connection: &Connection, namespace: &str) -> String {
     if connection.all_namespaces {
         "No BigIpTunnels found".to_owned()
     } else {

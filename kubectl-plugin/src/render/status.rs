@@ -101,11 +101,10 @@ fn write_one(
         field(out, "Unlisted", &format!("{}: {why}{more}", first.name))?;
     }
     if let Some(paused) = &tunnel.paused {
-        field(
-            out,
-            "Paused",
-            &format!("{}: {}", paused.reason, paused.message),
-        )?;
+        let why = tunnel.suspend_reason.as_ref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let text = format!("{}{why}: {}", paused.reason, paused.message);
+        field(out, "Paused", &text)?;
     }
     if let Some(nodes) = &tunnel.nodes {
         let text = format!(

@@ -374,3 +374,19 @@ fn one_tunnel_never_takes_more_than_24_lines() {
     let text = shown(&report([tunnel]), Some(TableFormat::Wide));
     assert!(text.lines().count() <= 24, "{text}");
 }
+
+#[test]
+fn a_suspended_tunnel_says_why_it_was_suspended() {
+    let paused = condition("Paused", "True", "Suspended", "nothing is read or written");
+    let reason = json!({"bigip-tunnel.dev/suspend-reason": "CHG0012345"});
+    let suspended = Tunnel::new("prod-east")
+        .with("/status/conditions", &json!([paused]))
+        .with("/metadata/annotations", &reason);
+    let now = suspended.clone().with("/spec/suspend", &json!(true));
+    let said = shown(&report([now]), None);
+    let line = "Paused       Suspended (CHG0012345): nothing is read or written\n";
+    assert!(said.contains(line), "{said}");
+    // What is left of an earlier time says nothing about this one.
+    let said = shown(&report([suspended]), None);
+    assert!(!said.contains("CHG0012345"), "{said}");
+}
