@@ -1,7 +1,8 @@
 //! What a device says about the login, its tokens and its rights: said to the user, and never answered
 //! by more logins.
 
-use bigip_sim::{Fault, Method};
+use bigip_sim::{Fault, Method, Rights, UserConfig};
+use bigip_tunnel_harness::devices::USER;
 
 use crate::outages::refused_by_restjavad;
 use crate::world::{
@@ -12,18 +13,18 @@ use crate::world::{
 /// A record of somebody else.
 const FOREIGN: (&str, &str) = ("02:00:00:00:00:01", "10.9.9.9%0");
 
-#[tokio::test]
-async fn a_user_that_may_not_write_is_named_and_costs_neither_a_login_nor_a_record() {
-    let world = World::in_sync("session-rights").await;
+/// Takes rights away from the user on the standby unit, and gives them back.
+async fn assert_named_without_harm(name: &str, rights: Rights) {
+    let world = World::in_sync(name).await;
     let standby = world.devices.standby();
     standby
         .seed_record(TUNNEL_PATH, FOREIGN.0, FOREIGN.1)
         .unwrap();
-    // As recorded on 15.1.1 (f5-appsvcs-extension#420).
-    let message = "Authorization failed: user=https://localhost/mgmt/shared/authz/users/guest \
-                   resource=/mgmt/tm/net/fdb verb=POST uri:http://localhost:8100/mgmt/tm/net/fdb";
-    let may_not = Fault::new(refused_by_restjavad(401, message)).method(Method::POST);
-    let may_not = standby.fault(may_not.path_contains("/records"));
+    let user = |rights| UserConfig {
+        rights,
+        ..UserConfig::new(USER, world.devices.password())
+    };
+    standby.set_user(&user(rights));
     let logins = standby.logins();
     world.create_node(NEW_NODE).await;
     let status = world.until_reason("AuthorizationFailed").await;
@@ -47,9 +48,19 @@ async fn a_user_that_may_not_write_is_named_and_costs_neither_a_login_nor_a_reco
     let before = [RECORD_1, RECORD_2, RECORD_3, FOREIGN];
     world.until_unit(standby, &before).await;
     assert_eq!(standby.logins(), logins);
-    standby.remove_fault(may_not);
+    standby.set_user(&user(Rights::All));
     world.reconcile().await;
     world.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_user_that_may_not_write_is_named_and_costs_neither_a_login_nor_a_record() {
+    assert_named_without_harm("session-read-only", Rights::ReadOnly).await;
+}
+
+#[tokio::test]
+async fn a_role_that_the_configuration_layer_refuses_is_named_and_costs_no_record() {
+    assert_named_without_harm("session-operator", Rights::Operator).await;
 }
 
 #[tokio::test]
@@ -89,12 +100,11 @@ async fn an_operator_holds_one_token_per_device_and_gives_it_back() {
         .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
         .await;
     world.settle().await;
-    let user = bigip_tunnel_harness::devices::USER;
     for unit in world.devices.units() {
-        assert_eq!((unit.logins(), unit.live_tokens(user)), (1, 1));
+        assert_eq!((unit.logins(), unit.live_tokens(USER)), (1, 1));
     }
     world.terminate_operator().await;
     for unit in world.devices.units() {
-        assert_eq!((unit.logins(), unit.live_tokens(user)), (1, 0));
+        assert_eq!((unit.logins(), unit.live_tokens(USER)), (1, 0));
     }
 }
