@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod nonsense;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod records;
