@@ -19,6 +19,8 @@ mod lies;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod nonsense;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod records;
