@@ -5,3 +5,4 @@ pub(crate) mod fdb;
 pub(crate) mod macs;
 pub(crate) mod status;
 pub(crate) mod version;
+mod watch;

@@ -90,7 +90,7 @@ pub(crate) struct Connection {
 pub(crate) struct RequestTimeout(pub(crate) Option<Duration>);
 
 /// Reads kubectl's form: a number with a unit, or a number of seconds.
-fn parse_timeout(text: &str) -> Result<RequestTimeout, String> {
+pub(crate) fn parse_timeout(text: &str) -> Result<RequestTimeout, String> {
     let refused = || "a number of seconds, or a time such as 1s, 2m or 3h".to_owned();
     let time = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
