@@ -1,6 +1,7 @@
 //! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
 
 pub(crate) mod act;
+pub(crate) mod see;
 
 use std::net::Ipv4Addr;
 
@@ -11,6 +12,8 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::connection::Connection;
+use crate::style::StyleArgs;
+use see::{FDB_EXAMPLES, FdbArgs, STATUS_EXAMPLES, StatusArgs};
 
 /// Show and steer how F5 BIG-IP tunnels keep up with the nodes of a cluster.
 ///
@@ -29,6 +32,9 @@ use crate::connection::Connection;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
+
+    #[command(flatten)]
+    pub(crate) style: StyleArgs,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -55,28 +61,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// Examples of `status`. Every line without `#` is run through the parser by a test.
-pub(crate) const STATUS_EXAMPLES: &str = "\
-Examples:
-  # Show all tunnels of the current namespace
-  kubectl bigip-tunnel status
-
-  # Show one tunnel with its BIG-IPs
-  kubectl bigip-tunnel status prod-east -n bigip
-
-  # Show the tunnels of all namespaces as JSON
-  kubectl bigip-tunnel status -A -o json";
-
-/// Examples of `fdb`.
-pub(crate) const FDB_EXAMPLES: &str = "\
-Examples:
-  # Show the records of a tunnel
-  kubectl bigip-tunnel fdb prod-east -n bigip
-
-  # Show them with their endpoints
-  kubectl bigip-tunnel fdb prod-east -n bigip -o wide";
-
-/// Examples of `macs`.
+/// Examples of `macs`. Every line without `#` is run through the parser by a test.
 pub(crate) const MACS_EXAMPLES: &str = "\
 Examples:
   # Derive the record of one node, without a cluster
@@ -90,28 +75,6 @@ Examples:
 
   # Derive a record in route domain 20
   kubectl bigip-tunnel macs 10.169.72.239 --route-domain 20";
-
-#[derive(Args, Debug)]
-pub(crate) struct StatusArgs {
-    /// Name of the tunnel; without it, all tunnels are shown
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-
-    /// Output format; without it, a table
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<TableFormat>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct FdbArgs {
-    /// Name of the tunnel
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-
-    /// Output format; without it, a table
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<TableFormat>,
-}
 
 #[derive(Args, Debug)]
 pub(crate) struct MacsArgs {
@@ -171,14 +134,6 @@ impl AddressSource {
             Self::CiliumNode => AddressKind::CiliumNode,
         }
     }
-}
-
-/// How a report that has a table can be printed; `Wide` is the table with more columns.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TableFormat {
-    Wide,
-    Json,
-    Yaml,
 }
 
 /// How records can be printed; `Tmsh` is the form of `tmsh list net fdb tunnel`.
@@ -276,6 +231,10 @@ mod tests {
             "plugin accept-device prod-east",
             "plugin release",
             "plugin release prod-east -o wide",
+            "plugin status --timeout 5s",
+            "plugin status x -l team=network",
+            "plugin status --color sometimes",
+            "plugin fdb x --device",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

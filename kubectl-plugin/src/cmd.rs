@@ -12,3 +12,4 @@ mod resume;
 pub(crate) mod status;
 mod suspend;
 pub(crate) mod version;
+mod watch;

@@ -37,6 +37,18 @@ pub(crate) fn readable(tunnel: ReadTunnel) -> Result<BigIpTunnel, Error> {
     })
 }
 
+/// Condition of a node that says whether its kubelet is well.
+const NODE_READY: &str = "Ready";
+
+/// The nodes of the cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    /// What the records are derived from.
+    pub(crate) views: Vec<NodeView>,
+    /// Status of the condition `Ready`, by the name of the node. A record does not depend on it.
+    pub(crate) ready: BTreeMap<String, String>,
+}
+
 /// A cluster that the flags lead to.
 pub(crate) struct Cluster {
     client: Client,
@@ -86,16 +98,22 @@ impl Cluster {
         }
     }
 
-    /// The tunnels of the current namespace, or of all, in the order of their names.
-    pub(crate) async fn tunnels(&self, all_namespaces: bool) -> Result<Vec<ReadTunnel>, Error> {
+    /// The tunnels of the current namespace, or of all, with these labels, in the order of their names.
+    pub(crate) async fn tunnels(
+        &self,
+        all_namespaces: bool,
+        labels: Option<&str>,
+    ) -> Result<Vec<ReadTunnel>, Error> {
         let api: Api<ReadTunnel> = if all_namespaces {
             Api::all(self.client.clone())
         } else {
             Api::namespaced(self.client.clone(), &self.namespace)
         };
-        let all = ListParams::default();
+        let params = labels.map_or_else(ListParams::default, |labels| {
+            ListParams::default().labels(labels)
+        });
         Ok(self
-            .call("list", "bigiptunnels", api.list(&all))
+            .call("list", "bigiptunnels", api.list(&params))
             .await?
             .items)
     }
@@ -105,26 +123,36 @@ impl Cluster {
         &self,
         selector: &Selector,
         rule: &AddressRule,
-    ) -> Result<Vec<NodeView>, Error> {
+    ) -> Result<Nodes, Error> {
         let cilium = match rule.kind {
             AddressKind::CiliumNode => Some(self.cilium_addresses().await?),
             AddressKind::InternalIp | AddressKind::ExternalIp => None,
         };
-        let view = |node: Node| {
-            let addresses = node.status.and_then(|status| status.addresses);
+        let seen = |node: Node| {
+            let status = node.status.unwrap_or_default();
             let name = node.metadata.name.as_ref();
             let cilium = cilium
                 .as_ref()
                 .zip(name)
                 .and_then(|(all, name)| all.get(name));
-            convert::node_view(
+            let view = convert::node_view(
                 &node.metadata,
-                &addresses.unwrap_or_default(),
+                &status.addresses.unwrap_or_default(),
                 cilium.map(Vec::as_slice),
                 selector,
-            )
+            );
+            let mut conditions = status.conditions.iter().flatten();
+            let ready = conditions.find(|condition| condition.type_ == NODE_READY);
+            (view, ready.map(|ready| ready.status.clone()))
         };
-        self.list_all("nodes", view).await
+        let mut nodes = Nodes::default();
+        for (view, ready) in self.list_all("nodes", seen).await? {
+            nodes
+                .ready
+                .extend(ready.map(|ready| (view.name.clone(), ready)));
+            nodes.views.push(view);
+        }
+        Ok(nodes)
     }
 
     /// The addresses in the `CiliumNode`s, by the name of the node.

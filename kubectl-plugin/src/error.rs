@@ -117,6 +117,26 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The tunnel has no BIG-IP, or the cluster no node, of a name that was given.
+    #[error("bigiptunnel {tunnel} has no {what} {name:?}")]
+    NoSuch {
+        /// Namespace and name of the tunnel.
+        tunnel: String,
+        /// What was looked for.
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// How to see which there are.
+        hint: String,
+    },
+    /// Tunnels were not ready in the time of `--timeout`.
+    #[error("not ready within {} s: {waited_for}", .limit.as_secs_f32())]
+    NotReady {
+        /// How long they had.
+        limit: Duration,
+        /// Which ones, and why.
+        waited_for: String,
+    },
     /// The kubeconfig cannot be used.
     #[error("the kubeconfig cannot be used: {0}")]
     Kubeconfig(#[from] KubeconfigError),
@@ -207,15 +227,24 @@ impl Error {
         match self {
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::NotFound { .. }
+            | Self::NoSuch { .. }
             | Self::Invalid { .. }
             | Self::Unreadable { .. }
             | Self::Obstacle { .. }
             | Self::Changed { .. }
             | Self::NotConfirmed => 1,
             Self::NameInAllNamespaces | Self::Flags { .. } | Self::NobodyToAsk => 2,
-            Self::NotHandled { .. } => 4,
+            Self::NotHandled { .. } | Self::NotReady { .. } => 4,
             _ => 3,
         }
+    }
+
+    /// Whether it may be over at the next look.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::Refused { .. }
+        )
     }
 
     /// What to do next.
@@ -235,6 +264,8 @@ impl Error {
                 "see whether the operator runs: kubectl get pods -A -l \
                  app.kubernetes.io/name=bigip-tunnel-operator"
             }
+            Self::NoSuch { hint, .. } => hint,
+            Self::NotReady { .. } => "--timeout says how long to wait",
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",

@@ -13,6 +13,7 @@ mod error;
 mod person;
 mod render;
 mod report;
+mod style;
 #[cfg(test)]
 mod testing;
 
@@ -24,6 +25,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Outcome};
 use crate::person::Person;
+use crate::style::Style;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -48,12 +50,15 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let style = Style::of_stdout(&cli.style);
     runtime.block_on(async {
         match &cli.command {
             Command::Status(args) => {
-                cmd::status::run(&cli.connection, args, out, &mut io::stderr()).await
+                cmd::status::run(&cli.connection, args, style, out, &mut io::stderr()).await
             }
-            Command::Fdb(args) => cmd::fdb::run(&cli.connection, args, out).await,
+            Command::Fdb(args) => {
+                cmd::fdb::run(&cli.connection, args, style, out, &mut io::stderr()).await
+            }
             Command::Macs(args) => cmd::macs::run(&cli.connection, args, out).await,
             Command::Act(command) => {
                 let (mut input, mut err) = (io::stdin().lock(), io::stderr());

@@ -87,7 +87,7 @@ async fn chosen(
         }
         return Ok(objects);
     }
-    let all = cluster.tunnels(connection.all_namespaces).await?;
+    let all = cluster.tunnels(connection.all_namespaces, None).await?;
     if all.is_empty() {
         person.tell(&nothing_found(connection, &cluster.namespace));
     }

@@ -5,8 +5,8 @@
 
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, LeavingNode, NodeCounts,
-    SkippedNode, Summary,
+    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode,
+    NodeCounts, SkippedNode, Summary,
 };
 use bigip_tunnel_crds::{ANNOTATION_SUSPEND_REASON, convert};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -22,6 +22,9 @@ use crate::error::Outcome;
 const TRUE: &str = "True";
 /// Status of a condition of which nothing is known.
 const UNKNOWN: &str = "Unknown";
+
+/// Tunnels that are named where it is said what is waited for.
+const NAMED_MAX: usize = 3;
 
 /// Everything that `status` found.
 #[derive(Serialize, Debug)]
@@ -68,6 +71,9 @@ pub(crate) struct TunnelReport {
     pub(crate) skipped_nodes: Vec<SkippedNode>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) leaving_nodes: Vec<LeavingNode>,
+    /// Removals that wait for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_removal: Option<HeldRemoval>,
     pub(crate) devices: Vec<DeviceReport>,
     /// What to do next, if the tunnel is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +118,26 @@ impl StatusReport {
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome::fine_if(self.tunnels.iter().all(TunnelReport::is_ready))
     }
+
+    /// What keeps the tunnels from being ready all together. `None` if they are, and there are any.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        if self.tunnels.is_empty() {
+            return Some("a tunnel".to_owned());
+        }
+        let waiting: Vec<_> = self.tunnels.iter().filter(|t| !t.is_ready()).collect();
+        let mut named: Vec<String> = waiting
+            .iter()
+            .take(NAMED_MAX)
+            .map(|tunnel| {
+                let reason = &tunnel.ready.reason;
+                format!("{}/{} ({reason})", tunnel.namespace, tunnel.name)
+            })
+            .collect();
+        if waiting.len() > NAMED_MAX {
+            named.push(format!("{} more", waiting.len() - NAMED_MAX));
+        }
+        (!named.is_empty()).then(|| named.join(", "))
+    }
 }
 
 impl TunnelReport {
@@ -141,6 +167,7 @@ impl TunnelReport {
             nodes: status.nodes.clone(),
             skipped_nodes: status.skipped_nodes.clone(),
             leaving_nodes: status.leaving_nodes.clone(),
+            held_removal: status.held_removal.clone(),
             ready,
             devices,
             next,
@@ -177,6 +204,7 @@ impl TunnelReport {
             nodes: None,
             skipped_nodes: Vec::new(),
             leaving_nodes: Vec::new(),
+            held_removal: None,
             devices: Vec::new(),
         }
     }
