@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 use crate::error::{DeviceText, ErrorKind, Mismatch};
 
+/// No error body that was recorded is longer than 2 kB.
+const ERROR_BYTES_MAX: usize = 64 << 10;
+
 /// A complete answer.
 pub(crate) struct Answer {
     /// HTTP status.
@@ -255,11 +258,14 @@ impl Answer {
     pub(crate) fn judge(self, asked: Asked, secrets: &[&str]) -> Result<Vec<u8>, ErrorKind> {
         let status = self.status;
         match status {
+            // A part of an answer, or somebody else's version of it.
+            203 | 206 => return Err(Mismatch::Foreign { status }.into()),
             200..=299 => return Ok(self.body),
             300..=399 => return Err(Mismatch::Redirect { status }.into()),
             _ => {}
         }
-        let body: ErrorBody = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = self.body.get(..ERROR_BYTES_MAX.min(self.body.len()));
+        let body: ErrorBody = serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default();
         let family = body.family();
         let fits = |Rule(number, wanted, sign, _): &&Rule| {
             *number == status && wanted.is_none_or(|wanted| wanted == family) && sign.is_on(&body)

@@ -227,11 +227,16 @@ impl Client {
     /// All members of a collection. One that comes in pages can change between them, so that a member is
     /// missed: it is believed if it reads the same twice.
     pub(crate) async fn collection<T: Member>(&self, path: &str) -> Result<Vec<T>, Error> {
-        let (members, pages) = self.pages(path).await?;
-        if pages > 1 && self.pages::<T>(path).await?.0 != members {
-            return Err(self.error(Mismatch::Changed { resource: T::LIST }));
-        }
-        Ok(members)
+        let after = self.session.limits().collection;
+        let read = async {
+            let (members, pages) = self.pages(path).await?;
+            if pages > 1 && self.pages::<T>(path).await?.0 != members {
+                return Err(self.error(Mismatch::Changed { resource: T::LIST }));
+            }
+            Ok(members)
+        };
+        let in_time = tokio::time::timeout(after, read).await;
+        in_time.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout { after })))
     }
 
     /// One reading of a collection, and in how many pages it came.

@@ -22,6 +22,8 @@ pub(crate) struct Limits {
     pub(crate) save: Duration,
     /// Giving a token back.
     pub(crate) logout: Duration,
+    /// A whole collection, however many pages it comes in.
+    pub(crate) collection: Duration,
     /// Size of an answer's body, in bytes. 5,000 records make about 1.5 MB (300 bytes each, as
     /// recorded on 16.1.2).
     pub(crate) body_bytes: usize,
@@ -36,6 +38,7 @@ impl Default for Limits {
             bulk_write: Duration::from_secs(90),
             save: Duration::from_secs(120),
             logout: Duration::from_secs(5),
+            collection: Duration::from_secs(120),
             body_bytes: 32 << 20,
         }
     }

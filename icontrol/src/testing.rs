@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -172,13 +172,17 @@ impl Reply {
     }
 }
 
+/// What a server has noted so far.
+type Log<T> = Arc<Mutex<Vec<T>>>;
+
 type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
 
 /// A server on 127.0.0.1. Ends with the value.
 pub(crate) struct Server {
     pub(crate) authority: Authority,
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Log<Seen>,
+    handshakes: Log<HandshakeKind>,
     task: JoinHandle<()>,
 }
 
@@ -247,13 +251,15 @@ impl Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::default();
+        let (seen, handshakes) = (Arc::default(), Arc::default());
         let script: Arc<Script> = Arc::new(script);
-        let task = tokio::spawn(accept(listener, acceptor, script, Arc::clone(&seen)));
+        let logs = (Arc::clone(&seen), Arc::clone(&handshakes));
+        let task = tokio::spawn(accept(listener, acceptor, script, logs));
         Self {
             authority,
             address,
             seen,
+            handshakes,
             task,
         }
     }
@@ -285,6 +291,11 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
+    /// How the connections so far began.
+    pub(crate) fn handshakes(&self) -> Vec<HandshakeKind> {
+        self.handshakes.lock().unwrap().clone()
+    }
+
     /// Their methods and paths.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.seen().into_iter().map(|seen| seen.line).collect()
@@ -313,14 +324,19 @@ async fn accept(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     script: Arc<Script>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    (seen, handshakes): (Log<Seen>, Log<HandshakeKind>),
 ) {
     // Connections end with the server.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, script, seen) = (acceptor.clone(), script.clone(), seen.clone());
+        let handshakes = handshakes.clone();
         connections.spawn(async move {
             if let Ok(stream) = acceptor.accept(stream).await {
+                handshakes
+                    .lock()
+                    .unwrap()
+                    .extend(stream.get_ref().1.handshake_kind());
                 serve(stream, &*script, &seen).await;
             }
         });
@@ -374,10 +390,13 @@ async fn serve(mut stream: TlsStream<TcpStream>, script: &Script, log: &Mutex<Ve
     }
 }
 
-/// Answers so slowly that no single wait is long and all of them together are.
+/// Answers with a body so slow that no single wait is long and all of them together are.
 async fn drip(stream: &mut TlsStream<TcpStream>, body: &str) {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    for byte in head.bytes().chain(body.bytes()) {
+    if stream.write_all(head.as_bytes()).await.is_err() {
+        return;
+    }
+    for byte in body.bytes() {
         if stream.write_all(&[byte]).await.is_err() || stream.flush().await.is_err() {
             return;
         }

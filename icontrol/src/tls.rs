@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::pki_types::ServerName;
@@ -20,8 +21,8 @@ pub(crate) use self::verifier::{Refusal, Refusals};
 use crate::config::{ConfigError, Verification};
 use crate::error::{CertificateProblem, ErrorKind, clean};
 
-/// The TLS side of one client. Sessions are resumed only within it, so never with another login. Why a
-/// certificate was refused is left in `refusals`.
+/// The TLS side of one client. No session is resumed: every connection verifies the certificate anew, so
+/// that one that has expired or was exchanged is noticed. Why it was refused is left in `refusals`.
 pub(crate) fn client_config(
     verification: &Verification,
     expected: ServerName<'static>,
@@ -33,12 +34,13 @@ pub(crate) fn client_config(
         ..default_provider()
     });
     let verifier = DeviceVerifier::new(verification, expected, &provider, refusals)?;
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| ConfigError::Setup)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
+    config.resumption = Resumption::disabled();
     Ok(config)
 }
 

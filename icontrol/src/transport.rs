@@ -188,7 +188,7 @@ impl Transport {
         let failed = |error| self.failed(&error, request);
         let mut response = builder.send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(seconds);
+        let retry_after = response.headers().get(RETRY_AFTER).map(pause);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.body_bytes_max {
@@ -238,9 +238,16 @@ impl Transport {
     }
 }
 
-fn seconds(value: &HeaderValue) -> Option<Duration> {
-    let seconds = value.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(PAUSE_MAX))
+/// The pause that is asked for. A date, or anything else that is not a number of seconds, is as good as
+/// the longest that is kept.
+fn pause(value: &HeaderValue) -> Duration {
+    let seconds = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    seconds.map_or(PAUSE_MAX, |seconds| {
+        Duration::from_secs(seconds).min(PAUSE_MAX)
+    })
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {

@@ -4,8 +4,11 @@
 //! Nothing here is checked beyond its JSON type; that is `normalise`.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Body of `POST /mgmt/shared/authn/login`. Holds the password: never to be shown.
 #[derive(Serialize)]
@@ -74,13 +77,44 @@ pub(crate) struct StatsValue {
 /// collections, without the key (11.6, f5-common-python `device_configs`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(bound = "T: Deserialize<'de>")]
 pub(crate) struct Collection<T> {
     pub(crate) kind: String,
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", deserialize_with = "bounded")]
     pub(crate) items: Vec<T>,
     /// There if more members follow: a link of the device's own to them.
     #[serde(default)]
     pub(crate) next_link: Option<String>,
+}
+
+/// Members of one answer: more than any tunnel has nodes. In memory a member takes many times the room
+/// that it takes in JSON, so that the limit of bytes alone would not do.
+const MEMBERS_MAX: usize = 100_000;
+
+/// A list that is not too long.
+fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Members<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MEMBERS_MAX} members")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = list.next_element()? {
+                if members.len() == MEMBERS_MAX {
+                    return Err(A::Error::invalid_length(MEMBERS_MAX + 1, &self));
+                }
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+
+    from.deserialize_seq(Members(PhantomData))
 }
 
 /// A member of `cm device`.

@@ -211,6 +211,26 @@ async fn a_refused_write_stops_no_other_record_of_the_same_pass() {
 }
 
 #[tokio::test]
+async fn a_record_that_a_unit_fails_on_keeps_no_other_waiting() {
+    let mut world = World::new("out-500").await;
+    let standby = world.devices.standby();
+    let body = r#"{"code":500,"message":"01070734:3: no","errorStack":[],"apiError":3}"#;
+    let fails = Fault::new(Effect::status(500, "application/json", body)).method(Method::POST);
+    standby.fault(fails.path_contains("/records").times(2));
+    world.create_nodes().await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    // The two before it, in the order of their addresses, were failed on.
+    world.until_unit(world.devices.standby(), &[RECORD_3]).await;
+    let status = world.until_reason("ServerError").await;
+    let unit = device(&status, "bigip-b");
+    assert_eq!(condition(&unit.conditions, "Reachable").status, "True");
+    world.reconcile().await;
+    world.until_ready().await;
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
 async fn a_refused_write_does_not_keep_later_nodes_waiting() {
     let mut world = World::new("out-refused-later").await;
     refuse_next_write(&world);

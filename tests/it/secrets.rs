@@ -1,10 +1,13 @@
 //! Passwords and tokens: not in the log, whatever is logged, not in status, metrics or messages.
 
 use bigip_sim::{Effect, Fault, Method};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rights::all_rights;
 use crate::world::{NEW_NODE, World};
+
+/// What the messages of the devices begin with.
+const CODE: &str = "01070734:3";
 
 /// Whether a text holds what a simulated device gives out as a token: 26 capital letters and digits.
 fn holds_token(text: &str) -> bool {
@@ -18,15 +21,16 @@ async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devic
     let account = world.restrict_operator().await;
     account.allow(&all_rights()).await.unwrap();
     world.create_nodes().await;
-    // A device that repeats the password, with characters that harm a terminal.
+    // One device repeats the password, the other one sends what harms a terminal.
     let password = world.devices.password().to_owned();
-    let message = format!("01070734:3: you sent {password}\u{1b}[2J\r\nlevel=fake");
-    let echo = json!({"code": 400, "message": message, "errorStack": [], "apiError": 3});
-    let echo = Effect::status(400, "application/json", echo.to_string());
-    let writes = Fault::new(echo)
-        .method(Method::POST)
-        .path_contains("/records");
-    world.devices.standby().fault(writes);
+    let harm = format!("{CODE}: \u{1b}[2J\r\nlevel=fake \u{202e}gnp");
+    let said = [harm, format!("{CODE}: you sent {password}")];
+    for (unit, message) in world.devices.units().iter().zip(said) {
+        let echo = json!({"code": 400, "message": message, "errorStack": [], "apiError": 3});
+        let echo = Effect::status(400, "application/json", echo.to_string());
+        let writes = Fault::new(echo).method(Method::POST);
+        unit.fault(writes.path_contains("/records"));
+    }
     world.start_operator_that_logs_all().await;
     world.create(world.spec()).await;
     world.until_reason("RequestRefused").await;
@@ -48,9 +52,35 @@ async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devic
         assert!(!text.contains(&token), "{text}");
         assert!(!holds_token(text), "{text}");
     }
-    for text in log.iter().chain([&status]) {
-        assert!(!text.contains(char::is_control), "{text:?}");
+    let shown: Vec<String> = log
+        .iter()
+        .chain([&status])
+        .flat_map(|text| said_by_devices(text))
+        .collect();
+    assert!(
+        shown.iter().any(|text| text.contains("level=fake")),
+        "{shown:?}"
+    );
+    for text in &shown {
+        let is_harmful = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!text.contains(is_harmful), "{text:?}");
     }
+}
+
+/// The strings of a JSON text, as they are read, that hold what a device said.
+fn said_by_devices(json: &str) -> Vec<String> {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) if text.contains(CODE) => found.push(text.clone()),
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Object(members) => members.values().for_each(|value| collect(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    let value = serde_json::from_str(json).unwrap_or_default();
+    collect(&value, &mut found);
+    found
 }
 
 /// The token in a kubeconfig.

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
 use rcgen::{CertificateParams, date_time_ymd};
+use rustls::HandshakeKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -389,6 +390,59 @@ async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_mos
 }
 
 #[tokio::test]
+async fn a_list_of_masses_of_members_is_given_up_before_it_costs_memory() {
+    let member = r#"{"name":""},"#;
+    let members = member.repeat(200_000);
+    let list = recorded::NO_RECORDS.replace("[]", &format!("[{}]", members.trim_end_matches(',')));
+    let server = Server::with_login(move |_, _| Reply::ok(&list)).await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
+    // Where it was given up, and not at the first record that is none.
+    let text = error.to_string();
+    assert!(text.contains("not answered in the form"), "{text}");
+}
+
+#[tokio::test]
+async fn a_part_of_an_answer_is_no_answer() {
+    for status in [203, 206] {
+        let server =
+            Server::with_login(move |_, _| Reply::Body(status, recorded::NO_RECORDS.into()));
+        let server = server.await;
+        let client = Client::new(server.config()).unwrap();
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(*error.kind(), Mismatch::Foreign { status }.into());
+    }
+}
+
+#[tokio::test]
+async fn pages_that_never_end_are_given_up_after_a_while() {
+    let server = Server::with_login(|_, _| Reply::Stall).await;
+    let limits = Limits {
+        collection: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let client = Client::with_limits(server.config(), limits).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+}
+
+#[tokio::test]
+async fn every_connection_verifies_the_certificate_anew() {
+    let server = Server::with_login(|_, _| Reply::ThenClose(recorded::NO_RECORDS.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..3 {
+        client.records(&path()).await.unwrap();
+    }
+    let kinds = server.handshakes();
+    assert!(kinds.len() >= 3, "{kinds:?}");
+    assert!(
+        kinds.iter().all(|kind| *kind != HandshakeKind::Resumed),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_name_without_an_address_says_so() {
     let server = Server::start(|_, _| Reply::Drop).await;
     let mut config = server.config();
@@ -544,7 +598,13 @@ async fn a_port_without_tls_is_a_failed_connection() {
 
 #[tokio::test]
 async fn a_pause_that_the_device_asks_for_is_kept_to_a_minute() {
-    for (asked, kept) in [("7", Some(7)), ("86400", Some(60)), ("soon", None)] {
+    let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+    for (asked, kept) in [
+        ("7", 7),
+        ("86400", 60),
+        (date, 60),
+        ("99999999999999999999", 60),
+    ] {
         let header = format!("Retry-After: {asked}");
         let server = Server::with_login(move |_, _| {
             Reply::With(503, header.clone(), recorded::RESTARTING.into())
@@ -558,7 +618,7 @@ async fn a_pause_that_the_device_asks_for_is_kept_to_a_minute() {
         assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
         assert_eq!(
             error.retry_after(),
-            kept.map(Duration::from_secs),
+            Some(Duration::from_secs(kept)),
             "{asked}"
         );
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bigip_icontrol::{Added, Error, RecordName};
+use bigip_icontrol::{Added, Error, ErrorKind, RecordName};
 use bigip_tunnel_core::batch::{Bookkeeping, Stored};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
 use bigip_tunnel_core::endpoint::Endpoint;
@@ -19,7 +19,7 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use super::apply::claim;
 use super::dereference::Inputs;
-use super::observe::{read_records, stop_for};
+use super::observe::{failure_of, read_records, stop_for};
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
 use crate::pass::Stop;
@@ -256,7 +256,14 @@ impl Writer<'_> {
                     self.note_change();
                     self.state.note_uncertain(now);
                 }
-                match stop_for(&error) {
+                let stop = match error.kind() {
+                    // Its configuration layer fails on this record; others would wait for it for good.
+                    ErrorKind::Server { .. } if error.code().is_some() => {
+                        Stop::Refused(failure_of(&error))
+                    }
+                    _ => stop_for(&error),
+                };
+                match stop {
                     Stop::Refused(mut failure) => {
                         // Something about the tunnel may have changed: the next pass asks.
                         self.state.facts = None;
@@ -272,7 +279,11 @@ impl Writer<'_> {
                         self.failure.get_or_insert(failure);
                         Ok(false)
                     }
-                    stop => Err(stop),
+                    stop => {
+                        // Who answers next may be another one.
+                        self.state.facts = None;
+                        Err(stop)
+                    }
                 }
             }
         }
