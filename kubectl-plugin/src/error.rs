@@ -12,6 +12,9 @@ use kube::config::KubeconfigError;
 /// The resource `ciliumnodes`, as errors name it.
 pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
 
+/// The resource `events`.
+pub(crate) const EVENTS: &str = "events";
+
 /// How a verb ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -211,6 +214,9 @@ impl Error {
             Self::Forbidden { what, .. } if *what == CILIUM_NODES => {
                 "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
             }
+            Self::Forbidden { what, .. } if *what == EVENTS => {
+                "needed is the right to list events in this namespace, or in all with -A"
+            }
             Self::Forbidden { .. } => {
                 "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes"
             }
@@ -320,6 +326,18 @@ mod tests {
         insta::assert_snapshot!(told(&of_code(404)), @"
         error: the cluster has no ciliumnodes.cilium.io
         hint: choose another cluster with --context, or another nodes.addressSource.type
+        ");
+    }
+
+    #[test]
+    fn what_is_missing_to_read_events_is_told() {
+        let error = Error::Forbidden {
+            verb: "list",
+            what: EVENTS,
+        };
+        insta::assert_snapshot!(told(&error), @"
+        error: not allowed to list events
+        hint: needed is the right to list events in this namespace, or in all with -A
         ");
     }
 

@@ -2,10 +2,13 @@
 //!
 //! Fields are only ever added. Knows no terminal and no cluster.
 
+pub(crate) mod events;
 pub(crate) mod fdb;
+pub(crate) mod graph;
 pub(crate) mod macs;
 mod next;
 pub(crate) mod status;
+pub(crate) mod tree;
 
 use serde::Serialize;
 

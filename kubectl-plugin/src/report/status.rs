@@ -138,7 +138,8 @@ impl StatusReport {
 }
 
 impl TunnelReport {
-    fn new(object: &BigIpTunnel) -> Self {
+    /// What there is to say about this tunnel.
+    pub(crate) fn new(object: &BigIpTunnel) -> Self {
         let nothing = BigIpTunnelStatus::default();
         let status = object.status.as_ref().unwrap_or(&nothing);
         let ready = ready(object, status);
@@ -260,13 +261,17 @@ fn devices(listed: &[Device], status: &BigIpTunnelStatus) -> Vec<DeviceReport> {
 }
 
 fn state(status: &DeviceStatus) -> String {
+    shown(status)
+        .map_or(reason::PENDING, |condition| &condition.reason)
+        .to_owned()
+}
+
+/// The condition that says most about a BIG-IP: `Reachable` where that fails, else `Programmed`.
+pub(crate) fn shown(status: &DeviceStatus) -> Option<&Condition> {
     let reachable = find(&status.conditions, condition::REACHABLE);
     let failing = reachable.filter(|reachable| reachable.status != TRUE);
     let programmed = find(&status.conditions, condition::PROGRAMMED);
-    let shown = failing.or(programmed).or(reachable);
-    shown
-        .map_or(reason::PENDING, |condition| &condition.reason)
-        .to_owned()
+    failing.or(programmed).or(reachable)
 }
 
 impl DeviceReport {
