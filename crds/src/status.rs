@@ -320,6 +320,8 @@ fn device_status(
         status.records = Some(record_counts(plan));
         status.problems = problems(plan, own_address(report, desired));
     }
+    let found = report.found_identity.as_deref();
+    status.found_identity = found.map(|identity| clamp(identity, 253));
     status.last_change_time = report.last_change_time.map(Time);
     status.last_save_time = report.save.last_save_time.map(Time);
     status.unsaved_since = report.save.unsaved_since.map(Time);

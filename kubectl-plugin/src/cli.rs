@@ -1,5 +1,6 @@
 //! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
 
+pub(crate) mod act;
 pub(crate) mod see;
 
 use std::net::Ipv4Addr;
@@ -13,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::connection::Connection;
 use crate::style::StyleArgs;
 
-/// Show how F5 BIG-IP tunnels keep up with the nodes of a cluster.
+/// Show and steer how F5 BIG-IP tunnels keep up with the nodes of a cluster.
 ///
 /// Exit codes: 0 all is well, 1 something was found (see the output), 2 the command line is wrong,
 /// 3 the cluster cannot be reached or does not allow it, 4 it took too long.
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Derive the FDB records of node addresses
     #[command(after_help = MACS_EXAMPLES)]
     Macs(MacsArgs),
+
+    #[command(flatten)]
+    Act(act::ActCommand),
 
     /// Print the version of the plugin
     Version,
@@ -172,7 +176,8 @@ mod tests {
 
     #[test]
     fn every_example_of_the_help_can_be_typed() {
-        for examples in see::EXAMPLES.into_iter().chain([MACS_EXAMPLES]) {
+        let looking = see::EXAMPLES.into_iter().chain([MACS_EXAMPLES]);
+        for examples in looking.chain(act::EXAMPLES) {
             let mut lines = examples
                 .lines()
                 .map(str::trim)
@@ -197,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn every_connection_flag_of_kubectl_can_be_typed() {
+        let line = "plugin status --as me --as-group g --as-uid u --as-user-extra k=v \
+                    --certificate-authority f --client-certificate f --client-key f --cluster c \
+                    --context c --disable-compression --insecure-skip-tls-verify --kubeconfig f \
+                    -n bigip --password p --request-timeout 5s --server https://192.0.2.1 \
+                    --tls-server-name n --token t --user u --username n";
+        let connection = parse(line).unwrap().connection;
+        assert!(connection.disable_compression);
+        let extra = ("k".to_owned(), "v".to_owned());
+        assert_eq!(connection.impersonate_extra, [extra]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
         for line in [
             "plugin macs 10.0.0",
@@ -211,6 +229,19 @@ mod tests {
             "plugin status -o tmsh",
             "plugin status -A -n bigip",
             "plugin status --request-timeout soon",
+            "plugin status --as me --as-user-extra scopes",
+            "plugin reconcile",
+            "plugin reconcile prod-east --all",
+            "plugin reconcile prod-east --no-wait --timeout 5s",
+            "plugin suspend --reason upgrade",
+            "plugin suspend prod-east",
+            "plugin suspend prod-east --reason upgrade --yes",
+            "plugin resume",
+            "plugin resume prod-east --dry-run",
+            "plugin approve prod-east prod-west",
+            "plugin accept-device prod-east",
+            "plugin release",
+            "plugin release prod-east -o wide",
             "plugin status --timeout 5s",
             "plugin status x -l team=network",
             "plugin status --color sometimes",

@@ -1,7 +1,10 @@
 //! The cluster: the few things the verbs read from it.
 //!
 //! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and where addresses are taken
-//! from `CiliumNode`s to list these, and no other, unless events are asked for. Changes nothing.
+//! from `CiliumNode`s to list these, and no other, unless events are asked for. Changes nothing; that
+//! is `write`'s.
+
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -25,6 +28,15 @@ const PAGE_SIZE: u32 = 500;
 
 /// A tunnel, or what can be said of one that this version of the plugin cannot read.
 pub(crate) type ReadTunnel = DeserializeGuard<BigIpTunnel>;
+
+/// The tunnel, or an error if this version of the plugin cannot read it.
+pub(crate) fn readable(tunnel: ReadTunnel) -> Result<BigIpTunnel, Error> {
+    tunnel.0.map_err(|invalid| Error::Unreadable {
+        namespace: invalid.metadata.namespace.unwrap_or_default(),
+        name: invalid.metadata.name.unwrap_or_default(),
+        problem: invalid.error,
+    })
+}
 
 /// Condition of a node that says whether its kubelet is well.
 const NODE_READY: &str = "Ready";
@@ -62,21 +74,26 @@ impl Cluster {
 
     /// The tunnel of this name in the current namespace.
     pub(crate) async fn tunnel(&self, name: &str) -> Result<ReadTunnel, Error> {
-        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+        self.tunnel_in(&self.namespace, name).await
+    }
+
+    /// The same in any namespace.
+    pub(crate) async fn tunnel_in(&self, namespace: &str, name: &str) -> Result<ReadTunnel, Error> {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), namespace);
         match self.call("get", "bigiptunnels", api.get_opt(name)).await? {
             Some(tunnel) => Ok(tunnel),
-            None => Err(self.missing(name).await),
+            None => Err(self.missing(namespace, name).await),
         }
     }
 
     /// Why there is no such tunnel: the cluster may not know any.
-    async fn missing(&self, name: &str) -> Error {
-        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+    async fn missing(&self, namespace: &str, name: &str) -> Error {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), namespace);
         let one = ListParams::default().limit(1);
         match self.call("list", "bigiptunnels", api.list(&one)).await {
             Err(error @ Error::NoCrd) => error,
             _ => Error::NotFound {
-                namespace: self.namespace.clone(),
+                namespace: namespace.to_owned(),
                 name: name.to_owned(),
             },
         }

@@ -1,6 +1,7 @@
 //! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
 //!
-//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. Every verb collects a report (plain,
+//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. The verbs that act do it by what they write
+//! into the object. Every verb collects a report (plain,
 //! serialisable data) and renders it; this file only wires the parts together.
 
 mod age;
@@ -9,6 +10,7 @@ mod cmd;
 mod connection;
 mod context;
 mod error;
+mod person;
 mod render;
 mod report;
 mod style;
@@ -22,6 +24,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Outcome};
+use crate::person::Person;
 use crate::style::Style;
 
 fn main() -> ExitCode {
@@ -57,6 +60,11 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Graph(args) => cmd::graph::run(connection, args, style, out).await,
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
+            Command::Act(command) => {
+                let mut input = io::stdin().lock();
+                let mut person = Person::at(&mut input, err);
+                cmd::act::run(connection, command, out, &mut person).await
+            }
             Command::Version => cmd::version::run(out),
         }
     })

@@ -1,9 +1,13 @@
 //! Reports to text. Knows no cluster; decides nothing.
 
+pub(crate) mod accept_device;
+pub(crate) mod act;
+pub(crate) mod approve;
 pub(crate) mod events;
 pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod macs;
+pub(crate) mod release;
 pub(crate) mod status;
 mod table;
 mod tone;

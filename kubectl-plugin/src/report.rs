@@ -2,11 +2,15 @@
 //!
 //! Fields are only ever added. Knows no terminal and no cluster.
 
+pub(crate) mod accept_device;
+pub(crate) mod act;
+pub(crate) mod approve;
 pub(crate) mod events;
 pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod macs;
 mod next;
+pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod tree;
 

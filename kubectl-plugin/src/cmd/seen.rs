@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::watch::{PAUSE, Picture, Pictures};
-use crate::context::{Cluster, Nodes};
+use crate::context::{Cluster, Nodes, readable};
 use crate::error::{Error, Outcome};
 use crate::report::fdb::{FdbReport, Wanted};
 use crate::style::Style;
@@ -125,12 +125,7 @@ impl Seen {
 }
 
 async fn read(cluster: &Cluster, name: &str) -> Result<BigIpTunnel, Error> {
-    let read = cluster.tunnel(name).await?;
-    read.0.map_err(|invalid| Error::Unreadable {
-        namespace: cluster.namespace.clone(),
-        name: name.to_owned(),
-        problem: invalid.error,
-    })
+    readable(cluster.tunnel(name).await?)
 }
 
 async fn list(cluster: &Cluster, object: &BigIpTunnel) -> Result<Nodes, Error> {

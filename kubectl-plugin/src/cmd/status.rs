@@ -152,7 +152,7 @@ impl Look<'_> {
 }
 
 /// What kubectl says about other resources.
-fn nothing_found(connection: &Connection, namespace: &str) -> String {
+pub(super) fn nothing_found(connection: &Connection, namespace: &str) -> String {
     if connection.all_namespaces {
         "No BigIpTunnels found".to_owned()
     } else {

@@ -204,7 +204,9 @@ fn fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
         fields.push(Field::plain("Unlisted", text));
     }
     if let Some(paused) = &tunnel.paused {
-        let text = format!(": {}", paused.message);
+        let why = tunnel.suspend_reason.as_ref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let text = format!("{why}: {}", paused.message);
         fields.push(Field::toned("Paused", Tone::Warn, &paused.reason, &text));
     }
     if let Some(held) = &tunnel.held_removal {

@@ -4,11 +4,11 @@
 //! status is about the object as it is now.
 
 use bigip_tunnel_core::vocabulary::{condition, reason};
-use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode,
     NodeCounts, SkippedNode, Summary,
 };
+use bigip_tunnel_crds::{ANNOTATION_SUSPEND_REASON, convert};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use kube::core::error_boundary::InvalidObject;
@@ -56,6 +56,9 @@ pub(crate) struct TunnelReport {
     /// Why no work is done on it, when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused: Option<Fact>,
+    /// What the person said who suspended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suspend_reason: Option<String>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +160,7 @@ impl TunnelReport {
                 .map(Fact::from),
             former_devices: status.former_devices.clone(),
             paused: find(&status.conditions, condition::PAUSED).map(Fact::from),
+            suspend_reason: suspend_reason(object),
             deleting: object.metadata.deletion_timestamp.is_some(),
             last_verified_time: status.last_verified_time.clone(),
             summary: status.summary.clone(),
@@ -193,6 +197,7 @@ impl TunnelReport {
             unlisted_peer: None,
             former_devices: Vec::new(),
             paused: None,
+            suspend_reason: None,
             deleting: metadata.deletion_timestamp.is_some(),
             last_verified_time: None,
             summary: None,
@@ -206,7 +211,14 @@ impl TunnelReport {
 
     /// Whether the BIG-IPs hold exactly the desired records.
     pub(crate) fn is_ready(&self) -> bool {
-        self.ready.status == TRUE
+        self.ready.holds()
+    }
+}
+
+impl Fact {
+    /// Whether it is so.
+    pub(crate) fn holds(&self) -> bool {
+        self.status == TRUE
     }
 }
 
@@ -227,6 +239,13 @@ fn ready(object: &BigIpTunnel, status: &BigIpTunnelStatus) -> Fact {
         (Some(condition), _) => condition.into(),
         (None, _) => unseen("no operator has worked on the object yet"),
     }
+}
+
+/// Why it is suspended, if it is and somebody said so.
+fn suspend_reason(object: &BigIpTunnel) -> Option<String> {
+    let annotations = object.annotations();
+    let reason = annotations.get(ANNOTATION_SUSPEND_REASON)?;
+    object.spec.suspend.then(|| reason.clone())
 }
 
 impl From<&Condition> for Fact {

@@ -168,6 +168,7 @@ async fn check_box(
     // Also a box that may not be written to is known: it is not one that has left.
     ctx.identities.note(&ctx.device, identity);
     let identity = identity.to_string();
+    state.report.found_identity = None;
     if state
         .identity
         .as_ref()
@@ -185,6 +186,7 @@ async fn check_box(
         state.report.save.unsaved_since = None;
         return Err(Stop::Anew);
     }
+    state.report.found_identity = Some(identity.clone());
     Err(refused(
         reason::DEVICE_IDENTITY_CHANGED,
         format!(

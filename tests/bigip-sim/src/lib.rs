@@ -5,9 +5,11 @@
 //! public repositories and issue threads: genieparser (`CiscoTestAutomation`), CIS
 //! (F5Networks/k8s-bigip-ctlr), FCP (F5Networks/f5-common-python), CCCL (f5devcentral/f5-cccl), OSA
 //! (F5Networks/f5-openstack-agent), ANS (F5Networks/f5-ansible), BRG (f5devcentral/f5-bigip-rest-go),
-//! EC (electric-cloud-community/EC-BigIp), AS3 (F5Networks/f5-appsvcs-extension), BIGREST
-//! (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue there. What is not simulated is refused
-//! with 501 rather than guessed.
+//! EC (electric-cloud-community/EC-BigIp), AS3 (F5Networks/f5-appsvcs-extension), TS
+//! (F5Networks/f5-telemetry-streaming), CLIBS (F5Networks/f5-cloud-libs), CIDOCS
+//! (f5devcentral/f5-ci-docs), LAB (f5devcentral/f5-automation-labs), SWG
+//! (bmarshall13/f5-rest-swagger), BIGREST (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue
+//! there. What is not simulated is refused with 501 rather than guessed.
 //!
 //! [`State`] is the device without a network, [`Simulator`] the same behind a socket. The crate uses
 //! no type of the product it tests, so that one mistake cannot hide in both.
@@ -25,7 +27,7 @@
 //! .await?;
 //! // A record of somebody else, and a device that answers the second POST with a closed connection.
 //! sim.seed_record("/Common/flannel_vxlan", "02:00:00:00:00:01", "10.9.9.9%0")?;
-//! sim.fault(Fault::new(Effect::DropAfterCommit).method(Method::POST).nth(2));
+//! sim.fault(Fault::new(Effect::drop_after_commit()).method(Method::POST).nth(2));
 //! // … point a client at sim.address(), trusting sim.ca_pem(), then look at what it did:
 //! assert_eq!(sim.records("/Common/flannel_vxlan").len(), 1);
 //! assert_eq!(sim.mutations(), 0);
@@ -34,12 +36,15 @@
 //! ```
 
 mod accounts;
+mod addresses;
 mod config;
 mod configuration;
+pub mod conformance;
 mod failure;
 mod faults;
 mod log;
 mod resources;
+mod schema;
 mod server;
 mod state;
 mod tls;
@@ -49,12 +54,15 @@ mod wire;
 
 pub use config::{
     ConfigError, DEFAULT_TOKEN_LIMIT, FailoverState, FloodingType, Peer, Profile, ProfileKind,
-    SelfIp, SimConfig, TunnelConfig, UnknownValue, UserConfig,
+    Rights, SelfIp, SimConfig, TunnelConfig, UnknownValue, UserConfig,
 };
-pub use faults::{Effect, Fault, FaultId};
+pub use faults::{
+    Answer, Commit, Delivery, Effect, Fault, FaultId, Given, Moment, Preset, ScriptError,
+};
 pub use hyper::Method;
+pub use hyper::header::{HeaderName, HeaderValue};
 pub use log::LoggedRequest;
 pub use server::{Simulator, StartError, Timeout};
-pub use state::{Client, Held, Reply, State};
-pub use tls::TlsError;
+pub use state::{Client, Held, Reboot, Reply, Snapshot, State};
+pub use tls::{TlsError, TlsProfile};
 pub use tmos::{TmosVersion, UnknownVersion};

@@ -19,6 +19,8 @@ pub struct LoggedRequest {
     pub path: String,
     /// Name of the record that it is about, from the path or, where one is made, from the body.
     pub record: Option<String>,
+    /// Whether it was put into a transaction, to be carried out with it.
+    pub is_queued: bool,
     /// Status of the answer; `None` while it waits, and for good if the connection was dropped.
     pub status: Option<u16>,
     /// When it arrived.
@@ -26,9 +28,12 @@ pub struct LoggedRequest {
 }
 
 impl LoggedRequest {
-    /// Whether it asks to change the configuration. Logins and token calls do not.
+    /// Whether it asks to change the configuration. Logins and token calls do not; nor does what has to do
+    /// with transactions, whose commands change something when they are committed.
     pub fn is_mutation(&self) -> bool {
-        !matches!(self.method, Method::GET | Method::HEAD) && self.path.starts_with("/mgmt/tm/")
+        let is_write = !matches!(self.method, Method::GET | Method::HEAD);
+        let is_single = !self.is_queued && !self.path.starts_with("/mgmt/tm/transaction");
+        is_write && is_single && self.path.starts_with("/mgmt/tm/")
     }
 }
 
@@ -50,6 +55,7 @@ impl Log {
         method: &Method,
         path: &str,
         record: Option<String>,
+        is_queued: bool,
         at: Timestamp,
     ) -> EntryId {
         self.last_id += 1;
@@ -58,6 +64,7 @@ impl Log {
             method: method.clone(),
             path: mask(path),
             record,
+            is_queued,
             status: None,
             at,
         };

@@ -1,7 +1,6 @@
 //! What a BIG-IP checks before it takes a request body or an FDB record.
 //!
-//! Pure functions over text and JSON. It must not know the stored state beyond the tunnel a record is
-//! meant for.
+//! Pure functions over text and JSON. It must not know the stored state.
 
 use std::net::IpAddr;
 
@@ -9,7 +8,6 @@ use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use crate::configuration::Tunnel;
 use crate::failure::Failure;
 
 /// What a request asks to be a record, before it is checked.
@@ -26,8 +24,8 @@ impl WrittenRecord {
     pub(crate) fn from_json(item: &Value) -> Result<Self, Failure> {
         let properties = item
             .as_object()
-            .ok_or_else(|| Failure::bad_property("records"))?;
-        let name = text(properties, "name")?.ok_or_else(|| Failure::bad_mac(""))?;
+            .ok_or_else(|| Failure::bad_value("records", item))?;
+        let name = text(properties, "name")?.unwrap_or_default();
         Self::named(name, properties)
     }
 
@@ -40,29 +38,23 @@ impl WrittenRecord {
         })
     }
 
-    /// Checks it against the tunnel and gives back its endpoint. Not checked, as nobody knows what a
-    /// device says: address family, multicast, own address.
-    pub(crate) fn check(&self, tunnel: &Tunnel) -> Result<String, Failure> {
-        if !is_mac(&self.name) {
-            return Err(Failure::bad_mac(&self.name));
-        }
-        let endpoint = self
-            .endpoint
-            .clone()
-            .filter(|endpoint| !endpoint.is_empty())
-            .ok_or_else(|| Failure::empty_entry(&tunnel.path, &self.name))?;
-        let domain = route_domain(&endpoint).ok_or_else(|| Failure::bad_endpoint(&endpoint))?;
-        // A bare endpoint is in route domain 0, whatever the partition's default is (CIS#425).
-        if Some(domain) == local_route_domain(&tunnel.local_address) {
-            Ok(endpoint)
+    /// Its name, if that is a MAC address.
+    pub(crate) fn checked_name(&self) -> Result<&str, Failure> {
+        if is_mac(&self.name) {
+            Ok(&self.name)
         } else {
-            let local = &tunnel.local_address;
-            Err(Failure::other_route_domain(
-                &tunnel.path,
-                &self.name,
-                &endpoint,
-                local,
-            ))
+            Err(Failure::bad_value("name", &Value::from(self.name.as_str())))
+        }
+    }
+
+    /// Its endpoint with the route domain that is in, if it has one.
+    pub(crate) fn checked_endpoint(&self) -> Result<Option<(&str, u16)>, Failure> {
+        let Some(endpoint) = self.endpoint.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        match route_domain(endpoint) {
+            Some(domain) => Ok(Some((endpoint, domain))),
+            None => Err(Failure::bad_value("endpoint", &Value::from(endpoint))),
         }
     }
 }
@@ -72,7 +64,7 @@ pub(crate) fn text(properties: &Map<String, Value>, key: &str) -> Result<Option<
     match properties.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Failure::bad_property(key)),
+        Some(other) => Err(Failure::bad_value(key, other)),
     }
 }
 
@@ -115,7 +107,7 @@ pub(crate) fn local_route_domain(local_address: &str) -> Option<u16> {
 }
 
 /// Six pairs of hex digits with colons between. *Assumed*: a device may take shorter forms too.
-fn is_mac(text: &str) -> bool {
+pub(crate) fn is_mac(text: &str) -> bool {
     text.split(':').count() == 6
         && text
             .split(':')

@@ -390,6 +390,22 @@ fn one_tunnel_never_takes_more_than_24_lines() {
     assert!(text.lines().count() <= 24, "{text}");
 }
 
+#[test]
+fn a_suspended_tunnel_says_why_it_was_suspended() {
+    let paused = condition("Paused", "True", "Suspended", "nothing is read or written");
+    let reason = json!({"bigip-tunnel.dev/suspend-reason": "CHG0012345"});
+    let suspended = Tunnel::new("prod-east")
+        .with("/status/conditions", &json!([paused]))
+        .with("/metadata/annotations", &reason);
+    let now = suspended.clone().with("/spec/suspend", &json!(true));
+    let said = shown(&report([now]), None);
+    let line = "Paused       ‼ Suspended (CHG0012345): nothing is read or written\n";
+    assert!(said.contains(line), "{said}");
+    // What is left of an earlier time says nothing about this one.
+    let said = shown(&report([suspended]), None);
+    assert!(!said.contains("CHG0012345"), "{said}");
+}
+
 /// A tunnel about which there is everything to say.
 fn with_everything() -> Tunnel {
     let message = "records of 12 nodes are to be removed within one hour, and that is more than \
@@ -456,7 +472,7 @@ fn a_terminal_of_80_by_24_shows_all_of_one_tunnel() {
     let (next, others): (Vec<_>, Vec<_>) =
         text.lines().partition(|line| line.starts_with("Next: "));
     // What is to be copied is not cut; everything else fits.
-    assert!(next[0].ends_with("--overwrite"), "{text}");
+    assert!(next[0].ends_with("approve large -n bigip"), "{text}");
     assert!(
         others.iter().all(|line| line.chars().count() <= 80),
         "{text}"

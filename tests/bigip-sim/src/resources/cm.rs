@@ -1,64 +1,42 @@
-//! `cm`: the devices of the trust domain and what they are doing.
+//! `cm`: the devices of the trust domain, what they are doing, and sharing their configuration.
 
-use serde::Serialize;
+use hyper::Method;
 use serde_json::{Value, json};
 
+use super::objects::Address;
 use super::{Answer, Call, Device, ok, read_only};
 use crate::config::{FailoverState, Peer};
-use crate::wire::{Head, Links, description, nested};
+use crate::configuration::{DEVICE_GROUP, Object};
+use crate::failure::Failure;
+use crate::validate;
+use crate::wire::{Fields, Links, description, kind, nested, segment};
 
-/// A device (genieparser `cm_device` 14.1.2.1, without the licence strings).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DeviceState<'a> {
-    #[serde(flatten)]
-    head: Head,
-    alternate_ip: &'static str,
-    base_mac: &'a str,
-    build: &'static str,
-    chassis_type: &'static str,
-    configsync_ip: &'a str,
-    edition: &'static str,
-    failover_state: &'static str,
-    ha_capacity: u32,
-    hostname: &'a str,
-    management_ip: &'a str,
-    marketing_name: &'static str,
-    mgmt_unicast_mode: &'static str,
-    mirror_ip: &'static str,
-    mirror_secondary_ip: &'static str,
-    multicast_ip: &'static str,
-    multicast_port: u32,
-    platform_id: &'static str,
-    product: &'static str,
-    /// A text, not a boolean.
-    self_device: &'static str,
-    time_zone: &'static str,
-    version: &'static str,
-}
-
-/// This device and its peers. *Assumed*: a peer's entry has the fields of the own one.
-pub(super) fn devices(device: &Device, call: &Call<'_>) -> Answer {
-    read_only(call, || {
-        let own = Peer {
-            hostname: device.hostname.clone(),
-            base_mac: device.base_mac.clone(),
-            management_ip: device.management_ip.clone(),
-            failover_state: device.failover_state,
-        };
-        // *Assumed*: devices that sync use their management addresses for it.
-        let syncs = !device.peers.is_empty();
-        let mut items = vec![show(device.links, &own, "true", syncs)];
-        items.extend(
-            device
-                .peers
-                .iter()
-                .map(|peer| show(device.links, peer, "false", syncs)),
-        );
-        ok(&device
-            .links
-            .collection("tm:cm:device:devicecollectionstate", "cm/device", items))
-    })
+/// This device and its peers, all or one of them. *Assumed*: a peer's entry has the fields of the own one.
+pub(super) fn devices(device: &Device, call: &Call<'_>, name: Option<&Address>) -> Answer {
+    if *call.method != Method::GET {
+        return Err(call.not_simulated());
+    }
+    let own = Peer {
+        hostname: device.hostname.clone(),
+        base_mac: device.base_mac.clone(),
+        management_ip: device.management_ip.clone(),
+        failover_state: device.failover_state,
+    };
+    // *Assumed*: devices that sync use their management addresses for it.
+    let syncs = !device.peers.is_empty();
+    let mut items = vec![show(device.links, &own, "true", syncs)];
+    let peers = device.peers.iter();
+    items.extend(peers.map(|peer| show(device.links, peer, "false", syncs)));
+    let query = call.query()?;
+    let Some(address) = name else {
+        let kind = kind("cm/device", "collectionstate");
+        return ok(&query.collection(device.links, kind, "cm/device", items)?);
+    };
+    let path = address.path.as_str();
+    let found = items
+        .into_iter()
+        .find(|item| item.text("fullPath") == Some(path));
+    ok(&query.object(found.ok_or_else(|| Failure::not_found("device", path))?)?)
 }
 
 /// What this device does in the pair. The active form is recorded (genieparser
@@ -73,39 +51,101 @@ pub(super) fn failover_status(device: &Device, call: &Call<'_>) -> Answer {
         };
         let mut entries = summary_entries(color, status, summary);
         if device.failover_state == FailoverState::Active {
-            let text = "active for /Common/traffic-group-1";
-            add_details(&mut entries, "failoverStatus", text);
+            let text = "active for /Common/traffic-group-1".to_owned();
+            add_details(&mut entries, "failoverStatus", &[text]);
         }
-        let kind = "tm:cm:failover-status:failover-statusstats";
-        ok(&device.links.stats(kind, "cm/failover-status", &entries))
+        ok(&device.links.stats("cm/failover-status", &entries))
     })
 }
 
 /// Whether the configurations of the pair are the same. Standalone is recorded (genieparser
-/// `cm_sync_status`); in a pair mode, status and colour are those of ANS modules, the summary is
-/// *assumed*. FDB writes do not change it (*assumed*).
+/// `cm_sync_status`); in a pair mode, status and colour are those of ANS modules, the details begin as
+/// CLIBS reads them, and the rest is *assumed*. So is that FDB and ARP writes, which config-sync does not
+/// carry (CIDOCS), change nothing here.
 pub(super) fn sync_status(device: &Device, call: &Call<'_>) -> Answer {
     read_only(call, || {
-        let (mode, status, summary) = if device.peers.is_empty() {
-            ("standalone", "Standalone", " ")
-        } else {
-            (
+        let is_pending = device.running.changes_pending;
+        let (mode, color, status, summary) = match (device.peers.is_empty(), is_pending) {
+            (true, _) => ("standalone", "green", "Standalone", " "),
+            (false, false) => (
                 "high-availability",
+                "green",
                 "In Sync",
                 "All devices in the device group are in sync",
-            )
+            ),
+            (false, true) => (
+                "high-availability",
+                "yellow",
+                "Changes Pending",
+                "There are changes that other devices do not have yet",
+            ),
         };
-        let mut entries = summary_entries("green", status, summary);
+        let mut entries = summary_entries(color, status, summary);
         if let Some(object) = entries.as_object_mut() {
             object.insert("mode".to_owned(), description(mode));
         }
+        let mut details: Vec<String> = device
+            .peers
+            .iter()
+            .map(|peer| format!("{}: connected", peer.hostname))
+            .collect();
         if device.peers.is_empty() {
-            let text = "Optional action: Add a device to the trust domain";
-            add_details(&mut entries, "syncStatus", text);
+            details.push("Optional action: Add a device to the trust domain".to_owned());
         }
-        let kind = "tm:cm:sync-status:sync-statusstats";
-        ok(&device.links.stats(kind, "cm/sync-status", &entries))
+        for group in sync_groups(device).filter(|_| is_pending) {
+            let (own, group) = (&device.hostname, &group.name);
+            details.push(format!(
+                "Recommended action: Synchronize {own} to group {group}"
+            ));
+        }
+        add_details(&mut entries, "syncStatus", &details);
+        ok(&device.links.stats("cm/sync-status", &entries))
     })
+}
+
+/// `config-sync to-group G` (EC `LTMConfigSyncTests`). What goes to the group of the pair is in sync then,
+/// the records of tunnels and ARP entries excepted; to other groups nothing of it goes (*assumed*).
+pub(super) fn command(device: &mut Device, call: &Call<'_>) -> Answer {
+    if *call.method != Method::POST {
+        return Err(call.not_simulated());
+    }
+    call.refuse_options()?;
+    let properties = call.properties()?;
+    let command = validate::text(&properties, "command")?.unwrap_or_default();
+    let args = validate::text(&properties, "utilCmdArgs")?.unwrap_or_default();
+    let words: Vec<&str> = args.split_whitespace().collect();
+    let group = match (command.as_str(), words.as_slice()) {
+        (
+            "run",
+            ["config-sync", "to-group", group]
+            | ["config-sync", "force-full-load-push", "to-group", group],
+        ) => *group,
+        _ => {
+            return Err(Failure::not_simulated(&format!(
+                "the command {command} {args}"
+            )));
+        }
+    };
+    let path = format!("/Common/{}", group.trim_start_matches("/Common/"));
+    if !device.running.has(DEVICE_GROUP, &path) {
+        return Err(Failure::configuration(&format!(
+            "Device group ({group}) not found in device group sync"
+        )));
+    }
+    if sync_groups(device).any(|group| group.path() == path) {
+        device.running.changes_pending = false;
+    }
+    let answer = Fields::default()
+        .with("kind", "tm:cm:runstate")
+        .with("utilCmdArgs", args)
+        .with("command", command);
+    ok(&answer)
+}
+
+/// The groups that share the whole configuration.
+fn sync_groups(device: &Device) -> impl Iterator<Item = &Object> {
+    let groups = device.running.all(DEVICE_GROUP);
+    groups.filter(|group| group.text("type") == Some("sync-failover"))
 }
 
 fn summary_entries(color: &str, status: &str, summary: &str) -> Value {
@@ -116,48 +156,58 @@ fn summary_entries(color: &str, status: &str, summary: &str) -> Value {
     })
 }
 
-/// Adds the line of details, whose keys are in camel case where the URI has a dash.
-fn add_details(entries: &mut Value, resource: &str, text: &str) {
+/// Adds lines of details, whose keys are in camel case where the URI has a dash.
+fn add_details(entries: &mut Value, resource: &str, texts: &[String]) {
     let key = format!("https://localhost/mgmt/tm/cm/{resource}/0/details");
-    let line = nested(
-        &format!("{key}/0"),
-        &json!({ "details": description(text) }),
-    );
-    if let (Some(object), Value::Object(details)) = (entries.as_object_mut(), nested(&key, &line)) {
-        object.extend(details);
+    let mut lines = json!({});
+    for (index, text) in texts.iter().enumerate() {
+        let line = json!({ "details": description(text) });
+        extend(&mut lines, nested(&format!("{key}/{index}"), &line));
+    }
+    extend(entries, nested(&key, &lines));
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
     }
 }
 
-fn show<'a>(
-    links: Links,
-    device: &'a Peer,
-    self_device: &'static str,
-    syncs: bool,
-) -> DeviceState<'a> {
+/// A device (genieparser `cm_device` 14.1.2.1, without the licence strings).
+fn show(links: Links, device: &Peer, self_device: &'static str, syncs: bool) -> Fields {
     let version = links.version();
     let path = format!("/Common/{}", device.hostname);
-    DeviceState {
-        head: links.head("tm:cm:device:devicestate", "cm/device", &path, 1),
-        alternate_ip: "none",
-        base_mac: &device.base_mac,
-        build: version.build(),
-        chassis_type: "individual",
-        configsync_ip: if syncs { &device.management_ip } else { "none" },
-        edition: version.edition(),
-        failover_state: device.failover_state.as_str(),
-        ha_capacity: 0,
-        hostname: &device.hostname,
-        management_ip: &device.management_ip,
-        marketing_name: "BIG-IP Virtual Edition",
-        mgmt_unicast_mode: "both",
-        mirror_ip: "any6",
-        mirror_secondary_ip: "any6",
-        multicast_ip: "any6",
-        multicast_port: 0,
-        platform_id: "Z100",
-        product: "BIG-IP",
-        self_device,
-        time_zone: "America/Los_Angeles",
-        version: version.number(),
-    }
+    let configsync_ip = if syncs { &device.management_ip } else { "none" };
+    Fields::default()
+        .with("kind", kind("cm/device", "state"))
+        .with("name", device.hostname.as_str())
+        .with("partition", "Common")
+        .with("fullPath", path.as_str())
+        .with("generation", 1)
+        .with(
+            "selfLink",
+            links.to(&format!("cm/device/{}", segment(&path))),
+        )
+        .with("alternateIp", "none")
+        .with("baseMac", device.base_mac.as_str())
+        .with("build", version.build())
+        .with("chassisType", "individual")
+        .with("configsyncIp", configsync_ip)
+        .with("edition", version.edition())
+        .with("failoverState", device.failover_state.as_str())
+        .with("haCapacity", 0)
+        .with("hostname", device.hostname.as_str())
+        .with("managementIp", device.management_ip.as_str())
+        .with("marketingName", "BIG-IP Virtual Edition")
+        .with("mgmtUnicastMode", "both")
+        .with("mirrorIp", "any6")
+        .with("mirrorSecondaryIp", "any6")
+        .with("multicastIp", "any6")
+        .with("multicastPort", 0)
+        .with("platformId", "Z100")
+        .with("product", "BIG-IP")
+        // A text, not a boolean.
+        .with("selfDevice", self_device)
+        .with("timeZone", "America/Los_Angeles")
+        .with("version", version.number())
 }

@@ -6,50 +6,41 @@
 use std::collections::BTreeSet;
 
 use hyper::Method;
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{Answer, Call, Device, fdb_tunnel, ok, read_only};
-use crate::configuration::{Record, Tunnel};
+use super::objects::Address;
+use super::records::Owner;
+use super::{Answer, Call, Device, objects};
+use crate::configuration::{FDB_TUNNEL, Record};
 use crate::failure::Failure;
+use crate::schema::{Schema, Writes};
 use crate::validate::WrittenRecord;
-use crate::wire::{Head, Links, Reference, segment};
 
-const RESOURCE: &str = "net/fdb/tunnel";
+/// All tunnels of all partitions, the built-in ones too (genieparser `net_fdbtunnel`, 14.1.2.1). They come
+/// and go with `net/tunnels/tunnel`; what a DELETE here does is not known. That a missing one is refused
+/// with `01020036` is recorded for pools, the label is *assumed*.
+pub(super) static FDB_TUNNELS: Schema = Schema {
+    resource: FDB_TUNNEL,
+    label: "FDB tunnel",
+    writes: Writes::None,
+    subcollection: Some("records"),
+    ..Schema::PLAIN
+};
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FdbTunnel {
-    #[serde(flatten)]
-    head: Head,
-    records_reference: Reference,
-}
-
-/// All tunnels of all partitions, the built-in ones too (genieparser `net_fdbtunnel`, 14.1.2.1).
-pub(super) fn collection(device: &Device, call: &Call<'_>) -> Answer {
-    read_only(call, || {
-        let links = device.links;
-        let items = device
-            .running
-            .tunnels
-            .values()
-            .map(|tunnel| show(links, tunnel))
-            .collect();
-        ok(&links.collection("tm:net:fdb:tunnel:tunnelcollectionstate", RESOURCE, items))
-    })
-}
-
-/// One tunnel. What a DELETE does is not known, so it is not simulated.
-pub(super) fn item(device: &mut Device, call: &Call<'_>, path: &str) -> Answer {
+/// One tunnel.
+pub(super) fn item(device: &mut Device, call: &Call<'_>, address: &Address) -> Answer {
     match *call.method {
-        Method::GET => {}
-        Method::PUT => put(device, call, path)?,
-        Method::PATCH => patch(device, call, path)?,
-        _ => return Err(call.not_simulated()),
+        Method::PUT => put(device, call, &address.path)?,
+        Method::PATCH => patch(device, call, &address.path)?,
+        _ => return objects::item(device, call, &FDB_TUNNELS, address),
     }
     // Answered in the shape of a GET: *assumed* from data groups on 17.1.2.1, whose PUT is answered
     // with the object as it is now.
-    ok(&show(device.links, fdb_tunnel(device, path)?))
+    let look = Call {
+        method: &Method::GET,
+        ..*call
+    };
+    objects::item(device, &look, &FDB_TUNNELS, address)
 }
 
 /// Replaces the object. *Assumed*: without `records` the list becomes empty.
@@ -58,40 +49,35 @@ fn put(device: &mut Device, call: &Call<'_>, path: &str) -> Result<(), Failure> 
     if version.refuses_other_ver() && call.ver().is_some_and(|ver| ver != version.number()) {
         return Err(Failure::invalid_option());
     }
+    call.refuse_options()?;
     let properties = call.properties()?;
-    replace(
-        device,
-        path,
-        properties.get("records").unwrap_or(&Value::Null),
-    )
+    let records = properties.get("records").unwrap_or(&Value::Null);
+    replace(device, path, records)
 }
 
 /// Changes the properties that are given: a `records` replaces the list, none leaves it.
 fn patch(device: &mut Device, call: &Call<'_>, path: &str) -> Result<(), Failure> {
+    call.refuse_options()?;
     let properties = call.properties()?;
     if properties.is_empty() {
         return Err(Failure::no_properties());
     }
     match properties.get("records") {
         Some(records) => replace(device, path, records),
-        None => fdb_tunnel(device, path).map(drop),
+        None => Owner::find(&device.running, path).map(drop),
     }
 }
 
 /// All or nothing: one record that is refused leaves the list as it was (*assumed*).
 fn replace(device: &mut Device, path: &str, records: &Value) -> Result<(), Failure> {
-    let tunnel = fdb_tunnel(device, path)?;
+    let owner = Owner::find(&device.running, path)?;
     let mut names = BTreeSet::new();
     let mut list = Vec::new();
     for written in written_records(records)? {
-        let endpoint = written.check(tunnel)?;
+        let endpoint = owner.check(&written)?;
         if !names.insert(written.name.to_ascii_lowercase()) {
             // *Assumed*: nobody has seen one MAC address twice in a list.
-            return Err(Failure::already_exists(
-                path,
-                &written.name,
-                tunnel.partition(),
-            ));
+            return Err(owner.already_has(&written.name));
         }
         let WrittenRecord {
             name, description, ..
@@ -120,15 +106,6 @@ fn written_records(records: &Value) -> Result<Vec<WrittenRecord>, Failure> {
                 description: None,
             }])
         }
-        _ => Err(Failure::bad_property("records")),
-    }
-}
-
-fn show(links: Links, tunnel: &Tunnel) -> FdbTunnel {
-    let kind = "tm:net:fdb:tunnel:tunnelstate";
-    let records = format!("{RESOURCE}/{}/records", segment(&tunnel.path));
-    FdbTunnel {
-        head: links.head(kind, RESOURCE, &tunnel.path, tunnel.fdb_generation),
-        records_reference: links.subcollection(&records),
+        other => Err(Failure::bad_value("records", other)),
     }
 }

@@ -3,50 +3,28 @@
 //! Whole-list writes are the business of `fdb`.
 
 use hyper::Method;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Answer, Call, Device, fdb_tunnel, ok};
-use crate::configuration::Record;
+use super::{Answer, Call, Device, ok};
+use crate::configuration::{Configuration, FDB_TUNNEL, Record, TUNNEL, partition};
 use crate::failure::Failure;
-use crate::validate::WrittenRecord;
-use crate::wire::{Links, segment};
-
-/// A record (recorded on 16.1.2: no `partition`, `fullPath` equals `name`).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RecordState<'a> {
-    kind: &'static str,
-    name: &'a str,
-    full_path: &'a str,
-    generation: u64,
-    self_link: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    endpoint: &'a str,
-}
+use crate::validate::{WrittenRecord, local_route_domain};
+use crate::wire::{Fields, Links, kind, segment};
 
 /// The list, and the way to add one.
 pub(super) fn collection(device: &mut Device, call: &Call<'_>, path: &str) -> Answer {
+    let owner = Owner::find(&device.running, path)?;
     match *call.method {
         Method::GET => {
-            let links = device.links;
-            let items = fdb_tunnel(device, path)?
-                .records()
-                .map(|record| show(links, path, record))
-                .collect();
-            let kind = "tm:net:fdb:tunnel:records:recordscollectionstate";
-            ok(&links.collection(kind, &collection_path(path), items))
+            let kind = kind(&format!("{FDB_TUNNEL}/records"), "collectionstate");
+            let (items, list) = (items(device, path), collection_path(path));
+            ok(&call.query()?.collection(device.links, kind, &list, items)?)
         }
         Method::POST => {
+            call.refuse_options()?;
             let written = WrittenRecord::from_json(&Value::Object(call.properties()?))?;
-            let tunnel = fdb_tunnel(device, path)?;
-            if tunnel.record(&written.name).is_some() {
-                return Err(Failure::already_exists(
-                    path,
-                    &written.name,
-                    tunnel.partition(),
-                ));
+            if device.running.record(path, &written.name).is_some() {
+                return Err(owner.already_has(&written.name));
             }
             write(device, path, &written)
         }
@@ -54,15 +32,25 @@ pub(super) fn collection(device: &mut Device, call: &Call<'_>, path: &str) -> An
     }
 }
 
+/// The records of a tunnel as items of a list.
+pub(super) fn items(device: &Device, path: &str) -> Vec<Fields> {
+    let records = device.running.records(path);
+    records
+        .map(|record| show(device.links, path, record))
+        .collect()
+}
+
 /// One record. A missing one is named alone by GET and with its tunnel by the writes (recorded for
 /// pool members, *assumed* here); PUT does not create (data groups, 17.1.2.1).
 pub(super) fn item(device: &mut Device, call: &Call<'_>, path: &str, mac: &str) -> Answer {
-    let stored = fdb_tunnel(device, path)?.record(mac).cloned();
+    Owner::find(&device.running, path)?;
+    let stored = device.running.record(path, mac).cloned();
     if *call.method == Method::GET {
         let record = stored.ok_or_else(|| Failure::object_not_found(mac))?;
-        return ok(&show(device.links, path, &record));
+        return ok(&call.query()?.object(show(device.links, path, &record))?);
     }
-    let missing = || Failure::not_found("tunnel FDB record", &format!("{path} {mac}"));
+    call.refuse_options()?;
+    let missing = || Failure::not_found(LABEL, &format!("{path} {mac}"));
     match *call.method {
         Method::DELETE => {
             stored.ok_or_else(missing)?;
@@ -83,6 +71,49 @@ pub(super) fn item(device: &mut Device, call: &Call<'_>, path: &str, mac: &str) 
     }
 }
 
+/// What mcpd calls a record in its complaints (FCP#733, CIS#425); *assumed* in those of missing ones.
+const LABEL: &str = "tunnel FDB record";
+
+/// The tunnel that records belong to.
+pub(super) struct Owner<'a> {
+    path: &'a str,
+    local_address: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// The tunnel of an FDB URI.
+    pub(super) fn find(configuration: &'a Configuration, path: &'a str) -> Result<Self, Failure> {
+        let tunnel = configuration.get(TUNNEL, path);
+        let tunnel = tunnel.ok_or_else(|| Failure::not_found("FDB tunnel", path))?;
+        Ok(Self {
+            path,
+            local_address: tunnel.text("localAddress").unwrap_or_default(),
+        })
+    }
+
+    /// Checks a record and gives back its endpoint. Not checked, as nobody knows what a device says:
+    /// address family, multicast, own address.
+    pub(super) fn check(&self, written: &WrittenRecord) -> Result<String, Failure> {
+        let (path, name) = (self.path, written.checked_name()?);
+        let (endpoint, domain) = written
+            .checked_endpoint()?
+            .ok_or_else(|| Failure::empty_entry(path, name))?;
+        // A bare endpoint is in route domain 0, whatever the partition's default is (CIS#425).
+        if Some(domain) == local_route_domain(self.local_address) {
+            Ok(endpoint.to_owned())
+        } else {
+            let local = self.local_address;
+            Err(Failure::other_route_domain(path, name, endpoint, local))
+        }
+    }
+
+    /// Refuses a second record of a name.
+    pub(super) fn already_has(&self, mac: &str) -> Failure {
+        let name = format!("{} {mac}", self.path);
+        Failure::already_exists(LABEL, &name, partition(self.path))
+    }
+}
+
 /// The record after a PATCH: what is given changes, what is not stays, `null` takes away.
 fn patched(stored: Record, properties: &Map<String, Value>) -> Result<WrittenRecord, Failure> {
     if properties.is_empty() {
@@ -100,33 +131,32 @@ fn patched(stored: Record, properties: &Map<String, Value>) -> Result<WrittenRec
 
 /// Checks, stores and shows one record.
 fn write(device: &mut Device, path: &str, written: &WrittenRecord) -> Answer {
-    let tunnel = fdb_tunnel(device, path)?;
-    let endpoint = written.check(tunnel)?;
-    device
-        .running
-        .put_record(path, &written.name, &endpoint, written.description.clone());
-    let record = fdb_tunnel(device, path)?
-        .record(&written.name)
-        .ok_or_else(|| Failure::object_not_found(&written.name))?;
+    let endpoint = Owner::find(&device.running, path)?.check(written)?;
+    let (name, description) = (&written.name, written.description.clone());
+    let running = &mut device.running;
+    running.put_record(path, name, &endpoint, description);
+    let record = running.record(path, name);
+    let record = record.ok_or_else(|| Failure::object_not_found(name))?;
     ok(&show(device.links, path, record))
 }
 
 fn collection_path(tunnel: &str) -> String {
-    format!("net/fdb/tunnel/{}/records", segment(tunnel))
+    format!("{FDB_TUNNEL}/{}/records", segment(tunnel))
 }
 
-fn show<'a>(links: Links, tunnel: &str, record: &'a Record) -> RecordState<'a> {
-    RecordState {
-        kind: "tm:net:fdb:tunnel:records:recordsstate",
-        name: &record.name,
-        full_path: &record.name,
-        generation: record.generation,
-        self_link: links.to(&format!(
-            "{}/{}",
-            collection_path(tunnel),
-            segment(&record.name)
-        )),
-        description: record.description.as_deref(),
-        endpoint: &record.endpoint,
-    }
+/// A record (recorded on 16.1.2: no `partition`, `fullPath` equals `name`).
+fn show(links: Links, tunnel: &str, record: &Record) -> Fields {
+    let name = record.name.as_str();
+    let link = format!("{}/{}", collection_path(tunnel), segment(name));
+    let fields = Fields::default()
+        .with("kind", kind(&format!("{FDB_TUNNEL}/records"), "state"))
+        .with("name", name)
+        .with("fullPath", name)
+        .with("generation", record.generation)
+        .with("selfLink", links.to(&link));
+    let fields = match &record.description {
+        Some(description) => fields.with("description", description.as_str()),
+        None => fields,
+    };
+    fields.with("endpoint", record.endpoint.as_str())
 }

@@ -1,69 +1,76 @@
-//! `net/self`: the self IPs of the device, for reading.
+//! `net/self`: the self IPs of the device.
 
-use serde::Serialize;
+use serde_json::Value;
 
-use super::{Answer, Call, Device, ok, read_only};
-use crate::config::SelfIp;
-use crate::wire::{Head, Reference, segment};
+use super::checks::{known_domain_id, refuse_twins};
+use super::tunnels::{LOCAL_ONLY, TRAFFIC_GROUPS};
+use crate::addresses::{Network, host_in_network};
+use crate::configuration::{Configuration, Object, SELF_IP, TUNNEL, VLAN};
+use crate::failure::Failure;
+use crate::schema::{Property, Reference, Schema, Shape, Writing};
 
-const LOCAL_ONLY: &str = "/Common/traffic-group-local-only";
+/// Tunnels and VLANs, as other objects name them.
+pub(super) const INTERFACES: Reference = Reference {
+    resources: &[TUNNEL, VLAN],
+    label: "VLAN",
+    others: &[],
+};
 
-/// A self IP (genieparser `net_self` 14.1.2.1; one on a tunnel was recorded on 12.1.2).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SelfState<'a> {
-    #[serde(flatten)]
-    head: Head,
-    address: &'a str,
-    address_source: &'static str,
-    floating: &'static str,
-    inherited_traffic_group: &'static str,
-    traffic_group: &'static str,
-    traffic_group_reference: Reference,
-    unit: u32,
-    vlan: &'a str,
-    vlan_reference: Reference,
-    allow_service: [&'static str; 1],
+/// A self IP (genieparser `net_self` 14.1.2.1; one on a tunnel was made on 12.1.2).
+pub(super) static SELF_IPS: Schema = Schema {
+    resource: SELF_IP,
+    label: "self IP",
+    properties: &[
+        Property::new("address", Shape::Address(host_in_network))
+            .required()
+            .written(Writing::Kept),
+        Property::new("addressSource", Shape::Text)
+            .or("from-user")
+            .written(Writing::Device),
+        Property::new("floating", Shape::Text)
+            .or("disabled")
+            .written(Writing::Device),
+        Property::new("inheritedTrafficGroup", Shape::Text)
+            .or("false")
+            .written(Writing::Device),
+        Property::new("trafficGroup", Shape::Reference(TRAFFIC_GROUPS)).or(LOCAL_ONLY),
+        Property::new("unit", Shape::Count(1))
+            .or_number(0)
+            .written(Writing::Device),
+        Property::new("vlan", Shape::Reference(INTERFACES))
+            .required()
+            .written(Writing::Kept),
+        // *Assumed*: without it no service is let in, and it is not shown.
+        Property::new("allowService", Shape::Services),
+    ],
+    derive: |_, self_ip| {
+        // Floating with unit 1 in a traffic group of the pair (dump of 11.5), else not.
+        let floats = floats(self_ip);
+        let floating = if floats { "enabled" } else { "disabled" };
+        self_ip.values.insert("floating", Value::from(floating));
+        self_ip.values.insert("unit", Value::from(u8::from(floats)));
+    },
+    check: check_self_ip,
+    // *Assumed*: what does not float stays on its device.
+    is_synced: floats,
+    ..Schema::PLAIN
+};
+
+fn floats(self_ip: &Object) -> bool {
+    self_ip.text("trafficGroup").unwrap_or(LOCAL_ONLY) != LOCAL_ONLY
 }
 
-/// All self IPs of all partitions.
-pub(super) fn collection(device: &Device, call: &Call<'_>) -> Answer {
-    read_only(call, || {
-        let self_ips = device.running.self_ips.values();
-        let items = self_ips.map(|(self_ip, generation)| show(device, self_ip, *generation));
-        ok(&device.links.collection(
-            "tm:net:self:selfcollectionstate",
-            "net/self",
-            items.collect(),
-        ))
-    })
-}
-
-fn show<'a>(device: &Device, self_ip: &'a SelfIp, generation: u64) -> SelfState<'a> {
-    let links = device.links;
-    let on_tunnel = device.running.tunnels.contains_key(&self_ip.vlan);
-    let vlan_resource = if on_tunnel {
-        "net/tunnels/tunnel"
-    } else {
-        "net/vlan"
-    };
-    SelfState {
-        head: links.head(
-            "tm:net:self:selfstate",
-            "net/self",
-            &self_ip.path,
-            generation,
-        ),
-        address: &self_ip.address,
-        address_source: "from-user",
-        floating: "disabled",
-        inherited_traffic_group: "false",
-        traffic_group: LOCAL_ONLY,
-        traffic_group_reference: links
-            .reference(&format!("cm/traffic-group/{}", segment(LOCAL_ONLY))),
-        unit: 0,
-        vlan: &self_ip.vlan,
-        vlan_reference: links.reference(&format!("{vlan_resource}/{}", segment(&self_ip.vlan))),
-        allow_service: ["default"],
+fn check_self_ip(configuration: &Configuration, self_ip: &Object) -> Result<(), Failure> {
+    let address = self_ip.text("address").unwrap_or_default();
+    let interface = self_ip.text("vlan").unwrap_or_default();
+    let domain = Network::parse(address).map_or(0, |network| network.domain);
+    known_domain_id(configuration, domain)?;
+    // That it is refused: OSA PR#2043. *Assumed* in status and wording.
+    if configuration.domain_of(interface) != Some(domain) {
+        let path = self_ip.path();
+        return Err(Failure::configuration(&format!(
+            "The self IP ({path}) and its VLAN ({interface}) cannot be in different route domain."
+        )));
     }
+    refuse_twins(configuration, SELF_IP, "address", self_ip)
 }

@@ -1,4 +1,4 @@
-//! `sys/ready`, `sys/version` and `sys/config`.
+//! `sys/ready`, `sys/mcp-state`, `sys/version`, `sys/config`, and whether workers are there.
 
 use hyper::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Answer, Call, Device, ok, read_only};
 use crate::failure::Failure;
 use crate::validate;
-use crate::wire::description;
+use crate::wire::{Fields, description};
 
 /// Whether the device has its configuration, licence and provisioning (genieparser `sys_ready`).
 pub(super) fn ready(device: &Device, call: &Call<'_>) -> Answer {
@@ -16,9 +16,19 @@ pub(super) fn ready(device: &Device, call: &Call<'_>) -> Answer {
             "licenseReady": description("yes"),
             "provisionReady": description("yes"),
         });
-        ok(&device
-            .links
-            .stats("tm:sys:ready:readystats", "sys/ready", &entries))
+        ok(&device.links.stats("sys/ready", &entries))
+    })
+}
+
+/// What the configuration daemon is doing (genieparser `sys_mcp_state`).
+pub(super) fn mcp_state(device: &Device, call: &Call<'_>) -> Answer {
+    read_only(call, || {
+        let entries = json!({
+            "endPlatformIdReceived": description("true"),
+            "lastLoad": description("full-config-load-succeed"),
+            "phase": description("running"),
+        });
+        ok(&device.links.stats("sys/mcp-state", &entries))
     })
 }
 
@@ -34,9 +44,7 @@ pub(super) fn version(device: &Device, call: &Call<'_>) -> Answer {
             "Title": description("Main Package"),
             "Version": description(version.number()),
         });
-        ok(&device
-            .links
-            .stats("tm:sys:version:versionstats", "sys/version", &entries))
+        ok(&device.links.stats("sys/version", &entries))
     })
 }
 
@@ -45,12 +53,22 @@ pub(super) fn config(device: &mut Device, call: &Call<'_>) -> Answer {
     if *call.method != Method::POST {
         return Err(call.not_simulated());
     }
-    match validate::text(&call.properties()?, "command")?.as_deref() {
+    call.refuse_options()?;
+    let properties = call.properties()?;
+    match validate::text(&properties, "command")?.as_deref() {
         Some("save") => {
             device.saved = device.running.clone();
-            ok(&json!({ "kind": "tm:sys:config:savestate", "command": "save" }))
+            let answer = Fields::default()
+                .with("kind", "tm:sys:config:savestate")
+                .with("command", "save");
+            ok(&answer)
         }
         Some(command) => Err(Failure::not_simulated(&format!("the command {command}"))),
-        None => Err(Failure::bad_property("command")),
+        None => Err(Failure::bad_value("command", &json!(null))),
     }
+}
+
+/// `…/available`: a 200 once the worker answers (CLIBS); its JSON is *assumed* to be empty.
+pub(crate) fn available(call: &Call<'_>) -> Answer {
+    read_only(call, || ok(&json!({})))
 }

@@ -1,18 +1,44 @@
 //! Tests of the simulator by what it answers: in process first, then over TLS and as a binary.
 
 #[cfg(test)]
+mod arp;
+#[cfg(test)]
 mod binary;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod conformance_program;
+#[cfg(test)]
+mod devices;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod lies;
+#[cfg(test)]
 mod network;
+#[cfg(test)]
+mod nonsense;
+#[cfg(test)]
+mod queries;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system;
+#[cfg(test)]
+mod transactions;
+#[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod tunnel_refusals;
+#[cfg(test)]
+mod tunnels;

@@ -335,11 +335,13 @@ fn what_nobody_has_seen_is_not_guessed() {
     for answer in [
         world.delete(TUNNEL_URI),
         world.delete(RECORDS_URI),
-        world.post("/mgmt/tm/net/self", &json!({})),
         world.post("/mgmt/tm/sys/config", &json!({ "command": "load" })),
-        world.get("/mgmt/tm/net/fdb/tunnel/flannel_vxlan"),
-        world.get(&format!("{RECORDS_URI}?$top=1")),
-        world.get(&format!("{TUNNEL_URI}?expandSubcollections=true")),
+        world.post("/mgmt/tm/net/fdb/tunnel", &json!({ "name": "t" })),
+        world.patch("/mgmt/tm/net/fdb", &json!({})),
+        world.get("/mgmt/tm/net/vlan"),
+        world.get("/mgmt/tm/net/fdb/vlan"),
+        world.get("/mgmt/tm/net/tunnels/gre/~Common~gre"),
+        world.get("/mgmt/tm/cm/traffic-group"),
     ] {
         assert_eq!(answer.status, 501, "{}", answer.text);
         assert!(answer.message().starts_with("bigip-sim does not simulate "));

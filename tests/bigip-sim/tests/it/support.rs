@@ -132,7 +132,11 @@ impl World {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        match self.ask(&request(method, path, headers, body)) {
+        self.answer_to(&request(method, path, headers, body))
+    }
+
+    pub(crate) fn answer_to(&mut self, request: &Request<Bytes>) -> Answer {
+        match self.ask(request) {
             Reply::Answer(response) => answer(&response),
             other => panic!("no answer but {other:?}"),
         }
@@ -172,7 +176,13 @@ pub(crate) fn answer(response: &hyper::Response<Bytes>) -> Answer {
     }
 }
 
-fn request(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Bytes> {
+/// A request as a client sends it.
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request<Bytes> {
     let mut builder = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         builder = builder.header(*name, *value);

@@ -1,0 +1,154 @@
+//! What every device has before anybody configures it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::domains::DOMAIN_0;
+use super::{
+    Configuration, DB, DEVICE_GROUP, FOLDER, GENEVE, Object, PARTITION, ROUTE_DOMAIN, TCP_FORWARD,
+    TRAFFIC_GROUP, TUNNEL, VXLAN,
+};
+
+/// `generation` of objects that every device has; that of partitions is 0 (genieparser, 14.1.2.1).
+const GENERATION: u64 = 1;
+
+/// The VXLAN profiles: path, encapsulation, flooding, port (genieparser `net_tunnelsvxlan`, 14.1.2.1).
+const VXLAN_PROFILES: [(&str, &str, &str, u16); 6] = [
+    ("/Common/vxlan", "vxlan", "multicast", 4789),
+    ("/Common/vxlan-gpe", "vxlan-gpe", "multipoint", 4790),
+    ("/Common/vxlan-multipoint", "vxlan", "multipoint", 4789),
+    ("/Common/vxlan-ovsdb", "vxlan", "replicator", 4789),
+    (
+        "/Common/vxlan-ovsdb-multipoint",
+        "vxlan",
+        "multipoint",
+        4789,
+    ),
+    ("/Common/vxlan-ovsdb-no-flooding", "vxlan", "none", 4789),
+];
+
+/// The tunnels: path, description, interface index (genieparser `net_tunnelstunnel`, 14.1.2.1).
+const TUNNELS: [(&str, &str, u32); 2] = [
+    (
+        "/Common/http-tunnel",
+        "Tunnel for http-explicit profile",
+        112,
+    ),
+    ("/Common/socks-tunnel", "Tunnel for socks profile", 128),
+];
+
+/// The device groups: path, whether they sync by themselves (genieparser `cm_device_group`, 14.1.2.1).
+const DEVICE_GROUPS: [(&str, &str); 2] = [
+    ("/Common/device_trust_group", "enabled"),
+    ("/Common/gtm", "disabled"),
+];
+
+/// Some database variables: name, value, range. The defaults of the time-outs are those of K94602685 and
+/// ID858189, `arp.maxentries` is as third parties say; all ranges are *assumed*, their form is recorded
+/// (ANS fixture, 11.6.1).
+const DB_VARIABLES: [(&str, &str, &str); 7] = [
+    ("arp.maxentries", "8192", "integer min:1 max:524288"),
+    ("icrd.timeout", "60", "integer min:0 max:4294967295"),
+    ("provision.extramb", "0", "integer min:0 max:8192"),
+    ("restjavad.timeout", "60", "integer min:0 max:4294967295"),
+    ("restjavad.useextramb", "false", "false true"),
+    ("restnoded.timeout", "60", "integer min:0 max:4294967295"),
+    // TS fixture, 14.1.2.
+    ("systemauth.disablebash", "false", "false true"),
+];
+
+impl Configuration {
+    /// A device as it comes; `is_paired` gives it a group to share its configuration in.
+    pub(super) fn built_in(is_paired: bool) -> Self {
+        let mut configuration = Self {
+            objects: BTreeMap::new(),
+            records: BTreeMap::new(),
+            generation: GENERATION,
+            changes_pending: false,
+        };
+        configuration.add_system(is_paired);
+        configuration.add_network();
+        configuration
+    }
+
+    fn add_system(&mut self, is_paired: bool) {
+        let common = "Repository for system objects and shared objects.";
+        let common = Object::at("Common").with("description", common);
+        self.insert(PARTITION, common);
+        // Recorded are these three (genieparser `sys_folder`); real devices have more.
+        let root = Object::named("", "/")
+            .with("inheritedDevicegroup", "false")
+            .with("inheritedTrafficGroup", "false");
+        self.insert_built_in(FOLDER, root);
+        for folder in ["/Common", "/Common/Drafts"] {
+            self.insert_built_in(FOLDER, Object::named("", folder));
+        }
+        for group in [
+            "/Common/traffic-group-1",
+            "/Common/traffic-group-local-only",
+        ] {
+            self.insert_built_in(TRAFFIC_GROUP, Object::at(group));
+        }
+        for (path, auto_sync) in DEVICE_GROUPS {
+            self.insert_built_in(DEVICE_GROUP, Object::at(path).with("autoSync", auto_sync));
+        }
+        if is_paired {
+            // Every pair has one, its name is up to whoever makes it (*assumed*).
+            let group = Object::at("/Common/failover-group")
+                .with("networkFailover", "enabled")
+                .with("type", "sync-failover");
+            self.insert_built_in(DEVICE_GROUP, group);
+        }
+        for (name, value, range) in DB_VARIABLES {
+            let variable = Object::named("", name)
+                .with("defaultValue", value)
+                .with("value", value)
+                .with("valueRange", range);
+            self.insert_built_in(DB, variable);
+        }
+    }
+
+    fn add_network(&mut self) {
+        for (path, encapsulation, flooding, port) in VXLAN_PROFILES {
+            let mut profile = Object::at(path)
+                .with("encapsulationType", encapsulation)
+                .with("floodingType", flooding)
+                .with("port", port);
+            if path != "/Common/vxlan" {
+                profile = profile.with("defaultsFrom", "/Common/vxlan");
+            }
+            self.insert_built_in(VXLAN, profile);
+        }
+        let geneve = Object::at("/Common/geneve")
+            .with("floodingType", "multipoint")
+            .with("port", 6081);
+        self.insert_built_in(GENEVE, geneve);
+        self.insert_built_in(TCP_FORWARD, Object::at("/Common/tcp-forward"));
+        for (path, description, if_index) in TUNNELS {
+            let tunnel = Object::at(path)
+                .with("description", description)
+                .with("ifIndex", if_index)
+                .with("localAddress", "any6")
+                .with("profile", "/Common/tcp-forward");
+            self.insert_built_in(TUNNEL, tunnel);
+            self.add_fdb(path, GENERATION);
+        }
+        let tunnels: Vec<Value> = TUNNELS.iter().map(|(path, ..)| json!(path)).collect();
+        let domain = Object::at(DOMAIN_0).with("id", 0).with("vlans", tunnels);
+        self.insert_built_in(ROUTE_DOMAIN, domain);
+    }
+
+    fn insert_built_in(&mut self, resource: &'static str, object: Object) {
+        let object = Object {
+            generation: GENERATION,
+            ..object
+        };
+        self.insert(resource, object);
+    }
+
+    /// Whether every device, or every one of a pair, has this object, so that nobody made it.
+    pub(crate) fn is_built_in(resource: &str, path: &str) -> bool {
+        Self::built_in(true).has(resource, path)
+    }
+}

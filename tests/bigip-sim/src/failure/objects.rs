@@ -1,0 +1,162 @@
+//! Refusals to make, change or delete an object, and those of transactions.
+
+use hyper::StatusCode;
+use serde_json::Value;
+
+use super::{Failure, ICRD, MCPD, PARSER};
+
+/// `apiError` of a transaction that failed.
+const TRANSACTION: u32 = 2;
+
+impl Failure {
+    /// An object is not there: `01020036` (pools, EC and BRG; data groups on 17.1.2.1; self IPs,
+    /// f5-openstack-lbaasv2-driver#552; route domains, OSA). Other labels in it are *assumed*.
+    pub(crate) fn not_found(label: &str, name: &str) -> Self {
+        let message = format!("01020036:3: The requested {label} ({name}) was not found.");
+        Self::icrd(StatusCode::NOT_FOUND, message, MCPD)
+    }
+
+    /// A GET of a sub-collection item that is not there: names the item only (pool members, EC
+    /// `LTMGetPoolMemberTests`; *assumed* for FDB records).
+    pub(crate) fn object_not_found(name: &str) -> Self {
+        let message = format!("Object not found - {name}");
+        Self::icrd(StatusCode::NOT_FOUND, message, ICRD)
+    }
+
+    /// The object is there already: `01020066` (data groups on 17.1.2.1; other labels are *assumed*).
+    pub(crate) fn already_exists(label: &str, name: &str, partition: &str) -> Self {
+        let message = format!(
+            "01020066:3: The requested {label} ({name}) already exists in partition {partition}."
+        );
+        Self::icrd(StatusCode::CONFLICT, message, MCPD)
+    }
+
+    /// The folder of a new object is not there (EC `LTMCreateBalancingPoolTests`).
+    pub(crate) fn no_folder(folder: &str) -> Self {
+        let message = format!("The requested folder ({folder}) was not found.");
+        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
+    }
+
+    /// Something else mcpd does not take.
+    pub(crate) fn configuration(message: &str) -> Self {
+        let message = format!("01070734:3: Configuration error: {message}");
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A property that has to be there is not. *Assumed* in status and wording.
+    pub(crate) fn missing(label: &str, name: &str, property: &str) -> Self {
+        Self::configuration(&format!("The {label} ({name}) must have a {property}."))
+    }
+
+    /// A property with a value that it cannot have. *Assumed* in status and wording.
+    pub(crate) fn bad_value(property: &str, value: &Value) -> Self {
+        let message = format!("invalid property value \"{property}\":{value}");
+        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
+    }
+
+    /// A text that is no address (self IPs, OSA#218; *assumed* for other objects).
+    pub(crate) fn bad_address(text: &str) -> Self {
+        let message = format!("\"{text}\" invalid address");
+        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
+    }
+
+    /// A property that is set when the object is made only (threads on routes before 12.0; *assumed* for
+    /// other properties and to hold still).
+    pub(crate) fn create_only(property: &str) -> Self {
+        let message = format!(
+            "\"{property}\" may not be specified in the context of the \"modify\" command. \
+             \"{property}\" may be specified using the following commands: create, list"
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
+    }
+
+    /// Another object needs this one: `01070265` (VLANs, f5-declarative-onboarding#7; *assumed* for tunnels
+    /// and profiles).
+    pub(crate) fn in_use(label: &str, name: &str, user_label: &str, user: &str) -> Self {
+        let message = format!(
+            "01070265:3: The {label} ({name}) cannot be deleted because it is in use by a \
+             {user_label} ({user})."
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A partition that holds something (AS3#126, 14.1.0.3; the type id is *assumed*).
+    pub(crate) fn partition_not_empty(partition: &str) -> Self {
+        let message = format!(
+            "0107082a:3: All objects must be removed from a partition ({partition}) before the \
+             partition may be removed, type ID (915)"
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A folder that holds something (AS3#585, 16.1.2.1).
+    pub(crate) fn folder_not_empty(folder: &str, label: &str, name: &str) -> Self {
+        let message = format!(
+            "010713f9:3: The folder {folder} cannot be deleted because it contains configuration \
+             item ({label} {name})"
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A route domain that is the default of a partition (OSA#402).
+    pub(crate) fn default_domain(id: u64, partition: &str) -> Self {
+        let message = format!(
+            "0107097c:3: The specified route domain ({id}) is the default route domain for one or \
+             more partitions ({partition}) and cannot be deleted."
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A gateway that no self IP reaches (a script for AWS pairs quotes it in a sync error; *assumed* to
+    /// be said to a client, too).
+    pub(crate) fn far_gateway(gateway: &str) -> Self {
+        let message = format!(
+            "01070330:3: Static route gateway {gateway} is not directly connected via an interface."
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A record without endpoint (FCP#733, 12.1; the status and `apiError` are those of its family).
+    pub(crate) fn empty_entry(tunnel: &str, mac: &str) -> Self {
+        Self::configuration(&format!(
+            "The tunnel FDB record ({tunnel} {mac}) has an empty entry."
+        ))
+    }
+
+    /// An endpoint in another route domain than the tunnel's local address (CIS#425, 12.1.1).
+    pub(crate) fn other_route_domain(tunnel: &str, mac: &str, endpoint: &str, local: &str) -> Self {
+        Self::configuration(&format!(
+            "The IP address ({endpoint}) of the tunnel FDB record ({tunnel} {mac}) and the tunnel \
+             local address ({local}) cannot be in different route domain."
+        ))
+    }
+
+    /// No such transaction, or no longer (e-XpertSolutions/f5-rest-client#36; the `apiError` is *assumed*).
+    pub(crate) fn no_transaction() -> Self {
+        let message = "Missing transaction ID for this call.";
+        Self::icrd(StatusCode::NOT_FOUND, message, ICRD)
+    }
+
+    /// A request that no transaction takes (LAB quotes it with gaps; `apiError` and what fills them are
+    /// *assumed*).
+    pub(crate) fn not_for_transactions(id: u64, operation: &str) -> Self {
+        let message = format!(
+            "Transaction {id} operation {operation} is not allowed to be added to transaction."
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, ICRD)
+    }
+
+    /// The first refusal of a command in a transaction (recorded for a SNAT pool and for an empty PATCH,
+    /// both a 400; *assumed* to be one where the command alone would be a 404 or 409).
+    pub(crate) fn transaction_failed(&self) -> Self {
+        match self {
+            Self::Icrd {
+                status, message, ..
+            } if *status != StatusCode::NOT_IMPLEMENTED => {
+                let message = format!("transaction failed:{message}");
+                Self::icrd(StatusCode::BAD_REQUEST, message, TRANSACTION)
+            }
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `sys/db`: a few database variables.
+
+use serde_json::Value;
+
+use crate::configuration::{DB, Object};
+use crate::failure::Failure;
+use crate::schema::{Naming, Property, Schema, Shape, Writes, Writing};
+
+/// A variable (ANS fixture, 11.6.1; TS fixture, 14.1.2). None is made or deleted (FCP). The label is
+/// *assumed*.
+pub(super) static VARIABLES: Schema = Schema {
+    resource: DB,
+    label: "database variable",
+    naming: Naming::Alone,
+    writes: Writes::Changes,
+    properties: &[
+        Property::new("defaultValue", Shape::Text).written(Writing::Device),
+        Property::new("scfConfig", Shape::Text)
+            .or("true")
+            .written(Writing::Device),
+        Property::new("value", Shape::Text),
+        Property::new("valueRange", Shape::Text).written(Writing::Device),
+    ],
+    derive: |_, variable| {
+        // Taken away, a value falls back to its default (*assumed*).
+        let default = variable.text("defaultValue").unwrap_or_default().to_owned();
+        variable
+            .values
+            .entry("value")
+            .or_insert(Value::from(default));
+    },
+    check: |_, variable| {
+        let value = variable.text("value").unwrap_or_default();
+        if is_in(value, variable.text("valueRange").unwrap_or_default()) {
+            Ok(())
+        } else {
+            Err(Failure::bad_value("value", &Value::from(value)))
+        }
+    },
+    // *Assumed*: some are carried, none of these is.
+    is_synced: |_: &Object| false,
+    ..Schema::PLAIN
+};
+
+/// Whether a value is in a range as devices write it: `integer min:0 max:100`, or the words to choose from.
+fn is_in(value: &str, range: &str) -> bool {
+    let Some(bounds) = range.strip_prefix("integer ") else {
+        return range.split(' ').any(|word| word == value);
+    };
+    let bound = |name: &str| -> Option<u64> {
+        let mut words = bounds.split(' ');
+        words.find_map(|word| word.strip_prefix(name)?.parse().ok())
+    };
+    let number: Option<u64> = value.parse().ok();
+    number.is_some_and(|number| {
+        bound("min:").is_none_or(|min| number >= min)
+            && bound("max:").is_none_or(|max| number <= max)
+    })
+}
