@@ -13,7 +13,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::connection::Connection;
 use crate::style::StyleArgs;
-use see::{FDB_EXAMPLES, FdbArgs, STATUS_EXAMPLES, StatusArgs};
 
 /// Show and steer how F5 BIG-IP tunnels keep up with the nodes of a cluster.
 ///
@@ -43,12 +42,24 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Show whether tunnels are in sync, and what to do if not
-    #[command(after_help = STATUS_EXAMPLES)]
-    Status(StatusArgs),
+    #[command(after_help = see::STATUS_EXAMPLES)]
+    Status(see::StatusArgs),
 
     /// Show every node and its FDB record on every BIG-IP
-    #[command(after_help = FDB_EXAMPLES)]
-    Fdb(FdbArgs),
+    #[command(after_help = see::FDB_EXAMPLES)]
+    Fdb(see::FdbArgs),
+
+    /// Show a tunnel, its BIG-IPs and their records as a tree
+    #[command(after_help = see::TREE_EXAMPLES)]
+    Tree(see::TreeArgs),
+
+    /// Draw which BIG-IPs lead to which nodes
+    #[command(after_help = see::GRAPH_EXAMPLES)]
+    Graph(see::GraphArgs),
+
+    /// Show Kubernetes events of tunnels, newest last
+    #[command(after_help = see::EVENTS_EXAMPLES)]
+    Events(see::EventsArgs),
 
     /// Derive the FDB records of node addresses
     #[command(after_help = MACS_EXAMPLES)]
@@ -165,8 +176,8 @@ mod tests {
 
     #[test]
     fn every_example_of_the_help_can_be_typed() {
-        let looking = [STATUS_EXAMPLES, FDB_EXAMPLES, MACS_EXAMPLES];
-        for examples in looking.into_iter().chain(act::EXAMPLES) {
+        let looking = see::EXAMPLES.into_iter().chain([MACS_EXAMPLES]);
+        for examples in looking.chain(act::EXAMPLES) {
             let mut lines = examples
                 .lines()
                 .map(str::trim)
@@ -235,6 +246,10 @@ mod tests {
             "plugin status x -l team=network",
             "plugin status --color sometimes",
             "plugin fdb x --device",
+            "plugin tree",
+            "plugin tree x -o wide",
+            "plugin graph x -o svg",
+            "plugin events -o wide",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

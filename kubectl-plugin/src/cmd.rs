@@ -4,12 +4,16 @@
 mod accept_device;
 pub(crate) mod act;
 mod approve;
+pub(crate) mod events;
 pub(crate) mod fdb;
+pub(crate) mod graph;
 pub(crate) mod macs;
 mod reconcile;
 mod release;
 mod resume;
+mod seen;
 pub(crate) mod status;
 mod suspend;
+pub(crate) mod tree;
 pub(crate) mod version;
 mod watch;

@@ -1,7 +1,8 @@
 //! The cluster: the few things the verbs read from it.
 //!
 //! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and where addresses are taken
-//! from `CiliumNode`s to list these, and no other. Changes nothing; that is `write`'s.
+//! from `CiliumNode`s to list these, and no other, unless events are asked for. Changes nothing; that
+//! is `write`'s.
 
 mod write;
 
@@ -13,14 +14,14 @@ use bigip_tunnel_core::node::{AddressKind, AddressRule, NodeView};
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Event, Node};
 use kube::api::ListParams;
 use kube::core::{DeserializeGuard, Selector};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 
 use crate::connection::{Connection, RequestTimeout};
-use crate::error::{CILIUM_NODES, Error};
+use crate::error::{CILIUM_NODES, EVENTS, Error};
 
 /// Nodes per page of a list: what a node does not tell about addresses is let go page by page.
 const PAGE_SIZE: u32 = 500;
@@ -145,8 +146,9 @@ impl Cluster {
             let ready = conditions.find(|condition| condition.type_ == NODE_READY);
             (view, ready.map(|ready| ready.status.clone()))
         };
+        let (api, all) = (Api::all(self.client.clone()), ListParams::default());
         let mut nodes = Nodes::default();
-        for (view, ready) in self.list_all("nodes", seen).await? {
+        for (view, ready) in self.list_all(&api, all, "nodes", seen).await? {
             nodes
                 .ready
                 .extend(ready.map(|ready| (view.name.clone(), ready)));
@@ -161,23 +163,35 @@ impl Cluster {
             let name = node.metadata.name.unwrap_or_default();
             (name, node.spec.addresses.unwrap_or_default())
         };
-        let listed = self.list_all(CILIUM_NODES, addresses).await?;
+        let (api, all) = (Api::all(self.client.clone()), ListParams::default());
+        let listed = self.list_all(&api, all, CILIUM_NODES, addresses).await?;
         Ok(listed.into_iter().collect())
+    }
+
+    /// The events about tunnels of the current namespace, or of all, in no order.
+    pub(crate) async fn events(&self, all_namespaces: bool) -> Result<Vec<Event>, Error> {
+        let api: Api<Event> = if all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.namespace)
+        };
+        let about = ListParams::default().fields("involvedObject.kind=BigIpTunnel");
+        self.list_all(&api, about, EVENTS, |event| event).await
     }
 
     /// What `keep` keeps of every object of a kind.
     async fn list_all<K, T>(
         &self,
+        api: &Api<K>,
+        params: ListParams,
         what: &'static str,
         keep: impl Fn(K) -> T,
     ) -> Result<Vec<T>, Error>
     where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>,
         K: Clone + Debug + DeserializeOwned,
     {
-        let api: Api<K> = Api::all(self.client.clone());
         let mut kept = Vec::new();
-        let mut params = ListParams::default().limit(PAGE_SIZE);
+        let mut params = params.limit(PAGE_SIZE);
         loop {
             let page = self.call("list", what, api.list(&params)).await?;
             kept.extend(page.items.into_iter().map(&keep));

@@ -12,6 +12,9 @@ use kube::config::KubeconfigError;
 /// The resource `ciliumnodes`, as errors name it.
 pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
 
+/// The resource `events`.
+pub(crate) const EVENTS: &str = "events";
+
 /// How a verb ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -279,6 +282,9 @@ impl Error {
             Self::Forbidden { what, .. } if *what == CILIUM_NODES => {
                 "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
             }
+            Self::Forbidden { what, .. } if *what == EVENTS => {
+                "needed is the right to list events in this namespace, or in all with -A"
+            }
             Self::Forbidden { verb: "patch", .. } => {
                 "needed is the right to patch bigiptunnels.bigip-tunnel.dev"
             }
@@ -393,6 +399,18 @@ mod tests {
         insta::assert_snapshot!(told(&of_code(404)), @"
         error: the cluster has no ciliumnodes.cilium.io
         hint: choose another cluster with --context, or another nodes.addressSource.type
+        ");
+    }
+
+    #[test]
+    fn what_is_missing_to_read_events_is_told() {
+        let error = Error::Forbidden {
+            verb: "list",
+            what: EVENTS,
+        };
+        insta::assert_snapshot!(told(&error), @"
+        error: not allowed to list events
+        hint: needed is the right to list events in this namespace, or in all with -A
         ");
     }
 

@@ -51,19 +51,19 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         .enable_all()
         .build()?;
     let style = Style::of_stdout(&cli.style);
+    let (connection, err) = (&cli.connection, &mut io::stderr());
     runtime.block_on(async {
         match &cli.command {
-            Command::Status(args) => {
-                cmd::status::run(&cli.connection, args, style, out, &mut io::stderr()).await
-            }
-            Command::Fdb(args) => {
-                cmd::fdb::run(&cli.connection, args, style, out, &mut io::stderr()).await
-            }
-            Command::Macs(args) => cmd::macs::run(&cli.connection, args, out).await,
+            Command::Status(args) => cmd::status::run(connection, args, style, out, err).await,
+            Command::Fdb(args) => cmd::fdb::run(connection, args, style, out, err).await,
+            Command::Tree(args) => cmd::tree::run(connection, args, style, out, err).await,
+            Command::Graph(args) => cmd::graph::run(connection, args, style, out).await,
+            Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
+            Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {
-                let (mut input, mut err) = (io::stdin().lock(), io::stderr());
-                let mut person = Person::at(&mut input, &mut err);
-                cmd::act::run(&cli.connection, command, out, &mut person).await
+                let mut input = io::stdin().lock();
+                let mut person = Person::at(&mut input, err);
+                cmd::act::run(connection, command, out, &mut person).await
             }
             Command::Version => cmd::version::run(out),
         }

@@ -3,12 +3,15 @@
 pub(crate) mod accept_device;
 pub(crate) mod act;
 pub(crate) mod approve;
+pub(crate) mod events;
 pub(crate) mod fdb;
+pub(crate) mod graph;
 pub(crate) mod macs;
 pub(crate) mod release;
 pub(crate) mod status;
 mod table;
 mod tone;
+pub(crate) mod tree;
 
 use std::io::Write;
 
@@ -31,6 +34,47 @@ pub(crate) struct View {
     pub(crate) no_headers: bool,
     /// Whether a line has to say which namespace it is about.
     pub(crate) all_namespaces: bool,
+}
+
+impl View {
+    /// The usual look at something in one namespace.
+    pub(crate) const fn new(style: Style, now: Timestamp) -> Self {
+        Self {
+            style,
+            now,
+            wide: false,
+            no_headers: false,
+            all_namespaces: false,
+        }
+    }
+}
+
+/// Prints one of several looks at something as JSON, on a line of its own, if `is_watched`; else the
+/// only one.
+pub(crate) fn json_looks<R: Serialize>(
+    kind: &'static str,
+    report: &R,
+    is_watched: bool,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    if is_watched {
+        json_line(kind, report, out)
+    } else {
+        json(kind, report, out)
+    }
+}
+
+/// The same as YAML, as a document of its own.
+pub(crate) fn yaml_looks<R: Serialize>(
+    kind: &'static str,
+    report: &R,
+    is_watched: bool,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    if is_watched {
+        writeln!(out, "---")?;
+    }
+    yaml(kind, report, out)
 }
 
 /// Prints a report as JSON.

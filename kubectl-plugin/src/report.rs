@@ -5,11 +5,14 @@
 pub(crate) mod accept_device;
 pub(crate) mod act;
 pub(crate) mod approve;
+pub(crate) mod events;
 pub(crate) mod fdb;
+pub(crate) mod graph;
 pub(crate) mod macs;
 mod next;
 pub(crate) mod release;
 pub(crate) mod status;
+pub(crate) mod tree;
 
 use serde::Serialize;
 

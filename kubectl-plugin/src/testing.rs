@@ -25,11 +25,8 @@ pub(crate) fn now() -> Timestamp {
 /// A look without colour and terminal.
 pub(crate) fn view(wide: bool) -> View {
     View {
-        style: Style::PLAIN,
-        now: now(),
         wide,
-        no_headers: false,
-        all_namespaces: false,
+        ..View::new(Style::PLAIN, now())
     }
 }
 

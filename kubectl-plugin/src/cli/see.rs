@@ -36,6 +36,33 @@ Examples:
   # Keep looking at the record of one node on one BIG-IP
   kubectl bigip-tunnel fdb prod-east -n bigip --node worker-02 --device bigip-b -w";
 
+/// Examples of `tree`.
+pub(crate) const TREE_EXAMPLES: &str = "\
+Examples:
+  # Show a tunnel with its BIG-IPs and their records
+  kubectl bigip-tunnel tree prod-east -n bigip
+
+  # Show every single record
+  kubectl bigip-tunnel tree prod-east -n bigip --no-grouping";
+
+/// Examples of `graph`.
+pub(crate) const GRAPH_EXAMPLES: &str = "\
+Examples:
+  # Draw a tunnel on the terminal
+  kubectl bigip-tunnel graph prod-east -n bigip
+
+  # Draw it for a web page; with dot, Graphviz makes a picture of it
+  kubectl bigip-tunnel graph prod-east -n bigip -o mermaid";
+
+/// Examples of `events`.
+pub(crate) const EVENTS_EXAMPLES: &str = "\
+Examples:
+  # Show what happened to a tunnel lately
+  kubectl bigip-tunnel events prod-east -n bigip
+
+  # Show what happened to all tunnels
+  kubectl bigip-tunnel events -A";
+
 #[derive(Args, Debug, Default)]
 pub(crate) struct StatusArgs {
     /// Names of the tunnels; without them, all tunnels are shown
@@ -107,6 +134,74 @@ pub(crate) struct FdbArgs {
     pub(crate) watch: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct TreeArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Give every record a line, also where many are alike
+    #[arg(long)]
+    pub(crate) no_grouping: bool,
+
+    /// Output format; without it, a tree
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<DataFormat>,
+
+    /// Keep looking, and show every change
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Draw every node, also where many are alike
+    #[arg(long)]
+    pub(crate) no_grouping: bool,
+
+    /// Output format
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "ascii"
+    )]
+    pub(crate) output: GraphFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsArgs {
+    /// Names of the tunnels; without them, the events of all tunnels are shown
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<DataFormat>,
+}
+
+/// How a graph can be drawn: for a terminal, or in the language of a program that draws.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GraphFormat {
+    Ascii,
+    Mermaid,
+    Dot,
+    Json,
+    Yaml,
+}
+
+/// How a report can be printed for a program.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataFormat {
+    Json,
+    Yaml,
+}
+
 /// How `status` can be printed; `Wide` is the table with more columns, `Name` the name of the resource.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StatusFormat {
@@ -123,3 +218,13 @@ pub(crate) enum TableFormat {
     Json,
     Yaml,
 }
+
+/// The examples of all verbs that look.
+#[cfg(test)]
+pub(crate) const EXAMPLES: [&str; 5] = [
+    STATUS_EXAMPLES,
+    FDB_EXAMPLES,
+    TREE_EXAMPLES,
+    GRAPH_EXAMPLES,
+    EVENTS_EXAMPLES,
+];

@@ -143,11 +143,10 @@ impl Look<'_> {
 
     fn view(&self, style: Style) -> View {
         View {
-            style,
-            now: Timestamp::now(),
             wide: self.args.output == Some(StatusFormat::Wide),
             no_headers: self.args.no_headers,
             all_namespaces: self.connection.all_namespaces,
+            ..View::new(style, Timestamp::now())
         }
     }
 }
@@ -173,13 +172,8 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     match args.output {
-        Some(StatusFormat::Json) if args.watch => render::json_line(KIND, report, out),
-        Some(StatusFormat::Json) => render::json(KIND, report, out),
-        Some(StatusFormat::Yaml) if args.watch => {
-            writeln!(out, "---")?;
-            render::yaml(KIND, report, out)
-        }
-        Some(StatusFormat::Yaml) => render::yaml(KIND, report, out),
+        Some(StatusFormat::Json) => render::json_looks(KIND, report, args.watch, out),
+        Some(StatusFormat::Yaml) => render::yaml_looks(KIND, report, args.watch, out),
         Some(StatusFormat::Name) => render::status::write_names(report, out),
         None | Some(StatusFormat::Wide) => render::status::write(report, view, out),
     }

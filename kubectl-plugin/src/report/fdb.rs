@@ -152,12 +152,12 @@ impl State {
     }
 
     /// Whether a node with this cell is not served as it should be.
-    const fn is_finding(self) -> bool {
+    pub(crate) const fn is_finding(self) -> bool {
         !matches!(self, Self::Ok | Self::Own | Self::Leaving | Self::Removed)
     }
 
     /// Whether the cell has nothing to do with any node.
-    const fn is_nothing_of_ours(self) -> bool {
+    pub(crate) const fn is_nothing_of_ours(self) -> bool {
         matches!(self, Self::Unclaimed | Self::Foreign | Self::Absent)
     }
 
@@ -242,7 +242,7 @@ fn is_wanted(asked: &[String], name: &str) -> bool {
 
 impl Row {
     /// Whether it is not known to be right on every BIG-IP.
-    fn is_problem(&self) -> bool {
+    pub(crate) fn is_problem(&self) -> bool {
         self.cells.iter().any(|cell| {
             let is_sure = cell.verified && !cell.state.is_finding();
             !cell.state.is_nothing_of_ours() && !is_sure

@@ -280,13 +280,17 @@ fn devices(listed: &[Device], status: &BigIpTunnelStatus) -> Vec<DeviceReport> {
 }
 
 fn state(status: &DeviceStatus) -> String {
+    shown(status)
+        .map_or(reason::PENDING, |condition| &condition.reason)
+        .to_owned()
+}
+
+/// The condition that says most about a BIG-IP: `Reachable` where that fails, else `Programmed`.
+pub(crate) fn shown(status: &DeviceStatus) -> Option<&Condition> {
     let reachable = find(&status.conditions, condition::REACHABLE);
     let failing = reachable.filter(|reachable| reachable.status != TRUE);
     let programmed = find(&status.conditions, condition::PROGRAMMED);
-    let shown = failing.or(programmed).or(reachable);
-    shown
-        .map_or(reason::PENDING, |condition| &condition.reason)
-        .to_owned()
+    failing.or(programmed).or(reachable)
 }
 
 impl DeviceReport {

@@ -1,10 +1,12 @@
 //! What `fdb` prints, and how it exits.
 
 use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_crds::convert::InvalidSpec;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::context::Nodes;
 use crate::report::fdb::State;
 use crate::testing::{MACS, Tunnel, condition, device, device_down, node, nodes, printed, view};
 
@@ -31,16 +33,13 @@ fn shown(report: &FdbReport, format: Option<TableFormat>) -> String {
 
 /// What is shown of a tunnel with these flags.
 fn asked(tunnel: Tunnel, nodes: Vec<NodeView>, args: &FdbArgs) -> Result<FdbReport, Error> {
-    let seen = Seen {
-        object: tunnel.object(),
-        nodes: Nodes {
-            views: nodes,
-            ready: [("worker-02".to_owned(), "False".to_owned())].into(),
-        },
-        listed: Instant::now(),
+    let nodes = Nodes {
+        views: nodes,
+        ready: [("worker-02".to_owned(), "False".to_owned())].into(),
     };
-    seen.must_know(args)?;
-    seen.report(args)
+    let seen = Seen::new(tunnel.object(), nodes);
+    seen.must_know(&wanted(args))?;
+    seen.fdb(&wanted(args))
 }
 
 #[test]

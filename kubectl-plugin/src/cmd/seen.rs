@@ -1,0 +1,144 @@
+//! A tunnel and the nodes of its cluster, as several verbs read them, once or again and again.
+//! Knows no verb.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Duration;
+
+use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use kube::ResourceExt as _;
+use tokio::time::{Instant, sleep};
+
+use super::watch::{PAUSE, Picture, Pictures};
+use crate::context::{Cluster, Nodes, readable};
+use crate::error::{Error, Outcome};
+use crate::report::fdb::{FdbReport, Wanted};
+use crate::style::Style;
+
+/// How old a list of nodes may be that is looked at again. A node that comes or goes changes the
+/// tunnel, and then they are listed at once.
+const NODES_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// A tunnel and the nodes, as read.
+pub(super) struct Seen {
+    pub(super) object: BigIpTunnel,
+    nodes: Nodes,
+    listed: Instant,
+}
+
+impl Seen {
+    /// What was read at this moment.
+    pub(super) fn new(object: BigIpTunnel, nodes: Nodes) -> Self {
+        Self {
+            object,
+            nodes,
+            listed: Instant::now(),
+        }
+    }
+
+    /// Reads a tunnel and its nodes.
+    pub(super) async fn collect(cluster: &Cluster, name: &str) -> Result<Self, Error> {
+        let object = read(cluster, name).await?;
+        let nodes = list(cluster, &object).await?;
+        Ok(Self::new(object, nodes))
+    }
+
+    /// Looks again. The nodes are listed only when they may be others.
+    async fn refresh(&mut self, cluster: &Cluster) -> Result<(), Error> {
+        let object = read(cluster, &self.object.name_any()).await?;
+        let changed = object.resource_version() != self.object.resource_version();
+        if changed || self.listed.elapsed() >= NODES_AGE_MAX {
+            self.nodes = list(cluster, &object).await?;
+            self.listed = Instant::now();
+        }
+        self.object = object;
+        Ok(())
+    }
+
+    /// Shows every change, until the person has seen enough.
+    pub(super) async fn follow(
+        mut self,
+        cluster: &Cluster,
+        mut pictures: Pictures,
+        style: Style,
+        (out, err): (&mut dyn Write, &mut dyn Write),
+        picture: impl Fn(&Self, Style) -> Result<Picture, Error>,
+    ) -> Result<Outcome, Error> {
+        loop {
+            let measured = style.measured();
+            pictures.show(picture(&self, measured)?, measured, out)?;
+            loop {
+                sleep(PAUSE).await;
+                match self.refresh(cluster).await {
+                    Ok(()) => break,
+                    Err(error) if error.is_passing() => {
+                        pictures.trouble(&error, style.measured(), out, err)?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    /// The records of the nodes, as far as they are wanted.
+    pub(super) fn fdb(&self, wanted: &Wanted<'_>) -> Result<FdbReport, Error> {
+        let mut report = FdbReport::new(&self.object, &self.nodes.views, wanted)
+            .map_err(|problem| invalid(&self.object, problem))?;
+        report.note_readiness(&self.nodes.ready);
+        Ok(report)
+    }
+
+    /// A name that nothing has is a mistake, and not a sign that all is well. A node that left counts
+    /// as known where the status still names it.
+    pub(super) fn must_know(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let devices = self.object.spec.devices.iter().map(|device| &device.name);
+        let mut asked = wanted.devices.iter();
+        if let Some(name) = asked.find(|name| !devices.clone().any(|device| device == *name)) {
+            let known: Vec<&str> = devices.map(String::as_str).collect();
+            let hint = format!("it has {}", known.join(", "));
+            return Err(self.no_such("BIG-IP", name, hint));
+        }
+        let selected = self.nodes.views.iter().filter(|node| node.selected);
+        let left = self.object.status.iter().flat_map(|s| &s.leaving_nodes);
+        let nodes: BTreeSet<&String> = selected
+            .map(|node| &node.name)
+            .chain(left.filter_map(|node| node.name.as_ref()))
+            .collect();
+        if let Some(name) = wanted.nodes.iter().find(|name| !nodes.contains(name)) {
+            let hint =
+                "its labels have to fit spec.nodes.selector: kubectl get nodes --show-labels";
+            return Err(self.no_such("node", name, hint.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn no_such(&self, what: &'static str, name: &str, hint: String) -> Error {
+        let namespace = self.object.namespace().unwrap_or_default();
+        Error::NoSuch {
+            tunnel: format!("{namespace}/{}", self.object.name_any()),
+            what,
+            name: name.to_owned(),
+            hint,
+        }
+    }
+}
+
+async fn read(cluster: &Cluster, name: &str) -> Result<BigIpTunnel, Error> {
+    readable(cluster.tunnel(name).await?)
+}
+
+async fn list(cluster: &Cluster, object: &BigIpTunnel) -> Result<Nodes, Error> {
+    let refused = |problem| invalid(object, problem);
+    let selector = convert::selector(&object.spec).map_err(refused)?;
+    let rule = convert::address_rule(&object.spec).map_err(refused)?;
+    cluster.nodes(&selector, &rule).await
+}
+
+fn invalid(object: &BigIpTunnel, problem: InvalidSpec) -> Error {
+    Error::Invalid {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        problem,
+    }
+}
