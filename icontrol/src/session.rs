@@ -65,12 +65,21 @@ struct Tokens {
     issued: u64,
 }
 
+/// A login that gave no token that works.
+struct Failed {
+    at: Instant,
+    /// Until when no other one is tried, if the device asked for a pause or every try costs a token.
+    until: Instant,
+    error: Error,
+}
+
 /// The login. Dials nothing before the first call.
 pub(crate) struct Session {
     transport: Transport,
     credentials: Credentials,
     limits: Limits,
     tokens: tokio::sync::Mutex<Tokens>,
+    failed: Mutex<Option<Failed>>,
     gate: Mutex<LoginGate>,
     budget: LoginBudget,
 }
@@ -86,6 +95,7 @@ impl Session {
             credentials: config.credentials,
             limits,
             tokens: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
             gate: Mutex::default(),
             budget,
         })
@@ -113,7 +123,13 @@ impl Session {
         match self.send(request, Some(&token.value)).await {
             Err(error) if *error.kind() == ErrorKind::TokenRefused => {
                 let token = self.token(Some(token.generation)).await?;
-                self.send(request, Some(&token.value)).await
+                let result = self.send(request, Some(&token.value)).await;
+                if let Err(error) = &result
+                    && *error.kind() == ErrorKind::TokenRefused
+                {
+                    self.note_failure(error);
+                }
+                result
             }
             result => result,
         }
@@ -141,11 +157,38 @@ impl Session {
     /// the account from being locked.
     pub(crate) fn allow_login(&self) {
         self.gate().allow();
+        *self.failed() = None;
     }
 
     /// Whether a login has worked.
     pub(crate) fn has_logged_in(&self) -> bool {
         self.gate().has_worked()
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Failed>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_failure(&self, error: &Error) {
+        let at = Instant::now();
+        *self.failed() = Some(Failed {
+            at,
+            until: at + error.retry_after.unwrap_or_default(),
+            error: error.clone(),
+        });
+    }
+
+    /// The failure of a login that is as good as that of another one now: it failed while this caller
+    /// waited for it, or its pause is not over. All tasks of an operator share a session, and each of them
+    /// would try for itself.
+    fn shared_failure(&self, asked: Instant) -> Option<Error> {
+        let failed = self.failed();
+        let failed = failed.as_ref()?;
+        let counts = failed.at > asked || Instant::now() < failed.until;
+        counts.then(|| Error {
+            uncertain: false,
+            ..failed.error.clone()
+        })
     }
 
     /// A panic cannot leave the gate half changed.
@@ -157,6 +200,7 @@ impl Session {
     /// extended. A new login would do as well, but some versions keep what was given back (17.1.2, bug
     /// 1787517), and a user has 100 tokens.
     async fn token(&self, refused: Option<u64>) -> Result<Token, Error> {
+        let asked = Instant::now();
         let mut tokens = self.tokens.lock().await;
         let usable = |token: &&Token| Some(token.generation) != refused;
         if let Some(token) = tokens.current.as_ref().filter(usable) {
@@ -168,10 +212,14 @@ impl Session {
                 return Ok(extended);
             }
         }
+        if let Some(error) = self.shared_failure(asked) {
+            return Err(error);
+        }
         // If the login fails, the old token is forgotten; it ends by itself.
         let old = tokens.current.take();
         tokens.issued += 1;
-        let new = self.login(tokens.issued).await?;
+        let login = self.login(tokens.issued).await;
+        let new = login.inspect_err(|error| self.note_failure(error))?;
         tokens.current = Some(new.clone());
         if let Some(old) = old {
             self.give_back(&old, &new).await;

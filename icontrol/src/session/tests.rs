@@ -276,6 +276,48 @@ async fn tokens_that_are_never_accepted_make_no_login_loop() {
 }
 
 #[tokio::test]
+async fn however_many_ask_a_device_that_refuses_every_token_gets_two_logins_a_minute() {
+    let server = Server::with_login(|_, _| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..10 {
+        let error = client.records(&path()).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::TokenRefused);
+    }
+    assert_eq!(server.logins(), 2);
+    let_pass(Duration::from_secs(61)).await;
+    client.records(&path()).await.unwrap_err();
+    assert_eq!(server.logins(), 3);
+}
+
+#[tokio::test]
+async fn all_who_wait_for_a_login_share_its_failure_and_its_pause() {
+    let message = "user has reached maximum active login tokens";
+    let server = Server::start(move |_, _| Reply::restjavad(400, message)).await;
+    let client = Client::new(server.config()).unwrap();
+    let path = path();
+    let mut set = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (client, path) = (client.clone(), path.clone());
+        set.spawn(async move { client.records(&path).await });
+    }
+    while let Some(result) = set.join_next().await {
+        assert_eq!(
+            *result.unwrap().unwrap_err().kind(),
+            ErrorKind::TooManyTokens
+        );
+    }
+    for _ in 0..10 {
+        let error = client.records(&path).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::TooManyTokens);
+    }
+    assert_eq!(server.logins(), 1);
+    // A person may ask again.
+    client.allow_login();
+    client.records(&path).await.unwrap_err();
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_right_leads_to_no_new_login() {
     let server = Server::with_login(|_, _| Reply::Body(401, recorded::FORBIDDEN.into())).await;
     let client = Client::new(server.config()).unwrap();
