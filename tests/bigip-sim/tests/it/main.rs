@@ -1,6 +1,8 @@
 //! Tests of the simulator by what it answers: in process first, then over TLS and as a binary.
 
 #[cfg(test)]
+mod arp;
+#[cfg(test)]
 mod binary;
 #[cfg(test)]
 mod cluster;
@@ -10,6 +12,8 @@ mod faults;
 mod network;
 #[cfg(test)]
 mod nonsense;
+#[cfg(test)]
+mod objects;
 #[cfg(test)]
 mod queries;
 #[cfg(test)]

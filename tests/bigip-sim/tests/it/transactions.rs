@@ -87,6 +87,22 @@ fn a_command_is_repeated_and_not_carried_out() {
     );
     let listed = world.get(&format!("{TRANSACTIONS}/{id}/commands")).json();
     assert_eq!(listed["items"], json!([expected, second]));
+    let commands = format!("{TRANSACTIONS}/{id}/commands");
+    assert_eq!(world.get(&format!("{commands}/2")).json(), second);
+    for missing in [0, 3] {
+        assert_eq!(world.get(&format!("{commands}/{missing}")).status, 404);
+    }
+}
+
+/// f5-rest-client#36; there the slash at the end is repeated, too.
+#[test]
+fn a_command_is_called_by_a_number() {
+    let mut world = world();
+    let id = open(&mut world);
+    let answer = world.get(&format!("{TRANSACTIONS}/{id}/commands/3/members/"));
+
+    let recorded = r#"{"code":400,"message":"Found invalid command id 3/members","errorStack":[],"apiError":1}"#;
+    assert_eq!(answer.text, recorded);
 }
 
 #[test]
