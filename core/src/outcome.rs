@@ -51,6 +51,8 @@ pub struct DeviceReport {
     pub facts: Option<UnitFacts>,
     /// Which box it was last known to be, also before this process.
     pub identity: Option<String>,
+    /// Which box answers in its place, where that is another one that nobody has accepted.
+    pub found_identity: Option<String>,
     /// What still separated it from the desired records when the last pass that read them ended.
     pub plan: Option<Plan>,
     /// Why it cannot be programmed although it answers.
@@ -96,6 +98,7 @@ impl DeviceReport {
             reach: Reach::Pending,
             facts: None,
             identity: None,
+            found_identity: None,
             plan: None,
             failure: None,
             leaving: Vec::new(),

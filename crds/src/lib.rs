@@ -27,6 +27,9 @@ pub const ANNOTATION_RECONCILE_REQUESTED_AT: &str = "bigip-tunnel.dev/reconcile-
 /// reach of tools that write the spec again and again.
 pub const ANNOTATION_PAUSED: &str = "bigip-tunnel.dev/paused";
 
+/// Annotation that says why `spec.suspend` is set: for people, the operator does not read it.
+pub const ANNOTATION_SUSPEND_REASON: &str = "bigip-tunnel.dev/suspend-reason";
+
 /// Annotation that lets a held removal go: its value is `status.heldRemoval.digest`. The value that
 /// was acted on is in `status.lastHandledApproval`.
 pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
@@ -46,3 +49,6 @@ pub const ANNOTATION_ALLOWED_ADDRESSES: &str = "bigip-tunnel.dev/allowed-address
 
 /// Field manager of everything that the operator writes to Kubernetes.
 pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";
+
+/// Field manager of what a person writes to Kubernetes with the plugin.
+pub const MANAGER_CLI: &str = "bigip-tunnel-cli";

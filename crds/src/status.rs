@@ -25,8 +25,8 @@ use crate::v1alpha1::{
 
 /// How many entries the lists of nodes and problems show.
 const SHOWN_MAX: usize = 16;
-/// How many former devices there is room for.
-const FORMER_MAX: usize = 8;
+/// The most devices in a status, listed ones as well as former ones: what its schema allows.
+pub const DEVICES_MAX: usize = 8;
 /// How many self IPs of a tunnel are shown.
 const SELF_IPS_MAX: usize = 8;
 /// The least time between two moves of `lastVerifiedTime`.
@@ -112,7 +112,7 @@ pub fn next(
 
 /// The former devices, with what keeps their records there.
 fn former_devices(reports: &[DeviceReport], former: &[FormerDevice]) -> Vec<FormerDevice> {
-    let shown = former.iter().take(FORMER_MAX).map(|device| {
+    let shown = former.iter().take(DEVICES_MAX).map(|device| {
         let report = reports.iter().find(|report| report.name == device.name);
         let problem = report.and_then(DeviceReport::problem);
         FormerDevice {
@@ -320,6 +320,8 @@ fn device_status(
         status.records = Some(record_counts(plan));
         status.problems = problems(plan, own_address(report, desired));
     }
+    let found = report.found_identity.as_deref();
+    status.found_identity = found.map(|identity| clamp(identity, 253));
     status.last_change_time = report.last_change_time.map(Time);
     status.last_save_time = report.save.last_save_time.map(Time);
     status.unsaved_since = report.save.unsaved_since.map(Time);

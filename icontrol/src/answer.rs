@@ -136,7 +136,10 @@ const RULES: &[Rule] = &[
     Rule(401, None, Sign::Any, Meaning::TokenRefused),
     // Not seen from BIG-IP; a proxy may answer so.
     Rule(403, None, Sign::Any, Meaning::Forbidden),
-    // terraform-provider-bigip#333; with which status is not known.
+    // The configuration layer's own refusals of a role: f5-common-python#1516 (13.0), and, with which
+    // status is not known, terraform-provider-bigip#333.
+    Rule(400, ICRD, Sign::Id("01070822"), Meaning::Forbidden),
+    Rule(400, ICRD, Sign::Id("01070824"), Meaning::Forbidden),
     Rule(
         400,
         None,

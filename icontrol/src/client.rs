@@ -17,10 +17,14 @@ use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
+use crate::normalise::Member;
 use crate::session::Session;
 use crate::session::budget::LoginBudget;
 use crate::transport::{Request, Verb};
 use crate::{normalise, path, wire};
+
+/// Pages of one collection, to come to an end with a device that always has one more.
+const PAGES_MAX: usize = 1_000;
 
 /// One login on one BIG-IP. Clones share token and connections.
 #[derive(Clone)]
@@ -82,15 +86,17 @@ impl Client {
         })
     }
 
-    /// Reads all records of a tunnel: one `GET` of `net/fdb/tunnel/<t>/records`.
+    /// Reads all records of a tunnel: one `GET` of `net/fdb/tunnel/<t>/records`. If it is answered in
+    /// pages (not seen of records), one of each page, and all of them twice.
     ///
     /// The list is complete or the call fails: a record without a usable MAC address or endpoint, a
-    /// MAC address twice, or an answer in pages is a `ProtocolError`. `TunnelNotFound` only after
-    /// the unit said that it is ready. Recorded on 15.1.3.1 (empty, CIS#1929) and 16.1.2.
+    /// MAC address twice, pages that do not follow one another, or that differ when they are read again,
+    /// are a `ProtocolError`. `TunnelNotFound` only after the unit said that it is ready. Recorded on
+    /// 15.1.3.1 (empty, CIS#1929) and 16.1.2.
     pub async fn records(&self, tunnel: &TunnelPath) -> Result<Listing, Error> {
-        let result = self.get("list of records", path::records(tunnel)).await;
-        let body = self.of_tunnel(tunnel, result).await?;
-        self.parsed(normalise::records(&body))
+        let result = self.collection(&path::records(tunnel)).await;
+        let records = self.of_tunnel(tunnel, result).await?;
+        self.parsed(normalise::records(&records))
     }
 
     /// Reads one record: `GET` of it. `None` if the configuration layer does not know it and the
@@ -216,6 +222,41 @@ impl Client {
         self.session
             .call(&request(Verb::Get, resource, path, None, deadline))
             .await
+    }
+
+    /// All members of a collection. One that comes in pages can change between them, so that a member is
+    /// missed: it is believed if it reads the same twice.
+    pub(crate) async fn collection<T: Member>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let (members, pages) = self.pages(path).await?;
+        if pages > 1 && self.pages::<T>(path).await?.0 != members {
+            return Err(self.error(Mismatch::Changed { resource: T::LIST }));
+        }
+        Ok(members)
+    }
+
+    /// One reading of a collection, and in how many pages it came.
+    async fn pages<T: Member>(&self, path: &str) -> Result<(Vec<T>, usize), Error> {
+        let mut members: Vec<T> = Vec::new();
+        let mut bytes = 0;
+        let mut url = path.to_owned();
+        for number in 1..=PAGES_MAX {
+            let body = self.get(T::LIST, url).await?;
+            bytes += body.len();
+            if bytes > self.session.limits().body_bytes {
+                return Err(self.error(Mismatch::TooLarge));
+            }
+            let page = self.parsed(normalise::page(&body))?;
+            let before = members.len();
+            members.extend(page.members);
+            match page.next {
+                None => return Ok((members, number)),
+                Some(next) if members.len() > before && next.skip == members.len() => {
+                    url = path::page(path, next.top, next.skip);
+                }
+                Some(_) => break,
+            }
+        }
+        Err(self.error(Mismatch::Paged { resource: T::LIST }))
     }
 
     async fn write(

@@ -3,12 +3,16 @@
 //! Knows nothing of where the values come from.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bigip_tunnel_core::vocabulary::reason;
+use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 use secrecy::SecretString;
+
+use crate::address::{self, AddressProblem};
 
 /// One BIG-IP and how to log in on it.
 #[derive(Debug, Clone)]
@@ -20,6 +24,9 @@ pub struct DeviceConfig {
     pub port: u16,
     /// Name or address that the certificate must be made out to, if it is not `host`.
     pub server_name: Option<String>,
+    /// Networks that a device may be in; if there are none, any. Link-local and metadata addresses are
+    /// never dialled.
+    pub networks: Arc<[IpNet]>,
     /// How its certificate is verified.
     pub verification: Verification,
     /// The login.
@@ -139,6 +146,14 @@ pub enum ConfigError {
         "the address is neither a host name nor an IP address; give it without scheme, port or path"
     )]
     Host,
+    /// The host is an address that is not dialled.
+    #[error("the address is {address}, {problem}")]
+    AddressNotAllowed {
+        /// As it is understood.
+        address: IpAddr,
+        /// Why not.
+        problem: AddressProblem,
+    },
     /// The server name is neither a host name nor an IP address.
     #[error("the server name is neither a host name nor an IP address")]
     ServerName,
@@ -175,6 +190,7 @@ impl ConfigError {
             Self::Host | Self::ServerName | Self::CaOnlyBundle | Self::NoFingerprints => {
                 reason::INVALID_SPEC
             }
+            Self::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
             Self::BundleSyntax
             | Self::BundleEmpty
             | Self::BundleCertificate { .. }
@@ -185,15 +201,16 @@ impl ConfigError {
 }
 
 impl DeviceConfig {
-    /// `host:port` as a URL writes it, with brackets around an IPv6 address.
+    /// `host:port` as a URL writes it, with brackets around an IPv6 address. A host that is an address is
+    /// checked here, as no resolver gets to see it.
     pub(crate) fn authority(&self) -> Result<String, ConfigError> {
-        match name(&self.host).ok_or(ConfigError::Host)? {
-            ServerName::IpAddress(address) => match IpAddr::from(address) {
-                IpAddr::V4(address) => Ok(format!("{address}:{}", self.port)),
-                IpAddr::V6(address) => Ok(format!("[{address}]:{}", self.port)),
-            },
-            _ => Ok(format!("{}:{}", self.host, self.port)),
-        }
+        let ServerName::IpAddress(address) = name(&self.host).ok_or(ConfigError::Host)? else {
+            return Ok(format!("{}:{}", self.host, self.port));
+        };
+        let address = IpAddr::from(address);
+        address::check(address, &self.networks)
+            .map_err(|problem| ConfigError::AddressNotAllowed { address, problem })?;
+        Ok(SocketAddr::new(address, self.port).to_string())
     }
 
     /// What the certificate must be made out to.
@@ -220,6 +237,7 @@ mod tests {
             host: host.into(),
             port: 8443,
             server_name: None,
+            networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(b"pem".to_vec())),
             credentials: Credentials {
                 username: "admin".into(),
@@ -256,9 +274,28 @@ mod tests {
             "[::1]",
             "host\r\n",
             "a%2f",
+            // Addresses to whoever reads URLs.
+            "2852039166",
+            "0xa9fea9fe",
+            "0251.0376.0251.0376",
         ] {
             assert_eq!(device(host).authority(), Err(ConfigError::Host), "{host}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_not_allowed_makes_no_client() {
+        let authority = |host: &str, networks: &[&str]| {
+            let mut config = device(host);
+            config.networks = networks.iter().map(|text| text.parse().unwrap()).collect();
+            config.authority()
+        };
+        for host in ["169.254.169.254", "fe80::1", "fd00:ec2::254", "::"] {
+            let error = authority(host, &[]).unwrap_err();
+            assert_eq!(error.reason(), reason::ADDRESS_NOT_ALLOWED, "{host}");
+        }
+        assert!(authority("192.0.2.11", &["10.0.0.0/8"]).is_err());
+        assert!(authority("10.1.2.3", &["10.0.0.0/8"]).is_ok());
     }
 
     #[test]

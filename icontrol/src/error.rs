@@ -5,12 +5,14 @@
 //! answer means what is in `answer`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
 
+use crate::address::AddressProblem;
 use crate::config::Fingerprint;
 
 /// The longest pause that a device may ask for.
@@ -38,6 +40,14 @@ pub enum ErrorKind {
     /// The host name has no address.
     #[error("the host name has no address; check the device's address and the cluster's DNS")]
     NameNotResolved,
+    /// The host name has only addresses that are not dialled.
+    #[error("its host name leads to {address}, {problem}")]
+    AddressNotAllowed {
+        /// One of them.
+        address: IpAddr,
+        /// Why not.
+        problem: AddressProblem,
+    },
     /// Nothing listens there.
     #[error("the connection was refused; check the device's address and port")]
     ConnectionRefused,
@@ -274,13 +284,22 @@ pub enum Mismatch {
         /// Its place in the list, from 0.
         index: usize,
     },
-    /// The list is only a part of the records.
-    #[error("the list of records is answered in pages, which is not supported")]
-    Paged,
+    /// The pages of a list have a gap, overlap, or do not end.
+    #[error("the pages of the {resource} do not follow one another")]
+    Paged {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// A list in pages was not the same when it was read again.
+    #[error("the {resource} comes in pages and changed while it was read")]
+    Changed {
+        /// Kind of resource.
+        resource: &'static str,
+    },
 }
 
 /// What the configuration layer of a device says about a request: at most 200 characters, without
-/// control characters, and nothing at all if it held a secret. Displayed behind a colon.
+/// control characters and the like, and nothing at all if it held a secret. Displayed behind a colon.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceText(Option<String>);
 
@@ -290,11 +309,14 @@ impl DeviceText {
 
     /// Keeps a device's text, unless it repeats one of `secrets`.
     pub(crate) fn new(text: &str, secrets: &[&str]) -> Self {
-        let repeats = |secret: &&str| !secret.is_empty() && text.contains(*secret);
+        // What is left out must not have kept a secret apart.
+        let fit = text.replace(is_unfit, "");
+        let repeats =
+            |secret: &&str| !secret.is_empty() && (text.contains(*secret) || fit.contains(*secret));
         if secrets.iter().any(repeats) {
             return Self::default();
         }
-        Self(Some(clean(text)))
+        Self(Some(clean(&fit)))
     }
 }
 
@@ -313,10 +335,21 @@ impl fmt::Display for DeviceText {
     }
 }
 
-/// A device's text as it may be shown: cut to 200 characters, control characters left out.
+/// Whether a character could make a terminal or a reader see something else than the text: control
+/// characters, line separators, and those that turn the direction of writing or are not seen.
+pub(crate) fn is_unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A device's text as it may be shown: cut to 200 characters, without those that are not fit.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !is_unfit(*c))
         .take(DeviceText::CHARS_MAX)
         .collect()
 }
@@ -347,6 +380,20 @@ impl Error {
         matches!(self.kind, ErrorKind::NotFound { .. })
     }
 
+    /// Whether nobody answered.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Timeout { .. }
+                | ErrorKind::NameNotResolved
+                | ErrorKind::AddressNotAllowed { .. }
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionFailed { .. }
+                | ErrorKind::CertificateInvalid { .. }
+                | ErrorKind::NoCommonCipher { .. }
+        )
+    }
+
     /// The code of the configuration layer, where the device gave one.
     pub fn code(&self) -> Option<&str> {
         match &self.kind {
@@ -365,6 +412,7 @@ impl Error {
         match &self.kind {
             ErrorKind::Timeout { .. } => reason::TIMEOUT,
             ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
+            ErrorKind::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
             ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
             ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
@@ -391,6 +439,7 @@ impl Error {
         match &self.kind {
             ErrorKind::CertificateInvalid { .. }
             | ErrorKind::NoCommonCipher { .. }
+            | ErrorKind::AddressNotAllowed { .. }
             | ErrorKind::LoginRefused
             | ErrorKind::UnknownLoginProvider
             | ErrorKind::Forbidden { .. }
@@ -428,6 +477,21 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn characters_that_turn_or_hide_text_are_left_out() {
+        let shown = clean("a\u{202e}b\u{200b}c\u{2028}d\u{1b}[2Je\u{feff}\u{e0041}é");
+        assert_eq!(shown, "abcd[2Jeé");
+    }
+
+    #[test]
+    fn a_secret_that_control_characters_keep_apart_is_a_secret() {
+        let text = DeviceText::new(
+            "you sent canary\u{200b}-pass\u{0}word",
+            &["canary-password"],
+        );
+        assert_eq!(text, DeviceText::default());
+    }
 
     #[test]
     fn a_device_text_is_cut_and_loses_its_control_characters() {

@@ -11,10 +11,13 @@
 //! Sources of facts are named where they are used, as repository, issue or recorded TMOS version;
 //! *assumed* marks what no source was found for.
 
+mod address;
 mod answer;
 mod client;
 mod config;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod limits;
 mod listing;
 mod normalise;
@@ -27,6 +30,7 @@ mod tls;
 mod transport;
 mod wire;
 
+pub use address::AddressProblem;
 pub use client::{Added, Client, Removed};
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,

@@ -3,6 +3,8 @@
 //! Strict where something is decided by it, tolerant of everything else. Nothing that does not
 //! parse is guessed, left out or quoted. Knows nothing of requests.
 
+use std::time::Duration;
+
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::{FdbRecord, Records};
@@ -10,17 +12,14 @@ use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::{
     Encapsulation, FailoverState, TmosVersion, TunnelFacts, UnitIdentity,
 };
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Mismatch, clean};
+use crate::error::{Mismatch, clean, is_unfit};
 use crate::listing::{Listing, RecordName};
 use crate::wire;
-
-const RECORDS_KIND: &str = "tm:net:fdb:tunnel:records:recordscollectionstate";
-const SELF_IPS_KIND: &str = "tm:net:self:selfcollectionstate";
-const DEVICES_KIND: &str = "tm:cm:device:devicecollectionstate";
 
 /// More than any path of an object on a BIG-IP can have (*assumed*).
 const PATH_BYTES_MAX: usize = 512;
@@ -38,6 +37,78 @@ fn parse<T: DeserializeOwned>(resource: &'static str, body: &[u8]) -> Result<T, 
         line: error.line(),
         column: error.column(),
     })
+}
+
+/// What a collection consists of.
+pub(crate) trait Member: DeserializeOwned + PartialEq {
+    /// `kind` of the collection.
+    const KIND: &'static str;
+    /// How messages name it.
+    const LIST: &'static str;
+}
+
+impl Member for wire::Record {
+    const KIND: &'static str = "tm:net:fdb:tunnel:records:recordscollectionstate";
+    const LIST: &'static str = "list of records";
+}
+
+impl Member for wire::SelfIp {
+    const KIND: &'static str = "tm:net:self:selfcollectionstate";
+    const LIST: &'static str = "list of self IPs";
+}
+
+impl Member for wire::UnitEntry {
+    const KIND: &'static str = "tm:cm:device:devicecollectionstate";
+    const LIST: &'static str = "list of devices";
+}
+
+/// A collection, or a part of it.
+pub(crate) struct Page<T> {
+    pub(crate) members: Vec<T>,
+    /// Where it goes on.
+    pub(crate) next: Option<NextPage>,
+}
+
+/// What a device's link to the next page says. The link itself is not followed: it names `localhost`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NextPage {
+    pub(crate) top: Option<u64>,
+    pub(crate) skip: usize,
+}
+
+/// A collection of this kind, or a page of it (`nextLink` as in f5-telemetry-streaming).
+pub(crate) fn page<T: Member>(body: &[u8]) -> Result<Page<T>, Mismatch> {
+    let resource = T::LIST;
+    let list: wire::Collection<T> = parse(resource, body)?;
+    if list.kind != T::KIND {
+        return Err(Mismatch::OtherObject { resource });
+    }
+    let next = match &list.next_link {
+        Some(link) => Some(next_page(link).ok_or(Mismatch::Paged { resource })?),
+        None => None,
+    };
+    Ok(Page {
+        members: list.items,
+        next,
+    })
+}
+
+fn next_page(link: &str) -> Option<NextPage> {
+    let (_, query) = link.split_once('?')?;
+    let number = |wanted: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(key, _)| percent_decode_str(key).eq(wanted.bytes()))?;
+        value.parse().ok()
+    };
+    Some(NextPage {
+        top: number("$top"),
+        skip: number("$skip")?.try_into().ok()?,
+    })
+}
+
+/// The lifetime that a token was given.
+pub(crate) fn lifetime(body: &[u8]) -> Result<Duration, Mismatch> {
+    parse("token", body).map(|wire::ChangedToken { timeout }| Duration::from_secs(timeout))
 }
 
 /// The token, which must be fit for a header and a path.
@@ -90,17 +161,9 @@ pub(crate) fn with_records(
 
 /// All records of a tunnel. One that does not parse fails the list: a list that lacks a record
 /// would be taken for a device that lacks it.
-pub(crate) fn records(body: &[u8]) -> Result<Listing, Mismatch> {
-    const RESOURCE: &str = "list of records";
-    let list: wire::Collection<wire::Record> = parse(RESOURCE, body)?;
-    if list.kind != RECORDS_KIND {
-        return Err(Mismatch::OtherObject { resource: RESOURCE });
-    }
-    if list.next_link.is_some() {
-        return Err(Mismatch::Paged);
-    }
+pub(crate) fn records(records: &[wire::Record]) -> Result<Listing, Mismatch> {
     let mut listing = Listing::default();
-    for (index, record) in list.items.iter().enumerate() {
+    for (index, record) in records.iter().enumerate() {
         let name = RecordName::spelled(&record.name).ok_or(Mismatch::Record {
             index,
             what: "MAC address",
@@ -179,18 +242,13 @@ pub(crate) struct Unit {
 }
 
 /// Who the answering unit is, its part in the pair, and who else is in its trust domain.
-pub(crate) fn unit(body: &[u8]) -> Result<Unit, Mismatch> {
-    const RESOURCE: &str = "list of devices";
-    let list: wire::Collection<wire::UnitEntry> = parse(RESOURCE, body)?;
-    if list.kind != DEVICES_KIND {
-        return Err(Mismatch::OtherObject { resource: RESOURCE });
-    }
+pub(crate) fn unit(entries: Vec<wire::UnitEntry>) -> Result<Unit, Mismatch> {
     let missing = |property| Mismatch::Property {
-        resource: RESOURCE,
+        resource: wire::UnitEntry::LIST,
         property,
     };
     let is_self = |item: &wire::UnitEntry| item.self_device.as_deref() == Some("true");
-    let (own, others): (Vec<_>, Vec<_>) = list.items.into_iter().partition(is_self);
+    let (own, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_self);
     let own = own.into_iter().next().ok_or(missing("selfDevice"))?;
     let peers = others.iter().filter_map(identity).collect();
     let identity = identity(&own).ok_or(missing("baseMac"))?;
@@ -220,23 +278,17 @@ fn identity(entry: &wire::UnitEntry) -> Option<UnitIdentity> {
     })
 }
 
-/// The addresses of the self IPs on this tunnel.
-pub(crate) fn self_ips(body: &[u8], tunnel: &TunnelPath) -> Result<Vec<String>, Mismatch> {
-    const RESOURCE: &str = "list of self IPs";
-    let list: wire::Collection<wire::SelfIp> = parse(RESOURCE, body)?;
-    if list.kind != SELF_IPS_KIND {
-        return Err(Mismatch::OtherObject { resource: RESOURCE });
-    }
+/// The addresses of those self IPs that are on this tunnel.
+pub(crate) fn self_ips(all: Vec<wire::SelfIp>, tunnel: &TunnelPath) -> Vec<String> {
     let path = tunnel.to_string();
-    let on_tunnel = list
-        .items
+    let on_tunnel = all
         .into_iter()
         .filter(|item| item.vlan.as_ref() == Some(&path));
     let mut addresses: Vec<String> = on_tunnel
         .filter_map(|item| item.address.map(|address| clean(&address)))
         .collect();
     addresses.sort();
-    Ok(addresses)
+    addresses
 }
 
 /// The tunnel, with what its profile would add left open.
@@ -250,7 +302,7 @@ pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mism
         resource: RESOURCE,
         property: "profileReference",
     })?;
-    if tunnel.profile.len() > PATH_BYTES_MAX || tunnel.profile.chars().any(char::is_control) {
+    if tunnel.profile.len() > PATH_BYTES_MAX || tunnel.profile.contains(is_unfit) {
         return Err(Mismatch::Property {
             resource: RESOURCE,
             property: "profile",

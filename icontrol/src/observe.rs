@@ -25,15 +25,10 @@ impl Client {
         if version.is_supported() {
             self.check_ready().await?;
         }
-        let body = self
-            .get("list of devices", path::DEVICES.to_owned())
-            .await?;
-        let unit = self.parsed(normalise::unit(&body))?;
+        let unit = self.unit().await?;
         let mut facts = self.tunnel(tunnel, &version).await?;
-        let body = self
-            .get("list of self IPs", path::SELF_IPS.to_owned())
-            .await?;
-        facts.self_ips = self.parsed(normalise::self_ips(&body, tunnel))?;
+        let self_ips = self.collection(path::SELF_IPS).await?;
+        facts.self_ips = normalise::self_ips(self_ips, tunnel);
         Ok(UnitFacts {
             identity: unit.identity,
             hostname: unit.hostname,
@@ -46,10 +41,12 @@ impl Client {
 
     /// Which box the unit is: `cm/device` only, for when the tunnel is missing.
     pub async fn identity(&self) -> Result<UnitIdentity, Error> {
-        let body = self
-            .get("list of devices", path::DEVICES.to_owned())
-            .await?;
-        Ok(self.parsed(normalise::unit(&body))?.identity)
+        Ok(self.unit().await?.identity)
+    }
+
+    async fn unit(&self) -> Result<normalise::Unit, Error> {
+        let entries = self.collection(path::DEVICES).await?;
+        self.parsed(normalise::unit(entries))
     }
 
     async fn tunnel(

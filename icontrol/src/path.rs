@@ -51,6 +51,12 @@ pub(crate) fn record(tunnel: &TunnelPath, name: &RecordName) -> String {
     format!("{}/{name}", records(tunnel))
 }
 
+/// A page of a collection. `$top` as the device gave it: what it counts is not the same everywhere.
+pub(crate) fn page(collection: &str, top: Option<u64>, skip: usize) -> String {
+    let top = top.map_or_else(String::new, |top| format!("%24top={top}&"));
+    format!("{collection}?{top}%24skip={skip}")
+}
+
 /// A tunnel profile of this kind (`vxlan`, `geneve`) by the full path that the tunnel names it by.
 /// `None` if the text is no path of an object.
 pub(crate) fn profile(kind: &'static str, full_path: &str) -> Option<String> {

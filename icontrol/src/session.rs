@@ -1,7 +1,8 @@
 //! One login on one device: the token that all calls share.
 //!
-//! Logs in when the first call needs it, again before the token ends, and once more when the device
-//! refuses it. Callers at the same time wait for one login. Knows nothing of tunnels and records.
+//! Logs in when the first call needs it, extends the token before it ends, and logs in once more when
+//! the device refuses it. Callers at the same time wait for one login. Knows nothing of tunnels and
+//! records.
 
 pub(crate) mod budget;
 mod gate;
@@ -29,9 +30,32 @@ const LIFETIME_MAX: Duration = Duration::from_secs(36_000);
 #[derive(Clone)]
 struct Token {
     value: SecretString,
-    renew_at: Instant,
+    started: Instant,
+    /// From `started` on.
+    lifetime: Duration,
+    /// What the login gave, and every extension adds to the time that has passed.
+    span: Duration,
     /// Tells a token that was refused from one that another caller got meanwhile.
     generation: u64,
+}
+
+impl Token {
+    /// A quarter of the span is left for calls under way: 300 s, of which a save needs up to 120.
+    fn margin(&self) -> Duration {
+        self.span / 4
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        now < self.started + self.lifetime.saturating_sub(self.margin())
+    }
+
+    /// The lifetime to ask for, or `None` if the token has ended or has been extended as far as BIG-IP
+    /// allows. It counts from the login, not from the request (go-bigip).
+    fn extension(&self, now: Instant) -> Option<Duration> {
+        let age = now.saturating_duration_since(self.started);
+        let wanted = age + self.span;
+        (age < self.lifetime && wanted <= LIFETIME_MAX).then_some(wanted)
+    }
 }
 
 #[derive(Default)]
@@ -129,13 +153,20 @@ impl Session {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The current token, or a new one if that is `refused` or near its end.
+    /// The current token, extended if it is near its end, or a new one if it is `refused` or cannot be
+    /// extended. A new login would do as well, but some versions keep what was given back (17.1.2, bug
+    /// 1787517), and a user has 100 tokens.
     async fn token(&self, refused: Option<u64>) -> Result<Token, Error> {
         let mut tokens = self.tokens.lock().await;
-        let usable =
-            |token: &&Token| Some(token.generation) != refused && Instant::now() < token.renew_at;
+        let usable = |token: &&Token| Some(token.generation) != refused;
         if let Some(token) = tokens.current.as_ref().filter(usable) {
-            return Ok(token.clone());
+            if token.is_fresh(Instant::now()) {
+                return Ok(token.clone());
+            }
+            if let Some(extended) = self.extend(token).await? {
+                tokens.current = Some(extended.clone());
+                return Ok(extended);
+            }
         }
         // If the login fails, the old token is forgotten; it ends by itself.
         let old = tokens.current.take();
@@ -146,6 +177,40 @@ impl Session {
             self.give_back(&old, &new).await;
         }
         Ok(new)
+    }
+
+    /// The token with a longer lifetime: `PATCH` of it. `None` if it takes a new login. A device that
+    /// does not answer is not asked for a login either.
+    async fn extend(&self, token: &Token) -> Result<Option<Token>, Error> {
+        let Some(wanted) = token.extension(Instant::now()) else {
+            return Ok(None);
+        };
+        let request = Request {
+            verb: Verb::Patch,
+            resource: "token",
+            path: path::token(token.value.expose_secret()),
+            body: Some(normalise::render(&wire::TokenChange {
+                timeout: wanted.as_secs(),
+            })),
+            deadline: self.limits.read,
+        };
+        let lifetime = match self.send(&request, Some(&token.value)).await {
+            Ok(body) => normalise::lifetime(&body).ok(),
+            // No write of the caller is uncertain by it.
+            Err(error) if error.is_unanswered() => {
+                return Err(Error {
+                    uncertain: false,
+                    ..error
+                });
+            }
+            Err(_) => None,
+        };
+        let extended = lifetime.map(|lifetime| Token {
+            lifetime: lifetime.min(LIFETIME_MAX),
+            ..token.clone()
+        });
+        // A device that takes the request and extends nothing would be asked again by every call.
+        Ok(extended.filter(|extended| extended.is_fresh(Instant::now())))
     }
 
     async fn login(&self, generation: u64) -> Result<Token, Error> {
@@ -180,11 +245,11 @@ impl Session {
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs);
         let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
-        // A quarter of it is left for calls under way: 300 s, of which a save needs up to 120.
-        let renew_at = started + lifetime * 3 / 4;
         Ok(Token {
             value: token.into(),
-            renew_at,
+            started,
+            lifetime,
+            span: lifetime,
             generation,
         })
     }

@@ -129,6 +129,10 @@ pub(crate) enum Reply {
     Stall,
     /// Closes the connection.
     Drop,
+    /// A whole answer with this body that promises nothing, and closes the connection behind it.
+    ThenClose(String),
+    /// This body, a byte at a time.
+    Drip(String),
     /// Closes the connection in the middle of the body.
     CutBody(String),
     /// A body without end.
@@ -266,6 +270,7 @@ impl Server {
             host: self.address.ip().to_string(),
             port: self.address.port(),
             server_name: None,
+            networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
             credentials: Credentials {
                 username: "admin".into(),
@@ -335,6 +340,14 @@ async fn serve(mut stream: TlsStream<TcpStream>, script: &Script, log: &Mutex<Ve
             Reply::With(status, header, body) => (status, header, body),
             Reply::Stall => return std::future::pending().await,
             Reply::Drop => return,
+            Reply::ThenClose(body) => {
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.shutdown().await;
+                return;
+            }
+            Reply::Drip(body) => return drip(&mut stream, &body).await,
             Reply::CutBody(body) => {
                 let length = body.len() + 1;
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
@@ -358,6 +371,17 @@ async fn serve(mut stream: TlsStream<TcpStream>, script: &Script, log: &Mutex<Ve
         if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return;
         }
+    }
+}
+
+/// Answers so slowly that no single wait is long and all of them together are.
+async fn drip(stream: &mut TlsStream<TcpStream>, body: &str) {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    for byte in head.bytes().chain(body.bytes()) {
+        if stream.write_all(&[byte]).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,7 +1,9 @@
-//! One HTTPS request and its complete answer. The only file that names the HTTP library.
+//! One HTTPS request and its complete answer. The only room that names the HTTP library.
 //!
 //! Redirects, proxies, cookies, retries and compressed answers are off. Knows nothing of tokens but
 //! that one goes into a header, and nothing of what an answer means.
+
+mod resolver;
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,6 +15,7 @@ use reqwest::{Method, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use self::resolver::{CheckedResolver, NotAllowed};
 use crate::answer::{Answer, Asked};
 use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
@@ -108,6 +111,9 @@ impl Transport {
             .https_only(true)
             .redirect(redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(Arc::new(CheckedResolver {
+                networks: config.networks.clone(),
+            }))
             .referer(false)
             .retry(retry::never())
             .user_agent(USER_AGENT)
@@ -203,7 +209,10 @@ impl Transport {
 
     fn failed(&self, error: &reqwest::Error, request: &Request) -> Error {
         let kind = tls::failure_among(error, &self.refusals).unwrap_or_else(|| {
-            if error.is_dns() {
+            let refused = causes(error).find_map(|cause| cause.downcast_ref::<NotAllowed>());
+            if let Some(&NotAllowed { address, problem }) = refused {
+                ErrorKind::AddressNotAllowed { address, problem }
+            } else if error.is_dns() {
                 ErrorKind::NameNotResolved
             } else if io_kind(error) == Some(io::ErrorKind::ConnectionRefused) {
                 ErrorKind::ConnectionRefused

@@ -32,6 +32,19 @@ pub(crate) struct Token {
     pub(crate) timeout: Option<u64>,
 }
 
+/// Body of `PATCH /mgmt/shared/authz/tokens/<token>`.
+#[derive(Serialize)]
+pub(crate) struct TokenChange {
+    /// Lifetime in seconds, from the login on.
+    pub(crate) timeout: u64,
+}
+
+/// Its answer: the token itself, not inside another object (go-bigip).
+#[derive(Deserialize)]
+pub(crate) struct ChangedToken {
+    pub(crate) timeout: u64,
+}
+
 /// `sys/ready` and `sys/version`: entries under a key that is a URL.
 #[derive(Deserialize)]
 pub(crate) struct Stats {
@@ -65,13 +78,13 @@ pub(crate) struct Collection<T> {
     pub(crate) kind: String,
     #[serde(default = "Vec::new")]
     pub(crate) items: Vec<T>,
-    /// There if the answer is only one page.
+    /// There if more members follow: a link of the device's own to them.
     #[serde(default)]
     pub(crate) next_link: Option<String>,
 }
 
 /// A member of `cm device`.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnitEntry {
     pub(crate) name: String,
@@ -87,7 +100,7 @@ pub(crate) struct UnitEntry {
 }
 
 /// A member of `net self`.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq)]
 pub(crate) struct SelfIp {
     #[serde(default)]
     pub(crate) address: Option<String>,
@@ -126,7 +139,7 @@ pub(crate) struct Profile {
 }
 
 /// A record as read. It has neither partition nor owner.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) name: String,
     #[serde(default)]

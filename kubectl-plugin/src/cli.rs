@@ -1,5 +1,8 @@
 //! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
 
+pub(crate) mod act;
+pub(crate) mod see;
+
 use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::endpoint::RouteDomain;
@@ -9,11 +12,13 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::connection::Connection;
+use crate::style::StyleArgs;
+use see::{FDB_EXAMPLES, FdbArgs, STATUS_EXAMPLES, StatusArgs};
 
-/// Show how F5 BIG-IP tunnels keep up with the nodes of a cluster.
+/// Show and steer how F5 BIG-IP tunnels keep up with the nodes of a cluster.
 ///
 /// Exit codes: 0 all is well, 1 something was found (see the output), 2 the command line is wrong,
-/// 3 the cluster cannot be reached or does not allow it.
+/// 3 the cluster cannot be reached or does not allow it, 4 it took too long.
 #[derive(Parser, Debug)]
 #[command(
     // kubectl calls the plugin by its file name; people know it by this one.
@@ -27,6 +32,9 @@ use crate::connection::Connection;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
+
+    #[command(flatten)]
+    pub(crate) style: StyleArgs,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,32 +54,14 @@ pub(crate) enum Command {
     #[command(after_help = MACS_EXAMPLES)]
     Macs(MacsArgs),
 
+    #[command(flatten)]
+    Act(act::ActCommand),
+
     /// Print the version of the plugin
     Version,
 }
 
-/// Examples of `status`. Every line without `#` is run through the parser by a test.
-pub(crate) const STATUS_EXAMPLES: &str = "\
-Examples:
-  # Show all tunnels of the current namespace
-  kubectl bigip-tunnel status
-
-  # Show one tunnel with its BIG-IPs
-  kubectl bigip-tunnel status prod-east -n bigip
-
-  # Show the tunnels of all namespaces as JSON
-  kubectl bigip-tunnel status -A -o json";
-
-/// Examples of `fdb`.
-pub(crate) const FDB_EXAMPLES: &str = "\
-Examples:
-  # Show the records of a tunnel
-  kubectl bigip-tunnel fdb prod-east -n bigip
-
-  # Show them with their endpoints
-  kubectl bigip-tunnel fdb prod-east -n bigip -o wide";
-
-/// Examples of `macs`.
+/// Examples of `macs`. Every line without `#` is run through the parser by a test.
 pub(crate) const MACS_EXAMPLES: &str = "\
 Examples:
   # Derive the record of one node, without a cluster
@@ -85,28 +75,6 @@ Examples:
 
   # Derive a record in route domain 20
   kubectl bigip-tunnel macs 10.169.72.239 --route-domain 20";
-
-#[derive(Args, Debug)]
-pub(crate) struct StatusArgs {
-    /// Name of the tunnel; without it, all tunnels are shown
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-
-    /// Output format; without it, a table
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<TableFormat>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct FdbArgs {
-    /// Name of the tunnel
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-
-    /// Output format; without it, a table
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<TableFormat>,
-}
 
 #[derive(Args, Debug)]
 pub(crate) struct MacsArgs {
@@ -168,14 +136,6 @@ impl AddressSource {
     }
 }
 
-/// How a report that has a table can be printed; `Wide` is the table with more columns.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TableFormat {
-    Wide,
-    Json,
-    Yaml,
-}
-
 /// How records can be printed; `Tmsh` is the form of `tmsh list net fdb tunnel`.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordFormat {
@@ -205,7 +165,8 @@ mod tests {
 
     #[test]
     fn every_example_of_the_help_can_be_typed() {
-        for examples in [STATUS_EXAMPLES, FDB_EXAMPLES, MACS_EXAMPLES] {
+        let looking = [STATUS_EXAMPLES, FDB_EXAMPLES, MACS_EXAMPLES];
+        for examples in looking.into_iter().chain(act::EXAMPLES) {
             let mut lines = examples
                 .lines()
                 .map(str::trim)
@@ -230,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn every_connection_flag_of_kubectl_can_be_typed() {
+        let line = "plugin status --as me --as-group g --as-uid u --as-user-extra k=v \
+                    --certificate-authority f --client-certificate f --client-key f --cluster c \
+                    --context c --disable-compression --insecure-skip-tls-verify --kubeconfig f \
+                    -n bigip --password p --request-timeout 5s --server https://192.0.2.1 \
+                    --tls-server-name n --token t --user u --username n";
+        let connection = parse(line).unwrap().connection;
+        assert!(connection.disable_compression);
+        let extra = ("k".to_owned(), "v".to_owned());
+        assert_eq!(connection.impersonate_extra, [extra]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
         for line in [
             "plugin macs 10.0.0",
@@ -244,6 +218,23 @@ mod tests {
             "plugin status -o tmsh",
             "plugin status -A -n bigip",
             "plugin status --request-timeout soon",
+            "plugin status --as me --as-user-extra scopes",
+            "plugin reconcile",
+            "plugin reconcile prod-east --all",
+            "plugin reconcile prod-east --no-wait --timeout 5s",
+            "plugin suspend --reason upgrade",
+            "plugin suspend prod-east",
+            "plugin suspend prod-east --reason upgrade --yes",
+            "plugin resume",
+            "plugin resume prod-east --dry-run",
+            "plugin approve prod-east prod-west",
+            "plugin accept-device prod-east",
+            "plugin release",
+            "plugin release prod-east -o wide",
+            "plugin status --timeout 5s",
+            "plugin status x -l team=network",
+            "plugin status --color sometimes",
+            "plugin fdb x --device",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

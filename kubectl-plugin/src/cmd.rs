@@ -1,7 +1,15 @@
 //! The verbs: each collects a report from the cluster and has it rendered. Decides nothing about
-//! what the report says.
+//! what the report says. Those that change something have their frame in `act`.
 
+mod accept_device;
+pub(crate) mod act;
+mod approve;
 pub(crate) mod fdb;
 pub(crate) mod macs;
+mod reconcile;
+mod release;
+mod resume;
 pub(crate) mod status;
+mod suspend;
 pub(crate) mod version;
+mod watch;

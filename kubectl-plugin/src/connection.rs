@@ -1,7 +1,12 @@
 //! kubectl's connection flags: how to reach the cluster, with the names and meanings they have there.
 //!
+//! All that `kubectl options` lists about the connection, but for `--cache-dir`: what kubectl keeps
+//! there, the answers to discovery, is never asked for here.
+//!
 //! kubectl takes no flag before the name of a plugin, so the plugin has to take all of them itself.
 //! Knows nothing of what is asked of the cluster.
+
+mod identity;
 
 use std::env;
 use std::io;
@@ -12,7 +17,7 @@ use clap::Args;
 use http::Uri;
 use jiff::SignedDuration;
 use kube::Config;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -54,6 +59,19 @@ pub(crate) struct Connection {
     #[arg(long = "as-group", global = true, value_name = "GROUP")]
     pub(crate) impersonate_groups: Vec<String>,
 
+    /// UID to act as
+    #[arg(long = "as-uid", global = true, value_name = "UID")]
+    pub(crate) impersonate_uid: Option<String>,
+
+    /// Extra of the user to act as; can be given several times
+    #[arg(
+        long = "as-user-extra",
+        global = true,
+        value_name = "KEY=VALUE",
+        value_parser = parse_extra
+    )]
+    pub(crate) impersonate_extra: Vec<(String, String)>,
+
     /// Address of the Kubernetes API server
     #[arg(short, long, global = true, value_name = "URL")]
     pub(crate) server: Option<Uri>,
@@ -61,6 +79,22 @@ pub(crate) struct Connection {
     /// Bearer token for the API server
     #[arg(long, global = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+
+    /// Name for basic authentication; the API server itself takes none, a proxy before it may
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) username: Option<String>,
+
+    /// Password for basic authentication
+    #[arg(long, global = true, value_name = "PASSWORD")]
+    pub(crate) password: Option<String>,
+
+    /// File with the client certificate to log in with
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
+
+    /// File with the key of the client certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
 
     /// File with the certificates to verify the API server by
     #[arg(long, global = true, value_name = "FILE")]
@@ -73,6 +107,10 @@ pub(crate) struct Connection {
     /// Name expected in the API server's certificate, if it is not the address
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) tls_server_name: Option<String>,
+
+    /// Ask the API server not to compress its answers
+    #[arg(long, global = true)]
+    pub(crate) disable_compression: bool,
 
     /// Longest wait for one request, such as 1s, 2m or 3h; 0 for no limit
     #[arg(
@@ -90,7 +128,7 @@ pub(crate) struct Connection {
 pub(crate) struct RequestTimeout(pub(crate) Option<Duration>);
 
 /// Reads kubectl's form: a number with a unit, or a number of seconds.
-fn parse_timeout(text: &str) -> Result<RequestTimeout, String> {
+pub(crate) fn parse_timeout(text: &str) -> Result<RequestTimeout, String> {
     let refused = || "a number of seconds, or a time such as 1s, 2m or 3h".to_owned();
     let time = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -101,6 +139,14 @@ fn parse_timeout(text: &str) -> Result<RequestTimeout, String> {
             .ok_or_else(refused)?,
     };
     Ok(RequestTimeout((!time.is_zero()).then_some(time)))
+}
+
+/// Reads `KEY=VALUE`; the value may be empty.
+fn parse_extra(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is needed".to_owned()),
+    }
 }
 
 impl Connection {
@@ -148,32 +194,16 @@ impl Connection {
         if self.insecure_skip_tls_verify {
             config.accept_invalid_certs = true;
         }
+        if self.disable_compression {
+            config.disable_compression = true;
+        }
         if let Some(name) = &self.tls_server_name {
             config.tls_server_name = Some(name.clone());
         }
         if let Some(namespace) = &self.namespace {
             config.default_namespace.clone_from(namespace);
         }
-        self.apply_identity(&mut config.auth_info);
-        Ok(())
-    }
-
-    fn apply_identity(&self, identity: &mut AuthInfo) {
-        if let Some(token) = &self.token {
-            // A login of the kubeconfig would come before the token.
-            identity.token = Some(token.clone().into());
-            identity.token_file = None;
-            identity.username = None;
-            identity.password = None;
-            identity.auth_provider = None;
-            identity.exec = None;
-        }
-        if let Some(user) = &self.impersonate {
-            identity.impersonate = Some(user.clone());
-        }
-        if !self.impersonate_groups.is_empty() {
-            identity.impersonate_groups = Some(self.impersonate_groups.clone());
-        }
+        identity::apply(self, &mut config.auth_info)
     }
 }
 
@@ -210,7 +240,8 @@ fn read_kubeconfig(flag: Option<&PathBuf>) -> Result<Option<Kubeconfig>, Kubecon
 }
 
 fn read_certificates(path: &PathBuf) -> Result<Vec<Vec<u8>>, Error> {
-    let refused = |problem: String| Error::Certificates {
+    let refused = |problem: String| Error::File {
+        what: "certificate authority",
         path: path.clone(),
         problem,
     };

@@ -1,7 +1,9 @@
 //! The cluster: the few things the verbs read from it.
 //!
 //! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and where addresses are taken
-//! from `CiliumNode`s to list these, and no other. Changes nothing.
+//! from `CiliumNode`s to list these, and no other. Changes nothing; that is `write`'s.
+
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -25,6 +27,27 @@ const PAGE_SIZE: u32 = 500;
 
 /// A tunnel, or what can be said of one that this version of the plugin cannot read.
 pub(crate) type ReadTunnel = DeserializeGuard<BigIpTunnel>;
+
+/// The tunnel, or an error if this version of the plugin cannot read it.
+pub(crate) fn readable(tunnel: ReadTunnel) -> Result<BigIpTunnel, Error> {
+    tunnel.0.map_err(|invalid| Error::Unreadable {
+        namespace: invalid.metadata.namespace.unwrap_or_default(),
+        name: invalid.metadata.name.unwrap_or_default(),
+        problem: invalid.error,
+    })
+}
+
+/// Condition of a node that says whether its kubelet is well.
+const NODE_READY: &str = "Ready";
+
+/// The nodes of the cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    /// What the records are derived from.
+    pub(crate) views: Vec<NodeView>,
+    /// Status of the condition `Ready`, by the name of the node. A record does not depend on it.
+    pub(crate) ready: BTreeMap<String, String>,
+}
 
 /// A cluster that the flags lead to.
 pub(crate) struct Cluster {
@@ -50,36 +73,47 @@ impl Cluster {
 
     /// The tunnel of this name in the current namespace.
     pub(crate) async fn tunnel(&self, name: &str) -> Result<ReadTunnel, Error> {
-        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+        self.tunnel_in(&self.namespace, name).await
+    }
+
+    /// The same in any namespace.
+    pub(crate) async fn tunnel_in(&self, namespace: &str, name: &str) -> Result<ReadTunnel, Error> {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), namespace);
         match self.call("get", "bigiptunnels", api.get_opt(name)).await? {
             Some(tunnel) => Ok(tunnel),
-            None => Err(self.missing(name).await),
+            None => Err(self.missing(namespace, name).await),
         }
     }
 
     /// Why there is no such tunnel: the cluster may not know any.
-    async fn missing(&self, name: &str) -> Error {
-        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+    async fn missing(&self, namespace: &str, name: &str) -> Error {
+        let api: Api<ReadTunnel> = Api::namespaced(self.client.clone(), namespace);
         let one = ListParams::default().limit(1);
         match self.call("list", "bigiptunnels", api.list(&one)).await {
             Err(error @ Error::NoCrd) => error,
             _ => Error::NotFound {
-                namespace: self.namespace.clone(),
+                namespace: namespace.to_owned(),
                 name: name.to_owned(),
             },
         }
     }
 
-    /// The tunnels of the current namespace, or of all, in the order of their names.
-    pub(crate) async fn tunnels(&self, all_namespaces: bool) -> Result<Vec<ReadTunnel>, Error> {
+    /// The tunnels of the current namespace, or of all, with these labels, in the order of their names.
+    pub(crate) async fn tunnels(
+        &self,
+        all_namespaces: bool,
+        labels: Option<&str>,
+    ) -> Result<Vec<ReadTunnel>, Error> {
         let api: Api<ReadTunnel> = if all_namespaces {
             Api::all(self.client.clone())
         } else {
             Api::namespaced(self.client.clone(), &self.namespace)
         };
-        let all = ListParams::default();
+        let params = labels.map_or_else(ListParams::default, |labels| {
+            ListParams::default().labels(labels)
+        });
         Ok(self
-            .call("list", "bigiptunnels", api.list(&all))
+            .call("list", "bigiptunnels", api.list(&params))
             .await?
             .items)
     }
@@ -89,26 +123,36 @@ impl Cluster {
         &self,
         selector: &Selector,
         rule: &AddressRule,
-    ) -> Result<Vec<NodeView>, Error> {
+    ) -> Result<Nodes, Error> {
         let cilium = match rule.kind {
             AddressKind::CiliumNode => Some(self.cilium_addresses().await?),
             AddressKind::InternalIp | AddressKind::ExternalIp => None,
         };
-        let view = |node: Node| {
-            let addresses = node.status.and_then(|status| status.addresses);
+        let seen = |node: Node| {
+            let status = node.status.unwrap_or_default();
             let name = node.metadata.name.as_ref();
             let cilium = cilium
                 .as_ref()
                 .zip(name)
                 .and_then(|(all, name)| all.get(name));
-            convert::node_view(
+            let view = convert::node_view(
                 &node.metadata,
-                &addresses.unwrap_or_default(),
+                &status.addresses.unwrap_or_default(),
                 cilium.map(Vec::as_slice),
                 selector,
-            )
+            );
+            let mut conditions = status.conditions.iter().flatten();
+            let ready = conditions.find(|condition| condition.type_ == NODE_READY);
+            (view, ready.map(|ready| ready.status.clone()))
         };
-        self.list_all("nodes", view).await
+        let mut nodes = Nodes::default();
+        for (view, ready) in self.list_all("nodes", seen).await? {
+            nodes
+                .ready
+                .extend(ready.map(|ready| (view.name.clone(), ready)));
+            nodes.views.push(view);
+        }
+        Ok(nodes)
     }
 
     /// The addresses in the `CiliumNode`s, by the name of the node.

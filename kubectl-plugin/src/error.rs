@@ -36,6 +36,13 @@ impl Outcome {
     }
 }
 
+/// What stands in the way of something, and how to get it out of the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    pub(crate) problem: String,
+    pub(crate) hint: String,
+}
+
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -60,6 +67,46 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: InvalidSpec,
     },
+    /// The object is not in a state in which this can be done to it.
+    #[error("bigiptunnel {namespace}/{name}: {}", .obstacle.problem)]
+    Obstacle {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What stands in the way.
+        obstacle: Obstacle,
+    },
+    /// The object is another one than the person has seen.
+    #[error("bigiptunnel {namespace}/{name} has changed since it was shown; nothing was written")]
+    Changed {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// What needs a person's decision was asked for by a script.
+    #[error("this is not done unasked, and without a terminal nobody can be asked")]
+    NobodyToAsk,
+    /// The person said no.
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+    /// The operator did not take notice of a request in the time of `--timeout`.
+    #[error(
+        "the operator has not handled the request for bigiptunnel {namespace}/{name} within {} s; \
+         Ready is {ready}",
+        .limit.as_secs_f32()
+    )]
+    NotHandled {
+        /// Namespace of the object.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// What its condition says meanwhile.
+        ready: String,
+    },
     /// The object is none that this version knows how to read.
     #[error("bigiptunnel {namespace}/{name} cannot be read: {problem}")]
     Unreadable {
@@ -70,15 +117,45 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The tunnel has no BIG-IP, or the cluster no node, of a name that was given.
+    #[error("bigiptunnel {tunnel} has no {what} {name:?}")]
+    NoSuch {
+        /// Namespace and name of the tunnel.
+        tunnel: String,
+        /// What was looked for.
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// How to see which there are.
+        hint: String,
+    },
+    /// Tunnels were not ready in the time of `--timeout`.
+    #[error("not ready within {} s: {waited_for}", .limit.as_secs_f32())]
+    NotReady {
+        /// How long they had.
+        limit: Duration,
+        /// Which ones, and why.
+        waited_for: String,
+    },
     /// The kubeconfig cannot be used.
     #[error("the kubeconfig cannot be used: {0}")]
     Kubeconfig(#[from] KubeconfigError),
     /// There is no kubeconfig, and this is no pod.
     #[error("no cluster is known: there is no kubeconfig, and this is not a pod")]
     NoCluster,
-    /// The file of `--certificate-authority` cannot be used.
-    #[error("certificate authority {path:?}: {problem}")]
-    Certificates {
+    /// Flags that say too much or too little together.
+    #[error("{problem}")]
+    Flags {
+        /// What is wrong with them.
+        problem: &'static str,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// A file with a certificate or a key cannot be used.
+    #[error("{what} {path:?}: {problem}")]
+    File {
+        /// What should be in it.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -149,10 +226,25 @@ impl Error {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Self::NotFound { .. } | Self::Invalid { .. } | Self::Unreadable { .. } => 1,
-            Self::NameInAllNamespaces => 2,
+            Self::NotFound { .. }
+            | Self::NoSuch { .. }
+            | Self::Invalid { .. }
+            | Self::Unreadable { .. }
+            | Self::Obstacle { .. }
+            | Self::Changed { .. }
+            | Self::NotConfirmed => 1,
+            Self::NameInAllNamespaces | Self::Flags { .. } | Self::NobodyToAsk => 2,
+            Self::NotHandled { .. } | Self::NotReady { .. } => 4,
             _ => 3,
         }
+    }
+
+    /// Whether it may be over at the next look.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::Refused { .. }
+        )
     }
 
     /// What to do next.
@@ -165,10 +257,20 @@ impl Error {
             } => {
                 return Some(format!("kubectl edit btun {name} -n {namespace}"));
             }
+            Self::Obstacle { obstacle, .. } => &obstacle.hint,
+            Self::Changed { .. } => "run the command again, and look at what it shows now",
+            Self::NobodyToAsk => "give --yes if this is what you want",
+            Self::NotHandled { .. } => {
+                "see whether the operator runs: kubectl get pods -A -l \
+                 app.kubernetes.io/name=bigip-tunnel-operator"
+            }
+            Self::NoSuch { hint, .. } => hint,
+            Self::NotReady { .. } => "--timeout says how long to wait",
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
-            Self::Certificates { .. } => "a file with certificates in PEM form is needed",
+            Self::Flags { hint, .. } => hint,
+            Self::File { .. } => "a file in PEM form is needed",
             Self::NoCrd => "install the operator, or choose another cluster with --context",
             Self::NoCiliumNodes => {
                 "choose another cluster with --context, or another nodes.addressSource.type"
@@ -177,13 +279,18 @@ impl Error {
             Self::Forbidden { what, .. } if *what == CILIUM_NODES => {
                 "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
             }
+            Self::Forbidden { verb: "patch", .. } => {
+                "needed is the right to patch bigiptunnels.bigip-tunnel.dev"
+            }
             Self::Forbidden { .. } => {
                 "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes"
             }
             Self::Unreachable(_) | Self::Timeout(_) => {
                 "kubectl cluster-info tells whether it is the cluster or the plugin"
             }
-            Self::Refused { .. } | Self::Write(_) | Self::Format(_) => return None,
+            Self::NotConfirmed | Self::Refused { .. } | Self::Write(_) | Self::Format(_) => {
+                return None;
+            }
         };
         Some(text.to_owned())
     }

@@ -1,6 +1,7 @@
 //! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
 //!
-//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. Every verb collects a report (plain,
+//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. The verbs that act do it by what they write
+//! into the object. Every verb collects a report (plain,
 //! serialisable data) and renders it; this file only wires the parts together.
 
 mod age;
@@ -9,8 +10,10 @@ mod cmd;
 mod connection;
 mod context;
 mod error;
+mod person;
 mod render;
 mod report;
+mod style;
 #[cfg(test)]
 mod testing;
 
@@ -21,6 +24,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Outcome};
+use crate::person::Person;
+use crate::style::Style;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -45,13 +50,21 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let style = Style::of_stdout(&cli.style);
     runtime.block_on(async {
         match &cli.command {
             Command::Status(args) => {
-                cmd::status::run(&cli.connection, args, out, &mut io::stderr()).await
+                cmd::status::run(&cli.connection, args, style, out, &mut io::stderr()).await
             }
-            Command::Fdb(args) => cmd::fdb::run(&cli.connection, args, out).await,
+            Command::Fdb(args) => {
+                cmd::fdb::run(&cli.connection, args, style, out, &mut io::stderr()).await
+            }
             Command::Macs(args) => cmd::macs::run(&cli.connection, args, out).await,
+            Command::Act(command) => {
+                let (mut input, mut err) = (io::stdin().lock(), io::stderr());
+                let mut person = Person::at(&mut input, &mut err);
+                cmd::act::run(&cli.connection, command, out, &mut person).await
+            }
             Command::Version => cmd::version::run(out),
         }
     })

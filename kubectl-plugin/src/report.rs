@@ -2,9 +2,13 @@
 //!
 //! Fields are only ever added. Knows no terminal and no cluster.
 
+pub(crate) mod accept_device;
+pub(crate) mod act;
+pub(crate) mod approve;
 pub(crate) mod fdb;
 pub(crate) mod macs;
 mod next;
+pub(crate) mod release;
 pub(crate) mod status;
 
 use serde::Serialize;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::context::ReadTunnel;
 use crate::error::Error;
+use crate::render::View;
+use crate::style::Style;
 
 /// When the tests look.
 pub(crate) const NOW: &str = "2026-11-22T06:40:00Z";
@@ -18,6 +20,17 @@ const THEN: &str = "2026-11-21T22:40:00Z";
 /// The moment at which the tests look.
 pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
+}
+
+/// A look without colour and terminal.
+pub(crate) fn view(wide: bool) -> View {
+    View {
+        style: Style::PLAIN,
+        now: now(),
+        wide,
+        no_headers: false,
+        all_namespaces: false,
+    }
 }
 
 /// What `print` prints.

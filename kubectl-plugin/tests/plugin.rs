@@ -47,6 +47,9 @@ fn a_usage_error_exits_with_2() {
         &["macs", "10.0.0"][..],
         &["status", "x", "-A"],
         &["fdb", "x", "-A"],
+        &["approve", "x", "-A"],
+        &["suspend", "x", "--reason", "r", "-A"],
+        &["reconcile", "x", "-A"],
         &[],
     ] {
         let refused = run(arguments);
@@ -57,7 +60,13 @@ fn a_usage_error_exits_with_2() {
 
 #[test]
 fn without_a_cluster_it_exits_with_3_and_says_what_to_do() {
-    for arguments in [&["status"][..], &["fdb", "x"], &["macs"]] {
+    for arguments in [
+        &["status"][..],
+        &["fdb", "x"],
+        &["macs"],
+        &["reconcile", "--all"],
+        &["release", "x", "--yes"],
+    ] {
         let lost = run(arguments);
         assert_eq!(lost.status.code(), Some(3), "{arguments:?}");
         assert_eq!(text(&lost.stdout), "");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
+use ipnet::IpNet;
 
 /// Keeps one FDB record per node on every BIG-IP that a BigIpTunnel names.
 ///
@@ -30,6 +31,18 @@ pub(crate) struct Args {
         value_parser = leader_elect
     )]
     pub(crate) leader_elect: bool,
+
+    /// Network that devices may be in, such as 10.1.0.0/16; repeat it for several, leave it out for all
+    ///
+    /// No other address is dialled, whatever a BigIpTunnel names. Link-local and metadata addresses never
+    /// are.
+    #[arg(
+        long = "device-cidrs",
+        env = "DEVICE_CIDRS",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub(crate) device_networks: Vec<IpNet>,
 
     /// Let objects switch the verification of certificates off (tls.verification None): whoever answers
     /// gets the password

@@ -200,6 +200,7 @@ y8izs/eq7/JmCw==
             host,
             port: 443,
             server_name: None,
+            networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(CA.into())),
             credentials: Credentials {
                 username: username.into(),

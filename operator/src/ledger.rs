@@ -10,6 +10,7 @@ use bigip_tunnel_core::budget::OverBudget;
 use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
 use kube::api::{Patch, PatchParams};
@@ -22,8 +23,6 @@ use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
 
 /// How often a write is tried against an object that others keep changing.
 const CONFLICT_TRIES: u32 = 5;
-/// The most devices in a status: what its schema allows.
-const DEVICES_MAX: usize = 8;
 
 /// Why a claim or a status could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -236,22 +235,16 @@ impl Ledger {
     /// Moves all claims on one device to another name, and what the status knows of the device with
     /// them.
     pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), LedgerError> {
-        let mut stored = self.stored.lock().await;
-        for _ in 0..CONFLICT_TRIES {
+        let renamed = |stored: &Stored| {
             let mut wanted = stored.claims.clone();
             if !wanted.rename(from, to) {
-                return Ok(());
+                return Vec::new();
             }
             let mut operations = vec![self.ownership(&wanted)];
             operations.extend(renamed_device(&stored.status, from, to));
-            match self.patch(&mut stored, operations).await {
-                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
-                    self.reread(&mut stored).await?;
-                }
-                result => return result,
-            }
-        }
-        Err(LedgerError::Busy)
+            operations
+        };
+        self.bring_to(renamed).await.map(|_| ())
     }
 
     fn ownership(&self, claims: &Claims) -> Value {
@@ -266,9 +259,19 @@ impl Ledger {
         &self,
         next: impl Fn(&BigIpTunnelStatus) -> BigIpTunnelStatus,
     ) -> Result<bool, LedgerError> {
+        let displayed = |stored: &Stored| display_operations(&stored.status, &next(&stored.status));
+        self.bring_to(displayed).await
+    }
+
+    /// Patches what is stored by what `operations` makes of it, again if somebody else was faster. No
+    /// operations: nothing to do. Returns whether anything was written.
+    async fn bring_to(
+        &self,
+        operations: impl Fn(&Stored) -> Vec<Value>,
+    ) -> Result<bool, LedgerError> {
         let mut stored = self.stored.lock().await;
         for _ in 0..CONFLICT_TRIES {
-            let operations = display_operations(&stored.status, &next(&stored.status));
+            let operations = operations(&stored);
             if operations.is_empty() {
                 return Ok(false);
             }

@@ -65,6 +65,7 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
         clock: Clock::start(),
         settle: args.settle_seconds,
         allow_insecure_tls: args.allow_insecure_tls,
+        device_networks: args.device_networks.into(),
         require_secret_binding: args.require_secret_binding,
         metrics: Metrics::new(),
         stop: stop.clone(),

@@ -1,7 +1,9 @@
 //! What every object's work shares: the cluster, the pool, the clock, the settings of the process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) settle: Duration,
     /// Whether a spec may ask for no verification of certificates.
     pub(crate) allow_insecure_tls: bool,
+    /// Networks that devices may be in; if there are none, any.
+    pub(crate) device_networks: Arc<[IpNet]>,
     /// Whether a Secret has to say where its password may be sent.
     pub(crate) require_secret_binding: bool,
     /// Counters.

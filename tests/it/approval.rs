@@ -16,7 +16,7 @@ use crate::world::{
 };
 
 /// Two of the three nodes go, and every removal needs an approval.
-async fn two_of_three_nodes_leave(name: &str) -> (World, String) {
+pub(crate) async fn two_of_three_nodes_leave(name: &str) -> (World, String) {
     let world = World::in_sync(name).await;
     world
         .patch_spec(json!({"nodes": {"maxRemovalPercent": 0}}))
@@ -106,13 +106,15 @@ async fn removals_in_small_steps_meet_the_same_limit() {
     world.assert_records(&[RECORD_1, RECORD_3]);
 }
 
-#[tokio::test]
-async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
-    let world = World::in_sync("approval-box").await;
-    // The replacement holds a record of our form that somebody else has put there.
-    let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)
-        .with_record(FOREIGN.0, FOREIGN.1)
-        .with_record(RECORD_1.0, "192.0.2.77%0");
+/// What the box says it is that stands in for the standby unit.
+pub(crate) const REPLACEMENT: &str = "replacement.example.com 00:94:a1:00:ff:00";
+
+/// A world in sync of which the standby unit was replaced by a box that holds these records.
+pub(crate) async fn exchanged(name: &str, records: &[(&str, &str)]) -> (World, Simulator) {
+    let world = World::in_sync(name).await;
+    let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
+    let add = |tunnel: TunnelConfig, record: &(&str, &str)| tunnel.with_record(record.0, record.1);
+    let tunnel = records.iter().fold(tunnel, add);
     let config = SimConfig {
         hostname: "replacement.example.com".into(),
         base_mac: "00:94:a1:00:ff:00".into(),
@@ -126,26 +128,37 @@ async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
     };
     let replacement = Simulator::start(config).await.unwrap();
     world
-        .trust(&[world.devices.ca_bundle().as_str(), replacement.ca_pem()])
+        .trust(&[world.devices.ca_bundle().as_str(), &replacement.ca_pem()])
         .await;
     world
         .patch_standby(&json!({"port": replacement.address().port()}))
         .await;
+    world.until_reason("DeviceIdentityChanged").await;
+    (world, replacement)
+}
 
-    let status = world.until_reason("DeviceIdentityChanged").await;
+#[tokio::test]
+async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
+    // The replacement holds a record of our form that somebody else has put there.
+    let held = [FOREIGN, (RECORD_1.0, "192.0.2.77%0")];
+    let (world, replacement) = exchanged("approval-box", &held).await;
     assert!(mutations(&replacement).is_empty());
+    let status = world.status().await;
     let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
     assert_eq!(programmed.reason, "DeviceIdentityChanged");
-
-    let identity = "replacement.example.com 00:94:a1:00:ff:00";
     assert!(
-        programmed.message.contains(identity),
+        programmed.message.contains(REPLACEMENT),
         "{}",
         programmed.message
     );
-    world.annotate(ANNOTATION_ACCEPT_DEVICE, identity).await;
+    let found = device(&status, "bigip-b").found_identity.as_deref();
+    assert_eq!(found, Some(REPLACEMENT));
+    world.annotate(ANNOTATION_ACCEPT_DEVICE, REPLACEMENT).await;
     // What was claimed on the old box gives no right to correct a record on the new one.
-    world.until_reason("Conflict").await;
+    let status = world.until_reason("Conflict").await;
+    let accepted = device(&status, "bigip-b");
+    assert_eq!(accepted.identity.as_deref(), Some(REPLACEMENT));
+    assert_eq!(accepted.found_identity, None);
     let expected = [FOREIGN, (RECORD_1.0, "192.0.2.77%0"), RECORD_2, RECORD_3];
     world.until_unit(&replacement, &expected).await;
 }

@@ -94,7 +94,7 @@ fn with_foreign() -> Vec<(&'static str, &'static str)> {
 
 #[tokio::test]
 async fn a_record_is_claimed_before_it_is_written() {
-    let world = with_post_fault("crash-claim", &Effect::Stall).await;
+    let world = with_post_fault("crash-claim", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
     let status = world.status().await;
@@ -119,7 +119,7 @@ async fn a_record_is_claimed_before_it_is_written() {
 
 #[tokio::test]
 async fn a_write_that_never_arrived_is_made_after_the_crash() {
-    let mut world = with_post_fault("crash-lost", &Effect::DropBeforeCommit).await;
+    let mut world = with_post_fault("crash-lost", &Effect::drop_before_commit()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
     world.kill_operator().await;
@@ -136,7 +136,7 @@ async fn a_write_that_never_arrived_is_made_after_the_crash() {
 
 #[tokio::test]
 async fn a_write_that_lands_after_the_crash_does_no_harm() {
-    let mut world = with_post_fault("crash-late", &Effect::Stall).await;
+    let mut world = with_post_fault("crash-late", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
     world.kill_operator().await;
@@ -162,7 +162,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
     let active = world.devices.active();
     active.clear_log();
     active.fault(
-        Fault::new(Effect::DropAfterCommit)
+        Fault::new(Effect::drop_after_commit())
             .method(Method::POST)
             .nth(1),
     );
@@ -193,7 +193,7 @@ async fn a_crash_in_the_middle_of_a_clean_up_ends_with_the_records_gone() {
     for unit in world.devices.units() {
         unit.clear_log();
         unit.fault(
-            Fault::new(Effect::DropBeforeCommit)
+            Fault::new(Effect::drop_before_commit())
                 .method(Method::DELETE)
                 .path_contains("/records"),
         );
@@ -232,7 +232,7 @@ async fn sigterm_ends_it_with_code_0_and_every_token_given_back() {
 
 #[tokio::test]
 async fn a_write_under_way_is_finished_before_the_end() {
-    let mut world = with_post_fault("crash-flight", &Effect::Stall).await;
+    let mut world = with_post_fault("crash-flight", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
     let release = async |units: &[Simulator; 2]| units.iter().for_each(Simulator::clear_faults);

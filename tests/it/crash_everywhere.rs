@@ -197,8 +197,8 @@ impl Life {
         // Set before the gates: at the request that both match it is the one that holds.
         let crash = crash.map(|Crash { nth, side }| {
             let effect = match side {
-                Side::Before => Effect::StallThenDrop,
-                Side::After => Effect::CommitThenStall,
+                Side::Before => Effect::stall_then_drop(),
+                Side::After => Effect::commit_then_stall(),
             };
             (unit.fault(Fault::new(effect).nth(nth)), side)
         });
@@ -302,7 +302,7 @@ impl Life {
 
 fn set_gates(unit: &Simulator) -> [FaultId; 3] {
     [Method::POST, Method::PATCH, Method::DELETE].map(|method| {
-        let gate = Fault::new(Effect::Stall).method(method);
+        let gate = Fault::new(Effect::stall()).method(method);
         unit.fault(gate.path_contains("/records"))
     })
 }

@@ -203,7 +203,7 @@ async fn a_rotated_password_costs_no_failed_login() {
 async fn a_device_of_an_unknown_ca_is_asked_nothing() {
     let world = World::in_sync("dev-ca").await;
     // The other unit has a CA of its own.
-    create_bundle(&world, "own-ca", world.devices.active().ca_pem()).await;
+    create_bundle(&world, "own-ca", &world.devices.active().ca_pem()).await;
     world.patch_standby(&own_bundle("own-ca")).await;
     world.until_reason("CertificateInvalid").await;
     world.devices.standby().clear_log();
@@ -219,7 +219,7 @@ async fn a_missing_ca_bundle_is_named_and_heals_when_it_is_made() {
     world.patch_standby(&own_bundle("own-ca")).await;
     let reason = "CABundleNotFound";
     assert_only_the_standby_fails(&world, (reason, reason), "own-ca").await;
-    create_bundle(&world, "own-ca", world.devices.standby().ca_pem()).await;
+    create_bundle(&world, "own-ca", &world.devices.standby().ca_pem()).await;
     assert_heals(&world).await;
 }
 

@@ -24,7 +24,7 @@ use crate::world::{
 const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
 
 /// Takes the standby unit off the list.
-async fn unlist_standby(world: &World) {
+pub(crate) async fn unlist_standby(world: &World) {
     let devices = world.devices.spec_devices();
     world.patch_spec(json!({"devices": [devices[0]]})).await;
 }
@@ -201,7 +201,7 @@ async fn other_box(world: &World) -> Simulator {
     };
     let other = Simulator::start(config).await.unwrap();
     let bundle = world.devices.ca_bundle();
-    world.trust(&[bundle.as_str(), other.ca_pem()]).await;
+    world.trust(&[bundle.as_str(), &other.ca_pem()]).await;
     other
 }
 

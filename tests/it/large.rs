@@ -66,11 +66,11 @@ async fn a_fill_that_is_refused_is_made_one_by_one() {
     let world = filling("large-no-put", 70).await;
     let standby = world.devices.standby();
     standby.fault(
-        Fault::new(Effect::Status {
-            code: 400,
-            content_type: "application/json; charset=UTF-8".into(),
-            body: r#"{"code":400,"message":"01070734:3: no","errorStack":[],"apiError":3}"#.into(),
-        })
+        Fault::new(Effect::status(
+            400,
+            "application/json; charset=UTF-8",
+            r#"{"code":400,"message":"01070734:3: no","errorStack":[],"apiError":3}"#,
+        ))
         .method(Method::PUT),
     );
     create_with_bulk_writes(&world).await;
@@ -142,11 +142,11 @@ async fn three_equal_refusals_end_the_pass_and_the_next_one_tries_one_record_fir
     let standby = world.devices.standby();
     let refusal = r#"{"code":400,"message":"01070734:3: Configuration error: no","errorStack":[],"apiError":3}"#;
     standby.fault(
-        Fault::new(Effect::Status {
-            code: 400,
-            content_type: "application/json; charset=UTF-8".into(),
-            body: refusal.into(),
-        })
+        Fault::new(Effect::status(
+            400,
+            "application/json; charset=UTF-8",
+            refusal,
+        ))
         .method(Method::POST)
         .path_contains("/records"),
     );

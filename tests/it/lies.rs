@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, LoggedRequest, Method, Simulator};
+use bigip_sim::{Effect, Fault, LoggedRequest, Method, Preset, Simulator};
 use bigip_tunnel_crds::v1alpha1::ClaimState;
 use serde_json::json;
 
@@ -21,11 +21,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// An answer that says that all went well; nothing is done.
 fn accepted() -> Effect {
-    Effect::Status {
-        code: 200,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: String::new(),
-    }
+    Effect::status(200, "application/json; charset=UTF-8", String::new())
 }
 
 /// A list that holds these records and no others, whatever the device has.
@@ -35,11 +31,11 @@ fn only_listing(records: &[(&str, &str)]) -> Fault {
         .map(|(name, endpoint)| json!({"name": name, "fullPath": name, "endpoint": endpoint}))
         .collect();
     let kind = "tm:net:fdb:tunnel:records:recordscollectionstate";
-    let list = Effect::Status {
-        code: 200,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: json!({"kind": kind, "items": items}).to_string(),
-    };
+    let list = Effect::status(
+        200,
+        "application/json; charset=UTF-8",
+        json!({"kind": kind, "items": items}).to_string(),
+    );
     Fault::new(list)
         .method(Method::GET)
         .path_ends_with("/records")
@@ -144,7 +140,7 @@ async fn a_record_that_somebody_removes_before_us_is_removed_all_the_same() {
     let world = World::in_sync("lies-gone").await;
     let standby = world.devices.standby();
     standby.clear_log();
-    let held = standby.fault(about_records(Method::DELETE)(Effect::Stall));
+    let held = standby.fault(about_records(Method::DELETE)(Effect::stall()));
     world.delete_node("1").await;
     until_asked(standby, Method::DELETE).await;
     assert!(standby.drop_record(TUNNEL_PATH, RECORD_1.0));
@@ -162,10 +158,10 @@ async fn a_record_that_somebody_removes_before_us_is_removed_all_the_same() {
 async fn a_write_that_fails_in_the_middle_leaves_the_claims_exact_and_is_made_later() {
     let mut world = World::new("lies-middle").await;
     let standby = world.devices.standby();
-    standby.fault(about_records(Method::POST)(Effect::DropBeforeCommit).nth(2));
+    standby.fault(about_records(Method::POST)(Effect::drop_before_commit()).nth(2));
     // What is written after that cannot be read back: the trouble lasts until it was looked at.
     let reads = standby.fault(
-        Fault::new(Effect::Html503)
+        Fault::new(Effect::preset(Preset::Restarting))
             .method(Method::GET)
             .path_contains("/records/"),
     );
@@ -197,7 +193,7 @@ async fn with_addition_under_way(name: &str) -> World {
     let world = World::in_sync(name).await;
     let standby = world.devices.standby();
     standby.clear_log();
-    standby.fault(about_records(Method::POST)(Effect::Stall));
+    standby.fault(about_records(Method::POST)(Effect::stall()));
     world.create_node(NEW_NODE).await;
     until_asked(standby, Method::POST).await;
     world
@@ -262,7 +258,7 @@ async fn a_removal_that_lands_after_its_node_has_returned_is_put_right() {
     let mut world = World::in_sync("lies-late-gone").await;
     let standby = world.devices.standby();
     standby.clear_log();
-    standby.fault(about_records(Method::DELETE)(Effect::Stall));
+    standby.fault(about_records(Method::DELETE)(Effect::stall()));
     world.delete_node(NODES[0].0).await;
     until_asked(standby, Method::DELETE).await;
     world.kill_operator().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, Simulator};
+use bigip_sim::{Effect, Fault, Method, Preset, Simulator};
 use bigip_tunnel_crds::FINALIZER;
 use bigip_tunnel_crds::v1alpha1::ProblemKind;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ async fn until_asked(world: &World, method: Method) {
 async fn with_first_write_under_way(name: &str) -> World {
     let mut world = World::new(name).await;
     for unit in world.devices.units() {
-        let first = Fault::new(Effect::Stall)
+        let first = Fault::new(Effect::stall())
             .method(Method::POST)
             .path_contains("/records");
         unit.fault(first.nth(1));
@@ -126,7 +126,7 @@ async fn a_crash_between_the_new_record_of_a_node_and_its_old_one_leaves_both() 
     let mut world = World::in_sync("life-readdress").await;
     for unit in world.devices.units() {
         unit.clear_log();
-        let removal = Fault::new(Effect::StallThenDrop).method(Method::DELETE);
+        let removal = Fault::new(Effect::stall_then_drop()).method(Method::DELETE);
         unit.fault(removal.path_contains("/records"));
     }
     let name = world.node_name("3");
@@ -165,7 +165,7 @@ async fn an_object_made_again_takes_retained_records_over_without_a_write() {
 async fn records_of_an_object_whose_finalizer_was_taken_away_are_reported_by_the_next_and_left() {
     let world = World::in_sync("life-orphans").await;
     for unit in world.devices.units() {
-        unit.fault(Fault::new(Effect::Html503));
+        unit.fault(Fault::new(Effect::preset(Preset::Restarting)));
     }
     world.delete(NAME).await;
     world.until_reason("CleanupFailed").await;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, TunnelConfig};
+use bigip_sim::{
+    Effect, Fault, HeaderName, HeaderValue, Method, Preset, TmosVersion, TunnelConfig,
+};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
 use bigip_tunnel_harness::wait::{Answer, eventually};
@@ -20,17 +22,13 @@ use crate::world::{
 /// How long a new node's record may take on a loaded machine; the measured time is printed.
 const NEW_NODE_MAX: Duration = Duration::from_secs(5);
 
-/// An answer of the REST front end that refuses a token.
-fn token_refused(message: &str) -> Effect {
+/// An answer of the REST front end that refuses a request.
+pub(crate) fn refused_by_restjavad(code: u16, message: &str) -> Effect {
     let body = json!({
-        "code": 401, "message": message, "referer": "127.0.0.1", "restOperationId": 6_229_426,
+        "code": code, "message": message, "referer": "127.0.0.1", "restOperationId": 6_229_426,
         "kind": ":resterrorresponse",
     });
-    Effect::Status {
-        code: 401,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: body.to_string(),
-    }
+    Effect::status(code, "application/json; charset=UTF-8", body.to_string())
 }
 
 #[tokio::test]
@@ -106,12 +104,22 @@ async fn assert_outage_passes(name: &str, effect: Effect, reason: &str) {
 
 #[tokio::test]
 async fn a_restarting_device_is_waited_for() {
-    assert_outage_passes("out-503", Effect::Html503, "DeviceNotReady").await;
+    assert_outage_passes(
+        "out-503",
+        Effect::preset(Preset::Restarting),
+        "DeviceNotReady",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_starting_device_that_knows_no_path_has_not_lost_its_tunnel() {
-    assert_outage_passes("out-404", Effect::NotRegistered404, "DeviceNotReady").await;
+    assert_outage_passes(
+        "out-404",
+        Effect::preset(Preset::NotRegistered),
+        "DeviceNotReady",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -119,7 +127,7 @@ async fn an_expired_token_is_renewed_without_a_word() {
     let world = World::in_sync("out-expired").await;
     let active = world.devices.active();
     let (logins, tried) = (active.logins(), world.status().await.conditions);
-    let expired = token_refused("X-F5-Auth-Token has expired.");
+    let expired = refused_by_restjavad(401, "X-F5-Auth-Token has expired.");
     active.fault(
         Fault::new(expired)
             .method(Method::GET)
@@ -137,7 +145,7 @@ async fn a_device_that_refuses_every_token_is_not_logged_in_to_again_and_again()
     let world = World::in_sync("out-401").await;
     let standby = world.devices.standby();
     let logins = standby.logins();
-    let refused = token_refused("X-F5-Auth-Token does not exist.");
+    let refused = refused_by_restjavad(401, "X-F5-Auth-Token does not exist.");
     standby.fault(Fault::new(refused).path_contains("/mgmt/tm/"));
     world.reconcile().await;
     let status = world
@@ -161,11 +169,11 @@ async fn a_device_that_refuses_every_token_is_not_logged_in_to_again_and_again()
 
 /// Makes the standby unit refuse one write: the first from now on.
 fn refuse_next_write(world: &World) {
-    let refusal = Effect::Status {
-        code: 400,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: json!({"code": 400, "message": "no", "errorStack": [], "apiError": 3}).to_string(),
-    };
+    let refusal = Effect::status(
+        400,
+        "application/json; charset=UTF-8",
+        json!({"code": 400, "message": "no", "errorStack": [], "apiError": 3}).to_string(),
+    );
     let fault = Fault::new(refusal)
         .method(Method::POST)
         .path_contains("/records");
@@ -225,7 +233,7 @@ async fn a_refused_write_does_not_keep_later_nodes_waiting() {
 async fn an_object_stays_until_every_device_could_be_cleaned_up() {
     let world = World::in_sync("out-cleanup").await;
     let standby = world.devices.standby();
-    standby.fault(Fault::new(Effect::Html503));
+    standby.fault(Fault::new(Effect::preset(Preset::Restarting)));
     world.delete(NAME).await;
     let status = world.until_reason("CleanupFailed").await;
     let message = &condition(&status.conditions, "Ready").message;
@@ -301,4 +309,63 @@ async fn an_object_that_does_not_parse_says_so_and_stops_no_other() {
         message.contains("deletionPolicy") || message.contains("Perhaps"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn an_upgrade_of_a_unit_causes_no_write() {
+    let world = World::in_sync("out-upgrade").await;
+    let active = world.devices.active();
+    let before = active.mutations();
+    active.set_version(TmosVersion::V15_1);
+    world.reconcile().await;
+    active.set_version(TmosVersion::V16_1);
+    world.reconcile().await;
+    // The facts of a unit are read anew before long; a restart does it at once.
+    world.until_ready().await;
+    assert_eq!(active.mutations(), before);
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_a_pause_is_not_asked_meanwhile_by_whatever_wakes_it() {
+    let world = World::in_sync("out-pause").await;
+    let standby = world.devices.standby();
+    let answer = Effect::status(429, "text/html", "slow down");
+    let answer = answer.header(
+        HeaderName::from_static("retry-after"),
+        HeaderValue::from_static("60"),
+    );
+    let busy = standby.fault(Fault::new(answer).path_contains("/mgmt/tm/"));
+    world.create_node(NEW_NODE).await;
+    world.until_reason("DeviceBusy").await;
+    let asked = standby.requests().len();
+    world.delete_node("4").await;
+    world
+        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    assert_eq!(standby.requests().len(), asked);
+    standby.remove_fault(busy);
+    world.reconcile().await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_unit_that_is_too_old_is_named_and_never_written() {
+    let mut world = World::new("out-old").await;
+    world.devices.standby().set_version(TmosVersion::V12_1);
+    world.create_nodes().await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("UnsupportedVersion").await;
+    let programmed = condition(&device(&status, "bigip-b").conditions, "Programmed");
+    assert!(
+        programmed.message.contains("13.1"),
+        "{}",
+        programmed.message
+    );
+    world
+        .until_unit(world.devices.active(), &[RECORD_1, RECORD_2, RECORD_3])
+        .await;
+    world.settle().await;
+    assert_eq!(world.devices.standby().mutations(), 0);
 }

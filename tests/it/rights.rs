@@ -25,7 +25,7 @@ const OBJECT_VERBS: [&str; 4] = ["get", "list", "watch", "patch"];
 const STATUS: &str = "bigiptunnels/status";
 
 /// The rights to do everything.
-fn all_rights() -> Vec<PolicyRule> {
+pub(crate) fn all_rights() -> Vec<PolicyRule> {
     vec![
         rule("", &["nodes"], &["get", "list", "watch"]),
         rule("", &["secrets", "configmaps"], &["get"]),

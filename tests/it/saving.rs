@@ -104,11 +104,11 @@ async fn with_save_tried(name: &str, effect: &Effect) -> World {
 
 #[tokio::test]
 async fn a_refused_save_is_said_and_keeps_no_record_waiting() {
-    let refusal = Effect::Status {
-        code: 400,
-        content_type: "application/json; charset=UTF-8".into(),
-        body: r#"{"code":400,"message":"01071488:3: no","errorStack":[],"apiError":3}"#.into(),
-    };
+    let refusal = Effect::status(
+        400,
+        "application/json; charset=UTF-8",
+        r#"{"code":400,"message":"01071488:3: no","errorStack":[],"apiError":3}"#,
+    );
     let world = with_save_tried("save-refused", &refusal).await;
     let status = world
         .until_status("the save failed", |status| {
@@ -127,7 +127,7 @@ async fn a_refused_save_is_said_and_keeps_no_record_waiting() {
 
 #[tokio::test]
 async fn a_save_that_takes_long_keeps_no_record_waiting() {
-    let world = with_save_tried("save-slow", &Effect::Stall).await;
+    let world = with_save_tried("save-slow", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     world
         .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
@@ -160,7 +160,7 @@ async fn a_record_whose_addition_met_a_crash_is_saved_all_the_same() {
     let mut spec = world.spec();
     spec["saveConfig"] = json!({"delaySeconds": 1});
     // The last record is there and nothing is left to write, but nobody has told the process so.
-    let last_addition = Fault::new(Effect::CommitThenStall)
+    let last_addition = Fault::new(Effect::commit_then_stall())
         .method(Method::POST)
         .path_contains("/records")
         .nth(3);

@@ -197,7 +197,9 @@ fn only_the_transport_names_the_http_library() {
         let names_it = lines.any(|line| !line.starts_with("//") && line.contains("reqwest"));
         names_it && !source.path.starts_with("tests/")
     });
-    assert_eq!(users, ["icontrol/src/transport.rs"]);
+    let outside = |user: &&String| !user.starts_with("icontrol/src/transport");
+    assert_eq!(users.iter().find(outside), None);
+    assert!(!users.is_empty());
     for (folder, uses) in [
         ("icontrol", true),
         ("operator", false),
@@ -252,10 +254,11 @@ fn is_sentence(word: &str) -> bool {
 }
 
 #[test]
-fn every_test_and_file_that_an_explanation_names_is_there() {
-    let (folder, sources) = (workspace_root().join("docs/explanation"), sources());
+fn every_test_and_file_that_a_document_names_is_there() {
+    let (docs, sources) = (workspace_root().join("docs"), sources());
+    let folders = ["explanation", "reference"].map(|name| fs::read_dir(docs.join(name)).unwrap());
     let mut count = 0;
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         let document = fs::read_to_string(&path).unwrap();
         let mut names = quoted(&document);

@@ -1,6 +1,6 @@
 //! To whom a password is sent: certificates as BIG-IPs really present them, and what a Secret allows.
 
-use bigip_sim::{SimConfig, Simulator, TunnelConfig, UserConfig};
+use bigip_sim::{SimConfig, Simulator, TlsProfile, TunnelConfig, UserConfig};
 use bigip_tunnel_harness::devices::{USER, self_ip};
 use bigip_tunnel_harness::objects;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -23,7 +23,7 @@ async fn with_new_box(name: &str) -> (World, Simulator) {
         users: vec![UserConfig::new(USER, world.devices.password())],
         tunnels: vec![TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)],
         self_ips: vec![self_ip(TUNNEL_PATH)],
-        own_certificate: true,
+        tls: TlsProfile::OwnCertificate,
         ..SimConfig::default()
     };
     (world, Simulator::start(config).await.unwrap())
@@ -43,7 +43,7 @@ async fn create(world: &World, unit: &Simulator, tls: &Value) {
 async fn create_own_bundle(world: &World, unit: &Simulator) -> Value {
     let bundle = ConfigMap {
         metadata: objects::named("own-certificate"),
-        data: Some([("ca.crt".to_owned(), unit.ca_pem().to_owned())].into()),
+        data: Some([("ca.crt".to_owned(), unit.ca_pem())].into()),
         ..ConfigMap::default()
     };
     let api: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.name);
@@ -75,7 +75,7 @@ async fn a_refused_certificate_tells_the_fingerprint_that_makes_it_accepted() {
     let reachable = condition(&device(&status, "new").conditions, "Reachable");
     let message = &reachable.message;
     let shown = message.to_lowercase().replace(':', "");
-    assert!(shown.contains(unit.fingerprint()), "{message}");
+    assert!(shown.contains(&unit.fingerprint()), "{message}");
     assert!(message.contains("localhost.localdomain"), "{message}");
     assert_eq!(unit.requests(), []);
     let pinned = json!({
@@ -124,4 +124,47 @@ async fn a_secret_that_names_no_addresses_is_refused_where_that_is_asked_for() {
     for unit in world.devices.units() {
         assert_eq!(unit.requests(), []);
     }
+}
+
+#[tokio::test]
+async fn a_device_outside_of_the_networks_that_the_operator_may_dial_is_not_dialled() {
+    let mut world = World::new("tls-networks").await;
+    world.create_nodes().await;
+    world
+        .start_operator_with(&["--device-cidrs=10.0.0.0/8", "--device-cidrs=fd00::/8"])
+        .await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("AddressNotAllowed").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("--device-cidrs"), "{message}");
+    for unit in world.devices.units() {
+        assert_eq!(unit.requests(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_renewed_by_the_same_authority_changes_nothing() {
+    let world = World::in_sync("tls-renewed").await;
+    let standby = world.devices.standby();
+    standby.set_tls(TlsProfile::Authority).unwrap();
+    world.reconcile().await;
+    world.until_ready().await;
+    assert_eq!(standby.logins(), 1, "the token outlives the certificate");
+}
+
+#[tokio::test]
+async fn a_new_authority_is_not_believed_until_the_bundle_names_it() {
+    let world = World::in_sync("tls-authority").await;
+    let standby = world.devices.standby();
+    standby.renew_authority().unwrap();
+    let requests = standby.requests().len();
+    world.reconcile().await;
+    let status = world.until_reason("CertificateInvalid").await;
+    let reachable = condition(&device(&status, "bigip-b").conditions, "Reachable");
+    assert_eq!(reachable.status, "False");
+    assert_eq!(standby.requests().len(), requests, "something was sent");
+    let bundle = world.devices.ca_bundle();
+    world.trust(&[&bundle]).await;
+    world.reconcile().await;
+    world.until_ready().await;
 }

@@ -4,6 +4,7 @@
 //! Must not know what a single test is about.
 
 mod operator;
+pub(crate) mod plugin;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -132,6 +133,15 @@ impl World {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let options = OperatorOptions {
             args,
+            ..self.operator_options(0)
+        };
+        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+    }
+
+    /// The same with everything logged that there is.
+    pub(crate) async fn start_operator_that_logs_all(&mut self) {
+        let options = OperatorOptions {
+            env: vec![("RUST_LOG".to_owned(), "trace".to_owned())],
             ..self.operator_options(0)
         };
         self.operator = Some(OperatorProcess::start(options).await.unwrap());

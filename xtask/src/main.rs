@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask test | codegen | demo`.
+//! Developer commands: `cargo xtask test | codegen | demo | conformance`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
 
 mod codegen;
+mod conformance;
 mod demo;
 mod step;
 mod test;
@@ -37,6 +38,13 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
+    /// Ask a BIG-IP whether it does what is known and assumed of it.
+    #[command(disable_help_flag = true)]
+    Conformance {
+        /// Passed on; `--help` tells which there are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +52,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Codegen { check } => codegen::step(check).run(),
         Task::Demo { keep } => demo::run(keep),
+        Task::Conformance { args } => Err(conformance::run(&args)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

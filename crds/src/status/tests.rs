@@ -420,3 +420,20 @@ fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
     let listed = follow(&before, &two_nodes(), &pending, &written(1_000));
     assert_eq!(known_identity(&listed, "bigip-a"), Some("the old box"));
 }
+
+#[test]
+fn a_box_that_answers_in_place_of_the_known_one_is_shown_until_it_no_longer_does() {
+    let desired = two_nodes();
+    let mut report = in_sync(&desired, 1_000);
+    report.found_identity = Some("another box".into());
+    let other = follow(&first(), &desired, &report, &written(1_000));
+    let found = other.devices[0].found_identity.as_deref();
+    assert_eq!(found, Some("another box"));
+    assert_eq!(
+        known_identity(&other, "bigip-a"),
+        Some("bigip01.lab.local 00:0c:29:35:0d:bd")
+    );
+    report.found_identity = None;
+    let same = follow(&other, &desired, &report, &written(1_001));
+    assert_eq!(same.devices[0].found_identity, None);
+}

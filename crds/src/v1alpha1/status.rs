@@ -225,6 +225,11 @@ pub struct DeviceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub identity: Option<String>,
+    /// The same of the unit that answers in its place, where that is another one. Nothing is written
+    /// to it until the annotation `bigip-tunnel.dev/accept-device` has this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub found_identity: Option<String>,
     /// TMOS version of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

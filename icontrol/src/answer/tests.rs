@@ -153,6 +153,8 @@ fn a_missing_right_is_told_from_a_refused_token() {
     let text =
         "01070822:3: Access Denied: User (guest) does not have update access to partition (Common)";
     assert_eq!(icrd(400, text, 3), forbidden);
+    let text = "01070822:3: Access Denied: user (op) does not have create access to object (x)";
+    assert_eq!(icrd(400, text, 3), forbidden);
     for text in [
         "X-F5-Auth-Token does not exist.",
         "Authorization failed: no user authentication header or token detected. Uri:http://localhost:8100/mgmt/tm/ltm/virtual Referrer:10.145.74.44 Sender:10.145.74.44",

@@ -475,12 +475,110 @@ async fn an_asynchronous_task_makes_the_device_busy() {
     assert!(error.is_retryable());
 }
 
+const RECORDS: &str = "GET /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records";
+
+/// A page of one record; the link to the next names another host.
+fn page_of_records(last_octet: usize, skip: Option<usize>) -> Reply {
+    let link = skip.map_or_else(String::new, |skip| {
+        format!(r#","nextLink":"https://192.0.2.66/elsewhere?%24top=2&%24skip={skip}""#)
+    });
+    Reply::ok(&format!(
+        r#"{{"kind":"tm:net:fdb:tunnel:records:recordscollectionstate","items":[{{"name":"0a:0a:00:00:00:{last_octet:02x}","endpoint":"10.0.0.{last_octet}%0"}}]{link}}}"#
+    ))
+}
+
+#[tokio::test]
+async fn a_list_in_pages_is_read_to_its_end_by_urls_of_our_own() {
+    let server = Server::with_login(|seen, _| match seen.line.strip_prefix(RECORDS) {
+        Some("") => page_of_records(1, Some(1)),
+        Some("?%24top=2&%24skip=1") => page_of_records(2, Some(2)),
+        _ => page_of_records(3, None),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let listing = client.records(&path()).await.unwrap();
+    assert_eq!(listing.records.len(), 3);
+    let once = [
+        RECORDS.to_owned(),
+        format!("{RECORDS}?%24top=2&%24skip=1"),
+        format!("{RECORDS}?%24top=2&%24skip=2"),
+    ];
+    assert_eq!(server.lines()[1..], [once.clone(), once].concat());
+}
+
+#[tokio::test]
+async fn a_list_in_pages_that_changes_meanwhile_is_not_believed() {
+    let server = Server::with_login(|seen, before| match seen.line.strip_prefix(RECORDS) {
+        Some("") => page_of_records(1, Some(1)),
+        _ => page_of_records(2 + before, None),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    let resource = "list of records";
+    assert_eq!(*error.kind(), Mismatch::Changed { resource }.into());
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn pages_with_a_gap_or_without_an_end_are_no_list() {
+    let resource = "list of records";
+    let paged = ErrorKind::from(Mismatch::Paged { resource });
+    let gap = Server::with_login(|_, _| page_of_records(1, Some(2))).await;
+    let error = Client::new(gap.config()).unwrap().records(&path()).await;
+    assert_eq!(*error.unwrap_err().kind(), paged);
+
+    let empty = recorded::NO_RECORDS.replace(r#""items""#, r#""nextLink":"x?$skip=0","items""#);
+    let nothing = Server::with_login(move |_, _| Reply::ok(&empty)).await;
+    let error = Client::new(nothing.config())
+        .unwrap()
+        .records(&path())
+        .await;
+    assert_eq!(*error.unwrap_err().kind(), paged);
+
+    let endless = Server::with_login(|seen, _| {
+        let skip = seen
+            .line
+            .rsplit_once('=')
+            .map_or(0, |(_, skip)| skip.parse().unwrap());
+        page_of_records(1, Some(skip + 1))
+    })
+    .await;
+    let client = Client::new(endless.config()).unwrap();
+    assert_eq!(*client.records(&path()).await.unwrap_err().kind(), paged);
+    assert_eq!(endless.lines().len(), 1 + PAGES_MAX);
+}
+
+#[tokio::test]
+async fn a_self_ip_on_the_second_page_is_found() {
+    let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| {
+        let of = |address, vlan| recorded::self_ips(&[(address, vlan)]);
+        match seen.line.as_str() {
+            "GET /mgmt/tm/net/self" => {
+                let first = of("172.16.2.233/24", "/Common/internal");
+                let link = r#""nextLink":"https://localhost/x?%24skip=1","items""#;
+                Reply::ok(&first.replace(r#""items""#, link))
+            }
+            "GET /mgmt/tm/net/self?%24skip=1" => {
+                Reply::ok(&of("10.1.6.34/24", "/Common/flannel_vxlan"))
+            }
+            _ => unit(seen, &tunnel, recorded::VXLAN),
+        }
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let facts = client.facts(&path()).await.unwrap();
+    assert_eq!(facts.tunnel.self_ips, ["10.1.6.34/24"]);
+}
+
 #[test]
 fn debug_output_of_a_client_is_its_address() {
     let config = DeviceConfig {
         host: "192.0.2.11".into(),
         port: 443,
         server_name: None,
+        networks: Arc::default(),
         verification: crate::Verification::Full(crate::Trust::Bundle(
             crate::testing::Authority::new("CA").pem().into_bytes(),
         )),

@@ -3,14 +3,27 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing::parse_as_everything;
 use crate::testing::recorded;
 
 fn mac(text: &str) -> MacAddress {
     text.parse().unwrap()
 }
 
+const RECORDS_KIND: &str = <wire::Record as Member>::KIND;
+
+/// All records of a list that comes whole.
+fn whole(body: &str) -> Result<Listing, Mismatch> {
+    records(&page(body.as_bytes())?.members)
+}
+
 fn list(items: &str) -> Result<Listing, Mismatch> {
-    records(format!(r#"{{"kind":"{RECORDS_KIND}",{items}}}"#).as_bytes())
+    whole(&format!(r#"{{"kind":"{RECORDS_KIND}",{items}}}"#))
+}
+
+/// The unit in a list of devices.
+fn unit_of(members: &[&str]) -> Result<Unit, Mismatch> {
+    unit(page(recorded::devices(members).as_bytes())?.members)
 }
 
 fn path() -> TunnelPath {
@@ -19,7 +32,7 @@ fn path() -> TunnelPath {
 
 #[test]
 fn the_recorded_list_is_read() {
-    let listing = records(recorded::RECORDS.as_bytes()).unwrap();
+    let listing = whole(recorded::RECORDS).unwrap();
     let expected: Records = [
         (
             mac("0a:0a:c0:a8:c8:41"),
@@ -36,10 +49,7 @@ fn the_recorded_list_is_read() {
 
 #[test]
 fn an_empty_list_comes_with_and_without_items() {
-    assert_eq!(
-        records(recorded::NO_RECORDS.as_bytes()),
-        Ok(Listing::default())
-    );
+    assert_eq!(whole(recorded::NO_RECORDS), Ok(Listing::default()));
     assert_eq!(list(r#""selfLink":"x""#), Ok(Listing::default()));
 }
 
@@ -54,14 +64,36 @@ fn what_is_no_list_of_records_is_not_an_empty_one() {
         r#"{"items":[]}"#,
         r#"{"kind":"x","items":[]}"#,
     ] {
-        assert!(records(body.as_bytes()).is_err(), "{body}");
+        assert!(whole(body).is_err(), "{body}");
     }
 }
 
 #[test]
-fn a_page_is_not_taken_for_the_list() {
-    let paged = list(r#""items":[],"nextLink":"https://localhost/mgmt/tm/x?%24skip=30""#);
-    assert_eq!(paged, Err(Mismatch::Paged));
+fn of_a_link_to_the_next_page_only_the_numbers_are_taken() {
+    let next = |link: &str| {
+        let body = format!(r#"{{"kind":"{RECORDS_KIND}","items":[],"nextLink":"{link}"}}"#);
+        page::<wire::Record>(body.as_bytes()).map(|page| page.next)
+    };
+    let there = |top, skip| Ok(Some(NextPage { top, skip }));
+    // As f5-telemetry-streaming has it.
+    let recorded = next("https://localhost/mgmt/tm/x?%24top=60&%24skip=30");
+    assert_eq!(recorded, there(Some(60), 30));
+    let elsewhere = next("http://192.0.2.66/y?$skip=7&ver=16.1.2");
+    assert_eq!(elsewhere, there(None, 7));
+    let resource = "list of records";
+    for unusable in [
+        "",
+        "x",
+        "https://localhost/x?%24top=60",
+        "x?$skip=",
+        "x?$skip=-1",
+    ] {
+        assert_eq!(
+            next(unusable),
+            Err(Mismatch::Paged { resource }),
+            "{unusable}"
+        );
+    }
 }
 
 #[test]
@@ -148,13 +180,12 @@ fn of_two_units_the_one_that_answers_is_read() {
     let peer = recorded::DEVICE
         .replace(r#""selfDevice":"true""#, r#""selfDevice":"false""#)
         .replace("bigip01", "bigip02");
-    let body = recorded::devices(&[&peer, recorded::DEVICE]);
     let identity = |name: &str| UnitIdentity {
         device_name: name.into(),
         base_mac: "00:0c:29:35:0d:bd".into(),
     };
     assert_eq!(
-        unit(body.as_bytes()),
+        unit_of(&[&peer, recorded::DEVICE]),
         Ok(Unit {
             identity: identity("bigip01.lab.local"),
             hostname: "bigip01.lab.local".into(),
@@ -173,14 +204,8 @@ fn a_unit_without_identity_is_refused() {
             property,
         })
     };
-    assert_eq!(
-        unit(recorded::devices(&[&without]).as_bytes()),
-        missing("baseMac")
-    );
-    assert_eq!(
-        unit(recorded::devices(&[]).as_bytes()),
-        missing("selfDevice")
-    );
+    assert_eq!(unit_of(&[&without]), missing("baseMac"));
+    assert_eq!(unit_of(&[]), missing("selfDevice"));
 }
 
 #[test]
@@ -192,13 +217,8 @@ fn a_failover_state_that_is_not_known_is_unknown() {
         ("dancing", FailoverState::Unknown),
     ] {
         let device = recorded::DEVICE.replace(r#""active""#, &format!(r#""{word}""#));
-        assert_eq!(
-            unit(recorded::devices(&[&device]).as_bytes())
-                .unwrap()
-                .failover_state,
-            state,
-            "{word}"
-        );
+        let read = unit_of(&[&device]).unwrap();
+        assert_eq!(read.failover_state, state, "{word}");
     }
 }
 
@@ -284,6 +304,7 @@ fn json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         Just("kind"),
         Just("items"),
+        Just("nextLink"),
         Just("name"),
         Just("endpoint"),
         Just("entries"),
@@ -313,21 +334,6 @@ fn json() -> impl Strategy<Value = Value> {
             object
         ]
     })
-}
-
-fn parse_as_everything(body: &[u8]) {
-    let name = RecordName::from(MacAddress::new([2; 6]));
-    let _ = (
-        login(body).is_ok(),
-        records(body),
-        record(body, &name),
-        not_ready(body),
-    );
-    let _ = (version(body), unit(body), tunnel(body, &path()));
-    let _ = with_records(body, &path(), &Records::new());
-    if let Ok(mut facts) = tunnel(recorded::tunnel("vxlan", "any").as_bytes(), &path()) {
-        let _ = add_profile(&mut facts, body);
-    }
 }
 
 proptest! {
@@ -361,16 +367,9 @@ fn the_self_ips_on_the_tunnel_are_read_and_no_others() {
         ("10.1.6.34/24", "/Common/flannel_vxlan"),
         ("172.16.2.233/24", "/Common/internal"),
     ]);
-    assert_eq!(
-        self_ips(body.as_bytes(), &path()),
-        Ok(vec!["10.1.6.34/24".to_owned()])
-    );
-    let none = recorded::self_ips(&[]);
-    assert_eq!(self_ips(none.as_bytes(), &path()), Ok(vec![]));
-    assert_eq!(
-        self_ips(recorded::devices(&[]).as_bytes(), &path()),
-        Err(Mismatch::OtherObject {
-            resource: "list of self IPs"
-        })
-    );
+    let all = page(body.as_bytes()).unwrap().members;
+    assert_eq!(self_ips(all, &path()), ["10.1.6.34/24"]);
+    let other = page::<wire::SelfIp>(recorded::devices(&[]).as_bytes());
+    let resource = "list of self IPs";
+    assert_eq!(other.err(), Some(Mismatch::OtherObject { resource }));
 }

@@ -284,18 +284,121 @@ async fn a_missing_right_leads_to_no_new_login() {
     assert_eq!(server.seen().len(), 2);
 }
 
+/// Answers the extension of a token with what it asks for, the rest as [`empty`].
+fn extending(seen: &Seen, before: usize) -> Reply {
+    if seen
+        .line
+        .starts_with("PATCH /mgmt/shared/authz/tokens/TOKEN")
+    {
+        // The token itself, not inside another object.
+        Reply::ok(
+            &seen
+                .body
+                .replace('{', r#"{"token":"TOKEN0","generation":2,"#),
+        )
+    } else {
+        empty(seen, before)
+    }
+}
+
 #[tokio::test]
-async fn a_token_is_replaced_before_it_ends_and_the_old_one_deleted() {
-    let server = Server::with_login(empty).await;
+async fn a_token_is_extended_before_it_ends_without_a_new_login() {
+    let server = Server::with_login(extending).await;
     let client = Client::new(server.config()).unwrap();
     client.records(&path()).await.unwrap();
     let_pass(Duration::from_secs(1_200 - 120)).await;
     client.records(&path()).await.unwrap();
+    client.records(&path()).await.unwrap();
+    let (seen, lines) = (server.seen(), server.lines());
+    assert_eq!(lines[2], "PATCH /mgmt/shared/authz/tokens/TOKEN0");
+    assert_eq!(
+        seen[2].body, r#"{"timeout":2280}"#,
+        "it counts from the login"
+    );
+    assert_eq!(seen[2].header("x-f5-auth-token"), Some("TOKEN0"));
+    assert_eq!(seen[3].header("x-f5-auth-token"), Some("TOKEN0"));
+    assert_eq!((server.logins(), lines.len()), (1, 5));
+}
+
+#[tokio::test]
+async fn a_token_is_extended_for_ten_hours_and_then_replaced() {
+    let server = Server::with_login(extending).await;
+    let client = Client::new(server.config()).unwrap();
+    for _ in 0..39 {
+        client.records(&path()).await.unwrap();
+        let_pass(Duration::from_secs(910)).await;
+    }
+    assert_eq!(server.logins(), 1);
+    client.records(&path()).await.unwrap();
+    assert_eq!(server.logins(), 2);
+    let deleted = "DELETE /mgmt/shared/authz/tokens/TOKEN0".to_owned();
+    assert!(server.lines().contains(&deleted));
+    let asked = server
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.line.starts_with("PATCH"));
+    let too_long = asked.filter(|seen| seen.body.len() > r#"{"timeout":36000}"#.len());
+    assert_eq!(too_long.count(), 0);
+}
+
+/// Passes most of a token's time, with a server that answers the extension so.
+async fn assert_replaced(extension: impl Fn() -> Reply + Send + Sync + 'static) {
+    let server = Server::with_login(move |seen, before| match seen.line.as_str() {
+        line if line.starts_with("PATCH") => extension(),
+        _ => empty(seen, before),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    let_pass(Duration::from_secs(1_200 - 120)).await;
+    client.records(&path()).await.unwrap();
+    client.records(&path()).await.unwrap();
     let lines = server.lines();
-    assert_eq!(lines[2], "POST /mgmt/shared/authn/login");
-    assert_eq!(lines[3], "DELETE /mgmt/shared/authz/tokens/TOKEN0");
-    assert_eq!(server.seen()[4].header("x-f5-auth-token"), Some("TOKEN1"));
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[2], "PATCH /mgmt/shared/authz/tokens/TOKEN0");
+    assert_eq!(lines[3], "POST /mgmt/shared/authn/login");
+    assert_eq!(lines[4], "DELETE /mgmt/shared/authz/tokens/TOKEN0");
+    assert_eq!(server.seen()[5].header("x-f5-auth-token"), Some("TOKEN1"));
+    assert_eq!(lines.len(), 7);
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_be_extended_is_replaced_and_the_old_one_deleted() {
+    assert_replaced(|| Reply::restjavad(400, "no")).await;
+    assert_replaced(|| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
+    // Whether a token that is gone is answered so is not known.
+    assert_replaced(|| Reply::restjavad(404, "no")).await;
+}
+
+#[tokio::test]
+async fn an_extension_that_gives_no_more_time_is_asked_for_once() {
+    assert_replaced(|| Reply::ok(r#"{"token":"TOKEN0","timeout":1200}"#)).await;
+    assert_replaced(|| Reply::ok("{}")).await;
+}
+
+#[tokio::test]
+async fn an_extension_that_nobody_answers_costs_no_login_and_leaves_no_write_uncertain() {
+    let server = Server::with_login(|seen, before| match seen.line.as_str() {
+        line if line.starts_with("PATCH") => Reply::Stall,
+        _ => empty(seen, before),
+    })
+    .await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    client.records(&path()).await.unwrap();
+    let_pass(Duration::from_secs(1_200 - 120)).await;
+    let error = client.save().await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert!(!error.is_uncertain());
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_is_not_extended() {
+    let server = Server::with_login(extending).await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    let_pass(Duration::from_secs(1_201)).await;
+    client.records(&path()).await.unwrap();
+    assert_eq!(server.lines()[2], "POST /mgmt/shared/authn/login");
 }
 
 #[tokio::test]

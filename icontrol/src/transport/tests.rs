@@ -346,6 +346,60 @@ async fn a_body_without_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_head_without_end_is_given_up() {
+    let server = Server::with_login(|_, _| {
+        let header = format!("X-Long: {}", "x".repeat(4 << 20));
+        Reply::With(200, header, recorded::NO_RECORDS.into())
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_ends_at_the_deadline() {
+    let server = Server::with_login(|_, _| Reply::Drip(recorded::NO_RECORDS.into())).await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    assert_eq!(error.reason(), reason::TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_most() {
+    let server = Server::with_login(|seen, _| {
+        if seen.line.starts_with("GET") {
+            Reply::ThenClose(recorded::NO_RECORDS.into())
+        } else {
+            Reply::Drop
+        }
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    for written in 1..=5 {
+        client.records(&path()).await.unwrap();
+        let error = client.add_record(&path(), record()).await.unwrap_err();
+        assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+        let lines = server.lines();
+        let sent = lines.iter().filter(|line| line.ends_with("/records"));
+        let posts = sent.filter(|line| line.starts_with("POST")).count();
+        assert!(posts <= written, "{lines:?}");
+        assert!(error.is_uncertain() || posts < written, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_says_so() {
+    let server = Server::start(|_, _| Reply::Drop).await;
+    let mut config = server.config();
+    // Reserved never to exist (RFC 6761).
+    config.host = "bigip.invalid".into();
+    let error = Client::new(config).unwrap().save().await.unwrap_err();
+    assert_eq!(error.reason(), reason::NAME_NOT_RESOLVED);
+    assert!(error.is_retryable() && !error.is_uncertain());
+}
+
+#[tokio::test]
 async fn a_read_that_is_not_answered_times_out_and_is_certain() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
@@ -523,6 +577,32 @@ impl Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// What a client makes of a device by this name, in these networks.
+async fn by_name(server: &Server, networks: &[&str]) -> Result<(), ErrorKind> {
+    let mut config = server.config();
+    config.server_name = Some(config.host);
+    config.host = "localhost".into();
+    config.networks = networks.iter().map(|text| text.parse().unwrap()).collect();
+    let client = Client::new(config).unwrap();
+    client.save().await.map_err(|error| {
+        assert!(!error.is_uncertain());
+        error.kind().clone()
+    })
+}
+
+#[tokio::test]
+async fn a_name_is_dialled_only_where_it_leads_into_an_allowed_network() {
+    let server = Server::with_login(|_, _| Reply::ok("{}")).await;
+    let refused = by_name(&server, &["10.0.0.0/8", "fd00::/8"]).await;
+    let problem = crate::AddressProblem::OutsideOfNetworks;
+    assert!(
+        matches!(&refused, Err(ErrorKind::AddressNotAllowed { problem: p, .. }) if *p == problem),
+        "{refused:?}"
+    );
+    assert!(server.seen().is_empty());
+    by_name(&server, &["127.0.0.0/8"]).await.unwrap();
 }
 
 /// Replies for every path of the client, among them a device that repeats what it was sent.

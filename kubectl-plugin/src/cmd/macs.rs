@@ -37,7 +37,7 @@ async fn collect(connection: &Connection, args: &MacsArgs) -> Result<MacsReport,
         };
         let nodes = cluster.nodes(&Selector::default(), &rule).await?;
         let (prefix, domain) = (args.prefix, args.route_domain);
-        Ok(MacsReport::of_nodes(&nodes, &rule, prefix, domain))
+        Ok(MacsReport::of_nodes(&nodes.views, &rule, prefix, domain))
     } else {
         Ok(MacsReport::of_addresses(
             &args.addresses,

@@ -3,53 +3,157 @@
 use std::io::Write;
 
 use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
 
-use crate::cli::{StatusArgs, TableFormat};
+use super::watch::{PAUSE, Picture, Pictures};
+use crate::cli::see::{StatusArgs, StatusFormat};
 use crate::connection::Connection;
-use crate::context::{Cluster, ReadTunnel};
+use crate::context::Cluster;
 use crate::error::{Error, Outcome};
-use crate::render;
+use crate::render::{self, View};
 use crate::report::status::StatusReport;
+use crate::style::Style;
+
+/// Kind of the report.
+const KIND: &str = "StatusReport";
 
 /// Runs the verb.
 pub(crate) async fn run(
     connection: &Connection,
     args: &StatusArgs,
+    style: Style,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Outcome, Error> {
-    if args.name.is_some() && connection.all_namespaces {
+    if !args.names.is_empty() && connection.all_namespaces {
         return Err(Error::NameInAllNamespaces);
     }
-    let cluster = Cluster::new(connection).await?;
-    let tunnels = collect(&cluster, connection, args).await?;
-    let report = StatusReport::new(&tunnels);
-    if tunnels.is_empty() {
-        writeln!(err, "{}", nothing_found(connection, &cluster.namespace))?;
+    let look = Look {
+        cluster: Cluster::new(connection).await?,
+        connection,
+        args,
+        style,
+    };
+    let mut report = look.collect().await?;
+    if report.tunnels.is_empty() {
+        writeln!(
+            err,
+            "{}",
+            nothing_found(connection, &look.cluster.namespace)
+        )?;
     }
-    write(
-        &report,
-        args.output,
-        connection.all_namespaces,
-        Timestamp::now(),
-        out,
-    )?;
-    Ok(report.outcome())
+    let mut late = None;
+    if args.watch || args.wait {
+        late = look.follow(&mut report, out, err).await?;
+    }
+    if !args.watch {
+        look.write(&report, out)?;
+    }
+    match late {
+        // What the error is about comes first, also where both go to one place.
+        Some(error) => out.flush().map_err(Error::from).and(Err(error)),
+        None => Ok(report.outcome()),
+    }
 }
 
-async fn collect(
-    cluster: &Cluster,
-    connection: &Connection,
-    args: &StatusArgs,
-) -> Result<Vec<ReadTunnel>, Error> {
-    match &args.name {
-        Some(name) => Ok(vec![cluster.tunnel(name).await?]),
-        None => cluster.tunnels(connection.all_namespaces).await,
+/// What is looked at, and how.
+struct Look<'a> {
+    cluster: Cluster,
+    connection: &'a Connection,
+    args: &'a StatusArgs,
+    style: Style,
+}
+
+impl Look<'_> {
+    async fn collect(&self) -> Result<StatusReport, Error> {
+        let (names, labels) = (&self.args.names, self.args.selector.as_deref());
+        if names.is_empty() {
+            let all = self.connection.all_namespaces;
+            return Ok(StatusReport::new(&self.cluster.tunnels(all, labels).await?));
+        }
+        let mut tunnels = Vec::new();
+        for name in names {
+            tunnels.push(self.cluster.tunnel(name).await?);
+        }
+        Ok(StatusReport::new(&tunnels))
+    }
+
+    /// Looks on, until the tunnels are ready if that is waited for. What was seen last is in `report`
+    /// then. Returns an error if it took too long.
+    async fn follow(
+        &self,
+        report: &mut StatusReport,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> Result<Option<Error>, Error> {
+        let limit = self.args.limit().filter(|_| self.args.wait);
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let mut pictures = Pictures::new(self.style, is_text(self.args.output));
+        let mut told = None;
+        loop {
+            let style = self.style.measured();
+            if self.args.watch {
+                pictures.show(self.picture(report, &pictures, style)?, style, out)?;
+            }
+            let waited_for = report.waits_for();
+            if self.args.wait && waited_for.is_none() {
+                return Ok(None);
+            }
+            let left = deadline.map(|deadline| deadline.duration_since(Instant::now()));
+            if let (Some(left), Some(limit)) = (left, limit)
+                && left.is_zero()
+            {
+                let waited_for = waited_for.unwrap_or_default();
+                return Ok(Some(Error::NotReady { limit, waited_for }));
+            }
+            sleep(left.map_or(PAUSE, |left| left.min(PAUSE))).await;
+            match self.collect().await {
+                Ok(newer) => *report = newer,
+                Err(error) if error.is_passing() => pictures.trouble(&error, style, out, err)?,
+                Err(error) => return Err(error),
+            }
+            let waited_for = report.waits_for();
+            if !self.args.watch && told != waited_for {
+                if let Some(what) = &waited_for {
+                    writeln!(err, "waiting for {what}")?;
+                }
+                told = waited_for;
+            }
+        }
+    }
+
+    fn picture(
+        &self,
+        report: &StatusReport,
+        pictures: &Pictures,
+        style: Style,
+    ) -> Result<Picture, Error> {
+        Picture::new(KIND, report, |text| {
+            if report.tunnels.is_empty() && pictures.redraws() {
+                let nothing = nothing_found(self.connection, &self.cluster.namespace);
+                writeln!(text, "{nothing}")?;
+            }
+            write(report, self.args, self.view(style), text)
+        })
+    }
+
+    fn write(&self, report: &StatusReport, out: &mut dyn Write) -> Result<(), Error> {
+        write(report, self.args, self.view(self.style), out)
+    }
+
+    fn view(&self, style: Style) -> View {
+        View {
+            style,
+            now: Timestamp::now(),
+            wide: self.args.output == Some(StatusFormat::Wide),
+            no_headers: self.args.no_headers,
+            all_namespaces: self.connection.all_namespaces,
+        }
     }
 }
 
 /// What kubectl says about other resources.
-fn nothing_found(connection: &Connection, namespace: &str) -> String {
+pub(super) fn nothing_found(connection: &Connection, namespace: &str) -> String {
     if connection.all_namespaces {
         "No BigIpTunnels found".to_owned()
     } else {
@@ -57,18 +161,27 @@ fn nothing_found(connection: &Connection, namespace: &str) -> String {
     }
 }
 
+fn is_text(format: Option<StatusFormat>) -> bool {
+    matches!(format, None | Some(StatusFormat::Wide))
+}
+
 /// Prints the report.
 fn write(
     report: &StatusReport,
-    format: Option<TableFormat>,
-    all_namespaces: bool,
-    now: Timestamp,
+    args: &StatusArgs,
+    view: View,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    match format {
-        Some(TableFormat::Json) => render::json("StatusReport", report, out),
-        Some(TableFormat::Yaml) => render::yaml("StatusReport", report, out),
-        wide => render::status::write(report, all_namespaces, wide.is_some(), now, out),
+    match args.output {
+        Some(StatusFormat::Json) if args.watch => render::json_line(KIND, report, out),
+        Some(StatusFormat::Json) => render::json(KIND, report, out),
+        Some(StatusFormat::Yaml) if args.watch => {
+            writeln!(out, "---")?;
+            render::yaml(KIND, report, out)
+        }
+        Some(StatusFormat::Yaml) => render::yaml(KIND, report, out),
+        Some(StatusFormat::Name) => render::status::write_names(report, out),
+        None | Some(StatusFormat::Wide) => render::status::write(report, view, out),
     }
 }
 

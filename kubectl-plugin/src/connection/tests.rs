@@ -1,5 +1,7 @@
 //! What the flags make of a kubeconfig.
 
+mod sent;
+
 use super::*;
 
 const KUBECONFIG: &str = "
@@ -134,5 +136,87 @@ fn a_timeout_is_read_as_kubectl_reads_it() {
     assert_eq!(parse_timeout("3h"), seconds(10_800));
     for text in ["", "soon", "-1s", "5 parsecs"] {
         assert!(parse_timeout(text).is_err(), "{text}");
+    }
+}
+
+/// What is said about these flags, and the exit code.
+async fn refused(connection: Connection) -> (String, u8) {
+    let error = config(connection).await.unwrap_err();
+    (error.to_string(), error.code())
+}
+
+#[tokio::test]
+async fn half_a_login_and_two_logins_are_usage_errors() {
+    let half = refused(Connection {
+        username: Some("me".into()),
+        ..Connection::default()
+    });
+    let message = "a user name and a password are needed together";
+    assert_eq!(half.await, (message.to_owned(), 2));
+    let both = refused(Connection {
+        username: Some("me".into()),
+        password: Some("secret".into()),
+        token: Some("t".into()),
+        ..Connection::default()
+    });
+    let message = "a token and a user name are two logins";
+    assert_eq!(both.await, (message.to_owned(), 2));
+}
+
+#[tokio::test]
+async fn a_uid_or_extras_without_a_user_to_act_as_are_usage_errors() {
+    let message = "a UID, groups or extras can only be acted as together with a user";
+    let uid = refused(Connection {
+        impersonate_uid: Some("u-1".into()),
+        ..Connection::default()
+    });
+    assert_eq!(uid.await, (message.to_owned(), 2));
+    let extra = refused(Connection {
+        impersonate_extra: vec![("reason".into(), "chg1".into())],
+        ..Connection::default()
+    });
+    assert_eq!(extra.await, (message.to_owned(), 2));
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_cannot_be_used_is_an_error_that_names_the_file() {
+    let missing = refused(Connection {
+        client_certificate: Some("/nonexistent/me.crt".into()),
+        client_key: Some("/nonexistent/me.key".into()),
+        ..Connection::default()
+    });
+    let (message, code) = missing.await;
+    let begin = "client certificate \"/nonexistent/me.crt\": ";
+    assert!(message.starts_with(begin), "{message}");
+    assert_eq!(code, 3);
+    let no_key = refused(Connection {
+        client_key: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into()),
+        ..Connection::default()
+    });
+    let (message, _) = no_key.await;
+    assert!(message.starts_with("client key "), "{message}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_without_its_key_is_a_usage_error() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("me.crt");
+    let made = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let half = refused(Connection {
+        client_certificate: Some(file),
+        ..Connection::default()
+    });
+    let message = "a client certificate and its key are needed together";
+    assert_eq!(half.await, (message.to_owned(), 2));
+}
+
+#[test]
+fn an_extra_is_a_key_and_a_value() {
+    let extra = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+    assert_eq!(parse_extra("scopes=read=all"), extra("scopes", "read=all"));
+    assert_eq!(parse_extra("scopes="), extra("scopes", ""));
+    for text in ["", "scopes", "=read"] {
+        assert!(parse_extra(text).is_err(), "{text}");
     }
 }

@@ -1,61 +1,71 @@
 //! `fdb` as text: the neighbour table of a tunnel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::table::{NONE, Table, UNKNOWN, plain};
+use super::table::{self, NONE, Table, UNKNOWN, plain};
+use super::{View, tone};
 use crate::age;
 use crate::error::Error;
 use crate::report::fdb::{Cell, FdbReport, Row, State};
+use crate::style::Tone;
 
 /// Prints the report.
-pub(crate) fn write(
-    report: &FdbReport,
-    wide: bool,
-    now: Timestamp,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let mut headers = vec!["NODE".to_owned(), "ADDRESS".to_owned(), "MAC".to_owned()];
-    headers.extend(report.devices.iter().cloned());
-    if wide {
-        headers.push("ENDPOINT".to_owned());
-    }
-    let mut table = Table::new(headers);
-    for row in &report.rows {
-        let mut cells = vec![
-            row.node.clone().unwrap_or_default(),
-            row.address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
-            row.mac.clone().unwrap_or_default(),
-        ];
-        cells.extend(row.cells.iter().map(text));
-        if wide {
-            cells.push(endpoints(row));
-        }
-        table.row(cells);
-    }
-    for line in table.lines() {
-        writeln!(out, "{line}")?;
+pub(crate) fn write(report: &FdbReport, view: View, out: &mut dyn Write) -> Result<(), Error> {
+    if !report.rows.is_empty() {
+        table(report, view.wide).write(view.style, out)?;
     }
     writeln!(out, "{}", footer(report))?;
     for row in &report.rows {
-        for note in notes(row, now) {
+        for note in notes(row, view.now) {
             writeln!(out, "{}", plain(&note))?;
         }
     }
-    if report
-        .rows
-        .iter()
-        .flat_map(|row| &row.cells)
-        .any(|cell| text(cell).ends_with('?'))
-    {
+    let mut cells = report.rows.iter().flat_map(|row| &row.cells);
+    if cells.any(|cell| text(cell).ends_with('?')) {
         writeln!(out, "?: last known, the BIG-IP could not be verified since")?;
     }
     writeln!(out, "tmsh list net fdb tunnel {}", report.tunnel)?;
     Ok(())
+}
+
+fn table(report: &FdbReport, wide: bool) -> Table {
+    let mut headers = vec!["NODE", "ADDRESS", "MAC"];
+    headers.extend(report.devices.iter().map(String::as_str));
+    if wide {
+        headers.extend(["ENDPOINT", "NODE-READY"]);
+    }
+    let mut table = Table::new(headers);
+    for row in &report.rows {
+        let address = row.address.map(|address| address.to_string());
+        let mut cells = vec![
+            table::Cell::from(row.node.clone().unwrap_or_default()),
+            address.unwrap_or_default().into(),
+            row.mac.clone().unwrap_or_default().into(),
+        ];
+        cells.extend(row.cells.iter().map(|cell| {
+            let tone = tone::of_record(cell.state, cell.verified);
+            table::Cell::new(tone, &text(cell))
+        }));
+        if wide {
+            cells.push(endpoints(row).into());
+            cells.push(readiness(row));
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// Whether the node is ready. It keeps its record either way.
+fn readiness(row: &Row) -> table::Cell {
+    match row.node_ready.as_deref() {
+        Some("True") => "True".to_owned().into(),
+        Some(status) => table::Cell::new(Tone::Warn, status),
+        None if row.node.is_some() && row.removable_at.is_none() => UNKNOWN.to_owned().into(),
+        None => NONE.to_owned().into(),
+    }
 }
 
 fn text(cell: &Cell) -> String {
@@ -86,24 +96,20 @@ fn endpoints(row: &Row) -> String {
 
 /// How many nodes there are, and how many records are in which state.
 fn footer(report: &FdbReport) -> String {
-    let mut counts: BTreeMap<State, usize> = BTreeMap::new();
-    for cell in report.rows.iter().flat_map(|row| &row.cells) {
-        *counts.entry(cell.state).or_default() += 1;
-    }
-    let records: Vec<String> = counts
-        .into_iter()
+    let records: Vec<String> = report
+        .records
+        .iter()
         .filter(|(state, _)| state.is_record_of_ours())
         .map(|(state, count)| format!("{count} {}", state.as_str()))
         .collect();
-    let skipped = report
-        .rows
-        .iter()
-        .filter(|row| row.skipped.is_some())
-        .count();
-    let mut parts = vec![match skipped {
-        0 => format!("{} nodes", report.nodes),
-        _ => format!("{} nodes, {skipped} skipped", report.nodes),
-    }];
+    let mut nodes = format!("{} nodes", report.nodes);
+    if let Some(asked_for) = report.nodes_asked_for {
+        nodes = format!("{asked_for} of {nodes}");
+    }
+    if report.skipped > 0 {
+        nodes = format!("{nodes}, {} skipped", report.skipped);
+    }
+    let mut parts = vec![nodes];
     if !records.is_empty() {
         parts.push(format!("records: {}", records.join(", ")));
     }

@@ -6,90 +6,193 @@ use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{DeviceStatus, FailoverState, RecordCounts};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::table::{NONE, Table, UNKNOWN, plain};
+use super::table::{Cell, NONE, Table, UNKNOWN, plain};
+use super::{View, tone};
 use crate::age;
 use crate::error::Error;
 use crate::report::status::{DeviceReport, Fact, StatusReport, TunnelReport, find, is_verified};
+use crate::style::{Style, Tone};
 
-/// Prints the report. With `all_namespaces` a line says which one the tunnel is in.
-pub(crate) fn write(
-    report: &StatusReport,
-    all_namespaces: bool,
-    wide: bool,
-    now: Timestamp,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+/// Lines that one tunnel may take, with its BIG-IPs and what to do next.
+const LINES_MAX: usize = 24;
+/// Lines that the message of a condition may take.
+const MESSAGE_LINES_MAX: usize = 3;
+/// Width of the names of the fields.
+const NAME_WIDTH: usize = 13;
+/// What stands before the next step.
+const NEXT: &str = "Next: ";
+
+/// Prints the report: one tunnel on one screen, several with a line each.
+pub(crate) fn write(report: &StatusReport, view: View, out: &mut dyn Write) -> Result<(), Error> {
     match report.tunnels.as_slice() {
         [] => {}
-        [tunnel] => write_one(tunnel, wide, now, out)?,
-        tunnels => write_many(tunnels, all_namespaces, wide, now, out)?,
+        [tunnel] if !view.no_headers => write_one(tunnel, view, out)?,
+        tunnels => write_many(tunnels, view, out)?,
     }
     Ok(())
 }
 
-fn write_many(
-    tunnels: &[TunnelReport],
-    all_namespaces: bool,
-    wide: bool,
-    now: Timestamp,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Prints the names of the resources.
+pub(crate) fn write_names(report: &StatusReport, out: &mut dyn Write) -> Result<(), Error> {
+    for tunnel in &report.tunnels {
+        writeln!(out, "bigiptunnel.bigip-tunnel.dev/{}", tunnel.name)?;
+    }
+    Ok(())
+}
+
+fn write_many(tunnels: &[TunnelReport], view: View, out: &mut dyn Write) -> io::Result<()> {
     let mut headers = vec![
         "NAME", "READY", "BIG-IPS", "NODES", "RECORDS", "SINCE", "REASON",
     ];
-    if all_namespaces {
+    if view.all_namespaces {
         headers.insert(0, "NAMESPACE");
     }
-    if wide {
+    if view.wide {
         headers.extend(["TUNNEL", "MESSAGE"]);
     }
-    let mut table = Table::new(headers);
+    let mut table = Table::new(headers).with_headers(!view.no_headers);
     for tunnel in tunnels {
         let summary = tunnel.summary.clone().unwrap_or_default();
         let ready = &tunnel.ready;
+        let tone = tone::of_fact(ready);
         let mut cells = vec![
-            tunnel.name.clone(),
-            ready.status.clone(),
-            summary.devices,
-            summary.nodes,
-            summary.records,
-            age_of(ready.since.as_ref(), now),
-            ready.reason.clone(),
+            Cell::from(tunnel.name.clone()),
+            Cell::new(tone, &ready.status),
+            summary.devices.into(),
+            summary.nodes.into(),
+            summary.records.into(),
+            age_of(ready.since.as_ref(), view.now).into(),
+            Cell::new(tone, &ready.reason),
         ];
-        if all_namespaces {
-            cells.insert(0, tunnel.namespace.clone());
+        if view.all_namespaces {
+            cells.insert(0, tunnel.namespace.clone().into());
         }
-        if wide {
+        if view.wide {
             cells.extend([
-                tunnel.tunnel.clone().unwrap_or_default(),
-                ready.message.clone(),
+                tunnel.tunnel.clone().unwrap_or_default().into(),
+                ready.message.clone().into(),
             ]);
         }
         table.row(cells);
     }
-    for line in table.lines() {
-        writeln!(out, "{line}")?;
+    table.write(view.style, out)?;
+    if view.no_headers {
+        return Ok(());
     }
     let ready = tunnels.iter().filter(|tunnel| tunnel.is_ready()).count();
     writeln!(out, "{ready} of {} ready", tunnels.len())
 }
 
 /// At most 24 lines, whatever happens.
-fn write_one(
-    tunnel: &TunnelReport,
-    wide: bool,
-    now: Timestamp,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    field(out, "Tunnel", &title(tunnel))?;
-    field(out, "Status", &verdict(tunnel, now))?;
-    field(out, "", &tunnel.ready.message)?;
+fn write_one(tunnel: &TunnelReport, view: View, out: &mut dyn Write) -> io::Result<()> {
+    // What is wide may be wider than the terminal.
+    let terminal = view.style.terminal().filter(|_| !view.wide);
+    let width = terminal.map(|terminal| terminal.width);
+    let mut fields = fields(tunnel, view.now);
+    let table = device_table(&tunnel.devices, view.wide, view.now);
+    let has_devices = !tunnel.devices.is_empty();
+    let below = if has_devices { table.height() + 1 } else { 0 };
+    let next = tunnel.next.as_deref().map(|next| format!("{NEXT}{next}"));
+    let next_lines = next.as_deref().map_or(0, |next| {
+        1 + width.map_or(1, |width| next.width().div_ceil(width.max(1)))
+    });
+    if fields.len() + below + next_lines >= LINES_MAX {
+        // Of all that can be said it is the least.
+        fields.retain(|field| field.name != VERIFIED);
+    }
+    let room = LINES_MAX.saturating_sub(fields.len() + below + next_lines);
+
+    for field in &fields {
+        writeln!(out, "{}", field.line(width, view.style))?;
+        if field.name == STATUS {
+            for line in message(&tunnel.ready.message, width, room, view.style) {
+                writeln!(out, "{}", format!("{:NAME_WIDTH$}{line}", "").trim_end())?;
+            }
+        }
+    }
+    if has_devices {
+        writeln!(out)?;
+        table.write(view.style, out)?;
+    }
+    if let Some(next) = next {
+        writeln!(out, "\n{}", plain(&next))?;
+    }
+    Ok(())
+}
+
+/// The message of a condition, in as many lines as there is room for.
+fn message(text: &str, width: Option<usize>, room: usize, style: Style) -> Vec<String> {
+    let text = plain(text);
+    match width {
+        Some(width) => style.wrap(
+            &text,
+            width.saturating_sub(NAME_WIDTH),
+            room.clamp(1, MESSAGE_LINES_MAX),
+        ),
+        None => vec![text],
+    }
+}
+
+/// Name of the field that the message belongs to.
+const STATUS: &str = "Status";
+/// Name of the field that gives way where there is too much to say.
+const VERIFIED: &str = "Verified";
+
+/// A line about a tunnel.
+struct Field {
+    name: &'static str,
+    tone: Tone,
+    /// The words that the tone is about.
+    verdict: String,
+    text: String,
+}
+
+impl Field {
+    fn plain(name: &'static str, text: String) -> Self {
+        Self {
+            name,
+            tone: Tone::Plain,
+            verdict: String::new(),
+            text,
+        }
+    }
+
+    fn toned(name: &'static str, tone: Tone, verdict: &str, text: &str) -> Self {
+        Self {
+            name,
+            tone,
+            verdict: verdict.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    fn line(&self, width: Option<usize>, style: Style) -> String {
+        let sign = style.sign(self.tone);
+        let gap = usize::from(!sign.is_empty());
+        let text = plain(&self.text);
+        let text = match width {
+            Some(width) => {
+                let used = NAME_WIDTH + sign.width() + gap + self.verdict.width();
+                style.cut(&text, width.saturating_sub(used))
+            }
+            None => text,
+        };
+        let verdict = style.signed(self.tone, &self.verdict);
+        let line = format!("{:<NAME_WIDTH$}{verdict}{text}", self.name);
+        line.trim_end().to_owned()
+    }
+}
+
+/// What there is to say before the BIG-IPs.
+fn fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
+    let mut fields = vec![Field::plain("Tunnel", title(tunnel)), verdict(tunnel, now)];
     if let Some(available) = &tunnel.available {
-        field(out, "Available", &availability(available))?;
+        fields.push(availability(available));
     }
     if let Some(peer) = &tunnel.unlisted_peer {
-        field(out, "Peers", &peer.message)?;
+        fields.push(Field::toned("Peers", Tone::Warn, "", &peer.message));
     }
     if let Some(first) = tunnel.former_devices.first() {
         let why = first
@@ -97,30 +200,49 @@ fn write_one(
             .as_deref()
             .unwrap_or("its records are being removed");
         let count = i32::try_from(tunnel.former_devices.len()).unwrap_or(i32::MAX);
-        let more = more(count);
-        field(out, "Unlisted", &format!("{}: {why}{more}", first.name))?;
+        let text = format!("{}: {why}{}", first.name, more(count));
+        fields.push(Field::plain("Unlisted", text));
     }
     if let Some(paused) = &tunnel.paused {
-        field(
-            out,
-            "Paused",
-            &format!("{}: {}", paused.reason, paused.message),
-        )?;
+        let why = tunnel.suspend_reason.as_ref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let text = format!("{why}: {}", paused.message);
+        fields.push(Field::toned("Paused", Tone::Warn, &paused.reason, &text));
     }
+    if let Some(held) = &tunnel.held_removal {
+        let removals = if held.count == 1 {
+            "removal"
+        } else {
+            "removals"
+        };
+        let text = format!(
+            "{} {removals} for {}, until a person approves",
+            held.count,
+            age::since(held.since.0, now)
+        );
+        fields.push(Field::plain("Held", text));
+    }
+    fields.extend(node_fields(tunnel, now));
+    if let Some(verified) = &tunnel.last_verified_time {
+        let text = format!("{} ago", age::since(verified.0, now));
+        fields.push(Field::plain(VERIFIED, text));
+    }
+    fields
+}
+
+fn node_fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
+    let mut fields = Vec::new();
     if let Some(nodes) = &tunnel.nodes {
         let text = format!(
             "{} programmed of {} selected, {} leaving, {} skipped",
             nodes.programmed, nodes.selected, nodes.leaving, nodes.skipped
         );
-        field(out, "Nodes", &text)?;
+        fields.push(Field::plain("Nodes", text));
     }
     if let Some(first) = tunnel.skipped_nodes.first() {
         let more = more(tunnel.nodes.as_ref().map_or(0, |nodes| nodes.skipped));
-        field(
-            out,
-            "Skipped",
-            &format!("{}: {}{more}", first.name, first.message),
-        )?;
+        let text = format!("{}: {}{more}", first.name, first.message);
+        fields.push(Field::plain("Skipped", text));
     }
     if let Some(first) = tunnel.leaving_nodes.first() {
         let name = first.name.as_deref().unwrap_or(&first.address);
@@ -129,29 +251,9 @@ fn write_one(
             None => "record is kept for now".to_owned(),
         };
         let more = more(tunnel.nodes.as_ref().map_or(0, |nodes| nodes.leaving));
-        field(out, "Leaving", &format!("{name}: {when}{more}"))?;
+        fields.push(Field::plain("Leaving", format!("{name}: {when}{more}")));
     }
-    if let Some(verified) = &tunnel.last_verified_time {
-        field(
-            out,
-            "Verified",
-            &format!("{} ago", age::since(verified.0, now)),
-        )?;
-    }
-    if !tunnel.devices.is_empty() {
-        writeln!(out)?;
-        for line in device_table(&tunnel.devices, wide, now).lines() {
-            writeln!(out, "{line}")?;
-        }
-    }
-    if let Some(next) = &tunnel.next {
-        writeln!(out, "\nNext: {}", plain(next))?;
-    }
-    Ok(())
-}
-
-fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "{}", format!("{name:<13}{}", plain(text)).trim_end())
+    fields
 }
 
 fn more(count: i32) -> String {
@@ -178,7 +280,7 @@ fn title(tunnel: &TunnelReport) -> String {
     parts.join("   ")
 }
 
-fn verdict(tunnel: &TunnelReport, now: Timestamp) -> String {
+fn verdict(tunnel: &TunnelReport, now: Timestamp) -> Field {
     let ready = &tunnel.ready;
     let word = match (tunnel.deleting, ready.status.as_str()) {
         (true, _) => "Being deleted",
@@ -186,19 +288,21 @@ fn verdict(tunnel: &TunnelReport, now: Timestamp) -> String {
         (false, "False") => "Not ready",
         _ => "Unknown",
     };
-    match &ready.since {
-        Some(since) => format!("{word} for {}: {}", age::since(since.0, now), ready.reason),
-        None => format!("{word}: {}", ready.reason),
-    }
+    let text = match &ready.since {
+        Some(since) => format!(" for {}: {}", age::since(since.0, now), ready.reason),
+        None => format!(": {}", ready.reason),
+    };
+    Field::toned(STATUS, tone::of_fact(ready), word, &text)
 }
 
-fn availability(available: &Fact) -> String {
+fn availability(available: &Fact) -> Field {
     let word = match available.status.as_str() {
         "True" => "Yes",
         "False" => "No",
         _ => "Unknown",
     };
-    format!("{word}: {}", available.message)
+    let text = format!(": {}", available.message);
+    Field::toned("Available", tone::of_fact(available), word, &text)
 }
 
 fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {
@@ -218,29 +322,29 @@ fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {
     let mut table = Table::new(headers);
     for DeviceReport { state, status } in devices {
         let records = |count: &dyn Fn(&RecordCounts) -> String| {
-            or_unknown(status.records.as_ref().map(count))
+            Cell::from(or_unknown(status.records.as_ref().map(count)))
         };
         // Counters of a BIG-IP that cannot be verified are what was last known.
         let mark = if is_verified(status) { "" } else { "?" };
         let mut cells = vec![
-            status.name.clone(),
-            status.address.clone().unwrap_or_default(),
-            state.clone(),
-            failover(status.failover_state).to_owned(),
+            Cell::from(status.name.clone()),
+            status.address.clone().unwrap_or_default().into(),
+            Cell::new(tone::of_device(state), state),
+            failover(status.failover_state).to_owned().into(),
             records(&|counts| format!("{}/{}{mark}", counts.present, counts.desired)),
             records(&|counts| counts.stale.to_string()),
             records(&|counts| counts.unclaimed.saturating_add(counts.foreign).to_string()),
-            saved(status).to_owned(),
+            saved(status),
         ];
         if wide {
             let tunnel = status.tunnel.clone().unwrap_or_default();
             cells.extend([
                 records(&|counts| counts.missing.to_string()),
-                age_of(status.last_change_time.as_ref(), now),
-                or_unknown(status.hostname.clone()),
-                or_unknown(status.version.clone()),
-                or_unknown(tunnel.local_address),
-                or_unknown(tunnel.profile),
+                age_of(status.last_change_time.as_ref(), now).into(),
+                or_unknown(status.hostname.clone()).into(),
+                or_unknown(status.version.clone()).into(),
+                or_unknown(tunnel.local_address).into(),
+                or_unknown(tunnel.profile).into(),
             ]);
         }
         table.row(cells);
@@ -263,11 +367,12 @@ fn failover(state: Option<FailoverState>) -> &'static str {
 }
 
 /// Whether a reboot would lose nothing of ours: `Saved`, or what stands in the way.
-fn saved(status: &DeviceStatus) -> &str {
+fn saved(status: &DeviceStatus) -> Cell {
     match find(&status.conditions, condition::SAVED) {
-        Some(saved) if saved.status == "True" => reason::SAVED,
-        Some(saved) => &saved.reason,
-        None => NONE,
+        Some(saved) if saved.status == "True" => Cell::new(Tone::Good, reason::SAVED),
+        Some(saved) if saved.reason == reason::SAVE_FAILED => Cell::new(Tone::Bad, &saved.reason),
+        Some(saved) => Cell::new(Tone::Warn, &saved.reason),
+        None => Cell::new(Tone::Plain, NONE),
     }
 }
 

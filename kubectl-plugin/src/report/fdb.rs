@@ -38,8 +38,23 @@ pub(crate) struct FdbReport {
     pub(crate) rows: Vec<Row>,
     /// How many nodes are selected.
     pub(crate) nodes: usize,
+    /// How many of them were asked for, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nodes_asked_for: Option<usize>,
+    /// How many records are in which state on all of them together.
+    pub(crate) records: BTreeMap<State, usize>,
+    /// How many of the nodes have no record anywhere.
+    pub(crate) skipped: usize,
     /// How many records on the BIG-IPs are not ours, of which the rows show the first ones.
     pub(crate) extra: i32,
+}
+
+/// Which part of the report is wanted. What is empty asks for everything.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) devices: &'a [String],
+    pub(crate) nodes: &'a [String],
+    pub(crate) only_problems: bool,
 }
 
 /// A node and its record, or a record without a node.
@@ -48,6 +63,9 @@ pub(crate) struct FdbReport {
 pub(crate) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) node: Option<String>,
+    /// Status of the node's condition `Ready`. Its record does not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) node_ready: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,8 +168,12 @@ impl State {
 }
 
 impl FdbReport {
-    /// Compares the nodes with what the operator wrote.
-    pub(crate) fn new(object: &BigIpTunnel, nodes: &[NodeView]) -> Result<Self, InvalidSpec> {
+    /// Compares the nodes with what the operator wrote. Tells only what is wanted.
+    pub(crate) fn new(
+        object: &BigIpTunnel,
+        nodes: &[NodeView],
+        wanted: &Wanted<'_>,
+    ) -> Result<Self, InvalidSpec> {
         let tunnel = convert::tunnel_path(&object.spec)?;
         let prefix = convert::mac_prefix(&object.spec)?;
         let nothing = BigIpTunnelStatus::default();
@@ -160,6 +182,7 @@ impl FdbReport {
         let devices = &object.spec.devices;
         let devices: Vec<DeviceView<'_>> = devices
             .iter()
+            .filter(|device| is_wanted(wanted.devices, &device.name))
             .map(|device| DeviceView::new(&device.name, status, &claims))
             .collect();
         let desired = desired(nodes, prefix, &convert::address_rule(&object.spec)?);
@@ -167,13 +190,26 @@ impl FdbReport {
         let mut rows = node_rows(&desired, &devices);
         rows.extend(leaving_rows(&desired, &devices, status, prefix));
         rows.extend(extra_rows(&desired, &devices));
+        rows.retain(|row| {
+            let node = row.node.as_deref().unwrap_or_default();
+            is_wanted(wanted.nodes, node)
+        });
+        let mut records = BTreeMap::new();
+        for cell in rows.iter().flat_map(|row| &row.cells) {
+            *records.entry(cell.state).or_default() += 1;
+        }
+        let skipped = rows.iter().filter(|row| row.skipped.is_some()).count();
+        rows.retain(|row| !wanted.only_problems || row.is_problem());
         let extra = |counts: &RecordCounts| counts.unclaimed.saturating_add(counts.foreign);
         Ok(Self {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
             tunnel: tunnel.to_string(),
             nodes: desired.selected(),
+            nodes_asked_for: (!wanted.nodes.is_empty()).then_some(wanted.nodes.len()),
             rows,
+            records,
+            skipped,
             extra: devices
                 .iter()
                 .filter_map(|device| device.counts())
@@ -186,12 +222,31 @@ impl FdbReport {
         })
     }
 
+    /// Notes whether the nodes are ready.
+    pub(crate) fn note_readiness(&mut self, ready: &BTreeMap<String, String>) {
+        for row in &mut self.rows {
+            row.node_ready = row.node.as_ref().and_then(|name| ready.get(name).cloned());
+        }
+    }
+
     /// Whether every node is known to be served.
     pub(crate) fn outcome(&self) -> Outcome {
-        let mut cells = self.rows.iter().flat_map(|row| &row.cells);
-        Outcome::fine_if(cells.all(|cell| {
-            cell.state.is_nothing_of_ours() || (cell.verified && !cell.state.is_finding())
-        }))
+        Outcome::fine_if(!self.rows.iter().any(Row::is_problem))
+    }
+}
+
+/// Whether a name is among those that are asked for, if any are.
+fn is_wanted(asked: &[String], name: &str) -> bool {
+    asked.is_empty() || asked.iter().any(|asked| asked == name)
+}
+
+impl Row {
+    /// Whether it is not known to be right on every BIG-IP.
+    fn is_problem(&self) -> bool {
+        self.cells.iter().any(|cell| {
+            let is_sure = cell.verified && !cell.state.is_finding();
+            !cell.state.is_nothing_of_ours() && !is_sure
+        })
     }
 }
 
@@ -293,6 +348,7 @@ impl<'a> DeviceView<'a> {
 fn node_rows(desired: &Desired, devices: &[DeviceView<'_>]) -> Vec<Row> {
     let record = |(mac, node): (&MacAddress, &DesiredNode)| Row {
         node: Some(node.name.clone()),
+        node_ready: None,
         address: Some(IpAddr::V4(node.address)),
         mac: Some(mac.to_string()),
         skipped: None,
@@ -306,6 +362,7 @@ fn node_rows(desired: &Desired, devices: &[DeviceView<'_>]) -> Vec<Row> {
     rows.extend(desired.skipped.iter().map(|node| {
         Row {
             node: Some(node.name.clone()),
+            node_ready: None,
             address: None,
             mac: None,
             skipped: Some(Skipped {
@@ -359,6 +416,7 @@ fn leaving_rows(
         };
         Row {
             node: known.and_then(|known| known.name.clone()),
+            node_ready: None,
             address: address.map(IpAddr::V4),
             mac: Some(mac.to_string()),
             skipped: None,
@@ -391,6 +449,7 @@ fn extra_rows(desired: &Desired, devices: &[DeviceView<'_>]) -> Vec<Row> {
         };
         Row {
             node: None,
+            node_ready: None,
             address: endpoint.map(|endpoint| endpoint.address),
             mac: Some(mac.to_string()),
             skipped: None,

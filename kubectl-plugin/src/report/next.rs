@@ -3,8 +3,8 @@
 //! Names only commands that exist. Knows nothing that the object does not say.
 
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
-use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_APPROVE_REMOVAL, convert};
 use kube::ResourceExt as _;
 
 use super::status::{DeviceReport, Fact};
@@ -30,16 +30,15 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         (reason::CILIUM_NODES_UNAVAILABLE, _) => {
             "see whether there are any: kubectl get ciliumnodes".to_owned()
         }
-        (reason::MASS_REMOVAL_BLOCKED, _) => format!(
-            "if these nodes are really gone: kubectl annotate btun {this} \
-             {ANNOTATION_APPROVE_REMOVAL}={} --overwrite",
-            held_digest(object)
-        ),
+        (reason::MASS_REMOVAL_BLOCKED, _) => {
+            format!("if these nodes are really gone: kubectl bigip-tunnel approve {this}")
+        }
         (reason::FOREIGN_WRITER, _) => {
             "see whether F5 CIS has the same tunnel: kubectl get deploy \
                                          -A -o yaml | grep -e flannel-name -e cilium-name"
                 .to_owned()
         }
+        (reason::CLEANUP_FAILED, _) => release(object, &this).unwrap_or_else(|| describe(&this)),
         (reason::TUNNEL_UNUSABLE, _) => unusable(object).unwrap_or_else(|| describe(&this)),
         (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
         (_, Some((device, state))) => {
@@ -49,12 +48,16 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
     }
 }
 
-fn held_digest(object: &BigIpTunnel) -> &str {
-    let held = object
-        .status
-        .as_ref()
-        .and_then(|status| status.held_removal.as_ref());
-    held.map_or("<status.heldRemoval.digest>", |held| &held.digest)
+/// How that is let go of which cannot be cleaned up.
+fn release(object: &BigIpTunnel, this: &str) -> Option<String> {
+    let lost = "if it cannot be reached any more: kubectl bigip-tunnel release";
+    if object.metadata.deletion_timestamp.is_some() {
+        return Some(format!("{lost} {this}"));
+    }
+    let mut former = object.status.iter().flat_map(|s| &s.former_devices);
+    let device = &former.find(|former| former.reason.is_some())?.name;
+    let (name, namespace) = (object.name_any(), object.namespace()?);
+    Some(format!("{lost} {name} {device} -n {namespace}"))
 }
 
 /// How the tunnel and its profile are looked at on a BIG-IP.
@@ -124,8 +127,9 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
             format!("give the user of {} more rights on {name}", secret()?)
         }
         reason::DEVICE_IDENTITY_CHANGED => format!(
-            "if {name} was replaced on purpose, set the annotation {ANNOTATION_ACCEPT_DEVICE} to \
-             its new identity"
+            "if {name} was replaced on purpose: kubectl bigip-tunnel accept-device {} {name} -n {}",
+            object.name_any(),
+            object.namespace()?
         ),
         reason::TUNNEL_NOT_FOUND | reason::TUNNEL_MISMATCH => {
             let path = convert::tunnel_path(&object.spec).ok()?;
@@ -137,6 +141,8 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::report::status::StatusReport;
     use crate::testing::{Tunnel, device_failing};
@@ -153,8 +159,10 @@ mod tests {
     #[test]
     fn a_held_removal_says_how_it_is_approved() {
         let said = said(reason::MASS_REMOVAL_BLOCKED, reason::IN_SYNC);
-        assert!(said.contains("kubectl annotate btun prod-east"), "{said}");
-        assert!(said.contains(ANNOTATION_APPROVE_REMOVAL), "{said}");
+        assert!(
+            said.ends_with("kubectl bigip-tunnel approve prod-east -n bigip"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -166,6 +174,50 @@ mod tests {
         let report = StatusReport::new(&[tunnel.read()]);
         let next = report.tunnels[0].next.as_deref();
         assert_eq!(next, Some("correct Secret bigip-login in namespace bigip"));
+    }
+
+    #[test]
+    fn what_cannot_be_cleaned_up_is_released() {
+        let failed = Tunnel::new("prod-east").ready("False", reason::CLEANUP_FAILED, "m");
+        let next = |tunnel: Tunnel| {
+            let report = StatusReport::new(&[tunnel.read()]);
+            report.tunnels[0].next.clone().unwrap()
+        };
+        let going = failed.clone().with(
+            "/metadata/deletionTimestamp",
+            &json!("2026-11-22T06:00:00Z"),
+        );
+        assert_eq!(
+            next(going),
+            "if it cannot be reached any more: kubectl bigip-tunnel release prod-east -n bigip"
+        );
+        let former = failed.with(
+            "/status/formerDevices",
+            &json!([{
+                "name": "bigip-c",
+                "address": "192.0.2.13",
+                "port": 443,
+                "credentialsSecretRef": {"name": "bigip-login"},
+                "since": "2026-11-22T05:00:00Z",
+                "reason": "Timeout",
+            }]),
+        );
+        assert_eq!(
+            next(former),
+            "if it cannot be reached any more: kubectl bigip-tunnel release prod-east bigip-c -n bigip"
+        );
+    }
+
+    #[test]
+    fn a_box_that_was_exchanged_is_accepted() {
+        assert_eq!(
+            said(
+                reason::DEVICE_IDENTITY_CHANGED,
+                reason::DEVICE_IDENTITY_CHANGED
+            ),
+            "if bigip-a was replaced on purpose: kubectl bigip-tunnel accept-device prod-east \
+             bigip-a -n bigip"
+        );
     }
 
     #[test]

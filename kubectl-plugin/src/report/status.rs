@@ -4,11 +4,11 @@
 //! status is about the object as it is now.
 
 use bigip_tunnel_core::vocabulary::{condition, reason};
-use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, LeavingNode, NodeCounts,
-    SkippedNode, Summary,
+    BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode,
+    NodeCounts, SkippedNode, Summary,
 };
+use bigip_tunnel_crds::{ANNOTATION_SUSPEND_REASON, convert};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use kube::core::error_boundary::InvalidObject;
@@ -22,6 +22,9 @@ use crate::error::Outcome;
 const TRUE: &str = "True";
 /// Status of a condition of which nothing is known.
 const UNKNOWN: &str = "Unknown";
+
+/// Tunnels that are named where it is said what is waited for.
+const NAMED_MAX: usize = 3;
 
 /// Everything that `status` found.
 #[derive(Serialize, Debug)]
@@ -53,6 +56,9 @@ pub(crate) struct TunnelReport {
     /// Why no work is done on it, when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused: Option<Fact>,
+    /// What the person said who suspended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suspend_reason: Option<String>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +71,9 @@ pub(crate) struct TunnelReport {
     pub(crate) skipped_nodes: Vec<SkippedNode>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) leaving_nodes: Vec<LeavingNode>,
+    /// Removals that wait for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_removal: Option<HeldRemoval>,
     pub(crate) devices: Vec<DeviceReport>,
     /// What to do next, if the tunnel is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,10 +118,31 @@ impl StatusReport {
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome::fine_if(self.tunnels.iter().all(TunnelReport::is_ready))
     }
+
+    /// What keeps the tunnels from being ready all together. `None` if they are, and there are any.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        if self.tunnels.is_empty() {
+            return Some("a tunnel".to_owned());
+        }
+        let waiting: Vec<_> = self.tunnels.iter().filter(|t| !t.is_ready()).collect();
+        let mut named: Vec<String> = waiting
+            .iter()
+            .take(NAMED_MAX)
+            .map(|tunnel| {
+                let reason = &tunnel.ready.reason;
+                format!("{}/{} ({reason})", tunnel.namespace, tunnel.name)
+            })
+            .collect();
+        if waiting.len() > NAMED_MAX {
+            named.push(format!("{} more", waiting.len() - NAMED_MAX));
+        }
+        (!named.is_empty()).then(|| named.join(", "))
+    }
 }
 
 impl TunnelReport {
-    fn new(object: &BigIpTunnel) -> Self {
+    /// What there is to say about this tunnel.
+    pub(crate) fn new(object: &BigIpTunnel) -> Self {
         let nothing = BigIpTunnelStatus::default();
         let status = object.status.as_ref().unwrap_or(&nothing);
         let ready = ready(object, status);
@@ -130,12 +160,14 @@ impl TunnelReport {
                 .map(Fact::from),
             former_devices: status.former_devices.clone(),
             paused: find(&status.conditions, condition::PAUSED).map(Fact::from),
+            suspend_reason: suspend_reason(object),
             deleting: object.metadata.deletion_timestamp.is_some(),
             last_verified_time: status.last_verified_time.clone(),
             summary: status.summary.clone(),
             nodes: status.nodes.clone(),
             skipped_nodes: status.skipped_nodes.clone(),
             leaving_nodes: status.leaving_nodes.clone(),
+            held_removal: status.held_removal.clone(),
             ready,
             devices,
             next,
@@ -165,19 +197,28 @@ impl TunnelReport {
             unlisted_peer: None,
             former_devices: Vec::new(),
             paused: None,
+            suspend_reason: None,
             deleting: metadata.deletion_timestamp.is_some(),
             last_verified_time: None,
             summary: None,
             nodes: None,
             skipped_nodes: Vec::new(),
             leaving_nodes: Vec::new(),
+            held_removal: None,
             devices: Vec::new(),
         }
     }
 
     /// Whether the BIG-IPs hold exactly the desired records.
     pub(crate) fn is_ready(&self) -> bool {
-        self.ready.status == TRUE
+        self.ready.holds()
+    }
+}
+
+impl Fact {
+    /// Whether it is so.
+    pub(crate) fn holds(&self) -> bool {
+        self.status == TRUE
     }
 }
 
@@ -198,6 +239,13 @@ fn ready(object: &BigIpTunnel, status: &BigIpTunnelStatus) -> Fact {
         (Some(condition), _) => condition.into(),
         (None, _) => unseen("no operator has worked on the object yet"),
     }
+}
+
+/// Why it is suspended, if it is and somebody said so.
+fn suspend_reason(object: &BigIpTunnel) -> Option<String> {
+    let annotations = object.annotations();
+    let reason = annotations.get(ANNOTATION_SUSPEND_REASON)?;
+    object.spec.suspend.then(|| reason.clone())
 }
 
 impl From<&Condition> for Fact {

@@ -212,6 +212,7 @@ async fn read_config(
         host: device.host.clone(),
         port: device.port,
         server_name: device.tls.server_name.clone(),
+        networks: ctx.shared.device_networks.clone(),
         verification: verification(ctx, device, ca_bundle)?,
         credentials: Credentials {
             username: credentials.username,

@@ -115,16 +115,11 @@ async fn read_unit(
             // That a tunnel is gone counts only on the box that it was on.
             let identity = ctx.unless_stopping(client.identity()).await?;
             let identity = identity.map_err(|error| stop_for(&error))?;
-            state.report.reach = Reach::Answered;
-            ctx.identities.note(&ctx.device, &identity);
             check_box(ctx, state, work, inputs, &identity).await?;
             return Err(stop_for(&error));
         }
         facts => facts.map_err(|error| stop_for(&error))?,
     };
-    state.report.reach = Reach::Answered;
-    // Also a box that may not be written to is known: it is not one that has left.
-    ctx.identities.note(&ctx.device, &facts.identity);
     check_box(ctx, state, work, inputs, &facts.identity).await?;
     state.report.identity.clone_from(&state.identity);
     state.report.facts = Some(facts.clone());
@@ -169,7 +164,11 @@ async fn check_box(
     inputs: &Inputs,
     identity: &UnitIdentity,
 ) -> Result<(), Stop> {
+    state.report.reach = Reach::Answered;
+    // Also a box that may not be written to is known: it is not one that has left.
+    ctx.identities.note(&ctx.device, identity);
     let identity = identity.to_string();
+    state.report.found_identity = None;
     if state
         .identity
         .as_ref()
@@ -187,6 +186,7 @@ async fn check_box(
         state.report.save.unsaved_since = None;
         return Err(Stop::Anew);
     }
+    state.report.found_identity = Some(identity.clone());
     Err(refused(
         reason::DEVICE_IDENTITY_CHANGED,
         format!(

@@ -19,9 +19,6 @@ use kube::ResourceExt;
 use super::Worker;
 use crate::settings::{DeviceSettings, Settings};
 
-/// The most devices that are kept in mind: what the schema of the status allows.
-const FORMER_MAX: usize = 8;
-
 /// Devices that have left the list and still hold records.
 #[derive(Debug, Default)]
 pub(super) struct Former {
@@ -127,7 +124,7 @@ impl Worker {
             Fate::GiveUp("deletionPolicy is Retain")
         } else if released.is_some_and(|released| released == name) {
             Fate::GiveUp("a person has released it")
-        } else if self.former.devices.len() > FORMER_MAX {
+        } else if self.former.devices.len() > status::DEVICES_MAX {
             Fate::GiveUp("there are too many such devices")
         } else {
             Fate::CleanUp

@@ -1,6 +1,9 @@
-//! Who may talk to the device: users, passwords, tokens.
+//! Who may talk to the device: users, passwords, tokens, rights.
 //!
 //! Time and the seed of the token values are parameters. It must not know the configuration.
+
+mod rights;
+mod token;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,63 +13,107 @@ use hyper::{HeaderMap, Method};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::config::UserConfig;
+pub(crate) use self::rights::Access;
+use self::token::Token;
+use crate::config::{SimConfig, UserConfig};
 use crate::failure::Failure;
 use crate::tmos::TmosVersion;
 use crate::validate::text;
 
-/// Life of a new token in seconds (recorded, ANS).
-const TOKEN_TIMEOUT_S: i64 = 1200;
-/// Longest life a token can be given, in seconds (`DevCentral` 287462).
-const MAX_TOKEN_TIMEOUT_S: i64 = 36_000;
 /// The login provider of a device without remote authentication (recorded, ANS).
 const PROVIDER: &str = "https://localhost/mgmt/cm/system/authn/providers/tmos/\
     1f44a60e-11a7-3c51-a49f-82983026b41b";
 /// The header that carries a token.
 const TOKEN_HEADER: &str = "x-f5-auth-token";
+/// The built-in user: the token leak spares it.
+const BUILT_IN_USER: &str = "admin";
 
 /// Users and their tokens.
+#[derive(Clone)]
 pub(crate) struct Accounts {
     version: TmosVersion,
-    users: BTreeMap<String, UserConfig>,
+    users: BTreeMap<String, Account>,
     tokens: BTreeMap<String, Token>,
+    leaks_tokens: bool,
     token_state: u64,
     logins: u64,
     failed_logins: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Token {
-    user: String,
-    client: Option<String>,
-    start: Timestamp,
-    timeout_s: i64,
-    generation: u64,
-    updated: Timestamp,
+struct Account {
+    config: UserConfig,
+    /// Refused logins since the last good one.
+    failures: u32,
+}
+
+impl Account {
+    fn new(config: UserConfig) -> Self {
+        let failures = 0;
+        Self { config, failures }
+    }
+
+    /// *Assumed*: nobody has told what a locked account is answered.
+    fn is_locked(&self) -> bool {
+        let limit = self.config.lock_after;
+        limit.is_some_and(|limit| self.failures >= limit)
+    }
 }
 
 impl Accounts {
-    pub(crate) fn new(version: TmosVersion, users: &[UserConfig], seed: u64) -> Self {
+    pub(crate) fn new(config: &SimConfig, seed: u64) -> Self {
+        let users = config.users.iter().cloned();
         Self {
-            version,
+            version: config.version,
             users: users
-                .iter()
-                .map(|user| (user.name.clone(), user.clone()))
+                .map(|user| (user.name.clone(), Account::new(user)))
                 .collect(),
             tokens: BTreeMap::new(),
+            leaks_tokens: config.leaks_tokens,
             token_state: seed,
             logins: 0,
             failed_logins: 0,
         }
     }
 
-    /// Changes a password, or adds the user. Tokens given out before stay good (*assumed*).
+    pub(crate) fn set_version(&mut self, version: TmosVersion) {
+        self.version = version;
+    }
+
+    /// Lets the tokens that are over or dropped count no more. A reboot does, as it empties `/run`, where
+    /// they are (f5devcentral/application-study-tool#125).
+    pub(crate) fn forget_leaked_tokens(&mut self) {
+        self.tokens.retain(|_, token| !token.dropped);
+        self.tokens
+            .values_mut()
+            .for_each(|token| token.leaks = false);
+    }
+
+    /// Changes a password, or adds the user. Tokens given out before stay good, a locked account
+    /// stays locked (both *assumed*).
     pub(crate) fn set_password(&mut self, user: &str, password: &str) {
         let account = self
             .users
             .entry(user.to_owned())
-            .or_insert_with(|| UserConfig::new(user, ""));
-        password.clone_into(&mut account.password);
+            .or_insert_with(|| Account::new(UserConfig::new(user, "")));
+        password.clone_into(&mut account.config.password);
+    }
+
+    /// Adds a user, or changes the one of this name.
+    pub(crate) fn set_user(&mut self, user: &UserConfig) {
+        let account = Account::new(user.clone());
+        self.users.insert(user.name.clone(), account);
+    }
+
+    /// Removes a user; false if there was none.
+    pub(crate) fn remove_user(&mut self, user: &str) -> bool {
+        self.users.remove(user).is_some()
+    }
+
+    /// Lets a locked account log in again; false if there is no such user.
+    pub(crate) fn unlock_user(&mut self, user: &str) -> bool {
+        let account = self.users.get_mut(user);
+        account.map(|account| account.failures = 0).is_some()
     }
 
     /// Login attempts so far.
@@ -74,17 +121,28 @@ impl Accounts {
         self.logins
     }
 
-    /// Login attempts refused for a wrong name or password.
+    /// Login attempts refused for a wrong name or password, or because the account is locked.
     pub(crate) fn failed_logins(&self) -> u64 {
         self.failed_logins
     }
 
     /// Tokens of the user that are good at this time.
     pub(crate) fn live_tokens(&self, user: &str, now: Timestamp) -> usize {
-        self.tokens
-            .values()
-            .filter(|token| token.user == user && !token.is_over(now))
+        self.tokens_of(user)
+            .filter(|token| token.is_good(now))
             .count()
+    }
+
+    fn tokens_of(&self, user: &str) -> impl Iterator<Item = &Token> {
+        self.tokens.values().filter(move |token| token.user == user)
+    }
+
+    /// Whether the user holds as many tokens as it may.
+    fn is_at_limit(&self, config: &UserConfig, now: Timestamp) -> bool {
+        let counts = |token: &&Token| token.leaks || token.is_good(now);
+        let held = self.tokens_of(&config.name).filter(counts).count();
+        let limit = config.token_limit;
+        self.version.limits_tokens() && limit.is_some_and(|limit| held >= limit)
     }
 
     /// `POST shared/authn/login`. An `Authorization` header is neither needed nor looked at.
@@ -102,21 +160,15 @@ impl Accounts {
         if !matches!(provider.as_str(), "tmos" | "local") {
             return Err(Failure::login_provider());
         }
-        let Some(account) = self
-            .users
-            .get(&user)
-            .filter(|known| known.password == password)
-        else {
+        let Some(config) = self.account_of(&user, &password) else {
             self.failed_logins += 1;
             return Err(Failure::authentication_failed(&user, &provider));
         };
-        if account
-            .token_limit
-            .is_some_and(|limit| self.live_tokens(&user, now) >= limit)
-        {
+        if self.is_at_limit(&config, now) {
             return Err(Failure::too_many_tokens(&user));
         }
-        let token = Token::new(&user, client, now);
+        let leaks = self.leaks_tokens && user != BUILT_IN_USER;
+        let token = Token::new(&user, client, leaks, now);
         let id = self.next_id();
         let body = json!({
             "username": user,
@@ -130,6 +182,18 @@ impl Accounts {
         Ok(body)
     }
 
+    /// The account, if the password is right and it is not locked. Counts the attempt.
+    fn account_of(&mut self, user: &str, password: &str) -> Option<UserConfig> {
+        let account = self.users.get_mut(user)?;
+        if account.config.password == password && !account.is_locked() {
+            account.failures = 0;
+            Some(account.config.clone())
+        } else {
+            account.failures += 1;
+            None
+        }
+    }
+
     /// Tells who sends a request, by its headers.
     pub(crate) fn authorize(
         &self,
@@ -141,18 +205,32 @@ impl Accounts {
         let token = headers
             .get(TOKEN_HEADER)
             .map(|value| value.to_str().unwrap_or_default());
-        match (token, headers.contains_key(AUTHORIZATION)) {
+        let client = client.unwrap_or("Unknown");
+        let id = match (token, headers.contains_key(AUTHORIZATION)) {
             (Some(_), true) if self.version.refuses_two_credentials() => {
-                Err(Failure::authorization_header())
+                return Err(Failure::authorization_header());
             }
-            (Some(id), _) => match self.tokens.get(id) {
-                None => Err(Failure::token_unknown()),
-                Some(token) if token.is_over(now) => Err(Failure::token_expired()),
-                Some(token) => Ok(token.user.clone()),
-            },
-            (None, true) => Err(Failure::authorization_header()),
-            (None, false) => Err(Failure::no_credentials(path, client.unwrap_or("Unknown"))),
+            (Some(id), _) => id,
+            (None, true) => return Err(Failure::authorization_header()),
+            (None, false) => return Err(Failure::no_credentials(path, client)),
+        };
+        let token = self.tokens.get(id).filter(|token| !token.dropped);
+        let token = token.ok_or_else(Failure::token_unknown)?;
+        if token.is_over(now) {
+            Err(Failure::token_expired())
+        } else if self.users.contains_key(&token.user) {
+            Ok(token.user.clone())
+        } else {
+            Err(Failure::user_gone(&token.user, path, client))
         }
+    }
+
+    /// Whether a user's role allows this call.
+    pub(crate) fn check_rights(&self, user: &str, access: &Access<'_>) -> Result<(), Failure> {
+        let account = self.users.get(user);
+        account.map_or(Ok(()), |account| {
+            rights::check(&account.config.rights, user, access)
+        })
     }
 
     /// `shared/authz/tokens/ID`: look at, extend or drop a token. All answer the flat token; for
@@ -165,10 +243,8 @@ impl Accounts {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        let token = self
-            .tokens
-            .get_mut(id)
-            .ok_or_else(Failure::token_not_found)?;
+        let token = self.tokens.get_mut(id).filter(|token| !token.dropped);
+        let token = token.ok_or_else(Failure::token_not_found)?;
         if token.user != user {
             return Err(Failure::other_users_token());
         }
@@ -179,8 +255,11 @@ impl Accounts {
                 Ok(token.show(id))
             }
             Method::DELETE => {
+                token.dropped = true;
                 let answer = token.show(id);
-                self.tokens.remove(id);
+                if !token.leaks {
+                    self.tokens.remove(id);
+                }
                 Ok(answer)
             }
             _ => Err(Failure::not_simulated(&format!("{method} of a token"))),
@@ -222,71 +301,6 @@ impl fmt::Debug for Accounts {
             .field("logins", &self.logins)
             .field("failed_logins", &self.failed_logins)
             .finish_non_exhaustive()
-    }
-}
-
-impl Token {
-    fn new(user: &str, client: Option<&str>, now: Timestamp) -> Self {
-        Self {
-            user: user.to_owned(),
-            client: client.map(str::to_owned),
-            start: now,
-            timeout_s: TOKEN_TIMEOUT_S,
-            generation: 1,
-            updated: now,
-        }
-    }
-
-    fn is_over(&self, now: Timestamp) -> bool {
-        now.as_millisecond() >= self.expiration_ms()
-    }
-
-    /// Counts from the start, also after an extension (scottdware/go-bigip), in whole milliseconds
-    /// (recorded, ANS).
-    fn expiration_ms(&self) -> i64 {
-        self.start.as_millisecond() + self.timeout_s * 1000
-    }
-
-    fn extend(&mut self, properties: &Map<String, Value>, now: Timestamp) -> Result<(), Failure> {
-        let timeout_s = properties.get("timeout").and_then(Value::as_i64);
-        match timeout_s {
-            Some(timeout_s) if timeout_s > MAX_TOKEN_TIMEOUT_S => Err(Failure::token_timeout()),
-            Some(timeout_s) if timeout_s > 0 => {
-                self.timeout_s = timeout_s;
-                self.generation += 1;
-                self.updated = now;
-                Ok(())
-            }
-            _ => Err(Failure::bad_login_body(
-                "timeout must be a positive number of seconds",
-            )),
-        }
-    }
-
-    fn show(&self, id: &str) -> Value {
-        let user = &self.user;
-        // The link of other users holds a UUID (recorded); *assumed* that the name does as well.
-        let user_link = if user == "admin" {
-            "https://localhost/mgmt/shared/authz/users/admin".to_owned()
-        } else {
-            format!("{PROVIDER}/users/{user}")
-        };
-        json!({
-            "token": id,
-            "name": id,
-            "userName": user,
-            "authProviderName": "tmos",
-            "user": { "link": user_link },
-            "timeout": self.timeout_s,
-            "startTime": self.start.strftime("%Y-%m-%dT%H:%M:%S%.3f%z").to_string(),
-            "address": self.client,
-            "partition": "[All]",
-            "generation": self.generation,
-            "lastUpdateMicros": self.updated.as_microsecond(),
-            "expirationMicros": self.expiration_ms() * 1000,
-            "kind": "shared:authz:tokens:authtokenitemstate",
-            "selfLink": format!("https://localhost/mgmt/shared/authz/tokens/{id}"),
-        })
     }
 }
 

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::{fs, io};
 
 use bigip_sim::{
-    FailoverState, FloodingType, Peer, Profile, ProfileKind, SelfIp, SimConfig, TmosVersion,
-    TunnelConfig, UserConfig,
+    FailoverState, Fault, FloodingType, Peer, Profile, ProfileKind, Rights, ScriptError, SelfIp,
+    SimConfig, TlsProfile, TmosVersion, TunnelConfig, UserConfig,
 };
 use clap::Parser;
 
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// TMOS version to play: 13.1, 14.1, 15.1, 16.1 or 17.1
+    /// TMOS version to play: 12.1, 13.1, 14.1, 15.1, 16.1 or 17.1
     #[arg(long, value_name = "VERSION", default_value_t)]
     version: TmosVersion,
 
@@ -141,9 +141,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
 
-    /// Present the certificate of a new BIG-IP: signed by itself, without a name
+    /// How to greet: authority, own-certificate (of a new BIG-IP: signed by itself, without a name),
+    /// unknown-authority, expired, not-yet-valid, wrong-name, tls12, old-tmos, stall or plain
+    #[arg(long, value_name = "PROFILE", default_value_t)]
+    tls: TlsProfile,
+
+    /// What the user may do: all, none, read-only, operator or manager:PARTITION
+    #[arg(long, value_name = "RIGHTS", default_value = "all")]
+    rights: Rights,
+
+    /// Lock the account after so many wrong passwords in a row
+    #[arg(long, value_name = "NUMBER")]
+    lock_after: Option<u32>,
+
+    /// Count tokens that are over or given back towards the limit, too, as 17.1.2 does
     #[arg(long)]
-    own_certificate: bool,
+    leak_tokens: bool,
+
+    /// File with faults, as JSON
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
 
     /// Log every request on standard error; tokens are masked, bodies are not logged
     #[arg(long)]
@@ -159,9 +176,15 @@ pub(crate) struct Args {
 #[error("write it as {0}")]
 pub(crate) struct FormError(&'static str);
 
-/// The password cannot be had.
+/// A file that was named cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PasswordError {
+pub(crate) enum FileError {
+    /// No such script, or not readable.
+    #[error("cannot read the script {}", path.display())]
+    ReadScript { path: PathBuf, source: io::Error },
+    /// It is none.
+    #[error("cannot play the script {}", path.display())]
+    Script { path: PathBuf, source: ScriptError },
     /// No such file, or not readable.
     #[error("cannot read the password file {}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -215,7 +238,7 @@ impl FromStr for RecordArg {
 
 impl Args {
     /// The device that was asked for. Reads the password file.
-    pub(crate) fn into_config(self) -> Result<SimConfig, PasswordError> {
+    pub(crate) fn into_config(self) -> Result<SimConfig, FileError> {
         let password = read_password(&self.password_file)?;
         let self_ips = self.self_ips();
         let management_ip = self.management_ip.unwrap_or(self.listen.ip()).to_string();
@@ -225,13 +248,34 @@ impl Args {
             management_ip,
             failover_state: self.failover_state,
             peers: self.peers.iter().map(|peer| self.peer(peer)).collect(),
-            users: vec![UserConfig::new(&self.user, password)],
+            users: vec![UserConfig {
+                rights: self.rights.clone(),
+                lock_after: self.lock_after,
+                ..UserConfig::new(&self.user, password)
+            }],
             tunnels: vec![self.tunnel()],
             self_ips,
             latency_ms: self.latency_ms,
-            own_certificate: self.own_certificate,
+            tls: self.tls,
+            leaks_tokens: self.leak_tokens,
             hostname: self.hostname,
             base_mac: self.base_mac,
+        })
+    }
+
+    /// The faults of the script, if there is one.
+    pub(crate) fn faults(&self) -> Result<Vec<Fault>, FileError> {
+        let Some(path) = &self.script else {
+            return Ok(Vec::new());
+        };
+        let path = || path.clone();
+        let text = fs::read_to_string(path()).map_err(|source| FileError::ReadScript {
+            path: path(),
+            source,
+        })?;
+        Fault::parse_script(&text).map_err(|source| FileError::Script {
+            path: path(),
+            source,
         })
     }
 
@@ -284,14 +328,14 @@ impl Args {
     }
 }
 
-fn read_password(path: &Path) -> Result<String, PasswordError> {
-    let text = fs::read_to_string(path).map_err(|source| PasswordError::Read {
+fn read_password(path: &Path) -> Result<String, FileError> {
+    let text = fs::read_to_string(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
         source,
     })?;
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return Err(PasswordError::Empty(path.to_owned()));
+        return Err(FileError::Empty(path.to_owned()));
     }
     Ok(password.to_owned())
 }

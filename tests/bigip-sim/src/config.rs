@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::tls::TlsProfile;
 use crate::tmos::TmosVersion;
 use crate::validate;
 
@@ -35,9 +36,11 @@ pub struct SimConfig {
     pub tunnels: Vec<TunnelConfig>,
     /// Self IPs, on tunnels or on VLANs (a VLAN needs no definition).
     pub self_ips: Vec<SelfIp>,
-    /// Whether it presents the certificate of a new BIG-IP, signed by itself and without a name, instead
-    /// of one by an authority.
-    pub own_certificate: bool,
+    /// How it greets: the certificate that it presents, and the TLS that it speaks.
+    pub tls: TlsProfile,
+    /// Whether tokens count towards their user's limit after they are over or dropped, too: the defect
+    /// ID1787517 of 17.1.2.x, which spares the built-in `admin` (f5devcentral/application-study-tool#125).
+    pub leaks_tokens: bool,
     /// How long every request takes before it is worked on, in milliseconds.
     pub latency_ms: u64,
 }
@@ -55,7 +58,8 @@ impl Default for SimConfig {
             users: Vec::new(),
             tunnels: Vec::new(),
             self_ips: Vec::new(),
-            own_certificate: false,
+            tls: TlsProfile::default(),
+            leaks_tokens: false,
             latency_ms: 0,
         }
     }
@@ -71,15 +75,22 @@ pub struct UserConfig {
     /// How many tokens it may hold at a time; `None` is no limit, as `DevCentral` 287462 says of
     /// the built-in `admin`.
     pub token_limit: Option<usize>,
+    /// What it may do with the configuration.
+    pub rights: Rights,
+    /// After how many wrong passwords in a row it is locked, until it is unlocked by hand; `None` is
+    /// never. *Assumed*: a locked account is answered as a wrong password is.
+    pub lock_after: Option<u32>,
 }
 
 impl UserConfig {
-    /// An account with the usual token limit.
+    /// An account with all rights and the usual token limit, which is never locked.
     pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             password: password.into(),
             token_limit: Some(DEFAULT_TOKEN_LIMIT),
+            rights: Rights::All,
+            lock_after: None,
         }
     }
 }
@@ -89,8 +100,28 @@ impl fmt::Debug for UserConfig {
         f.debug_struct("UserConfig")
             .field("name", &self.name)
             .field("token_limit", &self.token_limit)
+            .field("rights", &self.rights)
+            .field("lock_after", &self.lock_after)
             .finish_non_exhaustive()
     }
+}
+
+/// What a user may do with the configuration, and how the rest is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rights {
+    /// Everything, as an administrator.
+    All,
+    /// Nothing: every call is refused by the REST front end with a 401 (terraform-provider-bigip#160, a
+    /// manager on 12.1.3.6; AS3#420, 15.1.1).
+    None,
+    /// Looks only: changes are refused by the REST front end with a 401. The words are those of
+    /// [`Rights::None`]; that changes alone are refused so is *assumed*.
+    ReadOnly,
+    /// Looks only: changes are refused by mcpd with a 400, `01070822` (FCP#1516, an operator on 13.0).
+    Operator,
+    /// Changes in this partition only; others are refused by mcpd with a 400, `01070824`
+    /// (terraform-provider-bigip#333; the status is *assumed*).
+    Manager(String),
 }
 
 /// A tunnel and the profile it uses.
@@ -266,7 +297,7 @@ pub enum ConfigError {
 /// The text names no value of this setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("choose one of {0}")]
-pub struct UnknownValue(&'static str);
+pub struct UnknownValue(pub(crate) &'static str);
 
 impl FromStr for ProfileKind {
     type Err = UnknownValue;
@@ -314,6 +345,25 @@ impl FloodingType {
             Self::Multicast => "multicast",
             Self::Multipoint => "multipoint",
             Self::Replicator => "replicator",
+        }
+    }
+}
+
+impl FromStr for Rights {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.split_once(':')) {
+            ("all", _) => Ok(Self::All),
+            ("none", _) => Ok(Self::None),
+            ("read-only", _) => Ok(Self::ReadOnly),
+            ("operator", _) => Ok(Self::Operator),
+            (_, Some(("manager", partition))) if !partition.is_empty() => {
+                Ok(Self::Manager(partition.to_owned()))
+            }
+            _ => Err(UnknownValue(
+                "all, none, read-only, operator, manager:PARTITION",
+            )),
         }
     }
 }

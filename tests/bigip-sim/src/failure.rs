@@ -3,11 +3,12 @@
 //! Two families: icrd (the request reached the configuration) and restjavad (it did not). It must not
 //! know which request is refused, only what the answer looks like.
 
+mod busy;
 mod objects;
+mod session;
 
 use hyper::StatusCode;
 use serde::Serialize;
-use serde_json::json;
 
 /// An answer that refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +26,8 @@ pub(crate) enum Failure {
         message: String,
         original_request_body: Option<String>,
     },
-    /// From the web server in front of both.
-    Html {
-        status: StatusCode,
-        page: &'static str,
-    },
+    /// From a web server in front of either: a page, not JSON.
+    Html { status: StatusCode, page: String },
 }
 
 /// `apiError` of errors that come from mcpd.
@@ -38,15 +36,6 @@ const MCPD: u32 = 3;
 const ICRD: u32 = 1;
 /// `apiError` of errors found by the command parser (`0x0190_0001`).
 const PARSER: u32 = 26_214_401;
-
-/// Body of the 503 while the web front end restarts; ANS `module_utils/bigip.py` looks for this text.
-pub(crate) const RESTARTING_PAGE: &str = "<html><head><title>BIG-IP</title></head>\
-    <body><h1>Configuration Utility restarting...</h1></body></html>\n";
-
-/// Body of the web server's own 401. *Assumed*: only that it is HTML is said, no body was captured.
-const UNAUTHORIZED_PAGE: &str = "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n\
-    <html><head><title>401 Unauthorized</title></head>\
-    <body><h1>Unauthorized</h1></body></html>\n";
 
 impl Failure {
     fn icrd(status: StatusCode, message: impl Into<String>, api_error: u32) -> Self {
@@ -112,87 +101,6 @@ impl Failure {
     pub(crate) fn not_simulated(what: &str) -> Self {
         let message = format!("bigip-sim does not simulate {what}");
         Self::icrd(StatusCode::NOT_IMPLEMENTED, message, ICRD)
-    }
-
-    /// A wrong name or password at login; the password is not echoed (CIS#1462, 15.1.2.1).
-    pub(crate) fn authentication_failed(user: &str, provider: &str) -> Self {
-        let echo = json!({
-            "username": user, "loginProviderName": provider, "generation": 0, "lastUpdateMicros": 0
-        });
-        Self::Restjavad {
-            status: StatusCode::UNAUTHORIZED,
-            message: "Authentication failed.".to_owned(),
-            original_request_body: Some(echo.to_string()),
-        }
-    }
-
-    /// An unknown `loginProviderName` (pr8kerl/f5er#18).
-    pub(crate) fn login_provider() -> Self {
-        Self::restjavad(StatusCode::UNAUTHORIZED, "loginProviderName is invalid.")
-    }
-
-    /// A login or token call whose body cannot be used. The 400 is known for a missing provider
-    /// (e-XpertSolutions/f5-rest-client#1), the wording is *assumed*.
-    pub(crate) fn bad_login_body(what: &str) -> Self {
-        Self::restjavad(StatusCode::BAD_REQUEST, what)
-    }
-
-    /// Too many tokens (ANS#269, CIS#3780).
-    pub(crate) fn too_many_tokens(user: &str) -> Self {
-        let message = format!("user {user} has reached maximum active login tokens");
-        Self::restjavad(StatusCode::BAD_REQUEST, message)
-    }
-
-    /// A token timeout above ten hours (`DevCentral` 287462).
-    pub(crate) fn token_timeout() -> Self {
-        let message = "Auth-token absolute timeout (36000 seconds) exceeded";
-        Self::restjavad(StatusCode::NOT_ACCEPTABLE, message)
-    }
-
-    /// Another user's token. A 400 by third-party accounts, the wording is *assumed*.
-    pub(crate) fn other_users_token() -> Self {
-        let message = "a user can view, modify and delete only own tokens";
-        Self::restjavad(StatusCode::BAD_REQUEST, message)
-    }
-
-    /// The token's time is over (ANS#2410, 15.1.5.1 and 17.1.1.2).
-    pub(crate) fn token_expired() -> Self {
-        Self::restjavad(StatusCode::UNAUTHORIZED, "X-F5-Auth-Token has expired.")
-    }
-
-    /// The token was never given out or was deleted (POSH-LTM-Rest#147).
-    pub(crate) fn token_unknown() -> Self {
-        Self::restjavad(StatusCode::UNAUTHORIZED, "X-F5-Auth-Token does not exist.")
-    }
-
-    /// A token named in the URI that is not there. *Assumed*: only the header's wording is known.
-    pub(crate) fn token_not_found() -> Self {
-        Self::restjavad(StatusCode::NOT_FOUND, "token not found")
-    }
-
-    /// No credentials at all (BRG `bigip/utils.go`).
-    pub(crate) fn no_credentials(path: &str, client: &str) -> Self {
-        let message = format!(
-            "Authorization failed: no user authentication header or token detected. \
-             Uri:http://localhost:8100{path} Referrer:{client} Sender:{client}"
-        );
-        Self::restjavad(StatusCode::UNAUTHORIZED, message)
-    }
-
-    /// The web server refuses the `Authorization` header: beside a token on 17.1
-    /// (f5devcentral/application-study-tool#153), and alone because Basic is not simulated.
-    pub(crate) fn authorization_header() -> Self {
-        Self::Html {
-            status: StatusCode::UNAUTHORIZED,
-            page: UNAUTHORIZED_PAGE,
-        }
-    }
-
-    /// No worker answers for this path: also what a starting device says of any path (BRG
-    /// `bigip/utils.go`). `path` starts after `/mgmt`.
-    pub(crate) fn not_registered(path: &str) -> Self {
-        let message = format!("Public URI path not registered: {path}");
-        Self::restjavad(StatusCode::NOT_FOUND, message)
     }
 
     /// The status line's code.

@@ -3,15 +3,24 @@
 //! Faults are matched here; what they do is done by the state (answers) and the server (connections).
 //! It must not know what a request means.
 
+mod effect;
+mod preset;
+mod script;
+
 use hyper::Method;
 
+pub use self::effect::{Answer, Commit, Delivery, Effect, Given, Moment};
+pub use self::preset::Preset;
+pub use self::script::ScriptError;
+
 /// Something that goes wrong with the requests it matches.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     method: Option<Method>,
-    path_contains: String,
-    path_ends_with: String,
-    nth: Option<u64>,
+    /// All of them have to match.
+    paths: Vec<String>,
+    from: u64,
+    times: Option<u64>,
     effect: Effect,
 }
 
@@ -20,9 +29,9 @@ impl Fault {
     pub fn new(effect: Effect) -> Self {
         Self {
             method: None,
-            path_contains: String::new(),
-            path_ends_with: String::new(),
-            nth: None,
+            paths: Vec::new(),
+            from: 1,
+            times: None,
             effect,
         }
     }
@@ -34,57 +43,85 @@ impl Fault {
         self
     }
 
-    /// Hits requests whose path and query, as sent, contain this text.
+    /// Hits requests whose path, as sent, is this text, in which `*` stands for any text. A pattern
+    /// with `?` in it is compared with path and query.
     #[must_use]
-    pub fn path_contains(mut self, text: impl Into<String>) -> Self {
-        self.path_contains = text.into();
+    pub fn path(mut self, pattern: impl Into<String>) -> Self {
+        self.paths.push(pattern.into());
         self
     }
 
-    /// Hits requests whose path and query, as sent, end with this text.
+    /// Hits requests whose path contains this text; the rules are those of [`Fault::path`].
     #[must_use]
-    pub fn path_ends_with(mut self, text: impl Into<String>) -> Self {
-        self.path_ends_with = text.into();
-        self
+    pub fn path_contains(self, text: &str) -> Self {
+        self.path(format!("*{text}*"))
+    }
+
+    /// Hits requests whose path ends with this text; the rules are those of [`Fault::path`].
+    #[must_use]
+    pub fn path_ends_with(self, text: &str) -> Self {
+        self.path(format!("*{text}"))
     }
 
     /// Hits one request only: the n-th that matches, counted from 1 and from when the fault was set.
     #[must_use]
-    pub fn nth(mut self, nth: u64) -> Self {
-        self.nth = Some(nth);
+    pub fn nth(self, nth: u64) -> Self {
+        self.from(nth).times(1)
+    }
+
+    /// Hits the n-th request that matches, counted as by [`Fault::nth`], and those after it.
+    #[must_use]
+    pub fn from(mut self, nth: u64) -> Self {
+        self.from = nth;
         self
+    }
+
+    /// Hits so many requests at most.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    pub(crate) fn effect(&self) -> &Effect {
+        &self.effect
+    }
+
+    fn matches(&self, method: &Method, path_and_query: &str) -> bool {
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        let mut patterns = self.paths.iter();
+        self.method.as_ref().is_none_or(|wanted| wanted == method)
+            && patterns.all(|pattern| {
+                let is_about_query = pattern.contains('?');
+                let text = if is_about_query { path_and_query } else { path };
+                is_like(text, pattern)
+            })
+    }
+
+    /// Whether the n-th request that matches is hit.
+    fn is_due(&self, nth: u64) -> bool {
+        let passed = nth.checked_sub(self.from);
+        passed.is_some_and(|passed| self.times.is_none_or(|times| passed < times))
     }
 }
 
-/// What happens to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// This answer; the request is not carried out.
-    Status {
-        /// Status code; one that HTTP does not know becomes 500.
-        code: u16,
-        /// `Content-Type` of the answer.
-        content_type: String,
-        /// Body of the answer.
-        body: String,
-    },
-    /// 503 with the HTML page of a restarting web front end (ANS `module_utils/bigip.py`).
-    Html503,
-    /// 404 of restjavad while its workers start (BRG `bigip/utils.go`).
-    NotRegistered404,
-    /// The connection ends; the request is not carried out.
-    DropBeforeCommit,
-    /// The request is carried out, then the connection ends without an answer.
-    DropAfterCommit,
-    /// The request waits until the fault is removed and is carried out then, also if its sender has
-    /// gone: how a late write of a busy device looks.
-    Stall,
-    /// The request waits until the fault is removed; then the connection ends, and the request is
-    /// not carried out. A test can end its sender at exactly this moment.
-    StallThenDrop,
-    /// The request is carried out and its answer waits until the fault is removed; then the
-    /// connection ends without an answer.
-    CommitThenStall,
+/// Whether the text is like the pattern, in which `*` stands for any text.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return text == pattern;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts = rest.split('*');
+    let end = parts.next_back().unwrap_or_default();
+    for part in parts {
+        match text.split_once(part) {
+            Some((_, after)) => text = after,
+            None => return false,
+        }
+    }
+    text.ends_with(end)
 }
 
 /// Names a fault that was set.
@@ -134,17 +171,44 @@ impl Faults {
         let mut struck = None;
         for counted in &mut self.set {
             let fault = &counted.fault;
-            let matches = fault.method.as_ref().is_none_or(|wanted| wanted == method)
-                && path.contains(&fault.path_contains)
-                && path.ends_with(&fault.path_ends_with);
-            if !matches {
+            if !fault.matches(method, path) {
                 continue;
             }
             counted.matched += 1;
-            if struck.is_none() && fault.nth.is_none_or(|nth| nth == counted.matched) {
+            if struck.is_none() && fault.is_due(counted.matched) {
                 struck = Some((counted.id, fault.effect.clone()));
             }
         }
         struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (text, pattern) in [
+            ("/a/b", "/a/b"),
+            ("/a/b", "*"),
+            ("/a/b", "/a*"),
+            ("/a/b", "*/b"),
+            ("/a/b", "*a*b*"),
+            ("/a/x/b", "/a/*/b"),
+            ("aa", "a*a"),
+        ] {
+            assert!(is_like(text, pattern), "{text} {pattern}");
+        }
+        for (text, pattern) in [
+            ("/a/b", "/a"),
+            ("/a/b", "b*"),
+            ("/a/b", "*a"),
+            ("/a/b", "*b*a*"),
+            ("a", "a*a"),
+            ("/a/x/b/c", "/a/*/b"),
+        ] {
+            assert!(!is_like(text, pattern), "{text} {pattern}");
+        }
     }
 }

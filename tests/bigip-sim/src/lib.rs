@@ -27,7 +27,7 @@
 //! .await?;
 //! // A record of somebody else, and a device that answers the second POST with a closed connection.
 //! sim.seed_record("/Common/flannel_vxlan", "02:00:00:00:00:01", "10.9.9.9%0")?;
-//! sim.fault(Fault::new(Effect::DropAfterCommit).method(Method::POST).nth(2));
+//! sim.fault(Fault::new(Effect::drop_after_commit()).method(Method::POST).nth(2));
 //! // … point a client at sim.address(), trusting sim.ca_pem(), then look at what it did:
 //! assert_eq!(sim.records("/Common/flannel_vxlan").len(), 1);
 //! assert_eq!(sim.mutations(), 0);
@@ -39,6 +39,7 @@ mod accounts;
 mod addresses;
 mod config;
 mod configuration;
+pub mod conformance;
 mod failure;
 mod faults;
 mod log;
@@ -53,12 +54,15 @@ mod wire;
 
 pub use config::{
     ConfigError, DEFAULT_TOKEN_LIMIT, FailoverState, FloodingType, Peer, Profile, ProfileKind,
-    SelfIp, SimConfig, TunnelConfig, UnknownValue, UserConfig,
+    Rights, SelfIp, SimConfig, TunnelConfig, UnknownValue, UserConfig,
 };
-pub use faults::{Effect, Fault, FaultId};
+pub use faults::{
+    Answer, Commit, Delivery, Effect, Fault, FaultId, Given, Moment, Preset, ScriptError,
+};
 pub use hyper::Method;
+pub use hyper::header::{HeaderName, HeaderValue};
 pub use log::LoggedRequest;
 pub use server::{Simulator, StartError, Timeout};
-pub use state::{Client, Held, Reply, State};
-pub use tls::TlsError;
+pub use state::{Client, Held, Reboot, Reply, Snapshot, State};
+pub use tls::{TlsError, TlsProfile};
 pub use tmos::{TmosVersion, UnknownVersion};

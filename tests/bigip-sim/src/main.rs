@@ -45,7 +45,11 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let stdin = args.exit_with_stdin.then(watch_stdin);
+    let faults = args.faults()?;
     let simulator = Simulator::start(args.into_config()?).await?;
+    for fault in faults {
+        simulator.fault(fault);
+    }
     let address = simulator.address();
     let line = json!({
         "address": address.ip(), "port": address.port(), "ca": simulator.ca_pem(),

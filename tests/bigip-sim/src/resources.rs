@@ -54,7 +54,7 @@ static SCHEMAS: [&Schema; 12] = [
 ];
 
 /// What the resources are about: the device without its accounts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Device {
     pub(crate) links: Links,
     pub(crate) hostname: String,
@@ -160,7 +160,7 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
         }
         ["sys", "config"] => sys::config(device, call),
         ["sys", "mcp-state"] => sys::mcp_state(device, call),
-        ["sys", "ready"] => sys::ready(device, call),
+        ["sys", "ready"] if device.links.version().has_sys_ready() => sys::ready(device, call),
         ["sys", "version"] => sys::version(device, call),
         ["transaction"] => transaction::open(device, call),
         ["transaction", id] => transaction::item(device, call, id),

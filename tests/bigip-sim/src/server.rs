@@ -1,41 +1,37 @@
-//! The device on the network: TCP, TLS and HTTP/1.1 around [`State`], and the handle tests hold.
+//! The device on the network, as the handle that tests hold.
 //!
-//! It decides nothing about requests; it reads them, asks the state, and does to the connection what
-//! the state says.
+//! It decides nothing about requests.
+
+mod broken;
+mod connection;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
-use crate::config::{ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig};
+use self::connection::Shared;
+use crate::config::{
+    ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig, UserConfig,
+};
 use crate::faults::{Fault, FaultId};
-use crate::log::{self, LoggedRequest};
-use crate::state::{Client, Reply, State};
-use crate::tls::{Identity, TlsError};
+use crate::log::LoggedRequest;
+use crate::state::{Reboot, Snapshot, State};
+use crate::tls::{Tls, TlsError, TlsProfile};
+use crate::tmos::TmosVersion;
 
 /// A simulated BIG-IP that listens; dropping it ends it, with its connections.
 #[derive(Debug)]
 pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
-    ca_pem: String,
-    fingerprint: String,
     accepting: JoinHandle<()>,
 }
 
@@ -63,14 +59,6 @@ pub enum StartError {
 #[error("the simulated device was not in the expected state within {} ms", .0.as_millis())]
 pub struct Timeout(Duration);
 
-#[derive(Debug)]
-struct Shared {
-    /// Wakes everybody who waits whenever it is touched.
-    state: watch::Sender<State>,
-    responsive: watch::Sender<bool>,
-    latency_ms: AtomicU64,
-}
-
 impl Simulator {
     /// Starts a device on the running Tokio runtime.
     pub async fn start(config: SimConfig) -> Result<Self, StartError> {
@@ -85,23 +73,12 @@ impl Simulator {
         if address.ip().is_unspecified() {
             names.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
-        let identity = if config.own_certificate {
-            Identity::of_new_device()?
-        } else {
-            Identity::generate(&names)?
-        };
-        let shared = Arc::new(Shared {
-            state: watch::Sender::new(state),
-            responsive: watch::Sender::new(true),
-            latency_ms: AtomicU64::new(config.latency_ms),
-        });
-        let acceptor = TlsAcceptor::from(identity.server);
-        let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
+        let tls = Tls::new(config.tls, names)?;
+        let shared = Arc::new(Shared::new(state, tls, config.latency_ms));
+        let accepting = tokio::spawn(connection::accept(listener, Arc::clone(&shared)));
         Ok(Self {
             shared,
             address,
-            ca_pem: identity.ca_pem,
-            fingerprint: identity.fingerprint,
             accepting,
         })
     }
@@ -111,14 +88,30 @@ impl Simulator {
         self.address
     }
 
-    /// The certificate to trust, in PEM.
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    /// The certificate to trust, in PEM. It is another one after [`Self::renew_authority`], and while the
+    /// device presents its own.
+    pub fn ca_pem(&self) -> String {
+        self.shared.tls.borrow().ca_pem.clone()
     }
 
-    /// SHA-256 of the certificate that it presents, in hexadecimal.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// SHA-256 of the certificate that it presents, or would if it spoke TLS, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        self.shared.tls.borrow().fingerprint.clone()
+    }
+
+    /// Greets so from now on, with a new certificate; where an authority is known, by the same one. Ends
+    /// all connections, as a restart of the web server does; requests that arrived go on.
+    pub fn set_tls(&self, profile: TlsProfile) -> Result<(), TlsError> {
+        let tls = self.shared.tls.borrow().renewed(profile)?;
+        self.shared.tls.send_replace(tls);
+        Ok(())
+    }
+
+    /// Takes a new authority, and a certificate by it. Ends all connections.
+    pub fn renew_authority(&self) -> Result<(), TlsError> {
+        let tls = self.shared.tls.borrow().with_new_authority()?;
+        self.shared.tls.send_replace(tls);
+        Ok(())
     }
 
     /// See [`State::records`].
@@ -221,6 +214,28 @@ impl Simulator {
         self.shared.change(State::reboot);
     }
 
+    /// See [`State::begin_reboot`]. Ends all connections.
+    pub fn begin_reboot(&self) -> Reboot {
+        let reboot = self.shared.change(State::begin_reboot);
+        self.shared.end_connections();
+        reboot
+    }
+
+    /// See [`State::snapshot`].
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.state.borrow().snapshot()
+    }
+
+    /// See [`State::restore`].
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.shared.change(|state| state.restore(snapshot));
+    }
+
+    /// See [`State::set_version`].
+    pub fn set_version(&self, version: TmosVersion) {
+        self.shared.change(|state| state.set_version(version));
+    }
+
     /// See [`State::delete_tunnel`].
     pub fn delete_tunnel(&self, path: &str) -> bool {
         self.shared.change(|state| state.delete_tunnel(path))
@@ -230,6 +245,21 @@ impl Simulator {
     pub fn set_password(&self, user: &str, password: &str) {
         self.shared
             .change(|state| state.set_password(user, password));
+    }
+
+    /// See [`State::set_user`].
+    pub fn set_user(&self, user: &UserConfig) {
+        self.shared.change(|state| state.set_user(user));
+    }
+
+    /// See [`State::remove_user`].
+    pub fn remove_user(&self, user: &str) -> bool {
+        self.shared.change(|state| state.remove_user(user))
+    }
+
+    /// See [`State::unlock_user`].
+    pub fn unlock_user(&self, user: &str) -> bool {
+        self.shared.change(|state| state.unlock_user(user))
     }
 
     /// See [`State::set_failover_state`].
@@ -276,115 +306,4 @@ impl Drop for Simulator {
         // Requests in flight run in tasks of their own: let go of those that wait.
         self.clear_faults();
     }
-}
-
-impl Shared {
-    #[expect(clippy::expect_used, reason = "send_modify always calls its closure")]
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut result = None;
-        self.state.send_modify(|state| result = Some(change(state)));
-        result.expect("the closure has run")
-    }
-
-    async fn until_responsive(&self) {
-        // Fails only when the sender is gone, and that is a field of self.
-        let _ = self
-            .responsive
-            .subscribe()
-            .wait_for(|responsive| *responsive)
-            .await;
-    }
-
-    /// Has a request carried out; `None` if there is nothing to answer.
-    async fn work(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
-        let latency_ms = self.latency_ms.load(Ordering::Relaxed);
-        if latency_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(latency_ms)).await;
-        }
-        let mut reply = self.change(|state| state.handle(&request, Timestamp::now()));
-        if let Reply::Hold(held) = reply {
-            // Fails only when the sender is gone, and that is a field of self.
-            let _ = self
-                .state
-                .subscribe()
-                .wait_for(|state| !state.holds(&held))
-                .await;
-            reply = self.change(|state| state.resume(&request, &held, Timestamp::now()));
-        }
-        let response = match reply {
-            Reply::Answer(response) => Some(response),
-            Reply::Drop | Reply::Hold(_) => None,
-        };
-        let status = response.as_ref().map(|response| response.status().as_u16());
-        let path = log::mask(&request.uri().to_string());
-        tracing::info!(method = %request.method(), path, status, "request");
-        response
-    }
-}
-
-/// Takes connections until it is aborted, which ends them all.
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    // An answer in two segments would wait 40 ms for a delayed acknowledgement.
-                    let _ = stream.set_nodelay(true);
-                    let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
-                    connections.spawn(serve_connection(stream, peer.ip(), acceptor, shared));
-                }
-                Err(error) => tracing::warn!(%error, "cannot accept a connection"),
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve_connection(
-    stream: TcpStream,
-    client: IpAddr,
-    acceptor: TlsAcceptor,
-    shared: Arc<Shared>,
-) {
-    shared.until_responsive().await;
-    let stream = match acceptor.accept(stream).await {
-        Ok(stream) => stream,
-        Err(error) => return tracing::info!(%error, "TLS handshake failed"),
-    };
-    let service = service_fn(move |request| serve(Arc::clone(&shared), client, request));
-    // Ends with an error whenever a peer goes away or a fault drops the connection.
-    let ended = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
-}
-
-/// Why a connection ends without an answer.
-#[derive(Debug, thiserror::Error)]
-enum ServeError {
-    #[error("a fault dropped the connection")]
-    Dropped,
-    #[error("the request could not be read")]
-    Body(#[from] hyper::Error),
-    #[error("the request ended early")]
-    Ended(#[from] tokio::task::JoinError),
-}
-
-async fn serve(
-    shared: Arc<Shared>,
-    client: IpAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, ServeError> {
-    let (parts, body) = request.into_parts();
-    let mut request = Request::from_parts(parts, body.collect().await?.to_bytes());
-    request.extensions_mut().insert(Client(client));
-    shared.until_responsive().await;
-    // A task of its own: a device goes on with a request whose sender has gone.
-    let response = tokio::spawn(async move { shared.work(request).await }).await?;
-    response
-        .map(|response| response.map(Full::new))
-        .ok_or(ServeError::Dropped)
 }

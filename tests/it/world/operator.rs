@@ -24,7 +24,8 @@ impl World {
             .sum()
     }
 
-    async fn metrics(&self) -> String {
+    /// All metrics, as they are scraped.
+    pub(crate) async fn metrics(&self) -> String {
         let address = self.operator.as_ref().unwrap().listen_address();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request =
@@ -45,10 +46,15 @@ impl World {
         self.must(reached.await).await;
     }
 
+    /// All that the operator has logged.
+    pub(crate) fn operator_log(&self) -> Vec<String> {
+        self.operator.as_ref().unwrap().log()
+    }
+
     /// Waits until the operator has logged a line with all of these texts.
     pub(crate) async fn until_logged(&self, texts: &[&str]) {
         let logged = eventually(format!("a line with {texts:?}"), LIMIT, async || {
-            let log = self.operator.as_ref().unwrap().log();
+            let log = self.operator_log();
             let has_all = |line: &String| texts.iter().all(|text| line.contains(text));
             Answer::when(log.iter().any(has_all), |is_there| *is_there)
         });

@@ -1,18 +1,46 @@
 //! What `fdb` prints, and how it exits.
 
+use bigip_tunnel_core::node::NodeView;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::report::fdb::State;
-use crate::testing::{MACS, Tunnel, condition, device, device_down, node, nodes, now, printed};
+use crate::testing::{MACS, Tunnel, condition, device, device_down, node, nodes, printed, view};
+
+/// What is asked for without further flags.
+fn args(output: Option<TableFormat>) -> FdbArgs {
+    FdbArgs {
+        name: "prod-east".to_owned(),
+        devices: Vec::new(),
+        nodes: Vec::new(),
+        problems: false,
+        output,
+        watch: false,
+    }
+}
 
 fn report(tunnel: Tunnel, nodes: &[NodeView]) -> FdbReport {
-    FdbReport::new(&tunnel.object(), nodes).unwrap()
+    FdbReport::new(&tunnel.object(), nodes, &Wanted::default()).unwrap()
 }
 
 fn shown(report: &FdbReport, format: Option<TableFormat>) -> String {
-    printed(|out| write(report, format, now(), out))
+    let wide = format == Some(TableFormat::Wide);
+    printed(|out| write(report, &args(format), view(wide), out))
+}
+
+/// What is shown of a tunnel with these flags.
+fn asked(tunnel: Tunnel, nodes: Vec<NodeView>, args: &FdbArgs) -> Result<FdbReport, Error> {
+    let seen = Seen {
+        object: tunnel.object(),
+        nodes: Nodes {
+            views: nodes,
+            ready: [("worker-02".to_owned(), "False".to_owned())].into(),
+        },
+        listed: Instant::now(),
+    };
+    seen.must_know(args)?;
+    seen.report(args)
 }
 
 #[test]
@@ -28,10 +56,10 @@ fn a_healthy_tunnel_is_ok_everywhere() {
     tmsh list net fdb tunnel /Common/flannel_vxlan
     ");
     assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
-    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT
-    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok        10.169.72.239%0
-    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok        10.169.72.233%0
-    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok        10.169.72.240%0
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT          NODE-READY
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   ok        ok        10.169.72.239%0   <unknown>
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        ok        10.169.72.233%0   <unknown>
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   ok        ok        10.169.72.240%0   <unknown>
     3 nodes; records: 6 ok
     tmsh list net fdb tunnel /Common/flannel_vxlan
     ");
@@ -108,15 +136,15 @@ fn every_way_in_which_a_record_can_be_wrong_has_its_word() {
     let report = report(tunnel, &nodes);
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
-    NODE          ADDRESS        MAC                 BIGIP-A     ENDPOINT
-    claimed       10.0.0.1       0a:0a:0a:00:00:01   ok          10.0.0.1%0
-    conflicting   10.0.0.2       0a:0a:0a:00:00:02   conflict    10.9.9.9%0
-    incorrect     10.0.0.3       0a:0a:0a:00:00:03   incorrect   10.0.0.3%0
-    lost          10.0.0.4       0a:0a:0a:00:00:04   missing     10.0.0.4%0
-    new           10.0.0.5       0a:0a:0a:00:00:05   pending     10.0.0.5%0
-    own           10.169.72.34   0a:0a:0a:a9:48:22   own         <unknown>
-    unclaimed     10.0.0.6       0a:0a:0a:00:00:06   missing     10.0.0.6%0
-    without       <none>         <none>              skipped     <none>
+    NODE          ADDRESS        MAC                 BIGIP-A     ENDPOINT     NODE-READY
+    claimed       10.0.0.1       0a:0a:0a:00:00:01   ok          10.0.0.1%0   <unknown>
+    conflicting   10.0.0.2       0a:0a:0a:00:00:02   conflict    10.9.9.9%0   <unknown>
+    incorrect     10.0.0.3       0a:0a:0a:00:00:03   incorrect   10.0.0.3%0   <unknown>
+    lost          10.0.0.4       0a:0a:0a:00:00:04   missing     10.0.0.4%0   <unknown>
+    new           10.0.0.5       0a:0a:0a:00:00:05   pending     10.0.0.5%0   <unknown>
+    own           10.169.72.34   0a:0a:0a:a9:48:22   own         <unknown>    <unknown>
+    unclaimed     10.0.0.6       0a:0a:0a:00:00:06   missing     10.0.0.6%0   <unknown>
+    without       <none>         <none>              skipped     <none>       <unknown>
     8 nodes, 1 skipped; records: 1 ok, 1 pending, 2 missing, 1 incorrect, 1 conflict
     conflicting: on bigip-a the record leads to 10.9.9.9%0
     without: NodeAddressMissing: the node lists no InternalIP
@@ -221,10 +249,10 @@ fn a_tunnel_that_no_operator_has_seen_is_unknown_everywhere() {
     let report = report(tunnel, &nodes());
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
-    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT
-    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   unknown   unknown   <unknown>
-    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   unknown   unknown   <unknown>
-    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   unknown   unknown   <unknown>
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT    NODE-READY
+    worker-01   10.169.72.239   0a:0a:0a:a9:48:ef   unknown   unknown   <unknown>   <unknown>
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   unknown   unknown   <unknown>   <unknown>
+    worker-03   10.169.72.240   0a:0a:0a:a9:48:f0   unknown   unknown   <unknown>   <unknown>
     3 nodes; records: 6 unknown
     tmsh list net fdb tunnel /Common/flannel_vxlan
     ");
@@ -336,6 +364,11 @@ fn json_holds_everything_that_the_text_says() {
         }
       ],
       "nodes": 2,
+      "records": {
+        "ok": 1,
+        "skipped": 1
+      },
+      "skipped": 1,
       "extra": 0
     }
     "#);
@@ -353,7 +386,148 @@ fn yaml_and_json_say_the_same() {
 fn a_spec_that_cannot_be_worked_with_is_an_error() {
     let tunnel = Tunnel::healthy("broken").with("/spec/tunnel/name", &json!("../x"));
     assert!(matches!(
-        FdbReport::new(&tunnel.object(), &nodes()),
+        FdbReport::new(&tunnel.object(), &nodes(), &Wanted::default()),
         Err(InvalidSpec::TunnelName { .. })
     ));
+}
+
+/// A tunnel of which one record is missing on the second BIG-IP.
+fn one_missing() -> Tunnel {
+    let mut standby = device("bigip-b", "192.0.2.12", "Standby");
+    standby["conditions"][1] = condition("Programmed", "False", "Progressing", "at work");
+    standby["records"]["missing"] = json!(1);
+    standby["problems"] =
+        json!([{"mac": MACS[0], "endpoint": "10.169.72.233%0", "kind": "Missing"}]);
+    standby["records"]["foreign"] = json!(2);
+    Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .device(standby)
+        .claim(&["bigip-a", "bigip-b"], "Owned", &MACS)
+}
+
+#[test]
+fn only_problems_are_shown_when_only_they_are_asked_for_and_all_records_are_counted() {
+    let args = FdbArgs {
+        problems: true,
+        ..args(Some(TableFormat::Wide))
+    };
+    let report = asked(one_missing(), nodes(), &args).unwrap();
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, args.output), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B   ENDPOINT          NODE-READY
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        missing   10.169.72.233%0   False
+    3 nodes; records: 5 ok, 1 missing; 2 not ours and kept
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+    let report = asked(Tunnel::healthy("prod-east"), nodes(), &args).unwrap();
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_snapshot!(shown(&report, args.output), @"
+    3 nodes; records: 6 ok
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn what_is_found_is_about_the_big_ips_and_nodes_that_were_asked_for() {
+    let of_device = |name: &str| {
+        let args = FdbArgs {
+            devices: vec![name.to_owned()],
+            ..args(None)
+        };
+        asked(one_missing(), nodes(), &args).unwrap()
+    };
+    assert_eq!(of_device("bigip-b").outcome(), Outcome::Findings);
+    let report = of_device("bigip-a");
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_eq!((report.devices, report.extra), (vec!["bigip-a".into()], 0));
+
+    let of_node = |name: &str| {
+        let args = FdbArgs {
+            nodes: vec![name.to_owned()],
+            ..args(None)
+        };
+        asked(one_missing(), nodes(), &args).unwrap()
+    };
+    assert_eq!(of_node("worker-01").outcome(), Outcome::Fine);
+    let report = of_node("worker-02");
+    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_snapshot!(shown(&report, None), @"
+    NODE        ADDRESS         MAC                 BIGIP-A   BIGIP-B
+    worker-02   10.169.72.233   0a:0a:0a:a9:48:e9   ok        missing
+    1 of 3 nodes; records: 1 ok, 1 missing; 2 not ours and kept
+    tmsh list net fdb tunnel /Common/flannel_vxlan
+    ");
+}
+
+#[test]
+fn a_name_that_nothing_has_is_an_error_and_not_an_empty_table() {
+    let devices = FdbArgs {
+        devices: vec!["bigip-z".to_owned()],
+        ..args(None)
+    };
+    let nodes_asked = FdbArgs {
+        nodes: vec!["worker-99".to_owned()],
+        ..args(None)
+    };
+    for (args, said) in [
+        (
+            devices,
+            "bigiptunnel bigip/prod-east has no BIG-IP \"bigip-z\"",
+        ),
+        (
+            nodes_asked,
+            "bigiptunnel bigip/prod-east has no node \"worker-99\"",
+        ),
+    ] {
+        let error = asked(one_missing(), nodes(), &args).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (1, said));
+    }
+}
+
+#[test]
+fn a_node_that_left_can_be_asked_for_as_long_as_the_status_names_it() {
+    let tunnel = Tunnel::healthy("prod-east")
+        .claim(&["bigip-a"], "Owned", &["0a:0a:0a:a9:48:11"])
+        .with(
+            "/status/leavingNodes",
+            &json!([{
+                "name": "worker-09",
+                "address": "10.169.72.17",
+                "since": "2026-11-22T06:39:22Z",
+            }]),
+        );
+    let args = FdbArgs {
+        nodes: vec!["worker-09".to_owned()],
+        ..args(None)
+    };
+    let report = asked(tunnel, nodes(), &args).unwrap();
+    assert_eq!(report.rows.len(), 1);
+    assert_eq!(report.rows[0].cells[0].state, State::Leaving);
+}
+
+#[test]
+fn a_cluster_of_twice_the_size_takes_twice_the_output_and_not_more() {
+    let counted = |count: u16| {
+        let address = |n: u16| format!("10.20.{}.{}", 100 + n / 100, 100 + n % 100);
+        let nodes: Vec<_> = (0..count)
+            .map(|n| node(&format!("worker-{n:04}"), Some(&address(n))))
+            .collect();
+        let claimed: Vec<String> = (0..count)
+            .map(|n| format!("0a:0a:0a:14:{:02x}:{:02x}", 100 + n / 100, 100 + n % 100))
+            .collect();
+        let claimed: Vec<&str> = claimed.iter().map(String::as_str).collect();
+        let tunnel = Tunnel::new("large")
+            .device(device("bigip-a", "192.0.2.11", "Active"))
+            .device(device("bigip-b", "192.0.2.12", "Standby"))
+            .claim(&["bigip-a", "bigip-b"], "Owned", &claimed);
+        let report = report(tunnel, &nodes);
+        assert_eq!(report.records, [(State::Ok, 2 * usize::from(count))].into());
+        shown(&report, Some(TableFormat::Wide))
+    };
+    let (small, large) = (counted(2_500), counted(5_000));
+    // A header, a sum and the line for tmsh do not grow; the sum's figures do by a letter or two.
+    assert_eq!(small.lines().count(), 2_500 + 3);
+    assert_eq!(large.lines().count(), 5_000 + 3);
+    let per_node = (large.len() - small.len()) / 2_500;
+    assert_eq!(per_node, small.len() / 2_500);
 }

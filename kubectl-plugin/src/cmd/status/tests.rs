@@ -4,14 +4,23 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Tunnel, condition, device, device_down, now, printed};
+use crate::testing::{Tunnel, condition, device, device_down, printed, view};
 
 fn report(tunnels: impl IntoIterator<Item = Tunnel>) -> StatusReport {
     StatusReport::new(&tunnels.into_iter().map(Tunnel::read).collect::<Vec<_>>())
 }
 
-fn shown(report: &StatusReport, format: Option<TableFormat>) -> String {
-    printed(|out| write(report, format, false, now(), out))
+/// What is asked for with this flag alone.
+fn args(output: Option<StatusFormat>) -> StatusArgs {
+    StatusArgs {
+        output,
+        ..StatusArgs::default()
+    }
+}
+
+fn shown(report: &StatusReport, format: Option<StatusFormat>) -> String {
+    let wide = format == Some(StatusFormat::Wide);
+    printed(|out| write(report, &args(format), view(wide), out))
 }
 
 /// A tunnel of which one unit does not answer.
@@ -44,9 +53,9 @@ fn a_healthy_tunnel_says_so_on_one_screen() {
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_snapshot!(shown(&report, None), @"
     Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
-    Status       Ready for 8h: InSync
+    Status       ✔ Ready for 8h: InSync
                  3 nodes on 2 of 2 BIG-IPs
-    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Available    ✔ Yes: 2 of 2 BIG-IPs hold the records
     Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
     Verified     90s ago
 
@@ -58,11 +67,11 @@ fn a_healthy_tunnel_says_so_on_one_screen() {
 
 #[test]
 fn a_healthy_tunnel_tells_more_when_asked_to() {
-    assert_snapshot!(shown(&report([Tunnel::healthy("prod-east")]), Some(TableFormat::Wide)), @"
+    assert_snapshot!(shown(&report([Tunnel::healthy("prod-east")]), Some(StatusFormat::Wide)), @"
     Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
-    Status       Ready for 8h: InSync
+    Status       ✔ Ready for 8h: InSync
                  3 nodes on 2 of 2 BIG-IPs
-    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Available    ✔ Yes: 2 of 2 BIG-IPs hold the records
     Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
     Verified     90s ago
 
@@ -78,9 +87,9 @@ fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, None), @"
     Tunnel       bigip/prod-west   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
-    Status       Not ready for 8h: DeviceUnreachable
+    Status       ✖ Not ready for 8h: DeviceUnreachable
                  bigip-d: no answer within 5 s
-    Available    Yes: 1 of 2 BIG-IPs hold the records
+    Available    ✔ Yes: 1 of 2 BIG-IPs hold the records
     Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
     Verified     90s ago
 
@@ -122,7 +131,7 @@ fn an_unlisted_peer_and_a_device_that_left_are_named() {
         );
     let shown = shown(&report([tunnel]), None);
     for line in [
-        "Peers        bigip-c.example.net is in the trust domain of bigip-a and not listed",
+        "Peers        ‼ bigip-c.example.net is in the trust domain of bigip-a and not listed",
         "Unlisted     bigip-old: 192.0.2.19:443: no answer within 5 s",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{shown}");
@@ -167,9 +176,9 @@ fn skipped_and_leaving_nodes_are_named() {
         }]));
     assert_snapshot!(shown(&report([tunnel]), None), @"
     Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
-    Status       Not ready for 8h: NodesSkipped
+    Status       ✖ Not ready for 8h: NodesSkipped
                  node worker-04 has no record: the node lists no InternalIP
-    Available    Yes: 2 of 2 BIG-IPs hold the records
+    Available    ✔ Yes: 2 of 2 BIG-IPs hold the records
     Nodes        3 programmed of 5 selected, 1 leaving, 2 skipped
     Skipped      worker-04: the node lists no InternalIP (and 1 more)
     Leaving      worker-09: record goes in 22s
@@ -190,7 +199,7 @@ fn a_tunnel_that_no_operator_has_seen_is_not_taken_for_healthy() {
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, None), @"
     Tunnel       bigip/new   /Common/flannel_vxlan
-    Status       Unknown for 8h: Pending
+    Status       ◌ Unknown for 8h: Pending
                  no operator has worked on the object yet
 
     BIG-IP    ADDRESS      STATE     HA          RECORDS     STALE       EXTRA       SAVED
@@ -218,7 +227,7 @@ fn a_tunnel_that_is_being_deleted_says_so() {
         .ready("False", "CleaningUp", "removing the records of this object")]);
     let text = shown(&report, None);
     assert!(
-        text.contains("Status       Being deleted for 8h: CleaningUp"),
+        text.contains("Status       ‼ Being deleted for 8h: CleaningUp"),
         "{text}"
     );
 }
@@ -233,13 +242,19 @@ fn several_tunnels_get_a_line_each() {
     prod-west   False   1/2       0/3     3/6       8h      DeviceUnreachable
     1 of 2 ready
     ");
-    assert_snapshot!(shown(&report, Some(TableFormat::Wide)), @"
+    assert_snapshot!(shown(&report, Some(StatusFormat::Wide)), @"
     NAME        READY   BIG-IPS   NODES   RECORDS   SINCE   REASON              TUNNEL                  MESSAGE
     prod-east   True    2/2       3/3     6/6       8h      InSync              /Common/flannel_vxlan   3 nodes on 2 of 2 BIG-IPs
     prod-west   False   1/2       0/3     3/6       8h      DeviceUnreachable   /Common/flannel_vxlan   bigip-d: no answer within 5 s
     1 of 2 ready
     ");
-    let everywhere = printed(|out| write(&report, None, true, now(), out));
+    let everywhere = printed(|out| {
+        let view = View {
+            all_namespaces: true,
+            ..view(false)
+        };
+        write(&report, &args(None), view, out)
+    });
     assert_snapshot!(everywhere, @"
     NAMESPACE   NAME        READY   BIG-IPS   NODES   RECORDS   SINCE   REASON
     bigip       prod-east   True    2/2       3/3     6/6       8h      InSync
@@ -266,7 +281,7 @@ fn without_tunnels_there_is_nothing_to_show_and_nothing_wrong() {
     let report = report([]);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_eq!(shown(&report, None), "");
-    assert_snapshot!(shown(&report, Some(TableFormat::Json)), @r#"
+    assert_snapshot!(shown(&report, Some(StatusFormat::Json)), @r#"
     {
       "apiVersion": "cli.bigip-tunnel.dev/v1",
       "kind": "StatusReport",
@@ -292,7 +307,7 @@ fn json_holds_everything_that_the_text_says() {
             "address": "192.0.2.11",
             "conditions": [condition("Reachable", "False", "Timeout", "no answer within 5 s")],
         }));
-    assert_snapshot!(shown(&report([tunnel]), Some(TableFormat::Json)), @r#"
+    assert_snapshot!(shown(&report([tunnel]), Some(StatusFormat::Json)), @r#"
     {
       "apiVersion": "cli.bigip-tunnel.dev/v1",
       "kind": "StatusReport",
@@ -353,8 +368,8 @@ fn json_holds_everything_that_the_text_says() {
 #[test]
 fn yaml_and_json_say_the_same() {
     let report = report([one_down(), Tunnel::healthy("prod-east")]);
-    let json: Value = serde_json::from_str(&shown(&report, Some(TableFormat::Json))).unwrap();
-    let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(TableFormat::Yaml))).unwrap();
+    let json: Value = serde_json::from_str(&shown(&report, Some(StatusFormat::Json))).unwrap();
+    let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(StatusFormat::Yaml))).unwrap();
     assert_eq!(json, yaml);
 }
 
@@ -371,6 +386,201 @@ fn one_tunnel_never_takes_more_than_24_lines() {
     for n in 0..8 {
         tunnel = tunnel.device(device_down(&format!("bigip-{n}"), &format!("192.0.2.{n}")));
     }
-    let text = shown(&report([tunnel]), Some(TableFormat::Wide));
+    let text = shown(&report([tunnel]), Some(StatusFormat::Wide));
     assert!(text.lines().count() <= 24, "{text}");
+}
+
+#[test]
+fn a_suspended_tunnel_says_why_it_was_suspended() {
+    let paused = condition("Paused", "True", "Suspended", "nothing is read or written");
+    let reason = json!({"bigip-tunnel.dev/suspend-reason": "CHG0012345"});
+    let suspended = Tunnel::new("prod-east")
+        .with("/status/conditions", &json!([paused]))
+        .with("/metadata/annotations", &reason);
+    let now = suspended.clone().with("/spec/suspend", &json!(true));
+    let said = shown(&report([now]), None);
+    let line = "Paused       ‼ Suspended (CHG0012345): nothing is read or written\n";
+    assert!(said.contains(line), "{said}");
+    // What is left of an earlier time says nothing about this one.
+    let said = shown(&report([suspended]), None);
+    assert!(!said.contains("CHG0012345"), "{said}");
+}
+
+/// A tunnel about which there is everything to say.
+fn with_everything() -> Tunnel {
+    let message = "records of 12 nodes are to be removed within one hour, and that is more than \
+                   nodes.maxRemovalPercent allows; they stay until a person approves: see \
+                   status.heldRemoval, which names the first 16 of them and the digest";
+    let peer = "bigip-c.example.net is in the trust domain of bigip-a and not listed";
+    let mut tunnel = Tunnel::new("large")
+        .with(
+            "/status/conditions",
+            &json!([
+                condition("Ready", "False", "MassRemovalBlocked", message),
+                condition(
+                    "Available",
+                    "True",
+                    "DevicesProgrammed",
+                    "8 of 8 BIG-IPs hold them"
+                ),
+                condition("PeersCovered", "False", "PeerNotListed", peer),
+                condition("Paused", "True", "Suspended", "nothing is read or written"),
+            ]),
+        )
+        .with(
+            "/status/heldRemoval",
+            &json!({"digest": "sha256", "since": "2026-11-22T06:30:00Z", "count": 12}),
+        )
+        .with(
+            "/status/skippedNodes",
+            &json!([{"name": "w1", "reason": "NodeAddressMissing"}]),
+        )
+        .with(
+            "/status/leavingNodes",
+            &json!([{"address": "10.0.0.1", "since": "2026-11-22T06:39:22Z"}]),
+        )
+        .with(
+            "/status/formerDevices",
+            &json!([{
+                "name": "bigip-old",
+                "address": "192.0.2.19",
+                "port": 443,
+                "credentialsSecretRef": {"name": "bigip-login"},
+                "since": "2026-11-22T06:39:22Z",
+            }]),
+        );
+    for n in 0..8 {
+        tunnel = tunnel.device(device_down(&format!("bigip-{n}"), &format!("192.0.2.{n}")));
+    }
+    tunnel
+}
+
+#[test]
+fn a_terminal_of_80_by_24_shows_all_of_one_tunnel() {
+    let style = Style::PLAIN.on_terminal(80, 24);
+    let view = View {
+        style,
+        ..view(false)
+    };
+    let report = report([with_everything()]);
+    let text = printed(|out| write(&report, &args(None), view, out));
+    // A line that is too wide takes two.
+    let heights = text
+        .lines()
+        .map(|line| line.chars().count().div_ceil(80).max(1));
+    assert!(heights.sum::<usize>() <= 24, "{text}");
+    let (next, others): (Vec<_>, Vec<_>) =
+        text.lines().partition(|line| line.starts_with("Next: "));
+    // What is to be copied is not cut; everything else fits.
+    assert!(next[0].ends_with("approve large -n bigip"), "{text}");
+    assert!(
+        others.iter().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    let held = "Held         12 removals for 10m, until a person approves";
+    assert!(others.contains(&held), "{text}");
+}
+
+#[test]
+fn a_message_takes_several_lines_where_there_is_room() {
+    let view = View {
+        style: Style::PLAIN.on_terminal(60, 24),
+        ..view(false)
+    };
+    let message = "bigip-d: no answer within 5 s, and 14 times before; the last one was at noon";
+    let tunnel = Tunnel::healthy("prod-west").ready("False", "DeviceUnreachable", message);
+    let text = printed(|out| write(&report([tunnel]), &args(None), view, out));
+    let broken = "
+             bigip-d: no answer within 5 s, and 14 times
+             before; the last one was at noon
+";
+    assert!(text.contains(broken), "{text}");
+}
+
+#[test]
+fn colour_and_ascii_change_no_word() {
+    let report = report([one_down()]);
+    let with = |style| {
+        let view = View {
+            style,
+            ..view(false)
+        };
+        printed(|out| write(&report, &args(None), view, out))
+    };
+    let coloured = with(Style::PLAIN.with_color());
+    assert!(
+        coloured.contains("\u{1b}[31mTimeout\u{1b}[0m"),
+        "{coloured}"
+    );
+    let stripped = anstream::adapter::strip_str(&coloured).to_string();
+    assert_eq!(stripped, with(Style::PLAIN));
+    let ascii = with(Style::PLAIN.with_ascii());
+    assert!(ascii.is_ascii(), "{ascii}");
+    assert!(ascii.contains("Status       FAIL Not ready for 8h: DeviceUnreachable"));
+}
+
+#[test]
+fn without_headers_a_single_tunnel_is_a_line_too() {
+    let view = View {
+        no_headers: true,
+        ..view(false)
+    };
+    let report = report([Tunnel::healthy("prod-east")]);
+    assert_eq!(
+        printed(|out| write(&report, &args(None), view, out)),
+        "prod-east   True   2/2   3/3   6/6   8h   InSync\n"
+    );
+}
+
+#[test]
+fn names_can_be_given_to_kubectl() {
+    let report = report([Tunnel::healthy("prod-east"), one_down()]);
+    assert_eq!(
+        shown(&report, Some(StatusFormat::Name)),
+        "bigiptunnel.bigip-tunnel.dev/prod-east\nbigiptunnel.bigip-tunnel.dev/prod-west\n"
+    );
+}
+
+#[test]
+fn what_is_watched_as_data_has_a_line_or_a_document_for_each_look() {
+    let report = report([Tunnel::healthy("prod-east")]);
+    let watched = |output| {
+        let args = StatusArgs {
+            watch: true,
+            ..args(Some(output))
+        };
+        printed(|out| write(&report, &args, view(false), out))
+    };
+    let json = watched(StatusFormat::Json);
+    assert_eq!(json.lines().count(), 1);
+    assert!(json.starts_with(r#"{"apiVersion":"cli.bigip-tunnel.dev/v1","kind":"StatusReport""#));
+    assert!(watched(StatusFormat::Yaml).starts_with("---\napiVersion: "));
+}
+
+#[test]
+fn it_is_said_what_is_waited_for() {
+    let down = |n: usize| one_down().with("/metadata/name", &json!(format!("west-{n}")));
+    assert_eq!(report([Tunnel::healthy("prod-east")]).waits_for(), None);
+    assert_eq!(report([]).waits_for().as_deref(), Some("a tunnel"));
+    assert_eq!(
+        report([Tunnel::healthy("prod-east"), down(1)])
+            .waits_for()
+            .as_deref(),
+        Some("bigip/west-1 (DeviceUnreachable)")
+    );
+    let many = report((1..=5).map(down)).waits_for().unwrap();
+    assert!(
+        many.ends_with("bigip/west-3 (DeviceUnreachable), 2 more"),
+        "{many}"
+    );
+    let error = Error::NotReady {
+        limit: std::time::Duration::from_secs(60),
+        waited_for: many,
+    };
+    assert_eq!(error.code(), 4);
+    assert!(
+        error
+            .to_string()
+            .starts_with("not ready within 60 s: bigip/west-1")
+    );
 }

@@ -1,10 +1,12 @@
-//! Static ARP entries.
+//! `net/arp`: static entries.
 
 use bigip_sim::TmosVersion;
 use serde_json::json;
 
-use crate::routing::{ARP, assert_refused};
+use crate::routing::assert_refused;
 use crate::support::{MAC, world, world_of};
+
+pub(crate) const ARP: &str = "/mgmt/tm/net/arp";
 
 /// 14.1.2.1 for the empty list, the CCCL fixture for an entry, in a folder as recorded.
 #[test]

@@ -148,7 +148,13 @@ fn complaints_say_what_to_mend() {
 
     let (_dir, path) = password_file("s3cret");
     for (flag, value, mend) in [
-        ("--version", "12.1", "choose 13.1, 14.1, 15.1, 16.1 or 17.1"),
+        (
+            "--version",
+            "11.6",
+            "choose 12.1, 13.1, 14.1, 15.1, 16.1 or 17.1",
+        ),
+        ("--tls", "ssl3", "old-tmos, stall, plain"),
+        ("--rights", "root", "manager:PARTITION"),
         ("--profile", "gre", "vxlan, geneve"),
         (
             "--failover-state",

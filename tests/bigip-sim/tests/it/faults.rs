@@ -1,6 +1,6 @@
 //! Faults: which request they hit, and what is left of it.
 
-use bigip_sim::{Effect, Fault, Method, Reply};
+use bigip_sim::{Effect, Fault, Method, Preset, Reply};
 
 use crate::support::{ENDPOINT, MAC, RECORDS_URI, TUNNEL_URI, answer, pair, record, world};
 
@@ -13,7 +13,7 @@ fn posts(effect: Effect) -> Fault {
 #[test]
 fn a_fault_hits_its_method_and_path_only() {
     let mut world = world();
-    let id = world.state.fault(posts(Effect::Html503));
+    let id = world.state.fault(posts(Effect::preset(Preset::Restarting)));
     assert_eq!(world.get(RECORDS_URI).status, 200);
     assert_eq!(world.login("admin", "s3cret").status, 200);
     let refused = world.post(RECORDS_URI, &record(MAC, ENDPOINT));
@@ -31,7 +31,7 @@ fn a_fault_hits_its_method_and_path_only() {
 #[test]
 fn a_fault_can_hit_a_list_and_not_what_is_in_it() {
     let mut world = world();
-    let list = Fault::new(Effect::Html503).path_ends_with("/records");
+    let list = Fault::new(Effect::preset(Preset::Restarting)).path_ends_with("/records");
     world.state.fault(list);
     assert_eq!(world.get(RECORDS_URI).status, 503);
     assert_eq!(world.get(&format!("{RECORDS_URI}/{MAC}")).status, 404);
@@ -41,7 +41,7 @@ fn a_fault_can_hit_a_list_and_not_what_is_in_it() {
 fn the_nth_request_alone_is_hit() {
     let mut world = world();
     world.state.fault(
-        Fault::new(Effect::NotRegistered404)
+        Fault::new(Effect::preset(Preset::NotRegistered))
             .path_contains("/records")
             .nth(2),
     );
@@ -52,7 +52,9 @@ fn the_nth_request_alone_is_hit() {
 #[test]
 fn a_starting_device_says_that_the_path_is_not_registered() {
     let mut world = world();
-    world.state.fault(Fault::new(Effect::NotRegistered404));
+    world
+        .state
+        .fault(Fault::new(Effect::preset(Preset::NotRegistered)));
     let answer = world.get(TUNNEL_URI);
     assert_eq!(answer.json()["kind"], ":resterrorresponse");
     let message = "Public URI path not registered: /tm/net/fdb/tunnel/~Common~flannel_vxlan";
@@ -63,11 +65,11 @@ fn a_starting_device_says_that_the_path_is_not_registered() {
 fn any_answer_can_be_put_in_place_of_the_real_one() {
     let mut world = world();
     let body = r#"{"code":503,"message":"There is an active asynchronous task executing.","errorStack":[],"apiError":32964609}"#;
-    world.state.fault(Fault::new(Effect::Status {
-        code: 503,
-        content_type: "application/json".to_owned(),
-        body: body.to_owned(),
-    }));
+    world.state.fault(Fault::new(Effect::status(
+        503,
+        "application/json",
+        body.to_owned(),
+    )));
     let answer = world.get(RECORDS_URI);
     assert_eq!((answer.status, answer.text.as_str()), (503, body));
     world.state.clear_faults();
@@ -77,8 +79,8 @@ fn any_answer_can_be_put_in_place_of_the_real_one() {
 #[test]
 fn a_drop_before_the_commit_changes_nothing_and_one_after_it_does() {
     for (effect, stored) in [
-        (Effect::DropBeforeCommit, vec![]),
-        (Effect::DropAfterCommit, vec![pair(MAC, ENDPOINT)]),
+        (Effect::drop_before_commit(), vec![]),
+        (Effect::drop_after_commit(), vec![pair(MAC, ENDPOINT)]),
     ] {
         let mut world = world();
         world.state.fault(posts(effect));
@@ -97,7 +99,7 @@ fn a_drop_before_the_commit_changes_nothing_and_one_after_it_does() {
 #[test]
 fn a_stalled_request_is_carried_out_when_the_fault_goes() {
     let mut world = world();
-    let id = world.state.fault(posts(Effect::Stall));
+    let id = world.state.fault(posts(Effect::stall()));
     let request = world.request(
         Method::POST,
         RECORDS_URI,
@@ -156,7 +158,7 @@ fn held_then_let_go(effect: Effect) -> [Vec<(String, String)>; 2] {
 fn a_request_stalled_and_dropped_is_never_carried_out() {
     let none = Vec::new();
     assert_eq!(
-        held_then_let_go(Effect::StallThenDrop),
+        held_then_let_go(Effect::stall_then_drop()),
         [none.clone(), none]
     );
 }
@@ -165,7 +167,7 @@ fn a_request_stalled_and_dropped_is_never_carried_out() {
 fn a_request_carried_out_and_stalled_is_stored_while_its_answer_waits_and_is_not_answered() {
     let stored = vec![pair(MAC, ENDPOINT)];
     assert_eq!(
-        held_then_let_go(Effect::CommitThenStall),
+        held_then_let_go(Effect::commit_then_stall()),
         [stored.clone(), stored]
     );
 }
@@ -174,7 +176,7 @@ fn a_request_carried_out_and_stalled_is_stored_while_its_answer_waits_and_is_not
 fn a_held_request_is_told_by_the_fault_that_holds_it() {
     let mut world = world();
     let [adding, removing] = [Method::POST, Method::DELETE].map(|method| {
-        let fault = Fault::new(Effect::Stall).method(method);
+        let fault = Fault::new(Effect::stall()).method(method);
         world.state.fault(fault.path_contains("/records"))
     });
     let body = record(MAC, ENDPOINT).to_string();
@@ -188,7 +190,9 @@ fn a_held_request_is_told_by_the_fault_that_holds_it() {
 #[test]
 fn the_nth_request_of_any_kind_can_be_hit() {
     let mut world = world();
-    world.state.fault(Fault::new(Effect::Html503).nth(3));
+    world
+        .state
+        .fault(Fault::new(Effect::preset(Preset::Restarting)).nth(3));
     let statuses = [
         world.get(RECORDS_URI).status,
         world.login("admin", "s3cret").status,
@@ -218,7 +222,7 @@ fn a_fault_can_hit_logins() {
     let mut world = world();
     world
         .state
-        .fault(Fault::new(Effect::Html503).path_contains("/authn/login"));
+        .fault(Fault::new(Effect::preset(Preset::Restarting)).path_contains("/authn/login"));
     assert_eq!(world.login("admin", "s3cret").status, 503);
     assert_eq!(
         world.state.logins(),

@@ -7,13 +7,19 @@ mod binary;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod conformance_program;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod lies;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
 mod nonsense;
-#[cfg(test)]
-mod objects;
 #[cfg(test)]
 mod queries;
 #[cfg(test)]
@@ -32,5 +38,7 @@ mod system;
 mod transactions;
 #[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod tunnel_refusals;
 #[cfg(test)]
 mod tunnels;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bigip_sim::{Effect, Fault, Method, SimConfig, Simulator, StartError};
+use bigip_sim::{Delivery, Effect, Fault, Method, SimConfig, Simulator, StartError, TlsProfile};
 use reqwest::{Certificate, Client, RequestBuilder};
 use serde_json::Value;
 
@@ -127,7 +127,7 @@ async fn a_dropped_answer_leaves_the_record_behind() {
     let session = session().await;
     session
         .sim
-        .fault(Fault::new(Effect::DropAfterCommit).method(Method::POST));
+        .fault(Fault::new(Effect::drop_after_commit()).method(Method::POST));
     session.add().send().await.unwrap_err();
     assert_eq!(session.stored(), [pair(MAC, ENDPOINT)]);
 }
@@ -137,7 +137,7 @@ async fn a_stalled_write_lands_after_its_sender_has_gone() {
     let session = session().await;
     let id = session
         .sim
-        .fault(Fault::new(Effect::Stall).method(Method::POST));
+        .fault(Fault::new(Effect::stall()).method(Method::POST));
     let gone = tokio::select! {
         sent = session.add().send() => panic!("answered: {sent:?}"),
         held = session.sim.wait_until(PATIENCE, |state| state.held_requests() == 1) => held,
@@ -225,4 +225,80 @@ async fn latency_is_paid_by_every_request() {
     let uri = format!("https://{}{RECORDS_URI}", sim.address());
     client(&sim).get(uri).send().await.unwrap();
     assert!(started.elapsed() >= Duration::from_millis(30));
+}
+
+/// What a client that trusts the device's authority gets.
+async fn greeted(sim: &Simulator) -> Result<u16, String> {
+    let request = client(sim).get(format!("https://{}/mgmt/tm/sys/version", sim.address()));
+    let limited = request.timeout(Duration::from_millis(500)).send().await;
+    limited
+        .map(|answer| answer.status().as_u16())
+        .map_err(|error| format!("{error:?}"))
+}
+
+#[tokio::test]
+async fn a_device_greets_in_many_ways_of_which_some_are_to_be_refused() {
+    for profile in TlsProfile::ALL {
+        let sim = Simulator::start(SimConfig {
+            tls: profile,
+            ..config()
+        })
+        .await
+        .unwrap();
+        let greeted = greeted(&sim).await;
+        match profile {
+            TlsProfile::Authority | TlsProfile::Tls12 | TlsProfile::OldTmos => {
+                assert_eq!(greeted, Ok(401), "{profile}");
+            }
+            _ => assert!(greeted.is_err(), "{profile}"),
+        }
+        assert_eq!(
+            sim.requests().len(),
+            usize::from(greeted.is_ok()),
+            "{profile}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_can_be_renewed_by_the_same_authority_or_by_a_new_one() {
+    let sim = Simulator::start(config()).await.unwrap();
+    let (fingerprint, before) = (sim.fingerprint(), client(&sim));
+    let ask = async |client: &Client| {
+        let url = format!("https://{}/mgmt/tm/sys/version", sim.address());
+        client.get(url).header("Connection", "close").send().await
+    };
+    sim.set_tls(TlsProfile::Authority).unwrap();
+    assert_ne!(sim.fingerprint(), fingerprint);
+    assert!(ask(&before).await.is_ok());
+    sim.renew_authority().unwrap();
+    assert!(ask(&before).await.is_err());
+    assert!(ask(&client(&sim)).await.is_ok());
+}
+
+/// A read of the records that is answered in this way.
+async fn delivered(delivery: Delivery) -> Result<String, reqwest::Error> {
+    let session = session().await;
+    let effect = Effect {
+        delivery,
+        ..Effect::default()
+    };
+    session
+        .sim
+        .fault(Fault::new(effect).path_contains("/records"));
+    let request = session.request(Method::GET, RECORDS_URI);
+    let answer = request.timeout(Duration::from_millis(500)).send().await?;
+    answer.text().await
+}
+
+#[tokio::test]
+async fn an_answer_can_be_closed_behind_reset_dripped_or_without_end() {
+    let whole = delivered(Delivery::Close).await.unwrap();
+    assert!(whole.ends_with('}'), "{whole}");
+    assert!(delivered(Delivery::Reset).await.is_err());
+    let slow = Delivery::Drip { interval_ms: 20 };
+    assert!(delivered(slow).await.unwrap_err().is_timeout());
+    assert!(delivered(Delivery::Endless).await.unwrap_err().is_timeout());
+    let padded = delivered(Delivery::Oversized(100_000)).await.unwrap();
+    assert_eq!(padded.len(), 100_000);
 }

@@ -3,12 +3,12 @@
 use bigip_sim::{SelfIp, SimConfig, TmosVersion, TunnelConfig};
 use serde_json::{Value, json};
 
+use crate::arp::ARP;
 use crate::support::{Answer, MAC, TUNNEL, World, config, world, world_of};
 
 const SELF_IPS: &str = "/mgmt/tm/net/self";
 const ROUTES: &str = "/mgmt/tm/net/route";
 const DOMAINS: &str = "/mgmt/tm/net/route-domain";
-pub(crate) const ARP: &str = "/mgmt/tm/net/arp";
 
 /// The tunnel of the recordings of 12.1.2.
 fn world_of_12_1_2() -> World {

@@ -1,15 +1,13 @@
 //! `net/tunnels`: making, changing and deleting tunnels and their profiles.
 
-use bigip_sim::{Method, SelfIp, SimConfig, TmosVersion, TunnelConfig};
+use bigip_sim::{SimConfig, TmosVersion};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, ENDPOINT, MAC, RECORDS_URI, TUNNEL, World, config, record, world, world_of,
-};
+use crate::support::{Answer, ENDPOINT, MAC, World, config, record, world, world_of};
 
 pub(crate) const TUNNELS: &str = "/mgmt/tm/net/tunnels/tunnel";
-const VXLAN: &str = "/mgmt/tm/net/tunnels/vxlan";
-const GENEVE: &str = "/mgmt/tm/net/tunnels/geneve";
+pub(crate) const VXLAN: &str = "/mgmt/tm/net/tunnels/vxlan";
+pub(crate) const GENEVE: &str = "/mgmt/tm/net/tunnels/geneve";
 
 /// What is needed to make a tunnel, and no more.
 pub(crate) fn tunnel(name: &str) -> Value {
@@ -201,6 +199,76 @@ fn a_new_tunnel_has_an_empty_fdb_and_a_deleted_one_has_none() {
 }
 
 #[test]
+fn a_change_keeps_the_rest_and_a_put_falls_back_to_defaults() {
+    let mut world = world();
+    world.post(TUNNELS, &with(tunnel("t"), "mtu", 1400));
+    let uri = format!("{TUNNELS}/~Common~t");
+    let changed = world
+        .patch(&uri, &json!({ "key": 7, "description": "ours" }))
+        .json();
+    assert_eq!(
+        [&changed["key"], &changed["mtu"], &changed["description"]],
+        [&json!(7), &json!(1400), &json!("ours")]
+    );
+    let cleared = world.patch(&uri, &json!({ "description": null })).json();
+    assert!(cleared.get("description").is_none(), "{cleared}");
+
+    let replaced = world
+        .put(&uri, &json!({ "localAddress": "10.0.0.5" }))
+        .json();
+    assert_eq!(
+        [
+            &replaced["key"],
+            &replaced["mtu"],
+            &replaced["localAddress"]
+        ],
+        [&json!(0), &json!(0), &json!("10.0.0.5")]
+    );
+    assert_eq!(replaced["ifIndex"], changed["ifIndex"]);
+    assert_mcpd(&world.put(&uri, &json!({})), 400, "01070734:3: ");
+    assert_eq!(world.get(&uri).json(), replaced);
+}
+
+/// A read-modify-write as CIS does it (14.1.3.1, CIS#1730).
+#[test]
+fn what_was_read_can_be_written_back() {
+    let mut world = world();
+    let uri = format!("{TUNNELS}/~Common~flannel_vxlan");
+    let read = world.get(&uri).json();
+    let mut written = world.put(&uri, &read).json();
+    assert_eq!(
+        written["generation"].as_u64(),
+        read["generation"].as_u64().map(|it| it + 1)
+    );
+    written["generation"] = read["generation"].clone();
+    assert_eq!(written, read);
+}
+
+/// Data groups on 17.1.2.1.
+#[test]
+fn a_put_does_not_make_a_tunnel_and_a_second_post_is_a_conflict() {
+    let mut world = world();
+    let uri = format!("{TUNNELS}/~Common~t");
+    for answer in [
+        world.put(&uri, &tunnel("t")),
+        world.patch(&uri, &json!({ "key": 1 })),
+        world.delete(&uri),
+        world.get(&uri),
+    ] {
+        assert_mcpd(&answer, 404, "01020036:3: The requested ");
+        assert!(answer.message().ends_with("(/Common/t) was not found."));
+    }
+    assert_eq!(world.post(TUNNELS, &tunnel("t")).status, 200);
+    let answer = world.post(TUNNELS, &tunnel("t"));
+    assert_mcpd(&answer, 409, "01020066:3: The requested ");
+    assert!(
+        answer
+            .message()
+            .ends_with("(/Common/t) already exists in partition Common.")
+    );
+}
+
+#[test]
 fn a_tunnel_in_a_partition_may_use_a_profile_in_common() {
     let mut world = world();
     world.post("/mgmt/tm/auth/partition", &json!({ "name": "k8s" }));
@@ -228,125 +296,83 @@ fn a_tunnel_in_a_partition_may_use_a_profile_in_common() {
 }
 
 #[test]
-fn a_reference_must_lead_somewhere() {
+fn a_tunnel_can_be_in_a_folder() {
     let mut world = world();
-    let answer = world.post(TUNNELS, &with(tunnel("t"), "profile", "/Common/gone"));
-    assert_mcpd(
-        &answer,
-        404,
-        "01020036:3: The requested profile (/Common/gone) was not found.",
+    world.post(
+        "/mgmt/tm/sys/folder",
+        &json!({ "name": "app", "partition": "Common" }),
     );
-    // Known, but its kind is not simulated.
+    let body = with(tunnel("t"), "partition", "Common");
+    let made = world.post(TUNNELS, &with(body, "subPath", "app")).json();
+    assert_eq!(
+        [
+            &made["name"],
+            &made["partition"],
+            &made["subPath"],
+            &made["fullPath"]
+        ],
+        [
+            &json!("t"),
+            &json!("Common"),
+            &json!("app"),
+            &json!("/Common/app/t")
+        ]
+    );
+    assert_eq!(
+        made["selfLink"],
+        "https://localhost/mgmt/tm/net/tunnels/tunnel/~Common~app~t?ver=17.1.2.1"
+    );
+    assert_eq!(world.get(&format!("{TUNNELS}/~Common~app~t")).json(), made);
+    assert_eq!(
+        world.post(TUNNELS, &tunnel("/Common/app/u")).json()["name"],
+        "u"
+    );
+}
+
+/// EC.
+#[test]
+fn an_object_needs_its_folder() {
+    let mut world = world();
+    for (partition, sub_path, folder) in [("PART", "", "/PART"), ("Common", "a/b", "/Common/a/b")] {
+        let body = with(tunnel("t"), "partition", partition);
+        let answer = world.post(TUNNELS, &with(body, "subPath", sub_path));
+        let body = format!(
+            r#"{{"code":400,"message":"The requested folder ({folder}) was not found.","errorStack":[],"apiError":26214401}}"#
+        );
+        assert_eq!(answer.text, body);
+    }
+}
+
+/// 12.1.2, a traffic selector; the link below it is from a dump of a VLAN on 11.5.
+#[test]
+fn without_partition_in_the_uri_there_is_none_in_the_answer() {
+    let mut world = world();
+    let uri = format!("{TUNNELS}/flannel_vxlan");
+    for answer in [world.get(&uri), world.patch(&uri, &json!({ "key": 1 }))] {
+        let shown = answer.json();
+        assert_eq!(
+            (&shown["name"], &shown["fullPath"]),
+            (&json!("flannel_vxlan"), &shown["name"])
+        );
+        assert!(shown.get("partition").is_none(), "{shown}");
+        assert_eq!(
+            shown["selfLink"],
+            "https://localhost/mgmt/tm/net/tunnels/tunnel/flannel_vxlan?ver=17.1.2.1"
+        );
+    }
+    let fdb = world.get("/mgmt/tm/net/fdb/tunnel/flannel_vxlan").json();
+    assert_eq!(
+        fdb["recordsReference"]["link"],
+        "https://localhost/mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records?ver=17.1.2.1"
+    );
     assert_eq!(
         world
-            .post(TUNNELS, &with(tunnel("t"), "profile", "gre"))
+            .post(
+                "/mgmt/tm/net/fdb/tunnel/flannel_vxlan/records",
+                &record(MAC, ENDPOINT)
+            )
             .status,
-        501
-    );
-
-    let answer = world.post(TUNNELS, &with(tunnel("t"), "localAddress", "10.0.0.4%7"));
-    assert_mcpd(
-        &answer,
-        404,
-        "01020036:3: The requested route domain (7) was not found.",
-    );
-    world.post(
-        "/mgmt/tm/net/route-domain",
-        &json!({ "name": "seven", "id": 7 }),
-    );
-    let made = world.post(TUNNELS, &with(tunnel("t"), "localAddress", "10.0.0.4%7"));
-    assert_eq!(made.json()["localAddress"], "10.0.0.4%7");
-}
-
-/// `01070265` of VLANs, f5-declarative-onboarding#7; the label is assumed.
-#[test]
-fn what_is_in_use_cannot_be_deleted() {
-    let self_ip = SelfIp {
-        path: "/Common/flannel_self".to_owned(),
-        address: "10.244.9.1/16".to_owned(),
-        vlan: TUNNEL.to_owned(),
-    };
-    let mut world = World::new(&SimConfig {
-        self_ips: vec![self_ip],
-        ..config()
-    });
-    let uri = format!("{TUNNELS}/~Common~flannel_vxlan");
-    let answer = world.delete(&uri);
-    assert_mcpd(&answer, 400, "01070265:3: ");
-    assert!(
-        answer.message().ends_with(
-            "(/Common/flannel_vxlan) cannot be deleted because it is in use by a self IP \
-             (/Common/flannel_self)."
-        ),
-        "{}",
-        answer.text
-    );
-    world.post(RECORDS_URI, &record(MAC, ENDPOINT));
-    world.delete("/mgmt/tm/net/self/~Common~flannel_self");
-
-    let route = json!({ "name": "pods", "network": "10.244.0.0/16", "tmInterface": TUNNEL });
-    world.post("/mgmt/tm/net/route", &route);
-    assert_mcpd(&world.delete(&uri), 400, "01070265:3: ");
-    world.delete("/mgmt/tm/net/route/~Common~pods");
-
-    assert_mcpd(
-        &world.delete(&format!("{VXLAN}/~Common~fl-vxlan")),
-        400,
-        "01070265:3: ",
-    );
-    assert_eq!(
-        world.delete(&uri).status,
-        200,
-        "records do not hold a tunnel"
-    );
-    assert_eq!(
-        world.delete(&format!("{VXLAN}/~Common~fl-vxlan")).status,
         200
     );
-    assert_eq!(
-        world.delete(&format!("{VXLAN}/~Common~vxlan")).status,
-        501,
-        "built in"
-    );
-}
-
-#[test]
-fn a_profile_that_others_take_from_cannot_be_deleted() {
-    let mut world = world();
-    let child = json!({ "name": "child", "defaultsFrom": "/Common/fl-geneve" });
-    world.post(GENEVE, &json!({ "name": "fl-geneve", "port": 6082 }));
-    assert_eq!(world.post(GENEVE, &child).json()["port"], 6082);
-    assert_mcpd(
-        &world.delete(&format!("{GENEVE}/~Common~fl-geneve")),
-        400,
-        "01070265:3: ",
-    );
-    assert_eq!(world.delete(&format!("{GENEVE}/~Common~child")).status, 200);
-    assert_eq!(
-        world.delete(&format!("{GENEVE}/~Common~fl-geneve")).status,
-        200
-    );
-}
-
-#[test]
-fn a_tunnel_that_a_person_makes_brings_its_folder_and_route_domain() {
-    let tunnels = vec![TunnelConfig::vxlan("/ocp/app/t", "10.0.0.4%14")];
-    let mut world = World::new(&SimConfig {
-        tunnels,
-        ..config()
-    });
-    for uri in [
-        "/mgmt/tm/auth/partition/ocp",
-        "/mgmt/tm/sys/folder/~ocp~app",
-        "/mgmt/tm/net/route-domain/~Common~14",
-    ] {
-        assert_eq!(world.get(uri).status, 200, "{uri}");
-    }
-    let tunnel = world
-        .send(Method::GET, &format!("{TUNNELS}/~ocp~app~t"), "")
-        .json();
-    assert_eq!(
-        (&tunnel["partition"], &tunnel["subPath"]),
-        (&json!("ocp"), &json!("app"))
-    );
+    assert_mcpd(&world.get(&format!("{TUNNELS}/gone")), 404, "01020036:3: ");
 }

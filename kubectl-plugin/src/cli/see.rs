@@ -1,0 +1,125 @@
+//! What can be typed to look at something. Holds exactly what was typed.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::connection::{RequestTimeout, parse_timeout};
+
+/// Examples of `status`. Every line without `#` is run through the parser by a test.
+pub(crate) const STATUS_EXAMPLES: &str = "\
+Examples:
+  # Show all tunnels of the current namespace
+  kubectl bigip-tunnel status
+
+  # Show one tunnel with its BIG-IPs
+  kubectl bigip-tunnel status prod-east -n bigip
+
+  # Keep looking at it
+  kubectl bigip-tunnel status prod-east -n bigip -w
+
+  # Wait until all tunnels with a label are ready; exit with 4 after two minutes
+  kubectl bigip-tunnel status -A -l team=network --wait --timeout 2m
+
+  # Show the tunnels of all namespaces as JSON
+  kubectl bigip-tunnel status -A -o json";
+
+/// Examples of `fdb`.
+pub(crate) const FDB_EXAMPLES: &str = "\
+Examples:
+  # Show the records of a tunnel
+  kubectl bigip-tunnel fdb prod-east -n bigip
+
+  # Show only what is not as it should be, with endpoints
+  kubectl bigip-tunnel fdb prod-east -n bigip --problems -o wide
+
+  # Keep looking at the record of one node on one BIG-IP
+  kubectl bigip-tunnel fdb prod-east -n bigip --node worker-02 --device bigip-b -w";
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct StatusArgs {
+    /// Names of the tunnels; without them, all tunnels are shown
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// Only tunnels with these labels, such as team=network
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
+    pub(crate) selector: Option<String>,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<StatusFormat>,
+
+    /// Print a line per tunnel and nothing else, also for a single one
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+
+    /// Keep looking, and show every change
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+
+    /// Wait until the tunnels are ready
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Longest time for --wait, such as 30s or 5m; 0 for no limit
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = parse_timeout,
+        requires = "wait"
+    )]
+    pub(crate) timeout: RequestTimeout,
+}
+
+impl StatusArgs {
+    /// The longest time to wait, if there is a limit.
+    pub(crate) const fn limit(&self) -> Option<Duration> {
+        self.timeout.0
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FdbArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Only this BIG-IP; can be given several times
+    #[arg(long = "device", value_name = "NAME")]
+    pub(crate) devices: Vec<String>,
+
+    /// Only this node; can be given several times
+    #[arg(long = "node", value_name = "NAME")]
+    pub(crate) nodes: Vec<String>,
+
+    /// Only nodes whose record is not known to be right everywhere
+    #[arg(long)]
+    pub(crate) problems: bool,
+
+    /// Output format; without it, a table
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<TableFormat>,
+
+    /// Keep looking, and show every change
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+/// How `status` can be printed; `Wide` is the table with more columns, `Name` the name of the resource.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusFormat {
+    Wide,
+    Name,
+    Json,
+    Yaml,
+}
+
+/// How a report that has a table can be printed; `Wide` is the table with more columns.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableFormat {
+    Wide,
+    Json,
+    Yaml,
+}

@@ -1,0 +1,381 @@
+//! What is shown before a decision, and what is printed after an action.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::report::accept_device::Exchange;
+use crate::report::act::{Acted, Action, Decision};
+use crate::report::approve::Held;
+use crate::report::release::Left;
+use crate::testing::{MACS, Tunnel, device, device_down, now, printed};
+
+/// What a person sees before the question, and the question.
+fn shown<Q: Question>(question: &Q) -> String {
+    let text = printed(|out| question.show(now(), out));
+    format!("{text}{}", question.ask())
+}
+
+/// A tunnel of which two records are held, and a third one that is not named.
+fn holding() -> Tunnel {
+    Tunnel::healthy("prod-east")
+        .with(
+            "/status/heldRemoval",
+            &json!({
+                "digest": "00c0ffee00c0ffee",
+                "since": "2026-11-22T06:27:48Z",
+                "count": 3,
+                "sample": [MACS[0], MACS[1]],
+            }),
+        )
+        .with(
+            "/status/leavingNodes",
+            &json!([{
+                "name": "worker-02",
+                "address": "10.169.72.233",
+                "since": "2026-11-22T06:20:00Z",
+            }]),
+        )
+}
+
+#[test]
+fn a_held_set_is_shown_before_it_is_approved() {
+    let held = Held::of(&holding().object()).unwrap();
+    insta::assert_snapshot!(shown(&held), @"
+    bigip/prod-east: the removal of 3 records is held back for 12m (digest 00c0ffee00c0ffee):
+
+    MAC                 ADDRESS         NODE        BIG-IPS
+    0a:0a:0a:a9:48:e9   10.169.72.233   worker-02   bigip-a,bigip-b
+    0a:0a:0a:a9:48:ef   10.169.72.239   <unknown>   bigip-a,bigip-b
+    (and 1 more)
+
+    Their nodes are gone, or no longer selected by the spec. If such a node still runs pods,
+    the BIG-IPs will not reach those.
+    Let 3 records be removed?
+    ");
+}
+
+#[test]
+fn an_approval_is_for_exactly_the_digest_that_was_shown() {
+    let held = Held::of(&holding().object()).unwrap();
+    let annotation = ("bigip-tunnel.dev/approve-removal", "00c0ffee00c0ffee");
+    assert_eq!(held.annotation(), annotation);
+    let again = json!("00c0ffee00c0ffe0");
+    let other = holding().with("/status/heldRemoval/digest", &again);
+    let other = Held::of(&other.object()).unwrap();
+    assert!(!other.is_covered_by(&held));
+    assert!(held.is_covered_by(&held.clone()));
+}
+
+#[test]
+fn without_a_held_removal_there_is_nothing_to_approve() {
+    let nothing = Held::of(&Tunnel::healthy("prod-east").object()).unwrap_err();
+    assert_eq!(nothing.problem, "no removal is held back");
+}
+
+/// A tunnel whose second BIG-IP is another box than the one that was known.
+fn exchanged() -> Tunnel {
+    let mut standby = device("bigip-b", "192.0.2.12", "Standby");
+    standby["identity"] = json!("bigip-b.example.net 00:94:a1:00:00:02");
+    standby["foundIdentity"] = json!("new.example.net 00:94:a1:00:ff:00");
+    Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .device(standby)
+        .claim(&["bigip-a", "bigip-b"], "Owned", &MACS)
+}
+
+#[test]
+fn both_boxes_are_shown_before_the_new_one_is_accepted() {
+    let exchange = Exchange::of(&exchanged().object(), "bigip-b").unwrap();
+    insta::assert_snapshot!(shown(&exchange), @"
+    bigip/prod-east: another box answers as bigip-b at 192.0.2.12:
+
+    known   bigip-b.example.net 00:94:a1:00:00:02
+    found   new.example.net 00:94:a1:00:ff:00
+
+    On the known box 3 records are claimed. What is there stays there, if it still runs. On the one
+    that was found, records that match are taken over and missing ones are added.
+    Go on with the box that was found as bigip-b?
+    ");
+    let annotation = (
+        "bigip-tunnel.dev/accept-device",
+        "new.example.net 00:94:a1:00:ff:00",
+    );
+    assert_eq!(exchange.annotation(), annotation);
+}
+
+#[test]
+fn only_the_box_that_was_shown_is_accepted() {
+    let shown = Exchange::of(&exchanged().object(), "bigip-b").unwrap();
+    let third = json!("third.example.net 00:94:a1:00:ff:01");
+    let now = exchanged().with("/status/devices/1/foundIdentity", &third);
+    let now = Exchange::of(&now.object(), "bigip-b").unwrap();
+    assert!(!now.is_covered_by(&shown));
+    assert!(shown.is_covered_by(&shown.clone()));
+}
+
+#[test]
+fn an_acceptance_that_waits_is_not_replaced_unsaid() {
+    let answer = "other.example.net 00:94:a1:00:00:09";
+    let both = exchanged()
+        .with("/status/devices/0/foundIdentity", &json!(answer))
+        .with(
+            "/metadata/annotations",
+            &json!({"bigip-tunnel.dev/accept-device": answer}),
+        );
+    let exchange = Exchange::of(&both.object(), "bigip-b").unwrap();
+    let text = shown(&exchange);
+    let said = "bigip-a has been accepted and not been gone on with; that is withdrawn.";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn what_is_no_exchange_cannot_be_accepted() {
+    let problem = |tunnel: Tunnel, device: &str| {
+        let obstacle = Exchange::of(&tunnel.object(), device).unwrap_err();
+        format!("{}; {}", obstacle.problem, obstacle.hint)
+    };
+    assert_eq!(
+        problem(exchanged(), "bigip-z"),
+        "no BIG-IP \"bigip-z\" is listed; listed are bigip-a, bigip-b"
+    );
+    let known = exchanged().with("/status/devices/0/identity", &json!("a 00:00"));
+    assert!(problem(known, "bigip-a").starts_with("no other box than a 00:00 was found"));
+    assert!(problem(exchanged(), "bigip-a").starts_with("no box was found as bigip-a yet"));
+}
+
+/// A tunnel that is being deleted and whose second BIG-IP does not answer.
+fn going() -> Tunnel {
+    Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .device(device_down("bigip-b", "192.0.2.12"))
+        .claim(&["bigip-b"], "Leaving", &MACS)
+        .with(
+            "/metadata/deletionTimestamp",
+            &json!("2026-11-22T06:00:00Z"),
+        )
+        .with("/metadata/finalizers", &json!(["bigip-tunnel.dev/cleanup"]))
+}
+
+#[test]
+fn what_a_released_tunnel_leaves_is_shown() {
+    let left = Left::of(&going().object(), None).unwrap();
+    insta::assert_snapshot!(shown(&left), @"
+    bigip/prod-east is being deleted. Released, it goes at once and leaves 3 records:
+
+    BIG-IP    ADDRESS      REASON    MAC
+    bigip-b   192.0.2.12   Timeout   0a:0a:0a:a9:48:e9
+    bigip-b   192.0.2.12   Timeout   0a:0a:0a:a9:48:ef
+    bigip-b   192.0.2.12   Timeout   0a:0a:0a:a9:48:f0
+
+    The operator does not remove them later: nothing claims them then.
+    Let go of bigip/prod-east?
+    ");
+    assert_eq!(left.annotation(), ("bigip-tunnel.dev/release", "true"));
+}
+
+#[test]
+fn a_long_list_of_records_is_cut_and_the_rest_is_counted() {
+    let many: Vec<String> = (0..20).map(|n| format!("0a:0a:0a:00:00:{n:02x}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let left = Left::of(&going().claim(&["bigip-a"], "Owned", &many).object(), None).unwrap();
+    let text = shown(&left);
+    assert!(text.contains("leaves 23 records"), "{text}");
+    assert!(text.contains("\n(and 4 more on bigip-a)\n"), "{text}");
+    assert!(!text.contains("0a:0a:0a:00:00:10"), "{text}");
+}
+
+#[test]
+fn a_tunnel_that_is_not_being_deleted_is_not_released() {
+    // The annotation would stay, and turn a later deletion into one that leaves its records.
+    let object = Tunnel::healthy("prod-east").object();
+    let obstacle = Left::of(&object, None).unwrap_err();
+    assert!(obstacle.problem.starts_with("it is not being deleted"));
+    let kept = going().with("/metadata/finalizers", &json!(["example.net/other"]));
+    let obstacle = Left::of(&kept.object(), None).unwrap_err();
+    assert!(
+        obstacle
+            .problem
+            .starts_with("the operator does not keep it")
+    );
+}
+
+/// A tunnel that still has records on a BIG-IP that is not listed any more.
+fn with_former() -> Tunnel {
+    Tunnel::new("prod-east")
+        .device(device("bigip-a", "192.0.2.11", "Active"))
+        .claim(&["bigip-a", "bigip-c"], "Owned", &MACS)
+        .with(
+            "/status/formerDevices",
+            &json!([{
+                "name": "bigip-c",
+                "address": "192.0.2.13",
+                "port": 443,
+                "credentialsSecretRef": {"name": "bigip-login"},
+                "since": "2026-11-22T05:00:00Z",
+                "reason": "Timeout",
+                "message": "no answer within 5 s",
+            }]),
+        )
+}
+
+#[test]
+fn what_stays_on_a_former_device_is_shown_before_it_is_released() {
+    let left = Left::of(&with_former().object(), Some("bigip-c")).unwrap();
+    insta::assert_snapshot!(shown(&left), @"
+    bigip/prod-east: bigip-c is not cleaned up. Released, it keeps 3 records:
+
+    BIG-IP    ADDRESS      REASON    MAC
+    bigip-c   192.0.2.13   Timeout   0a:0a:0a:a9:48:e9
+    bigip-c   192.0.2.13   Timeout   0a:0a:0a:a9:48:ef
+    bigip-c   192.0.2.13   Timeout   0a:0a:0a:a9:48:f0
+
+    The operator does not remove them later: nothing claims them then.
+    Let go of bigip-c?
+    ");
+    assert_eq!(left.annotation(), ("bigip-tunnel.dev/release", "bigip-c"));
+}
+
+#[test]
+fn only_a_former_device_can_be_released() {
+    let problem = |device: &str| {
+        let obstacle = Left::of(&with_former().object(), Some(device)).unwrap_err();
+        format!("{}; {}", obstacle.problem, obstacle.hint)
+    };
+    assert_eq!(
+        problem("bigip-a"),
+        "bigip-a is listed, and only a BIG-IP that is not can be released; take it off \
+         spec.devices: kubectl edit btun prod-east -n bigip"
+    );
+    assert_eq!(
+        problem("bigip-z"),
+        "no records are left on a BIG-IP \"bigip-z\"; left are those on bigip-c"
+    );
+    // Its name as the value of the annotation would release the whole tunnel.
+    assert!(problem("true").starts_with("a BIG-IP that is named \"true\""));
+}
+
+#[test]
+fn a_release_covers_what_was_shown_and_nothing_more() {
+    let left = |macs: &[&str]| {
+        let tunnel = with_former().with("/status/ownership/claims", &json!([]));
+        let object = tunnel.claim(&["bigip-c"], "Owned", macs).object();
+        Left::of(&object, Some("bigip-c")).unwrap()
+    };
+    assert!(left(&MACS[..2]).is_covered_by(&left(&MACS)));
+    assert!(!left(&MACS).is_covered_by(&left(&MACS[..2])));
+}
+
+/// A report of one action.
+fn report(action: Action, dry_run: DryRun, changed: bool) -> ActionReport {
+    let object = Tunnel::healthy("prod-east").object();
+    ActionReport {
+        tunnels: vec![Acted {
+            changed,
+            ..Acted::new(&object, action, dry_run)
+        }],
+        notes: Vec::new(),
+    }
+}
+
+#[test]
+fn an_action_is_told_in_kubectls_way() {
+    let line = |report: ActionReport| printed(|out| write(&report, None, out));
+    let lines = [
+        line(report(Action::Suspended, DryRun::None, true)),
+        line(report(Action::Suspended, DryRun::None, false)),
+        line(report(Action::Resumed, DryRun::Client, true)),
+        line(report(Action::RemovalApproved, DryRun::Server, true)),
+    ];
+    insta::assert_snapshot!(lines.concat(), @"
+    bigiptunnel.bigip-tunnel.dev/prod-east suspended
+    bigiptunnel.bigip-tunnel.dev/prod-east already suspended
+    bigiptunnel.bigip-tunnel.dev/prod-east resumed (dry run)
+    bigiptunnel.bigip-tunnel.dev/prod-east removal approved (server dry run)
+    ");
+    let name = printed(|out| {
+        let report = report(Action::Released, DryRun::None, true);
+        write(&report, Some(ActionFormat::Name), out)
+    });
+    assert_eq!(name, "bigiptunnel.bigip-tunnel.dev/prod-east\n");
+}
+
+#[test]
+fn only_what_was_stored_has_a_note() {
+    let object = Tunnel::healthy("prod-east").object();
+    let noted = |dry_run, changed| {
+        let mut report = ActionReport::default();
+        let acted = Acted {
+            changed,
+            ..Acted::new(&object, Action::Released, dry_run)
+        };
+        report.push(acted, "The operator lets go.");
+        report.notes.len()
+    };
+    assert_eq!(noted(DryRun::None, true), 1);
+    assert_eq!(noted(DryRun::None, false), 0);
+    assert_eq!(noted(DryRun::Server, true), 0);
+}
+
+#[test]
+fn a_device_that_was_decided_about_is_named() {
+    let line = |action, decision| {
+        let mut report = report(action, DryRun::None, true);
+        report.tunnels[0].decision = Some(decision);
+        printed(|out| write(&report, None, out))
+    };
+    let exchange = Exchange::of(&exchanged().object(), "bigip-b").unwrap();
+    let former = Left::of(&with_former().object(), Some("bigip-c")).unwrap();
+    let whole = Left::of(&going().object(), None).unwrap();
+    let lines = [
+        line(Action::DeviceAccepted, Decision::Device(exchange)),
+        line(Action::Released, Decision::Left(former)),
+        line(Action::Released, Decision::Left(whole)),
+    ];
+    insta::assert_snapshot!(lines.concat(), @"
+    bigiptunnel.bigip-tunnel.dev/prod-east bigip-b accepted
+    bigiptunnel.bigip-tunnel.dev/prod-east bigip-c released
+    bigiptunnel.bigip-tunnel.dev/prod-east released
+    ");
+}
+
+#[test]
+fn a_pass_is_told_with_what_came_of_it() {
+    let told = |tunnel: Tunnel| {
+        let object = tunnel.object();
+        let mut acted = Acted::new(&object, Action::ReconcileRequested, DryRun::None);
+        acted.reconciled(&object);
+        let report = ActionReport {
+            tunnels: vec![acted],
+            notes: Vec::new(),
+        };
+        (printed(|out| write(&report, None, out)), report.outcome())
+    };
+    let (text, outcome) = told(Tunnel::healthy("prod-east"));
+    insta::assert_snapshot!(text, @"bigiptunnel.bigip-tunnel.dev/prod-east reconciled: InSync: 3 nodes on 2 of 2 BIG-IPs");
+    assert_eq!(outcome, Outcome::Fine);
+    let failing = Tunnel::healthy("prod-east").ready("False", "Conflict", "bigip-a: 1 record");
+    let (text, outcome) = told(failing);
+    insta::assert_snapshot!(text, @"
+    bigiptunnel.bigip-tunnel.dev/prod-east reconciled: not ready, Conflict: bigip-a: 1 record
+    Next: see which: kubectl bigip-tunnel fdb prod-east -n bigip
+    ");
+    assert_eq!(outcome, Outcome::Findings);
+}
+
+#[test]
+fn a_report_says_what_was_decided_about() {
+    let mut report = report(Action::RemovalApproved, DryRun::Server, true);
+    let held = Held::of(&holding().object()).unwrap();
+    report.tunnels[0].decision = Some(Decision::HeldRemoval(held));
+    let text = printed(|out| write(&report, Some(ActionFormat::Json), out));
+    let parsed: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(parsed["apiVersion"], "cli.bigip-tunnel.dev/v1");
+    assert_eq!(parsed["kind"], "ActionReport");
+    let acted = &parsed["tunnels"][0];
+    assert_eq!(acted["action"], "removalApproved");
+    assert_eq!(acted["dryRun"], "server");
+    assert_eq!(acted["heldRemoval"]["digest"], "00c0ffee00c0ffee");
+    assert_eq!(acted["heldRemoval"]["sample"][0]["node"], "worker-02");
+    let yaml = printed(|out| write(&report, Some(ActionFormat::Yaml), out));
+    assert!(yaml.contains("kind: ActionReport"), "{yaml}");
+}

@@ -1,0 +1,55 @@
+//! `approve`: lets a removal go that is held back because it is large.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+
+use super::act::{Question, decide};
+use crate::cli::act::ApproveArgs;
+use crate::context::Cluster;
+use crate::error::Error;
+use crate::person::Person;
+use crate::render;
+use crate::report::act::{Acted, Action, ActionReport, Decision, records};
+use crate::report::approve::Held;
+
+/// Does it, and notes it in the report.
+pub(super) async fn collect(
+    cluster: &Cluster,
+    args: &ApproveArgs,
+    person: &mut Person<'_>,
+    report: &mut ActionReport,
+) -> Result<(), Error> {
+    let decided = decide(cluster, &args.name, &args.decision, person, Held::of);
+    let (held, object, changed) = decided.await?;
+    let acted = Acted {
+        changed,
+        decision: Some(Decision::HeldRemoval(held)),
+        ..Acted::new(
+            &object,
+            Action::RemovalApproved,
+            args.decision.change.dry_run,
+        )
+    };
+    let text = "The operator removes them once it has seen this, where they are still due.";
+    report.push(acted, text);
+    Ok(())
+}
+
+impl Question for Held {
+    fn annotation(&self) -> (&'static str, &str) {
+        self.annotation()
+    }
+
+    fn show(&self, now: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
+        render::approve::write(self, now, out)
+    }
+
+    fn ask(&self) -> String {
+        format!("Let {} be removed?", records(self.count))
+    }
+
+    fn is_covered_by(&self, shown: &Self) -> bool {
+        self.digest == shown.digest
+    }
+}

@@ -1,0 +1,78 @@
+//! What the words of a report mean to the person who reads them. Knows no colours.
+
+use bigip_tunnel_core::vocabulary::reason;
+
+use crate::report::fdb::State;
+use crate::report::status::Fact;
+use crate::style::Tone;
+
+/// Reasons for not being ready that somebody has asked for, or that pass by themselves.
+const PASSING: [&str; 5] = [
+    reason::PROGRESSING,
+    reason::PROGRESSING_WITH_RETRY,
+    reason::CLEANING_UP,
+    reason::SUSPENDED,
+    reason::PAUSED_BY_ANNOTATION,
+];
+
+/// A condition that should hold.
+pub(crate) fn of_fact(fact: &Fact) -> Tone {
+    match fact.status.as_str() {
+        "True" => Tone::Good,
+        "False" if PASSING.contains(&&*fact.reason) => Tone::Warn,
+        "False" => Tone::Bad,
+        _ => Tone::Pending,
+    }
+}
+
+/// The state of a BIG-IP.
+pub(crate) fn of_device(state: &str) -> Tone {
+    match state {
+        reason::IN_SYNC | reason::OBSERVED => Tone::Good,
+        reason::PENDING => Tone::Pending,
+        state if PASSING.contains(&state) => Tone::Warn,
+        _ => Tone::Bad,
+    }
+}
+
+/// The state of a record on a BIG-IP, as it was when that was last verified or some time before.
+pub(crate) const fn of_record(state: State, verified: bool) -> Tone {
+    match state {
+        State::Ok if verified => Tone::Good,
+        State::Ok | State::Unknown => Tone::Pending,
+        State::Pending | State::Leaving | State::Removed => Tone::Warn,
+        State::Missing | State::Incorrect | State::Conflict | State::Skipped => Tone::Bad,
+        State::Own | State::Unclaimed | State::Foreign | State::Absent => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(status: &str, reason: &str) -> Tone {
+        of_fact(&Fact {
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            since: None,
+        })
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        assert_eq!(ready("True", reason::IN_SYNC), Tone::Good);
+        assert_eq!(ready("False", reason::PROGRESSING), Tone::Warn);
+        assert_eq!(ready("False", reason::AUTHENTICATION_FAILED), Tone::Bad);
+        assert_eq!(ready("Unknown", reason::PENDING), Tone::Pending);
+        assert_eq!(of_device(reason::PROGRESSING), Tone::Warn);
+        assert_eq!(of_device(reason::TIMEOUT), Tone::Bad);
+    }
+
+    #[test]
+    fn only_a_verified_record_is_good() {
+        assert_eq!(of_record(State::Ok, true), Tone::Good);
+        assert_eq!(of_record(State::Ok, false), Tone::Pending);
+        assert_eq!(of_record(State::Missing, false), Tone::Bad);
+    }
+}

@@ -1,0 +1,65 @@
+//! Passwords and tokens: not in the log, whatever is logged, not in status, metrics or messages.
+
+use bigip_sim::{Effect, Fault, Method};
+use serde_json::json;
+
+use crate::rights::all_rights;
+use crate::world::{NEW_NODE, World};
+
+/// Whether a text holds what a simulated device gives out as a token: 26 capital letters and digits.
+fn holds_token(text: &str) -> bool {
+    let is_of_token = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    text.split(|c| !is_of_token(c)).any(|word| word.len() == 26)
+}
+
+#[tokio::test]
+async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devices_echo() {
+    let mut world = World::new("secrets-echo").await;
+    let account = world.restrict_operator().await;
+    account.allow(&all_rights()).await.unwrap();
+    world.create_nodes().await;
+    // A device that repeats the password, with characters that harm a terminal.
+    let password = world.devices.password().to_owned();
+    let message = format!("01070734:3: you sent {password}\u{1b}[2J\r\nlevel=fake");
+    let echo = json!({"code": 400, "message": message, "errorStack": [], "apiError": 3});
+    let echo = Effect::status(400, "application/json", echo.to_string());
+    let writes = Fault::new(echo)
+        .method(Method::POST)
+        .path_contains("/records");
+    world.devices.standby().fault(writes);
+    world.start_operator_that_logs_all().await;
+    world.create(world.spec()).await;
+    world.until_reason("RequestRefused").await;
+    world.create_node(NEW_NODE).await;
+    world.settle().await;
+    let status = serde_json::to_string(&world.object().await).unwrap();
+    let metrics = world.metrics().await;
+    let log = world.operator_log();
+    world.terminate_operator().await;
+
+    let is_captured = |text: &str| log.iter().any(|line| line.contains(text));
+    assert!(
+        is_captured("TRACE") && is_captured("list of records"),
+        "not all was logged"
+    );
+    let token = account_token(&account.kubeconfig());
+    for text in log.iter().chain([&status, &metrics]) {
+        assert!(!text.contains(&password), "{text}");
+        assert!(!text.contains(&token), "{text}");
+        assert!(!holds_token(text), "{text}");
+    }
+    for text in log.iter().chain([&status]) {
+        assert!(!text.contains(char::is_control), "{text:?}");
+    }
+}
+
+/// The token in a kubeconfig.
+fn account_token(kubeconfig: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(kubeconfig).unwrap();
+    let (_, token) = text.split_once("token").unwrap();
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let mut words = token
+        .split(|c| !is_of_token(c))
+        .filter(|word| word.len() > 100);
+    words.next().unwrap().to_owned()
+}
