@@ -164,7 +164,10 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
         ["sys", "version"] => sys::version(device, call),
         ["transaction"] => transaction::open(device, call),
         ["transaction", id] => transaction::item(device, call, id),
-        ["transaction", id, "commands"] => transaction::commands(device, call, id),
+        ["transaction", id, "commands", ..] => {
+            let number = call.segments.get(3..).unwrap_or_default();
+            transaction::commands(device, call, id, number)
+        }
         _ => of_schema(device, call),
     }
 }

@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
+/// The longest text that mcpd takes (BRG `bigip/requests.go`).
+const STRING_CHARS_MAX: usize = 65535;
+
 /// What a request asks to be a record, before it is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WrittenRecord {
@@ -83,7 +86,22 @@ pub(crate) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String
     if body.contains(&b'<') && body.contains(&b'>') {
         return Err(Failure::html_tag("Body"));
     }
-    serde_json::from_slice(body).map_err(|_| Failure::invalid_json())
+    let properties: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| Failure::invalid_json())?;
+    if properties.values().any(is_too_long) {
+        return Err(Failure::long_string());
+    }
+    Ok(properties)
+}
+
+/// Whether it is or holds a text longer than mcpd takes.
+fn is_too_long(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.chars().count() > STRING_CHARS_MAX,
+        Value::Array(items) => items.iter().any(is_too_long),
+        Value::Object(properties) => properties.values().any(is_too_long),
+        _ => false,
+    }
 }
 
 /// Route domain of an address as a BIG-IP writes it: `10.1.2.3` is in 0, `10.1.2.3%20` in 20. `None`

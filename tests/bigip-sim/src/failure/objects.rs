@@ -60,6 +60,14 @@ impl Failure {
         Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
     }
 
+    /// A text that is too long for mcpd (BRG `bigip/requests.go`; status and `apiError` are those of its
+    /// family).
+    pub(crate) fn long_string() -> Self {
+        let message = "01020057:3: The string with more than 65535 characters cannot be stored in \
+                       a message.";
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
     /// A property that is set when the object is made only (threads on routes before 12.0; *assumed* for
     /// other properties and to hold still).
     pub(crate) fn create_only(property: &str) -> Self {
@@ -135,6 +143,12 @@ impl Failure {
     pub(crate) fn no_transaction() -> Self {
         let message = "Missing transaction ID for this call.";
         Self::icrd(StatusCode::NOT_FOUND, message, ICRD)
+    }
+
+    /// What follows `commands` in the URI of a transaction is no number (f5-rest-client#36).
+    pub(crate) fn bad_command_id(id: &str) -> Self {
+        let message = format!("Found invalid command id {id}");
+        Self::icrd(StatusCode::BAD_REQUEST, message, ICRD)
     }
 
     /// A request that no transaction takes (LAB quotes it with gaps; `apiError` and what fills them are

@@ -22,6 +22,12 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// A full path.
+    fn of(path: String) -> Self {
+        let is_bare = false;
+        Self { path, is_bare }
+    }
+
     /// Reads a decoded segment of a URI.
     pub(super) fn parse(naming: Naming, segment: &str) -> Self {
         let is_bare = naming == Naming::InFolder && !segment.starts_with('~');
@@ -54,15 +60,7 @@ pub(super) fn collection(device: &mut Device, call: &Call<'_>, schema: &'static 
             refuse_known(&device.running, schema, &object)?;
             read_into(&device.running, schema, &mut object, &properties, true)?;
             let path = store(&mut device.running, schema, object, true)?;
-            answer(
-                device,
-                call,
-                schema,
-                &Address {
-                    path,
-                    is_bare: false,
-                },
-            )
+            answer(device, call, schema, &Address::of(path))
         }
         _ => Err(call.not_simulated()),
     }

@@ -171,15 +171,28 @@ pub(super) fn item(device: &mut Device, call: &Call<'_>, id: &str) -> Answer {
     }
 }
 
-/// `transaction/ID/commands`: what is in it.
-pub(super) fn commands(device: &mut Device, call: &Call<'_>, id: &str) -> Answer {
+/// `transaction/ID/commands`: what is in it, all or one.
+pub(super) fn commands(
+    device: &mut Device,
+    call: &Call<'_>,
+    id: &str,
+    number: &[String],
+) -> Answer {
     if *call.method != Method::GET {
         return Err(call.not_simulated());
     }
     let links = device.links;
     let (id, transaction) = device.transactions.get(id, call.now)?;
     let numbered = transaction.commands.iter().enumerate();
-    let items = numbered.map(|(index, command)| command.show(links, id, index + 1));
+    let mut items = numbered.map(|(index, command)| command.show(links, id, index + 1));
+    if !number.is_empty() {
+        let text = number.join("/");
+        let number: usize = text.parse().map_err(|_| Failure::bad_command_id(&text))?;
+        // *Assumed* as with other items of a list; numbers start at 1.
+        let found = number.checked_sub(1).and_then(|index| items.nth(index));
+        let command = found.ok_or_else(|| Failure::object_not_found(&text))?;
+        return ok(&call.query()?.object(command)?);
+    }
     let path = format!("{RESOURCE}/{id}/commands");
     let (kind, items) = (
         "tm:transaction:commandscollectionstate".to_owned(),

@@ -125,9 +125,9 @@ pub(super) static VXLAN_PROFILES: Schema = Schema {
     properties: &[
         Property::new("defaultsFrom", Shape::Reference(parent(&[VXLAN]))),
         Property::new("description", Shape::Text),
-        Property::new("encapsulationType", Shape::Word(&["vxlan", "vxlan-gpe"])),
-        Property::new("floodingType", FLOODING),
-        Property::new("port", Shape::Count(65535)),
+        Property::new("encapsulationType", Shape::Word(&["vxlan", "vxlan-gpe"])).or("vxlan"),
+        Property::new("floodingType", FLOODING).or("multicast"),
+        Property::new("port", Shape::Count(65535)).or_number(4789),
     ],
     derive: |_, profile| default_from(profile, "/Common/vxlan"),
     check: |configuration, profile| check_profile(configuration, VXLAN, GENEVE, profile),
@@ -144,8 +144,8 @@ pub(super) static GENEVE_PROFILES: Schema = Schema {
     properties: &[
         Property::new("defaultsFrom", Shape::Reference(parent(&[GENEVE]))),
         Property::new("description", Shape::Text),
-        Property::new("floodingType", FLOODING),
-        Property::new("port", Shape::Count(65535)),
+        Property::new("floodingType", FLOODING).or("multipoint"),
+        Property::new("port", Shape::Count(65535)).or_number(6081),
     ],
     derive: |_, profile| default_from(profile, "/Common/geneve"),
     check: |configuration, profile| check_profile(configuration, GENEVE, VXLAN, profile),

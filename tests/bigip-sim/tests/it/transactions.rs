@@ -42,14 +42,14 @@ fn commit(world: &mut World, id: &str) -> Answer {
 /// 12.1.2; the number is the time in microseconds.
 #[test]
 fn a_new_transaction_looks_as_on_12_1_2() {
-    let mut world = world_of(TmosVersion::V13_1);
+    let mut world = world_of(TmosVersion::V12_1);
     world.now = "2018-05-18T20:20:37.169915Z".parse().unwrap();
     let token = world.login("admin", "s3cret").json()["token"]["token"].clone();
     world.token = token.as_str().unwrap().to_owned();
     let answer = world.post(TRANSACTIONS, &json!({}));
 
     let recorded = r#"{"transId":1526674837169915,"state":"STARTED","timeoutSeconds":120,"asyncExecution":false,"validateOnly":false,"executionTimeout":300,"executionTime":0,"failureReason":"","kind":"tm:transactionstate","selfLink":"https://localhost/mgmt/tm/transaction/1526674837169915?ver=12.1.2"}"#;
-    assert_eq!(answer.text, recorded.replace("12.1.2", "13.1.1.2"));
+    assert_eq!(answer.text, recorded);
     let second = open(&mut world);
     assert_eq!(second, "1526674837169916", "two at a time differ");
 }
@@ -87,6 +87,22 @@ fn a_command_is_repeated_and_not_carried_out() {
     );
     let listed = world.get(&format!("{TRANSACTIONS}/{id}/commands")).json();
     assert_eq!(listed["items"], json!([expected, second]));
+    let commands = format!("{TRANSACTIONS}/{id}/commands");
+    assert_eq!(world.get(&format!("{commands}/2")).json(), second);
+    for missing in [0, 3] {
+        assert_eq!(world.get(&format!("{commands}/{missing}")).status, 404);
+    }
+}
+
+/// f5-rest-client#36; there the slash at the end is repeated, too.
+#[test]
+fn a_command_is_called_by_a_number() {
+    let mut world = world();
+    let id = open(&mut world);
+    let answer = world.get(&format!("{TRANSACTIONS}/{id}/commands/3/members/"));
+
+    let recorded = r#"{"code":400,"message":"Found invalid command id 3/members","errorStack":[],"apiError":1}"#;
+    assert_eq!(answer.text, recorded);
 }
 
 #[test]

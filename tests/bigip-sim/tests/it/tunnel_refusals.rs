@@ -220,3 +220,17 @@ fn a_tunnel_that_a_person_makes_brings_its_folder_and_route_domain() {
         (&json!("ocp"), &json!("app"))
     );
 }
+
+/// BRG `bigip/requests.go`.
+#[test]
+fn a_text_may_be_65535_characters_long() {
+    let mut world = world();
+    let uri = format!("{TUNNELS}/~Common~flannel_vxlan");
+    let long = "x".repeat(65535);
+    let answer = world.patch(&uri, &json!({ "description": long }));
+    assert_eq!(answer.status, 200);
+    let longer = world.patch(&uri, &json!({ "description": format!("{long}x") }));
+    let recorded = r#"{"code":400,"message":"01020057:3: The string with more than 65535 characters cannot be stored in a message.","errorStack":[],"apiError":3}"#;
+    assert_eq!(longer.text, recorded);
+    assert_eq!(world.get(&uri).json()["description"], long);
+}
