@@ -14,7 +14,7 @@ use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelStatus, DeviceStatus, ProblemKind, RecordCounts,
+    BigIpTunnel, BigIpTunnelStatus, DeviceStatus, ManagementPolicy, ProblemKind, RecordCounts,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
@@ -179,11 +179,12 @@ impl FdbReport {
         let nothing = BigIpTunnelStatus::default();
         let status = object.status.as_ref().unwrap_or(&nothing);
         let claims = convert::claims(status, &object.uid().unwrap_or_default());
+        let is_observed = object.spec.management_policy == ManagementPolicy::Observe;
         let devices = &object.spec.devices;
         let devices: Vec<DeviceView<'_>> = devices
             .iter()
             .filter(|device| is_wanted(wanted.devices, &device.name))
-            .map(|device| DeviceView::new(&device.name, status, &claims))
+            .map(|device| DeviceView::new(&device.name, status, &claims, is_observed))
             .collect();
         let desired = desired(nodes, prefix, &convert::address_rule(&object.spec)?);
 
@@ -260,6 +261,8 @@ struct DeviceView<'a> {
     is_verified: bool,
     /// Whether more records are wrong than the status names.
     hides_problems: bool,
+    /// Whether nothing is claimed, since nothing is written: what is not wrong is there.
+    is_observed: bool,
 }
 
 impl<'a> DeviceView<'a> {
@@ -269,7 +272,12 @@ impl<'a> DeviceView<'a> {
         records.is_some_and(|records| records.stale == 0)
     }
 
-    fn new(name: &'a str, status: &'a BigIpTunnelStatus, claims: &'a Claims) -> Self {
+    fn new(
+        name: &'a str,
+        status: &'a BigIpTunnelStatus,
+        claims: &'a Claims,
+        is_observed: bool,
+    ) -> Self {
         let status = status.devices.iter().find(|device| device.name == name);
         let problems: BTreeMap<_, _> = status
             .into_iter()
@@ -299,6 +307,7 @@ impl<'a> DeviceView<'a> {
                 .and_then(|text| text.parse().ok()),
             is_verified: status.is_some_and(is_verified),
             hides_problems: usize::try_from(missing).is_ok_and(|missing| missing > named),
+            is_observed,
             problems,
         }
     }
@@ -339,7 +348,10 @@ impl<'a> DeviceView<'a> {
             (_, Some(ClaimState::Pending | ClaimState::Leaving)) => {
                 self.cell(State::Pending, wanted)
             }
-            (_, None) if self.is_verified => self.cell(State::Missing, wanted),
+            (_, None) if self.is_observed && self.is_verified && !self.hides_problems => {
+                self.cell(State::Ok, wanted)
+            }
+            (_, None) if self.is_verified && !self.is_observed => self.cell(State::Missing, wanted),
             (_, None) => self.cell(State::Unknown, wanted),
         }
     }

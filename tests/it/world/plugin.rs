@@ -85,12 +85,19 @@ impl World {
         }
     }
 
+    /// Starts the plugin with all rights and no terminal, for a test that reads while it goes on.
+    pub(crate) fn start_plugin(&self, args: &[&str]) -> Child {
+        let mut command = self.plugin_command(&self.kubeconfig, args);
+        command.stdin(Stdio::null()).spawn().unwrap()
+    }
+
     fn plugin_command(&self, kubeconfig: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(Product::Plugin.path().unwrap());
         command
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(["--namespace", &self.name])
+            .env("LC_ALL", "C.UTF-8")
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

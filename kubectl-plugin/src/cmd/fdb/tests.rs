@@ -390,6 +390,30 @@ fn a_spec_that_cannot_be_worked_with_is_an_error() {
     ));
 }
 
+#[test]
+fn where_nothing_is_claimed_since_nothing_is_written_the_problems_say_what_is_missing() {
+    let observed = |missing: usize| {
+        let mut unit = device("bigip-a", "192.0.2.11", "Active");
+        unit["conditions"][1] = condition("Programmed", "False", "Observed", "m");
+        unit["records"]["missing"] = json!(missing);
+        unit["problems"] =
+            json!([{"mac": MACS[0], "endpoint": "10.169.72.233%0", "kind": "Missing"}]);
+        let tunnel = Tunnel::new("lab")
+            .device(unit)
+            .with("/spec/managementPolicy", &json!("Observe"));
+        report(tunnel, &nodes())
+    };
+    let states = |report: &FdbReport| -> Vec<State> {
+        report.rows.iter().map(|row| row.cells[0].state).collect()
+    };
+    assert_eq!(states(&observed(1)), [State::Ok, State::Missing, State::Ok]);
+    // The status names only some of them: the others may be there or not.
+    assert_eq!(
+        states(&observed(2)),
+        [State::Unknown, State::Missing, State::Unknown]
+    );
+}
+
 /// A tunnel of which one record is missing on the second BIG-IP.
 fn one_missing() -> Tunnel {
     let mut standby = device("bigip-b", "192.0.2.12", "Standby");
