@@ -15,8 +15,15 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct StyleArgs {
-    /// Whether to use colour; auto goes by the terminal, `NO_COLOR` and `CLICOLOR_FORCE`
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    /// Whether to use colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help = "Whether to use colour; auto goes by the terminal, NO_COLOR and CLICOLOR_FORCE"
+    )]
     pub(crate) color: When,
 
     /// Use only ASCII for signs and lines, as where the locale is not UTF-8

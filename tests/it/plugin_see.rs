@@ -1,19 +1,24 @@
 //! The verbs of the plugin that look: what they say of a tunnel in each state, how they exit, and that
 //! they need no more rights than to read nodes and tunnels.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bigip_sim::{Effect, Fault, Preset};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_harness::account::rule;
+use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::devices::USER;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::PostParams;
+use kube::config::Kubeconfig;
 use kube::{Api, Resource as _};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::approval::two_of_three_nodes_leave;
@@ -224,11 +229,7 @@ async fn a_removal_that_is_held_is_shown_with_the_way_to_approve_it() {
             "│ └─2 records True leaving <none> see-held-2, see-held-3",
         ],
     );
-    assert!(
-        said.graph
-            .out
-            .contains("leaving on bigip-a, leaving on bigip-b")
-    );
+    assert!(said.graph.out.contains("leaving on bigip-a, bigip-b"));
 }
 
 #[tokio::test]
@@ -357,6 +358,31 @@ async fn several_tunnels_are_a_line_each_and_labels_choose_among_them() {
     );
 }
 
+#[tokio::test]
+async fn colour_and_signs_are_as_the_flags_and_the_environment_say() {
+    let world = World::in_sync("see-colour").await;
+    let (force, none) = (("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1"));
+    let status = ["status", NAME];
+    let always = ["status", NAME, "--color", "always"];
+    let never = ["status", NAME, "--color", "never"];
+    for (environment, args, coloured) in [
+        (&[][..], &status[..], false),
+        (&[force], &status, true),
+        (&[force, none], &status, false),
+        (&[none], &always, true),
+        (&[force], &never, false),
+    ] {
+        let ended = world.plugin_in(environment, args).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let has_colour = ended.out.contains("\u{1b}[32m✔ Ready\u{1b}[0m");
+        assert_eq!(has_colour, coloured, "{environment:?} {args:?} {ended:?}");
+        assert!(coloured || !ended.out.contains('\u{1b}'), "{ended:?}");
+    }
+    let elsewhere = world.plugin_in(&[("LC_ALL", "C")], &status).await;
+    assert!(elsewhere.out.is_ascii(), "{elsewhere:?}");
+    assert!(elsewhere.out.contains("OK Ready"), "{elsewhere:?}");
+}
+
 /// A plugin that is looked at while it goes on.
 struct Watching {
     child: Child,
@@ -412,6 +438,77 @@ async fn every_change_is_a_line_of_json_until_nobody_reads_any_more() {
         let ended = timeout(LIMIT, child.wait()).await.unwrap().unwrap();
         assert_eq!(ended.code(), Some(0));
     }
+}
+
+/// A way to the API server that can be closed.
+struct Way {
+    address: SocketAddr,
+    passing: JoinHandle<()>,
+}
+
+impl Way {
+    /// Opens a way at this address; port 0 takes any.
+    async fn open(address: SocketAddr) -> Self {
+        let control_plane = ControlPlane::shared().unwrap();
+        let clusters = Kubeconfig::read_from(control_plane.kubeconfig())
+            .unwrap()
+            .clusters;
+        let server = clusters[0]
+            .cluster
+            .as_ref()
+            .unwrap()
+            .server
+            .clone()
+            .unwrap();
+        let target = server.trim_start_matches("https://").to_owned();
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let passing = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut from, _)) = listener.accept().await {
+                let target = target.clone();
+                connections.spawn(async move {
+                    let mut to = TcpStream::connect(target).await?;
+                    copy_bidirectional(&mut from, &mut to).await
+                });
+            }
+        });
+        Self { address, passing }
+    }
+
+    /// Closes it, with everything that is under way.
+    async fn close(self) -> SocketAddr {
+        self.passing.abort();
+        let ended = self.passing.await;
+        assert!(ended.unwrap_err().is_cancelled());
+        self.address
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_away_is_looked_at_again_when_it_is_back() {
+    let world = World::in_sync("see-outage").await;
+    let way = Way::open(([127, 0, 0, 1], 0).into()).await;
+    let server = format!("https://{}", way.address);
+    let args = ["status", NAME, "-w", "-o", "json", "--server", &server];
+    let mut watching = Watching::new(&world, &args);
+    watching.until(|_| true).await;
+    let mut warnings = BufReader::new(watching.child.stderr.take().unwrap()).lines();
+
+    let address = way.close().await;
+    let warning = timeout(LIMIT, warnings.next_line()).await.unwrap().unwrap();
+    let warning = warning.unwrap();
+    assert!(
+        warning.starts_with("warning: the cluster cannot be reached: "),
+        "{warning}"
+    );
+    assert!(warning.ends_with("; trying again"), "{warning}");
+    world.create_node(NEW_NODE).await;
+
+    let _way = Way::open(address).await;
+    watching
+        .until(|line| line["tunnels"][0]["summary"]["nodes"] == "4/4")
+        .await;
 }
 
 #[tokio::test]

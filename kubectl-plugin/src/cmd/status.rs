@@ -88,11 +88,12 @@ impl Look<'_> {
     ) -> Result<Option<Error>, Error> {
         let limit = self.args.limit().filter(|_| self.args.wait);
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let mut pictures = Pictures::new(self.style, is_text(self.args.output));
-        let mut told = None;
+        let redraws = self.args.watch && is_text(self.args.output);
+        let mut pictures = Pictures::new(self.style, redraws);
+        let (mut told, mut is_new) = (None, true);
         loop {
             let style = self.style.measured();
-            if self.args.watch {
+            if self.args.watch && is_new {
                 pictures.show(self.picture(report, &pictures, style)?, style, out)?;
             }
             let waited_for = report.waits_for();
@@ -107,7 +108,9 @@ impl Look<'_> {
                 return Ok(Some(Error::NotReady { limit, waited_for }));
             }
             sleep(left.map_or(PAUSE, |left| left.min(PAUSE))).await;
-            match self.collect().await {
+            let seen = self.collect().await;
+            is_new = seen.is_ok();
+            match seen {
                 Ok(newer) => *report = newer,
                 Err(error) if error.is_passing() => pictures.trouble(&error, style, out, err)?,
                 Err(error) => return Err(error),

@@ -95,9 +95,9 @@ impl GraphReport {
     }
 }
 
-/// A record of somebody else leads to none of our nodes.
+/// A record of somebody else leads to none of our nodes, and one that is gone leads nowhere.
 fn is_drawn(cell: &super::fdb::Cell) -> bool {
-    !cell.state.is_nothing_of_ours()
+    !cell.state.is_nothing_of_ours() && cell.state != State::Removed
 }
 
 /// Whether there is anything to say about a node but that it is reached.

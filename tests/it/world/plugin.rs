@@ -85,6 +85,13 @@ impl World {
         }
     }
 
+    /// The same as [`World::plugin`] with these variables in its environment.
+    pub(crate) async fn plugin_in(&self, environment: &[(&str, &str)], args: &[&str]) -> Ended {
+        let mut command = self.plugin_command(&self.kubeconfig, args);
+        command.envs(environment.iter().copied());
+        ended(command.stdin(Stdio::null()).spawn().unwrap()).await
+    }
+
     /// Starts the plugin with all rights and no terminal, for a test that reads while it goes on.
     pub(crate) fn start_plugin(&self, args: &[&str]) -> Child {
         let mut command = self.plugin_command(&self.kubeconfig, args);

@@ -43,9 +43,9 @@ fn a_healthy_tunnel_is_drawn_with_all_its_ends() {
     assert_snapshot!(shown(&report, GraphFormat::Ascii), @"
     bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
 
-    bigip-a  Active   10.169.72.34%0 ══╗     ╔══ worker-01  10.169.72.239
-    bigip-b  Standby  10.169.72.34%0 ══╩═════╬══ worker-02  10.169.72.233
-                                             ╚══ worker-03  10.169.72.240
+    bigip-a  Active   10.169.72.34%0 ══╗   ╔══ worker-01  10.169.72.239
+    bigip-b  Standby  10.169.72.34%0 ══╩═══╬══ worker-02  10.169.72.233
+                                           ╚══ worker-03  10.169.72.240
     ");
 }
 
@@ -56,9 +56,9 @@ fn a_record_that_is_missing_is_marked_in_every_language() {
     assert_snapshot!(shown(&report, GraphFormat::Ascii), @"
     bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
 
-    bigip-a  Active   10.169.72.34%0  Progressing ══╗     ╔══ worker-01  10.169.72.239
-    bigip-b  Standby  10.169.72.34%0              ══╩═════╬══ worker-02  10.169.72.233  ✖ missing on bigip-a
-                                                          ╚══ worker-03  10.169.72.240
+    bigip-a  Active   10.169.72.34%0  Progressing ══╗   ╔══ worker-01  10.169.72.239
+    bigip-b  Standby  10.169.72.34%0              ══╩═══╬══ worker-02  10.169.72.233  ✖ missing on bigip-a
+                                                        ╚══ worker-03  10.169.72.240
     ");
     assert_snapshot!(shown(&report, GraphFormat::Mermaid), @r#"
     flowchart LR
@@ -124,15 +124,15 @@ fn of_many_nodes_that_are_alike_the_first_are_drawn_and_the_others_counted() {
     assert_snapshot!(shown(&thinned, GraphFormat::Ascii), @"
     bigip/large   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
 
-                                            ╔══ w-01  10.0.0.1
-                                            ╠══ w-02  10.0.0.2
-                                            ╠══ w-03  10.0.0.3
-                                            ╠══ w-04  10.0.0.4
-    bigip-a  Active  10.169.72.34%0 ════════╬══ w-05  10.0.0.5
-                                            ╠══ w-06  10.0.0.6
-                                            ╠══ w-07  10.0.0.7
-                                            ╠══ w-08  10.0.0.8
-                                            ╚══ 4 more, all ok
+                                          ╔══ w-01  10.0.0.1
+                                          ╠══ w-02  10.0.0.2
+                                          ╠══ w-03  10.0.0.3
+                                          ╠══ w-04  10.0.0.4
+    bigip-a  Active  10.169.72.34%0 ══════╬══ w-05  10.0.0.5
+                                          ╠══ w-06  10.0.0.6
+                                          ╠══ w-07  10.0.0.7
+                                          ╠══ w-08  10.0.0.8
+                                          ╚══ 4 more, all ok
     ");
     assert!(shown(&thinned, GraphFormat::Mermaid).contains("d0 ==> ok"));
     assert!(shown(&thinned, GraphFormat::Dot).contains("d0 -> ok;"));
@@ -180,16 +180,41 @@ fn a_unit_that_does_not_answer_is_drawn_with_what_was_last_known() {
 }
 
 #[test]
-fn a_graph_in_ascii_fits_the_terminal() {
+fn what_has_no_room_beside_the_graph_stands_below_it() {
     let report = report(troubled(), nodes(), true);
     let view = View {
-        style: Style::PLAIN.with_ascii().on_terminal(99, 24),
+        style: Style::PLAIN.with_ascii().on_terminal(90, 24),
         ..view(false)
     };
     let text = printed(|out| write(&report, GraphFormat::Ascii, view, out));
     assert!(text.is_ascii(), "{text}");
-    assert!(text.lines().all(|line| line.len() <= 99), "{text}");
-    assert!(text.contains("FAIL missing..."), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 90), "{text}");
+    assert!(text.contains("worker-02  10.169.72.233  FAIL\n"), "{text}");
+    assert!(
+        text.ends_with("\n\nworker-02: FAIL missing on bigip-a\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_record_that_is_leaving_is_drawn_and_one_that_is_gone_is_not() {
+    let unit = device("bigip-a", "192.0.2.11", "Active");
+    let leaving = "0a:0a:0a:a9:48:11";
+    let tunnel = |stale: i32| {
+        let mut unit = unit.clone();
+        unit["records"]["stale"] = json!(stale);
+        Tunnel::new("prod-east")
+            .device(unit)
+            .claim(&["bigip-a"], "Owned", &MACS)
+            .claim(&["bigip-a"], "Leaving", &[leaving])
+    };
+    let text = shown(&report(tunnel(1), nodes(), true), GraphFormat::Ascii);
+    assert!(
+        text.contains("10.169.72.17   ‼ leaving on bigip-a"),
+        "{text}"
+    );
+    let text = shown(&report(tunnel(0), nodes(), true), GraphFormat::Ascii);
+    assert!(!text.contains("10.169.72.17"), "{text}");
 }
 
 #[test]
@@ -200,7 +225,7 @@ fn a_tunnel_without_nodes_and_status_is_drawn_all_the_same() {
     assert_snapshot!(shown(&report, GraphFormat::Ascii), @"
     bigip/new   /Common/flannel_vxlan
 
-    bigip-a  Unknown    Pending ══╦════════ no nodes
+    bigip-a  Unknown    Pending ══╦══════ no nodes
     bigip-b  Unknown    Pending ══╝
     ");
 }

@@ -16,7 +16,7 @@ use crate::style::{Style, Tone};
 /// Length of the line from an end to the tunnel.
 const BRANCH: usize = 2;
 /// Length of the line between both sides.
-const TRUNK: usize = 5;
+const TRUNK: usize = 3;
 
 /// One of those that the tunnel connects.
 struct End {
@@ -48,7 +48,8 @@ pub(crate) fn write(report: &GraphReport, view: View, out: &mut dyn Write) -> Re
     let height = left.ends.len().max(right.ends.len());
     let middle = height.saturating_sub(1) / 2;
     let (left_top, right_top) = (left.top(height), right.top(height));
-    let used = left.width + right.width + 2 * BRANCH + TRUNK + 6;
+    let drawn = left.width + right.width + 2 * BRANCH + TRUNK + 6;
+    let fits = right.notes_fit(drawn, style);
     for row in 0..height {
         let (device, device_text) = left.at(row, left_top);
         let (node, node_text) = right.at(row, right_top);
@@ -59,7 +60,7 @@ pub(crate) fn write(report: &GraphReport, view: View, out: &mut dyn Write) -> Re
         let last = glyph([above, below, trunk, to], style);
         let line = |there, length| glyph([false, false, there, there], style).repeat(length);
         let device_text = style.paint(device.map_or(Tone::Plain, |end| end.tone), device_text);
-        let matter = node.map_or_else(String::new, |end| matter(end, used, style));
+        let matter = node.map_or_else(String::new, |end| matter(end, fits, style));
         let drawn = format!(
             "{device_text} {}{first}{}{last}{} {node_text}  {matter}",
             line(from, BRANCH),
@@ -68,20 +69,26 @@ pub(crate) fn write(report: &GraphReport, view: View, out: &mut dyn Write) -> Re
         );
         writeln!(out, "{}", drawn.trim_end())?;
     }
+    if !fits {
+        writeln!(out)?;
+        for end in right.ends.iter().filter(|end| !end.note.is_empty()) {
+            let name = end.words.first().map_or("", String::as_str);
+            let note = style.signed(end.tone, &end.note);
+            writeln!(out, "{name}: {note}")?;
+        }
+    }
     Ok(())
 }
 
-/// What is the matter with a node, as far as it fits behind what is drawn.
-fn matter(end: &End, used: usize, style: Style) -> String {
+/// What is the matter with a node; only the sign, if there is no room for words.
+fn matter(end: &End, fits: bool, style: Style) -> String {
     if end.note.is_empty() {
-        return String::new();
+        String::new()
+    } else if fits {
+        style.signed(end.tone, &end.note)
+    } else {
+        style.paint(end.tone, style.sign(end.tone))
     }
-    let used = used + style.sign(end.tone).width() + 1;
-    let text = match style.terminal() {
-        Some(terminal) => style.cut(&end.note, terminal.width.saturating_sub(used)),
-        None => end.note.clone(),
-    };
-    style.signed(end.tone, &text)
 }
 
 fn device(device: &GraphDevice) -> End {
@@ -111,21 +118,26 @@ fn nodes(report: &GraphReport) -> Vec<End> {
 /// A node is told by its name and address, and by every BIG-IP that does not just hold its record.
 fn node(row: &Row) -> End {
     let mut tone = Tone::Good;
-    let mut notes = Vec::new();
+    let mut places: Vec<(String, Vec<&str>)> = Vec::new();
     for cell in &row.cells {
         let word = record_word(cell.state, cell.verified);
-        let of_cell = tone::of_record(cell.state, cell.verified);
         if word.is_empty() {
             continue;
         }
         if !matches!(tone, Tone::Bad) {
-            tone = of_cell;
+            tone = tone::of_record(cell.state, cell.verified);
         }
-        notes.push(format!("{word} on {}", cell.device));
+        match places.iter_mut().find(|(said, _)| *said == word) {
+            Some((_, devices)) => devices.push(&cell.device),
+            None => places.push((word, vec![&cell.device])),
+        }
     }
+    let notes = places
+        .into_iter()
+        .map(|(word, devices)| format!("{word} on {}", devices.join(", ")));
     let note = match &row.skipped {
         Some(skipped) => format!("{}: {}", skipped.reason, skipped.message),
-        None => notes.join(", "),
+        None => notes.collect::<Vec<_>>().join(", "),
     };
     End {
         words: node_words(row).to_vec(),
@@ -168,6 +180,18 @@ impl Side {
             width,
             blank: " ".repeat(width),
         }
+    }
+
+    /// Whether there is room for the notes behind what is drawn.
+    fn notes_fit(&self, drawn: usize, style: Style) -> bool {
+        let Some(terminal) = style.terminal() else {
+            return true;
+        };
+        let mut noted = self.ends.iter().filter(|end| !end.note.is_empty());
+        noted.all(|end| {
+            let note = style.sign(end.tone).width() + 1 + end.note.width();
+            drawn + note <= terminal.width
+        })
     }
 
     /// The row of the first one, so that all stand in the middle.
