@@ -150,6 +150,15 @@ fn parse_extra(text: &str) -> Result<(String, String), String> {
 }
 
 impl Connection {
+    /// Whoever names a tunnel means one namespace. The parser cannot refuse this: the flag is global.
+    pub(crate) fn must_be_one_namespace(&self) -> Result<(), Error> {
+        if self.all_namespaces {
+            Err(Error::NameInAllNamespaces)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The configuration of the client: kubeconfig, else the pod's own, with the flags on top.
     pub(crate) async fn config(&self) -> Result<Config, Error> {
         let mut config = match read_kubeconfig(self.kubeconfig.as_ref())? {

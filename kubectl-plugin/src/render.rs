@@ -83,9 +83,10 @@ pub(crate) fn json<R: Serialize>(
     report: &R,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(&Envelope::new(kind, report))
-        .map_err(|error| Error::Format(error.to_string()))?;
-    Ok(writeln!(out, "{text}")?)
+    write_json(
+        serde_json::to_string_pretty(&Envelope::new(kind, report)),
+        out,
+    )
 }
 
 /// Prints a report as JSON on one line.
@@ -94,8 +95,11 @@ pub(crate) fn json_line<R: Serialize>(
     report: &R,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let text = serde_json::to_string(&Envelope::new(kind, report))
-        .map_err(|error| Error::Format(error.to_string()))?;
+    write_json(serde_json::to_string(&Envelope::new(kind, report)), out)
+}
+
+fn write_json(text: serde_json::Result<String>, out: &mut dyn Write) -> Result<(), Error> {
+    let text = text.map_err(|error| Error::Format(error.to_string()))?;
     Ok(writeln!(out, "{text}")?)
 }
 

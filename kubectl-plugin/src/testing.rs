@@ -98,6 +98,20 @@ impl Tunnel {
         self
     }
 
+    /// The same with a BIG-IP that is not listed any more, still holds records and does not answer.
+    pub(crate) fn former(self, name: &str, address: &str) -> Self {
+        let former = json!({
+            "name": name,
+            "address": address,
+            "port": 443,
+            "credentialsSecretRef": {"name": "bigip-login"},
+            "since": "2026-11-22T06:39:22Z",
+            "reason": "Timeout",
+            "message": format!("{address}:443: no answer within 5 s"),
+        });
+        self.with("/status/formerDevices", &json!([former]))
+    }
+
     /// The same with a claim more.
     pub(crate) fn claim(mut self, devices: &[&str], state: &str, macs: &[&str]) -> Self {
         let claim = json!({"devices": devices, "state": state, "macs": macs});

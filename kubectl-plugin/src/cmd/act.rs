@@ -30,8 +30,8 @@ pub(crate) async fn run(
     person: &mut Person<'_>,
 ) -> Result<Outcome, Error> {
     let takes_all = matches!(command, ActCommand::Reconcile(args) if args.all);
-    if connection.all_namespaces && !takes_all {
-        return Err(Error::NameInAllNamespaces);
+    if !takes_all {
+        connection.must_be_one_namespace()?;
     }
     let cluster = Cluster::new(connection).await?;
     let mut report = ActionReport::default();

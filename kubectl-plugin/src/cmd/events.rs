@@ -23,8 +23,8 @@ pub(crate) async fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Outcome, Error> {
-    if !args.names.is_empty() && connection.all_namespaces {
-        return Err(Error::NameInAllNamespaces);
+    if !args.names.is_empty() {
+        connection.must_be_one_namespace()?;
     }
     let cluster = Cluster::new(connection).await?;
     let events = cluster.events(connection.all_namespaces).await?;

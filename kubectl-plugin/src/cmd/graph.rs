@@ -24,9 +24,7 @@ pub(crate) async fn run(
     style: Style,
     out: &mut dyn Write,
 ) -> Result<Outcome, Error> {
-    if connection.all_namespaces {
-        return Err(Error::NameInAllNamespaces);
-    }
+    connection.must_be_one_namespace()?;
     let cluster = Cluster::new(connection).await?;
     let seen = Seen::collect(&cluster, &args.name).await?;
     let fdb = seen.fdb(&Wanted::default())?;

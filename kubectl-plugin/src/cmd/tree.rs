@@ -26,9 +26,7 @@ pub(crate) async fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Outcome, Error> {
-    if connection.all_namespaces {
-        return Err(Error::NameInAllNamespaces);
-    }
+    connection.must_be_one_namespace()?;
     let cluster = Cluster::new(connection).await?;
     let seen = Seen::collect(&cluster, &args.name).await?;
     if args.watch {

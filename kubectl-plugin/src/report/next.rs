@@ -191,17 +191,7 @@ mod tests {
             next(going),
             "if it cannot be reached any more: kubectl bigip-tunnel release prod-east -n bigip"
         );
-        let former = failed.with(
-            "/status/formerDevices",
-            &json!([{
-                "name": "bigip-c",
-                "address": "192.0.2.13",
-                "port": 443,
-                "credentialsSecretRef": {"name": "bigip-login"},
-                "since": "2026-11-22T05:00:00Z",
-                "reason": "Timeout",
-            }]),
-        );
+        let former = failed.former("bigip-c", "192.0.2.13");
         assert_eq!(
             next(former),
             "if it cannot be reached any more: kubectl bigip-tunnel release prod-east bigip-c -n bigip"

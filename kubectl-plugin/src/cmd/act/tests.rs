@@ -204,18 +204,7 @@ fn with_former() -> Tunnel {
     Tunnel::new("prod-east")
         .device(device("bigip-a", "192.0.2.11", "Active"))
         .claim(&["bigip-a", "bigip-c"], "Owned", &MACS)
-        .with(
-            "/status/formerDevices",
-            &json!([{
-                "name": "bigip-c",
-                "address": "192.0.2.13",
-                "port": 443,
-                "credentialsSecretRef": {"name": "bigip-login"},
-                "since": "2026-11-22T05:00:00Z",
-                "reason": "Timeout",
-                "message": "no answer within 5 s",
-            }]),
-        )
+        .former("bigip-c", "192.0.2.13")
 }
 
 #[test]

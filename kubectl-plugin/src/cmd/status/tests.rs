@@ -117,18 +117,7 @@ fn an_unlisted_peer_and_a_device_that_left_are_named() {
                 condition("PeersCovered", "False", "PeerNotListed", peer),
             ]),
         )
-        .with(
-            "/status/formerDevices",
-            &json!([{
-                "name": "bigip-old",
-                "address": "192.0.2.19",
-                "port": 443,
-                "credentialsSecretRef": {"name": "bigip-login"},
-                "since": "2026-11-22T06:39:22Z",
-                "reason": "Timeout",
-                "message": "192.0.2.19:443: no answer within 5 s",
-            }]),
-        );
+        .former("bigip-old", "192.0.2.19");
     let shown = shown(&report([tunnel]), None);
     for line in [
         "Peers        ‼ bigip-c.example.net is in the trust domain of bigip-a and not listed",
@@ -439,16 +428,7 @@ fn with_everything() -> Tunnel {
             "/status/leavingNodes",
             &json!([{"address": "10.0.0.1", "since": "2026-11-22T06:39:22Z"}]),
         )
-        .with(
-            "/status/formerDevices",
-            &json!([{
-                "name": "bigip-old",
-                "address": "192.0.2.19",
-                "port": 443,
-                "credentialsSecretRef": {"name": "bigip-login"},
-                "since": "2026-11-22T06:39:22Z",
-            }]),
-        );
+        .former("bigip-old", "192.0.2.19");
     for n in 0..8 {
         tunnel = tunnel.device(device_down(&format!("bigip-{n}"), &format!("192.0.2.{n}")));
     }

@@ -82,18 +82,7 @@ fn troubled() -> Tunnel {
             "/spec/tls",
             &json!({"caBundleRef": {"kind": "ConfigMap", "name": "bigip-ca"}}),
         )
-        .with(
-            "/status/formerDevices",
-            &json!([{
-                "name": "bigip-old",
-                "address": "192.0.2.19",
-                "port": 443,
-                "credentialsSecretRef": {"name": "bigip-login"},
-                "since": "2026-11-22T06:39:22Z",
-                "reason": "Timeout",
-                "message": "192.0.2.19:443: no answer within 5 s",
-            }]),
-        )
+        .former("bigip-old", "192.0.2.19")
 }
 
 #[test]
