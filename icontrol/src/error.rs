@@ -376,6 +376,14 @@ impl Error {
         }
     }
 
+    /// The same failure of what leads to a request: the request itself was not sent.
+    pub(crate) fn before_the_request(self) -> Self {
+        Self {
+            uncertain: false,
+            ..self
+        }
+    }
+
     /// Whether the configuration layer knows no such object. A unit that is starting may say so.
     pub(crate) const fn is_not_found(&self) -> bool {
         matches!(self.kind, ErrorKind::NotFound { .. })

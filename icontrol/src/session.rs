@@ -185,10 +185,7 @@ impl Session {
         let failed = self.failed();
         let failed = failed.as_ref()?;
         let counts = failed.at > asked || Instant::now() < failed.until;
-        counts.then(|| Error {
-            uncertain: false,
-            ..failed.error.clone()
-        })
+        counts.then(|| failed.error.clone().before_the_request())
     }
 
     /// A panic cannot leave the gate half changed.
@@ -244,13 +241,7 @@ impl Session {
         };
         let lifetime = match self.send(&request, Some(&token.value)).await {
             Ok(body) => normalise::lifetime(&body).ok(),
-            // No write of the caller is uncertain by it.
-            Err(error) if error.is_unanswered() => {
-                return Err(Error {
-                    uncertain: false,
-                    ..error
-                });
-            }
+            Err(error) if error.is_unanswered() => return Err(error.before_the_request()),
             Err(_) => None,
         };
         let extended = lifetime.map(|lifetime| Token {
@@ -274,11 +265,7 @@ impl Session {
         let result = self.send(&self.login_request(), None).await;
         let answer = result.map_err(|error| {
             let Some(refusal) = Refusal::of(error.kind()) else {
-                // Nothing but the login was sent, so no write is uncertain.
-                return Error {
-                    uncertain: false,
-                    ..error
-                };
+                return error.before_the_request();
             };
             let now = Instant::now();
             self.gate().refused(refusal, now);

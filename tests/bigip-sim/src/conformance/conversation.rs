@@ -18,16 +18,6 @@ const SHOWN_MAX: usize = 300;
 /// Placeholders whose values are given in confidence.
 const SECRETS: [&str; 4] = ["password", "wrongPassword", "session", "token"];
 
-/// A request with its own headers and token.
-#[derive(Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: Method,
-    pub(crate) path: &'a str,
-    pub(crate) headers: &'a BTreeMap<String, String>,
-    pub(crate) token: Option<&'a str>,
-    pub(crate) body: Option<String>,
-}
-
 /// Somebody who is logged in.
 #[derive(Debug)]
 pub(crate) struct Conversation<'a> {
@@ -57,14 +47,14 @@ impl<'a> Conversation<'a> {
             "password": credentials.password,
             "loginProviderName": credentials.login_provider,
         });
-        let request = Request {
+        let asked = Asked {
             method: Method::POST,
             path: "/mgmt/shared/authn/login",
             headers: &BTreeMap::new(),
             token: None,
             body: Some(login.to_string()),
         };
-        let answer = conversation.send(request).await?;
+        let answer = conversation.send(asked).await?;
         let token = answer.text_at("/token/token");
         let token = token.ok_or_else(|| RunError::Login(conversation.shown(&answer, &[])))?;
         conversation.know([("session", token)]);
@@ -80,40 +70,33 @@ impl<'a> Conversation<'a> {
     pub(crate) async fn give_back(&mut self, name: &str) -> Result<(), TargetError> {
         let token = self.values.get(name).map(as_text).unwrap_or_default();
         let path = format!("/mgmt/shared/authz/tokens/{token}");
-        let request = Request {
+        let asked = Asked {
             method: Method::DELETE,
             path: &path,
             headers: &BTreeMap::new(),
             token: Some(&token),
             body: None,
         };
-        self.send(request).await.map(drop)
+        self.send(asked).await.map(drop)
     }
 
     /// Sends a request without a body by the token of this login.
     pub(crate) async fn ask(&mut self, method: Method, path: &str) -> Result<Seen, TargetError> {
         let token = fill("{session}", &self.values);
         let path = fill(path, &self.values);
-        let request = Request {
+        let asked = Asked {
             method,
             path: &path,
             headers: &BTreeMap::new(),
             token: Some(&token),
             body: None,
         };
-        self.send(request).await
+        self.send(asked).await
     }
 
     /// Sends a request as it is.
-    pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<Seen, TargetError> {
-        let (method, path) = (request.method.clone(), request.path);
-        let asked = Asked {
-            method: request.method,
-            path,
-            headers: request.headers,
-            token: request.token,
-            body: request.body,
-        };
+    pub(crate) async fn send(&mut self, asked: Asked<'_>) -> Result<Seen, TargetError> {
+        let (method, path) = (asked.method.clone(), asked.path);
         let answer = self.target.send(asked).await?;
         self.calls.answered(&method, path, &answer);
         Ok(answer)

@@ -7,11 +7,11 @@ use hyper::Method;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::conversation::{Conversation, Request};
+use super::conversation::Conversation;
 use super::expect::{Seen, as_text, difference, fill, fill_pointer, fill_value};
 use super::fixture::{Evidence, Fixture, Needs, Step};
 use super::report::{Finding, Outcome, Report};
-use super::target::{Target, TargetError};
+use super::target::{Asked, Target, TargetError};
 use super::throwaway::Throwaway;
 
 /// Between two tries of a request that is repeated.
@@ -253,14 +253,14 @@ async fn ask(device: &mut Conversation<'_>, step: &Step) -> Result<Seen, TargetE
     });
     let token = step.token.as_ref().map(|token| fill(token, values));
     let path = fill(path, values);
-    let request = Request {
+    let asked = Asked {
         method,
         path: &path,
         headers: &step.headers,
         token: token.as_deref(),
         body,
     };
-    device.send(request).await
+    device.send(asked).await
 }
 
 fn reason_to_skip(
