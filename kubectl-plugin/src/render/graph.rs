@@ -43,6 +43,16 @@ fn link_words(report: &GraphReport) -> String {
     plain(&words.join(", "))
 }
 
+/// The records to draw: places of node and BIG-IP, and the word for one that is not simply there.
+fn links(report: &GraphReport) -> impl Iterator<Item = (usize, usize, String)> {
+    let of_nodes = report.nodes.iter().enumerate();
+    of_nodes.flat_map(|(node, row)| {
+        let cells = row.cells.iter().enumerate();
+        let ours = cells.filter(|(_, cell)| !cell.state.is_nothing_of_ours());
+        ours.map(move |(device, cell)| (node, device, record_word(cell.state, cell.verified)))
+    })
+}
+
 /// The state of a record; marked where it is only what was last known. Empty where all is well.
 fn record_word(state: State, verified: bool) -> String {
     match (state, verified) {

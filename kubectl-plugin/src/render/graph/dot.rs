@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{device_words, link_words, more_words, node_words, record_word};
+use super::{device_words, link_words, links, more_words, node_words};
 use crate::error::Error;
 use crate::report::graph::GraphReport;
 
@@ -51,18 +51,12 @@ pub(crate) fn write(report: &GraphReport, out: &mut dyn Write) -> Result<(), Err
 
 /// A plain line for a record that is there, a dashed one with a word for any other.
 fn edges(report: &GraphReport, out: &mut dyn Write) -> io::Result<()> {
-    for (node, row) in report.nodes.iter().enumerate() {
-        for (device, cell) in row.cells.iter().enumerate() {
-            if cell.state.is_nothing_of_ours() {
-                continue;
-            }
-            let word = record_word(cell.state, cell.verified);
-            if word.is_empty() {
-                writeln!(out, "  d{device} -> n{node};")?;
-            } else {
-                let label = quoted(&[&word]);
-                writeln!(out, "  d{device} -> n{node} [style=dashed, label={label}];")?;
-            }
+    for (node, device, word) in links(report) {
+        if word.is_empty() {
+            writeln!(out, "  d{device} -> n{node};")?;
+        } else {
+            let label = quoted(&[&word]);
+            writeln!(out, "  d{device} -> n{node} [style=dashed, label={label}];")?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{device_words, link_words, more_words, node_words, record_word};
+use super::{device_words, link_words, links, more_words, node_words};
 use crate::error::Error;
 use crate::report::graph::GraphReport;
 
@@ -42,20 +42,14 @@ pub(crate) fn write(report: &GraphReport, out: &mut dyn Write) -> Result<(), Err
 /// what kind of tunnel it is.
 fn edges(report: &GraphReport, out: &mut dyn Write) -> io::Result<()> {
     let mut link = text(&[&link_words(report)]);
-    for (node, row) in report.nodes.iter().enumerate() {
-        for (device, cell) in row.cells.iter().enumerate() {
-            if cell.state.is_nothing_of_ours() {
-                continue;
-            }
-            let word = record_word(cell.state, cell.verified);
-            if !word.is_empty() {
-                writeln!(out, "  d{device} -. \"{}\" .-> n{node}", text(&[&word]))?;
-            } else if link.is_empty() {
-                writeln!(out, "  d{device} ==> n{node}")?;
-            } else {
-                writeln!(out, "  d{device} ==>|\"{link}\"| n{node}")?;
-                link.clear();
-            }
+    for (node, device, word) in links(report) {
+        if !word.is_empty() {
+            writeln!(out, "  d{device} -. \"{}\" .-> n{node}", text(&[&word]))?;
+        } else if link.is_empty() {
+            writeln!(out, "  d{device} ==> n{node}")?;
+        } else {
+            writeln!(out, "  d{device} ==>|\"{link}\"| n{node}")?;
+            link.clear();
         }
     }
     Ok(())
