@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod see;
+pub(crate) mod why;
 
 use std::net::Ipv4Addr;
 
@@ -60,6 +61,10 @@ pub(crate) enum Command {
     /// Show Kubernetes events of tunnels, newest last
     #[command(after_help = see::EVENTS_EXAMPLES)]
     Events(see::EventsArgs),
+
+    /// Explain a check code or the reason of a condition
+    #[command(after_help = why::EXPLAIN_EXAMPLES)]
+    Explain(why::ExplainArgs),
 
     /// Derive the FDB records of node addresses
     #[command(after_help = MACS_EXAMPLES)]
@@ -177,7 +182,7 @@ mod tests {
     #[test]
     fn every_example_of_the_help_can_be_typed() {
         let looking = see::EXAMPLES.into_iter().chain([MACS_EXAMPLES]);
-        for examples in looking.chain(act::EXAMPLES) {
+        for examples in looking.chain(why::EXAMPLES).chain(act::EXAMPLES) {
             let mut lines = examples
                 .lines()
                 .map(str::trim)

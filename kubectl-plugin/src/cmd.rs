@@ -5,6 +5,7 @@ mod accept_device;
 pub(crate) mod act;
 mod approve;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod macs;

@@ -132,6 +132,9 @@ pub(crate) enum Error {
         /// How to see which there are.
         hint: String,
     },
+    /// Neither a check code nor a reason.
+    #[error("{0:?} is neither a check code nor the reason of a condition")]
+    UnknownWord(String),
     /// Tunnels were not ready in the time of `--timeout`.
     #[error("not ready within {} s: {waited_for}", .limit.as_secs_f32())]
     NotReady {
@@ -236,7 +239,10 @@ impl Error {
             | Self::Obstacle { .. }
             | Self::Changed { .. }
             | Self::NotConfirmed => 1,
-            Self::NameInAllNamespaces | Self::Flags { .. } | Self::NobodyToAsk => 2,
+            Self::NameInAllNamespaces
+            | Self::Flags { .. }
+            | Self::NobodyToAsk
+            | Self::UnknownWord(_) => 2,
             Self::NotHandled { .. } | Self::NotReady { .. } => 4,
             _ => 3,
         }
@@ -268,6 +274,7 @@ impl Error {
                  app.kubernetes.io/name=bigip-tunnel-operator"
             }
             Self::NoSuch { hint, .. } => hint,
+            Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",
             Self::NotReady { .. } => "--timeout says how long to wait",
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",

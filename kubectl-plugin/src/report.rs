@@ -6,6 +6,7 @@ pub(crate) mod accept_device;
 pub(crate) mod act;
 pub(crate) mod approve;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod macs;
