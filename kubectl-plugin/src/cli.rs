@@ -62,6 +62,10 @@ pub(crate) enum Command {
     #[command(after_help = see::EVENTS_EXAMPLES)]
     Events(see::EventsArgs),
 
+    /// Check the cluster, Cilium and tunnels for everything that is known to go wrong
+    #[command(after_help = why::CHECK_EXAMPLES)]
+    Check(why::CheckArgs),
+
     /// Explain a check code or the reason of a condition
     #[command(after_help = why::EXPLAIN_EXAMPLES)]
     Explain(why::ExplainArgs),

@@ -4,6 +4,7 @@
 mod accept_device;
 pub(crate) mod act;
 mod approve;
+pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fdb;

@@ -1,9 +1,13 @@
 //! The cluster: the few things the verbs read from it.
 //!
 //! Needs the rights to get and list `BigIpTunnel`s and to list nodes, and where addresses are taken
-//! from `CiliumNode`s to list these, and no other, unless events are asked for. Changes nothing; that
-//! is `write`'s.
+//! from `CiliumNode`s to list these, and no other, unless events or evidence are asked for. Changes
+//! nothing; that is `write`'s.
 
+mod deployments;
+mod evidence;
+mod policies;
+mod rights;
 mod write;
 
 use std::collections::BTreeMap;

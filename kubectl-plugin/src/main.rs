@@ -60,6 +60,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Tree(args) => cmd::tree::run(connection, args, style, out, err).await,
             Command::Graph(args) => cmd::graph::run(connection, args, style, out).await,
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
+            Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
             Command::Explain(args) => cmd::explain::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {

@@ -30,6 +30,7 @@ mod outages;
 mod ownership;
 mod pausing;
 mod plugin_act;
+mod plugin_check;
 mod plugin_see;
 mod plugin_watch;
 mod removal;

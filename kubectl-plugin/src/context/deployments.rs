@@ -1,0 +1,120 @@
+//! Deployments that matter to a tunnel: the operator's, and those of F5 CIS that write records.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Container;
+use kube::ResourceExt as _;
+
+use crate::report::check::evidence::{CisSeen, OperatorSeen};
+
+/// Label that names what a Deployment runs, its value for the operator, and the label of its version.
+const NAME: &str = "app.kubernetes.io/name";
+const OPERATOR: &str = "bigip-tunnel-operator";
+const VERSION: &str = "app.kubernetes.io/version";
+/// Arguments with which F5 CIS writes the records of a tunnel.
+const CIS_ARGUMENTS: [&str; 3] = ["cilium-name", "flannel-name", "openshift-sdn-name"];
+
+/// The Deployment, if it is one of the operator.
+pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
+    if deployment.labels().get(NAME)? != OPERATOR {
+        return None;
+    }
+    let spec = deployment.spec.as_ref();
+    let status = deployment.status.as_ref();
+    let tag = || {
+        let image = containers(deployment).first()?.image.as_deref()?;
+        let (_, tag) = image.split('@').next()?.rsplit_once(':')?;
+        Some(tag.to_owned())
+    };
+    Some(OperatorSeen {
+        namespace: deployment.namespace().unwrap_or_default(),
+        name: deployment.name_any(),
+        version: deployment.labels().get(VERSION).cloned().or_else(tag),
+        wanted: spec.and_then(|spec| spec.replicas).unwrap_or(1),
+        ready: status
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or_default(),
+    })
+}
+
+/// The Deployment, if it is one of F5 CIS that writes the records of a tunnel. CIS takes the first part
+/// of the path for the partition, and `Common` where there is none.
+pub(super) fn cis(deployment: &Deployment) -> Option<CisSeen> {
+    let words: Vec<&String> = containers(deployment)
+        .iter()
+        .flat_map(|container| container.command.iter().chain(&container.args).flatten())
+        .collect();
+    let (argument, value) = words.iter().enumerate().find_map(|(index, word)| {
+        let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, value),
+            None => (flag, words.get(index.saturating_add(1))?.as_str()),
+        };
+        CIS_ARGUMENTS.contains(&name).then_some((name, value))
+    })?;
+    let value = value.trim_matches('"');
+    Some(CisSeen {
+        namespace: deployment.namespace().unwrap_or_default(),
+        name: deployment.name_any(),
+        argument: format!("--{argument}"),
+        tunnel: if value.starts_with('/') {
+            value.to_owned()
+        } else {
+            format!("/Common/{value}")
+        },
+    })
+}
+
+fn containers(deployment: &Deployment) -> &[Container] {
+    let template = deployment.spec.as_ref().map(|spec| &spec.template);
+    let pod = template.and_then(|template| template.spec.as_ref());
+    pod.map_or(&[], |pod| &pod.containers)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn deployment(labels: &Value, image: &str, args: &[&str]) -> Deployment {
+        serde_json::from_value(json!({
+            "metadata": {"name": "d", "namespace": "ns", "labels": labels},
+            "spec": {
+                "replicas": 2,
+                "selector": {},
+                "template": {"spec": {"containers": [{"name": "c", "image": image, "args": args}]}},
+            },
+            "status": {"readyReplicas": 1},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_operator_is_known_by_its_label() {
+        let labels = json!({"app.kubernetes.io/name": "bigip-tunnel-operator"});
+        let seen = operator(&deployment(&labels, "reg:5000/op:v0.4.1@sha256:00", &[])).unwrap();
+        assert_eq!(seen.version.as_deref(), Some("v0.4.1"));
+        assert_eq!((seen.wanted, seen.ready), (2, 1));
+        assert!(operator(&deployment(&json!({}), "op:v0.4.1", &[])).is_none());
+    }
+
+    #[test]
+    fn cis_is_known_by_its_argument() {
+        let tunnel = |args: &[&str]| {
+            let deployment = deployment(&json!({}), "f5networks/k8s-bigip-ctlr:2.20.4", args);
+            cis(&deployment).map(|cis| (cis.argument, cis.tunnel))
+        };
+        let expected =
+            |argument: &str| Some((argument.to_owned(), "/Common/flannel_vxlan".to_owned()));
+        let joined = [
+            "--bigip-partition=k8s",
+            "--cilium-name=/Common/flannel_vxlan",
+        ];
+        assert_eq!(tunnel(&joined), expected("--cilium-name"));
+        assert_eq!(
+            tunnel(&["-flannel-name", "flannel_vxlan"]),
+            expected("--flannel-name")
+        );
+        assert_eq!(tunnel(&["--pool-member-type=nodeport"]), None);
+    }
+}

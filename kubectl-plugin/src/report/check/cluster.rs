@@ -1,0 +1,129 @@
+//! Checks of the cluster: API server, CRD, operator.
+
+use bigip_tunnel_core::vocabulary::reason;
+
+use super::evidence::{Evidence, OperatorSeen, RightSeen};
+use super::{Category, Check, count, some_of};
+use crate::catalogue::{BTN0001, BTN0002, BTN0003, BTN0005, BTN0306};
+
+/// Label value of the operator's Deployment, and the resource that the CRD brings.
+const CRD: &str = "bigiptunnels.bigip-tunnel.dev";
+
+/// The checks.
+pub(super) fn category(evidence: &Evidence) -> Category {
+    let mut checks = vec![match &evidence.server_version {
+        Ok(version) => Check::ok(format!("the Kubernetes API answers ({version})")),
+        Err(why) => Check::unread("version of the Kubernetes API", why),
+    }];
+    if let Some(tunnels) = &evidence.tunnels {
+        checks.push(Check::ok(format!("CRD {CRD} is served")));
+        for invalid in tunnels.iter().filter_map(|tunnel| tunnel.0.as_ref().err()) {
+            let name = invalid.metadata.name.as_deref().unwrap_or_default();
+            checks.push(Check::error(
+                BTN0002,
+                format!("bigiptunnel {name} cannot be read: {}", invalid.error),
+            ));
+        }
+        checks.extend(operators(evidence));
+    }
+    checks.extend(evidence.rights.iter().map(right));
+    checks.push(nodes(evidence));
+    Category::new("cluster", checks)
+}
+
+fn right(right: &RightSeen) -> Check {
+    if right.is_granted {
+        Check::ok(format!("you may {}", right.what))
+    } else {
+        Check::error(BTN0005, format!("you may not {}", right.what))
+    }
+}
+
+fn operators(evidence: &Evidence) -> Vec<Check> {
+    let deployments = match &evidence.deployments {
+        Ok(deployments) => deployments,
+        Err(why) => return vec![Check::unread("the operator's Deployment", why)],
+    };
+    if deployments.operators.is_empty() {
+        return vec![Check::error(
+            BTN0003,
+            "there is no Deployment of the operator",
+        )];
+    }
+    let mut checks = Vec::new();
+    for operator in &deployments.operators {
+        checks.push(running(operator));
+        checks.extend(skew(operator));
+    }
+    checks
+}
+
+fn running(operator: &OperatorSeen) -> Check {
+    let OperatorSeen {
+        namespace,
+        name,
+        wanted,
+        ready,
+        ..
+    } = operator;
+    let version = operator.version.as_deref().unwrap_or("of unknown version");
+    let pods = format!("operator {version} in {namespace}/{name}: {ready} of {wanted} pods ready");
+    if *ready == 0 {
+        Check::error(BTN0003, pods)
+    } else if ready < wanted {
+        Check::warning(BTN0003, pods)
+    } else {
+        Check::ok(pods)
+    }
+}
+
+/// What the versions of plugin and operator say of each other.
+fn skew(operator: &OperatorSeen) -> Option<Check> {
+    let theirs = operator.version.as_deref()?;
+    let ours = env!("CARGO_PKG_VERSION");
+    let (theirs_minor, ours_minor) = (minor(theirs)?, minor(ours)?);
+    let word = match ours_minor.cmp(&theirs_minor) {
+        std::cmp::Ordering::Equal => return None,
+        std::cmp::Ordering::Less => "older",
+        std::cmp::Ordering::Greater => "newer",
+    };
+    Some(Check::warning(
+        BTN0001,
+        format!("plugin {ours} is {word} than the operator {theirs}"),
+    ))
+}
+
+/// The first two numbers of a version.
+fn minor(version: &str) -> Option<(u64, u64)> {
+    let mut numbers = version.trim_start_matches('v').split(['.', '-', '+']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Whether nodes have an address at all that a record can be made of. Which of them a tunnel selects
+/// is its own business.
+fn nodes(evidence: &Evidence) -> Check {
+    let nodes = match &evidence.nodes {
+        Ok(nodes) => nodes,
+        Err(why) => return Check::unread("nodes", why),
+    };
+    let without: Vec<&str> = nodes
+        .iter()
+        .filter(|node| node.internal.is_empty())
+        .map(|node| node.name.as_str())
+        .collect();
+    if without.is_empty() {
+        return Check::ok(format!(
+            "{} with an IPv4 address of the type InternalIP",
+            count(nodes.len(), "node")
+        ));
+    }
+    Check::warning(
+        BTN0306,
+        format!(
+            "{} without an IPv4 address of the type InternalIP: {} ({})",
+            count(without.len(), "node"),
+            some_of(&without),
+            reason::NODE_ADDRESS_MISSING
+        ),
+    )
+}

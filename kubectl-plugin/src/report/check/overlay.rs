@@ -1,0 +1,106 @@
+//! Checks of the overlay: the networks of the tunnel's self IPs, against each other and the cluster's.
+
+use bigip_tunnel_core::node::Ipv4Net;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
+
+use super::evidence::{Evidence, NodeSeen};
+use super::{Check, network};
+use crate::catalogue::{BTN0204, BTN0205, BTN0409};
+
+/// The checks of one tunnel.
+pub(super) fn checks(status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
+    let overlays: Vec<(&str, Ipv4Net)> = status.devices.iter().flat_map(self_ips).collect();
+    let mut checks = shared(&status.devices);
+    if !overlays.is_empty() {
+        checks.extend(inside_pods(&overlays, evidence));
+    }
+    checks.extend(stand_ins(status, evidence));
+    checks
+}
+
+/// The self IPs on the tunnel of a BIG-IP.
+pub(super) fn self_ips(device: &DeviceStatus) -> impl Iterator<Item = (&str, Ipv4Net)> {
+    let texts = device.tunnel.iter().flat_map(|tunnel| &tunnel.self_ips);
+    texts.filter_map(|text| Some((device.name.as_str(), network::self_ip(text)?)))
+}
+
+/// Two BIG-IPs in one overlay network. Units of a pair with one local address, which is on the active
+/// unit, are one endpoint to Cilium and may be.
+fn shared(devices: &[DeviceStatus]) -> Vec<Check> {
+    let local = |device: &DeviceStatus| device.tunnel.as_ref()?.local_address.clone();
+    let overlap = |one: &DeviceStatus, other: &DeviceStatus| {
+        let mut pairs = self_ips(one).flat_map(|(_, net)| self_ips(other).map(move |o| (net, o.1)));
+        let shared = pairs.find(|(net, other)| network::overlap(*net, *other))?;
+        (local(one) != local(other)).then(|| shared.0.trunc())
+    };
+    let mut checks = Vec::new();
+    for (index, device) in devices.iter().enumerate() {
+        let mut before = devices.iter().take(index);
+        let found = before.find_map(|other| Some((other, overlap(device, other)?)));
+        if let Some((other, net)) = found {
+            let text = format!(
+                "{} and {} share the overlay network {net}",
+                other.name, device.name
+            );
+            checks.push(Check::error(BTN0204, text));
+        }
+    }
+    checks
+}
+
+/// The networks of the pods, as far as they may be read.
+pub(super) fn pod_cidrs(evidence: &Evidence) -> Vec<Ipv4Net> {
+    let cidrs = |nodes: &[NodeSeen]| -> Vec<Ipv4Net> {
+        let all = nodes.iter().flat_map(|node| &node.pod_cidrs);
+        all.copied().collect()
+    };
+    // With Cilium's own address management only the CiliumNodes tell; what a Node says is unused then.
+    match (&evidence.cilium_nodes, &evidence.nodes) {
+        (Ok(Some(nodes)), _) if !cidrs(nodes).is_empty() => cidrs(nodes),
+        (_, Ok(nodes)) => cidrs(nodes),
+        (_, Err(_)) => Vec::new(),
+    }
+}
+
+fn inside_pods(overlays: &[(&str, Ipv4Net)], evidence: &Evidence) -> Option<Check> {
+    let pods = pod_cidrs(evidence);
+    let mut overlapping = overlays.iter().filter_map(|(device, net)| {
+        let pods = pods.iter().find(|pods| network::overlap(*net, **pods))?;
+        Some((device, net, pods))
+    });
+    match overlapping.next() {
+        Some((device, net, pods)) => {
+            let text = format!("{device}: self IP {net} is inside the pod network {pods}");
+            Some(Check::error(BTN0205, text))
+        }
+        // Where no pod network is known nothing was shown.
+        None => (!pods.is_empty()).then(|| Check::ok("the overlay is outside the pod networks")),
+    }
+}
+
+/// Nodes that are none: they have the address of a BIG-IP.
+fn stand_ins(status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
+    let Ok(nodes) = &evidence.nodes else {
+        return Vec::new();
+    };
+    let mut checks = Vec::new();
+    for device in &status.devices {
+        let tunnel = device.tunnel.iter();
+        let local = tunnel.filter_map(|tunnel| tunnel.local_address.as_deref());
+        let own: Vec<_> = local
+            .chain(device.address.as_deref())
+            .filter_map(network::address)
+            .chain(self_ips(device).map(|(_, net)| net.addr()))
+            .collect();
+        for node in nodes {
+            if let Some(address) = node.internal.iter().find(|a| own.contains(a)) {
+                let text = format!(
+                    "node {} has the address {address} of {}",
+                    node.name, device.name
+                );
+                checks.push(Check::warning(BTN0409, text));
+            }
+        }
+    }
+    checks
+}

@@ -1,0 +1,430 @@
+//! What `check` finds in fixed evidence.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::evidence::{
+    AgentSeen, CiliumSeen, CisSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen,
+    RightSeen, Unread, VtepObject,
+};
+use super::*;
+use crate::catalogue::*;
+use crate::render;
+use crate::style::Style;
+use crate::testing::{self, Tunnel, condition, device_down, device_failing, printed};
+
+/// A BIG-IP whose tunnel has this local address and this self IP.
+fn device(name: &str, local: &str, self_ip: &str) -> Value {
+    let mut device = testing::device(name, "192.0.2.11", "Active");
+    device["tunnel"]["localAddress"] = json!(local);
+    device["tunnel"]["selfIPs"] = json!([self_ip]);
+    device
+}
+
+fn tunnel() -> Tunnel {
+    Tunnel::new("prod-east")
+        .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
+        .device(device("bigip-b", "10.169.72.36%0", "10.1.5.36/24"))
+}
+
+fn config() -> BTreeMap<String, String> {
+    let pairs = [
+        ("enable-ipv4", "true"),
+        ("enable-ipv6", "false"),
+        ("enable-vtep", "true"),
+        ("enable-l7-proxy", "false"),
+        ("routing-mode", "tunnel"),
+        ("tunnel-protocol", "vxlan"),
+        ("vtep-endpoint", "10.169.72.34 10.169.72.36"),
+        ("vtep-cidr", "10.1.6.0/24 10.1.5.0/24"),
+        ("vtep-mask", "255.255.255.0"),
+        ("vtep-mac", "52:54:00:3e:3f:c1 52:54:00:4e:01:a6"),
+    ];
+    pairs.map(|(key, value)| (key.into(), value.into())).into()
+}
+
+fn nodes() -> Vec<NodeSeen> {
+    let node = |name: &str, address: &str, pods: &str| NodeSeen {
+        name: name.to_owned(),
+        internal: vec![address.parse().unwrap()],
+        pod_cidrs: vec![pods.parse().unwrap()],
+    };
+    vec![
+        node("worker-01", "10.169.72.239", "10.0.0.0/24"),
+        node("worker-02", "10.169.72.233", "10.0.1.0/24"),
+        node("worker-03", "10.169.72.240", "10.0.2.0/24"),
+    ]
+}
+
+/// A cluster in which all is well.
+fn evidence(tunnel: Tunnel) -> Evidence {
+    Evidence {
+        server_version: Ok("v1.35.4".to_owned()),
+        tunnels: Some(vec![tunnel.read()]),
+        rights: Vec::new(),
+        nodes: Ok(nodes()),
+        cilium_nodes: Ok(Some(nodes())),
+        deployments: Ok(Deployments {
+            operators: vec![OperatorSeen {
+                namespace: "bigip".to_owned(),
+                name: "operator".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                wanted: 2,
+                ready: 2,
+            }],
+            cis: Vec::new(),
+        }),
+        cilium: CiliumSeen {
+            config: Ok(Some(ConfigSeen {
+                namespace: "kube-system".to_owned(),
+                data: config(),
+                changed: Some("2026-11-20T06:00:00Z".parse().unwrap()),
+            })),
+            agents: Ok(vec![agent("v1.17.13"), agent("v1.17.13")]),
+            vtep_objects: Ok(None),
+            policies: Ok(Vec::new()),
+        },
+    }
+}
+
+fn agent(tag: &str) -> AgentSeen {
+    AgentSeen {
+        image: format!("quay.io/cilium/cilium:{tag}"),
+        started: Some("2026-11-21T06:00:00Z".parse().unwrap()),
+    }
+}
+
+/// The same with another value in Cilium's configuration.
+fn with_config(key: &str, value: &str) -> Evidence {
+    let mut evidence = evidence(tunnel());
+    let config = evidence.cilium.config.as_mut().unwrap().as_mut().unwrap();
+    config.data.insert(key.to_owned(), value.to_owned());
+    evidence
+}
+
+/// What was found, beyond what a person always has to compare.
+fn codes(evidence: &Evidence) -> Vec<(Verdict, Code)> {
+    let report = CheckReport::new(evidence, Verdict::Error);
+    let checks = report.categories.iter().flat_map(|c| &c.checks);
+    checks
+        .filter_map(|check| Some((check.result, check.code?)))
+        .filter(|(_, code)| *code != BTN0403)
+        .collect()
+}
+
+fn shown(evidence: &Evidence, style: Style) -> String {
+    let report = CheckReport::new(evidence, Verdict::Error);
+    printed(|out| render::check::write(&report, style, out))
+}
+
+const ERROR: Verdict = Verdict::Error;
+const WARNING: Verdict = Verdict::Warning;
+const SKIPPED: Verdict = Verdict::Skipped;
+
+#[test]
+fn where_all_is_well_nothing_is_found() {
+    let evidence = evidence(tunnel());
+    assert_eq!(codes(&evidence), []);
+    let report = CheckReport::new(&evidence, Verdict::Warning);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    insta::assert_snapshot!(shown(&evidence, Style::PLAIN));
+}
+
+#[test]
+fn what_is_found_says_what_to_do() {
+    let down = Tunnel::new("prod-west")
+        .device(device("bigip-c", "10.169.72.34%0", "10.1.6.34/24"))
+        .device(device_down("bigip-d", "192.0.2.14"));
+    let mut evidence = evidence(down);
+    evidence.deployments.as_mut().unwrap().operators[0].version = Some("0.0.9".to_owned());
+    insta::assert_snapshot!(shown(&evidence, Style::PLAIN.on_terminal(80, 24)));
+}
+
+#[test]
+fn a_report_can_be_read_by_programs() {
+    let mut evidence = evidence(tunnel());
+    evidence.cilium.config = Ok(None);
+    let report = CheckReport::new(&evidence, Verdict::Error);
+    insta::assert_snapshot!(printed(|out| render::yaml("CheckReport", &report, out)));
+}
+
+#[test]
+fn without_rights_the_rest_is_checked() {
+    let mut evidence = evidence(tunnel());
+    let no = || Unread("not allowed to list things".to_owned());
+    evidence.cilium_nodes = Err(no());
+    evidence.deployments = Err(no());
+    evidence.cilium.config = Err(no());
+    evidence.cilium.agents = Err(no());
+    evidence.cilium.vtep_objects = Err(no());
+    evidence.cilium.policies = Err(no());
+    let found = codes(&evidence);
+    assert!(found.len() >= 4);
+    assert!(
+        found.iter().all(|found| *found == (SKIPPED, BTN0011)),
+        "{found:?}"
+    );
+    let report = CheckReport::new(&evidence, Verdict::Warning);
+    assert_eq!(report.outcome(), Outcome::Fine);
+    assert!(report.summary.passed > 5);
+}
+
+#[test]
+fn a_warning_fails_only_where_that_is_asked_for() {
+    let evidence = with_config("enable-l7-proxy", "true");
+    assert_eq!(codes(&evidence), [(WARNING, BTN0418)]);
+    let outcome = |threshold| CheckReport::new(&evidence, threshold).outcome();
+    assert_eq!(outcome(Verdict::Error), Outcome::Fine);
+    assert_eq!(outcome(Verdict::Warning), Outcome::Findings);
+}
+
+#[test]
+fn a_reason_of_a_bigip_leads_to_its_code() {
+    let reachable = |reason: &str| {
+        let mut device = device_down("bigip-a", "192.0.2.11");
+        device["conditions"][0] = condition("Reachable", "False", reason, "m");
+        codes(&evidence(Tunnel::new("prod-east").device(device)))
+    };
+    for (reason, code) in [
+        ("Timeout", BTN0101),
+        ("CertificateInvalid", BTN0102),
+        ("AuthenticationFailed", BTN0104),
+        ("AuthorizationFailed", BTN0105),
+        ("DeviceIdentityChanged", BTN0110),
+        ("SecretNotFound", BTN0111),
+        ("SomethingNew", BTN0113),
+    ] {
+        assert!(reachable(reason).contains(&(ERROR, code)), "{reason}");
+    }
+    for (reason, code) in [
+        ("TunnelNotFound", BTN0201),
+        ("ForeignWriter", BTN0305),
+        ("Conflict", BTN0309),
+        ("SomethingNew", BTN0301),
+    ] {
+        let device = device_failing("bigip-a", reason);
+        let found = codes(&evidence(Tunnel::new("prod-east").device(device)));
+        assert!(found.contains(&(ERROR, code)), "{reason}");
+    }
+}
+
+#[test]
+fn what_the_spec_wants_is_told() {
+    let of = |pointer: &str, value: Value| codes(&evidence(tunnel().with(pointer, &value)));
+    assert_eq!(of("/spec/suspend", json!(true)), [(WARNING, BTN0009)]);
+    let observes = of("/spec/managementPolicy", json!("Observe"));
+    assert_eq!(observes, [(WARNING, BTN0010)]);
+    assert_eq!(of("/metadata/generation", json!(4)), [(ERROR, BTN0008)]);
+    let unseen = of("/status/observedGeneration", json!(-1));
+    assert_eq!(unseen, [(ERROR, BTN0008)]);
+}
+
+#[test]
+fn a_tunnel_that_no_operator_has_seen_is_told() {
+    let found = codes(&evidence(tunnel().with("/status", &Value::Null)));
+    assert_eq!(found, [(ERROR, BTN0008)]);
+}
+
+#[test]
+fn the_tunnel_has_to_speak_as_cilium_does() {
+    let of = |field: &str, value: Value| {
+        let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
+        device["tunnel"][field] = value;
+        codes(&evidence(Tunnel::new("prod-east").device(device)))
+    };
+    assert_eq!(of("vni", json!(68)), [(ERROR, BTN0202)]);
+    assert_eq!(of("port", json!(4789)), [(ERROR, BTN0203)]);
+    assert_eq!(of("encapsulation", json!("geneve")), [(ERROR, BTN0203)]);
+    assert_eq!(of("encapsulation", json!("gre"))[0], (ERROR, BTN0203));
+    assert_eq!(of("floodingType", json!("none")), [(ERROR, BTN0206)]);
+    assert_eq!(of("localAddress", Value::Null), [(ERROR, BTN0210)]);
+    assert_eq!(of("selfIPs", json!([])), [(ERROR, BTN0216)]);
+    assert_eq!(
+        of("localAddress", json!("10.169.72.35")),
+        [(ERROR, BTN0402)]
+    );
+    assert_eq!(of("selfIPs", json!(["10.1.7.34/24"])), [(ERROR, BTN0404)]);
+    let inside_pods = of("selfIPs", json!(["10.0.1.34/24"]));
+    assert!(inside_pods.contains(&(ERROR, BTN0205)));
+}
+
+#[test]
+fn on_a_cluster_of_two_families_cilium_answers_with_another_vni() {
+    let evidence = with_config("enable-ipv6", "true");
+    assert_eq!(codes(&evidence), [(WARNING, BTN0202), (WARNING, BTN0202)]);
+    let mut old = with_config("enable-ipv6", "true");
+    old.cilium.agents = Ok(vec![agent("v1.14.9")]);
+    assert_eq!(codes(&old), []);
+}
+
+#[test]
+fn two_bigips_need_an_overlay_network_each() {
+    let tunnel = Tunnel::new("prod-east")
+        .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
+        .device(device("bigip-b", "10.169.72.36%0", "10.1.6.36/24"));
+    let found = codes(&evidence(tunnel));
+    assert_eq!(found, [(ERROR, BTN0204), (ERROR, BTN0404)]);
+}
+
+#[test]
+fn a_pair_with_one_local_address_has_one_overlay_network() {
+    let tunnel = Tunnel::new("prod-east")
+        .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
+        .device(device("bigip-b", "10.169.72.34%0", "10.1.6.36/24"));
+    assert_eq!(codes(&evidence(tunnel)), []);
+}
+
+#[test]
+fn what_is_wrong_with_ciliums_configuration_is_told() {
+    let of = |key: &str, value: &str| codes(&with_config(key, value));
+    assert_eq!(of("enable-vtep", "false"), [(ERROR, BTN0401)]);
+    assert_eq!(of("routing-mode", "native"), [(ERROR, BTN0406)]);
+    assert_eq!(of("enable-ipsec", "true"), [(WARNING, BTN0407)]);
+    let strict = "enable-encryption-strict-mode-ingress";
+    assert_eq!(of(strict, "true"), [(ERROR, BTN0407)]);
+    assert_eq!(of("underlay-protocol", "ipv6"), [(ERROR, BTN0415)]);
+    assert_eq!(of("vtep-mac", "52:54:00:3e:3f:c1")[0], (ERROR, BTN0410));
+    let multicast = of("vtep-mac", "01:50:00:3e:3f:c1 52:54:00:4e:01:a6");
+    assert_eq!(multicast[0], (ERROR, BTN0410));
+    assert_eq!(of("vtep-mask", "255.255.0.0"), [(ERROR, BTN0404)]);
+    let twice = of("vtep-cidr", "10.1.6.0/24 10.1.6.0/24");
+    assert!(twice.contains(&(ERROR, BTN0414)));
+    let pods = of("vtep-cidr", "10.1.6.0/24 10.0.2.0/24");
+    assert!(pods.contains(&(ERROR, BTN0413)));
+    let services = of("ipv4-service-range", "10.1.0.0/16");
+    assert_eq!(services, [(ERROR, BTN0413), (ERROR, BTN0413)]);
+}
+
+#[test]
+fn a_table_with_more_than_eight_entries_is_too_long() {
+    let mut evidence = with_config("vtep-mac", &["52:54:00:3e:3f:c1"; 9].join(" "));
+    let config = evidence.cilium.config.as_mut().unwrap().as_mut().unwrap();
+    let list = |text: &dyn Fn(u8) -> String| (0..9).map(text).collect::<Vec<_>>().join(",");
+    let cidrs = list(&|n| format!("10.2.{n}.0/24"));
+    let endpoints = list(&|n| format!("10.169.72.{}", n + 34));
+    config.data.insert("vtep-cidr".to_owned(), cidrs);
+    config.data.insert("vtep-endpoint".to_owned(), endpoints);
+    assert_eq!(codes(&evidence)[0], (ERROR, BTN0408));
+}
+
+#[test]
+fn entries_of_a_resource_of_their_own_count_instead() {
+    let mut evidence = with_config("enable-vtep", "false");
+    let entry = |endpoint: &str, cidr: &str| VtepObject {
+        name: "x".to_owned(),
+        endpoint: endpoint.to_owned(),
+        cidr: cidr.to_owned(),
+        mac: "52:54:00:3E:3F:C1".to_owned(),
+    };
+    evidence.cilium.vtep_objects = Ok(Some(vec![
+        entry("10.169.72.34", "10.1.6.0/25"),
+        entry("10.169.72.36", "10.1.5.0/24"),
+    ]));
+    assert_eq!(codes(&evidence), []);
+}
+
+#[test]
+fn nodes_that_cilium_knows_otherwise_are_named() {
+    let mut evidence = evidence(tunnel());
+    let theirs = evidence.cilium_nodes.as_mut().unwrap().as_mut().unwrap();
+    theirs[1].internal.insert(0, "10.9.9.9".parse().unwrap());
+    assert_eq!(codes(&evidence), [(WARNING, BTN0416)]);
+}
+
+#[test]
+fn a_node_with_the_address_of_a_bigip_is_named() {
+    let mut evidence = evidence(tunnel());
+    let dummy = NodeSeen {
+        name: "bigip-a-dummy".to_owned(),
+        internal: vec!["10.169.72.34".parse().unwrap()],
+        pod_cidrs: Vec::new(),
+    };
+    evidence.nodes.as_mut().unwrap().push(dummy.clone());
+    let theirs = evidence.cilium_nodes.as_mut().unwrap();
+    theirs.as_mut().unwrap().push(dummy);
+    assert_eq!(codes(&evidence), [(WARNING, BTN0409)]);
+}
+
+#[test]
+fn cis_with_the_same_tunnel_is_another_writer() {
+    let mut evidence = evidence(tunnel());
+    let cis = |tunnel: &str| CisSeen {
+        namespace: "kube-system".to_owned(),
+        name: "k8s-bigip-ctlr".to_owned(),
+        argument: "--cilium-name".to_owned(),
+        tunnel: tunnel.to_owned(),
+    };
+    evidence.deployments.as_mut().unwrap().cis = vec![cis("/Common/other")];
+    assert_eq!(codes(&evidence), []);
+    evidence.deployments.as_mut().unwrap().cis = vec![cis("/Common/flannel_vxlan")];
+    assert_eq!(codes(&evidence), [(ERROR, BTN0305)]);
+}
+
+#[test]
+fn an_operator_that_does_not_run_is_told() {
+    let mut evidence = evidence(tunnel());
+    let deployments = evidence.deployments.as_mut().unwrap();
+    deployments.operators[0].ready = 1;
+    assert_eq!(codes(&evidence), [(WARNING, BTN0003)]);
+    evidence.deployments.as_mut().unwrap().operators[0].ready = 0;
+    assert_eq!(codes(&evidence), [(ERROR, BTN0003)]);
+    evidence.deployments.as_mut().unwrap().operators.clear();
+    assert_eq!(codes(&evidence), [(ERROR, BTN0003)]);
+}
+
+#[test]
+fn what_waits_for_a_person_is_told() {
+    let held = json!({"digest": "d", "since": testing::NOW, "count": 31, "sample": []});
+    let found = codes(&evidence(tunnel().with("/status/heldRemoval", &held)));
+    assert_eq!(found, [(ERROR, BTN0307)]);
+    let former = tunnel().former("bigip-c", "192.0.2.13");
+    assert_eq!(codes(&evidence(former)), [(WARNING, BTN0308)]);
+}
+
+#[test]
+fn nodes_without_a_record_are_named() {
+    let skipped = json!([
+        {"name": "worker-07", "reason": "NodeAddressNotIPv4", "message": "fd00::7 is not IPv4"},
+        {"name": "worker-08", "reason": "DuplicateAddress", "message": "worker-02 has it too"},
+    ]);
+    let counts = json!({"selected": 6, "programmed": 3, "leaving": 0, "skipped": 3});
+    let tunnel = tunnel()
+        .with("/status/skippedNodes", &skipped)
+        .with("/status/nodes", &counts);
+    let found = codes(&evidence(tunnel));
+    assert_eq!(
+        found,
+        [(WARNING, BTN0306), (WARNING, BTN0304), (WARNING, BTN0306)]
+    );
+}
+
+#[test]
+fn a_summary_that_nothing_else_explains_is_told() {
+    let none = tunnel().ready("False", "NoNodesSelected", "the selector fits no node");
+    assert_eq!(codes(&evidence(none)), [(ERROR, BTN0312)]);
+}
+
+#[test]
+fn leftovers_are_told() {
+    let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
+    device["records"]["unclaimed"] = json!(2);
+    device["records"]["stale"] = json!(1);
+    let found = codes(&evidence(Tunnel::new("prod-east").device(device)));
+    assert_eq!(found, [(WARNING, BTN0302), (WARNING, BTN0303)]);
+}
+
+#[test]
+fn before_an_installation_it_is_asked_what_you_may_do() {
+    let mut evidence = evidence(tunnel());
+    evidence.tunnels = None;
+    evidence.deployments.as_mut().unwrap().operators.clear();
+    let right = |what: &str, is_granted| RightSeen {
+        what: what.to_owned(),
+        is_granted,
+    };
+    evidence.rights = vec![right("create roles in bigip", true)];
+    assert_eq!(codes(&evidence), []);
+    evidence.rights.push(right("create clusterroles", false));
+    assert_eq!(codes(&evidence), [(ERROR, BTN0005)]);
+}
