@@ -66,6 +66,13 @@ pub(crate) enum Command {
     #[command(after_help = why::CHECK_EXAMPLES)]
     Check(why::CheckArgs),
 
+    /// Compare BIG-IPs with what they should hold
+    ///
+    /// Exit codes are those of kubectl diff: 0 nothing differs, 1 something does, more than 1 it
+    /// could not be found out.
+    #[command(after_help = why::DIFF_EXAMPLES)]
+    Diff(why::DiffArgs),
+
     /// Explain a check code or the reason of a condition
     #[command(after_help = why::EXPLAIN_EXAMPLES)]
     Explain(why::ExplainArgs),
@@ -76,6 +83,10 @@ pub(crate) enum Command {
 
     #[command(flatten)]
     Act(act::ActCommand),
+
+    /// Remove records of our form that nobody claims, with your own rights on the BIG-IPs
+    #[command(after_help = act::PRUNE_EXAMPLES)]
+    Prune(act::PruneArgs),
 
     /// Print the version of the plugin
     Version,
@@ -258,6 +269,14 @@ mod tests {
             "plugin tree",
             "plugin tree x -o wide",
             "plugin graph x -o svg",
+            "plugin check x --pre",
+            "plugin check --failure-threshold info",
+            "plugin diff",
+            "plugin diff x --allow-insecure-tls",
+            "plugin diff x -o wide",
+            "plugin prune x",
+            "plugin prune --direct",
+            "plugin prune x --direct --dry-run=server",
             "plugin events -o wide",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

@@ -23,6 +23,9 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::Error;
 
+/// What a file with a certificate or a key has to be.
+const PEM_NEEDED: &str = "a file in PEM form is needed";
+
 /// How to reach the cluster, as typed.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Connection")]
@@ -253,6 +256,7 @@ fn read_certificates(path: &PathBuf) -> Result<Vec<Vec<u8>>, Error> {
         what: "certificate authority",
         path: path.clone(),
         problem,
+        hint: PEM_NEEDED,
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
         .and_then(|found| found.map(|found| found.map(|der| der.to_vec())).collect());

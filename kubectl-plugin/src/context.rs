@@ -4,6 +4,7 @@
 //! from `CiliumNode`s to list these, and no other, unless events or evidence are asked for. Changes
 //! nothing; that is `write`'s.
 
+mod credentials;
 mod deployments;
 mod evidence;
 mod policies;

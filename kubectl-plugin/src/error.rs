@@ -9,6 +9,8 @@ use std::time::Duration;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use kube::config::KubeconfigError;
 
+use crate::direct::Trouble;
+
 /// The resource `ciliumnodes`, as errors name it.
 pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
 
@@ -157,7 +159,7 @@ pub(crate) enum Error {
         /// What to do about it.
         hint: &'static str,
     },
-    /// A file with a certificate or a key cannot be used.
+    /// A file cannot be used.
     #[error("{what} {path:?}: {problem}")]
     File {
         /// What should be in it.
@@ -166,6 +168,16 @@ pub(crate) enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// What is needed.
+        hint: &'static str,
+    },
+    /// A BIG-IP could not be asked, or nothing is known of it.
+    #[error("{device}: {}", .trouble.message)]
+    Device {
+        /// Its name.
+        device: String,
+        /// Why.
+        trouble: Trouble,
     },
     /// The API server does not know `BigIpTunnel`.
     #[error("the cluster has no bigiptunnels.bigip-tunnel.dev")]
@@ -279,8 +291,10 @@ impl Error {
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
-            Self::Flags { hint, .. } => hint,
-            Self::File { .. } => "a file in PEM form is needed",
+            Self::Flags { hint, .. } | Self::File { hint, .. } => hint,
+            Self::Device { trouble, .. } => {
+                return Some(format!("kubectl bigip-tunnel explain {}", trouble.reason));
+            }
             Self::NoCrd => "install the operator, or choose another cluster with --context",
             Self::NoCiliumNodes => {
                 "choose another cluster with --context, or another nodes.addressSource.type"

@@ -1,7 +1,7 @@
 //! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
 //!
-//! Reads Kubernetes and nothing else: no BIG-IP, no Secret. The verbs that act do it by what they write
-//! into the object. Every verb collects a report (plain,
+//! Reads Kubernetes and nothing else, unless a person says `--direct`: no BIG-IP, no Secret. The verbs
+//! that act do it by what they write into the object. Every verb collects a report (plain,
 //! serialisable data) and renders it; this file only wires the parts together.
 
 mod age;
@@ -10,6 +10,7 @@ mod cli;
 mod cmd;
 mod connection;
 mod context;
+mod direct;
 mod error;
 mod person;
 mod render;
@@ -40,7 +41,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nobody is left to tell when stderr is closed.
             let _ = error.tell(&mut io::stderr().lock());
-            error.code()
+            // To those who ask for differences 1 says that there are some.
+            match cli.command {
+                Command::Diff(_) if error.code() == 1 => 3,
+                _ => error.code(),
+            }
         }
     })
 }
@@ -61,12 +66,18 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Graph(args) => cmd::graph::run(connection, args, style, out).await,
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
             Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
+            Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Explain(args) => cmd::explain::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {
                 let mut input = io::stdin().lock();
                 let mut person = Person::at(&mut input, err);
                 cmd::act::run(connection, command, out, &mut person).await
+            }
+            Command::Prune(args) => {
+                let mut input = io::stdin().lock();
+                let mut person = Person::at(&mut input, err);
+                cmd::prune::run(connection, args, style, out, &mut person).await
             }
             Command::Version => cmd::version::run(out),
         }

@@ -30,6 +30,11 @@ impl<'a> Person<'a> {
         let _ = writeln!(self.err, "{line}");
     }
 
+    /// Where they read what is no data.
+    pub(crate) fn err(&mut self) -> &mut dyn Write {
+        self.err
+    }
+
     /// The same with text of several lines.
     pub(crate) fn show(
         &mut self,

@@ -31,6 +31,7 @@ mod ownership;
 mod pausing;
 mod plugin_act;
 mod plugin_check;
+mod plugin_direct;
 mod plugin_see;
 mod plugin_watch;
 mod removal;

@@ -3,8 +3,11 @@
 //! Holds exactly what was typed. A flag is only where it means something: `--yes` belongs to the verbs
 //! that ask.
 
+use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::see::DataFormat;
+use super::why::DirectArgs;
 use crate::connection::{RequestTimeout, parse_timeout};
 
 /// The verbs that change something.
@@ -51,13 +54,14 @@ impl ActCommand {
 
 /// The examples of all of them.
 #[cfg(test)]
-pub(crate) const EXAMPLES: [&str; 6] = [
+pub(crate) const EXAMPLES: [&str; 7] = [
     RECONCILE_EXAMPLES,
     SUSPEND_EXAMPLES,
     RESUME_EXAMPLES,
     APPROVE_EXAMPLES,
     ACCEPT_DEVICE_EXAMPLES,
     RELEASE_EXAMPLES,
+    PRUNE_EXAMPLES,
 ];
 
 const RECONCILE_EXAMPLES: &str = "\
@@ -110,6 +114,15 @@ Examples:
 
   # Let go of a BIG-IP that was taken off the list and does not answer any more
   kubectl bigip-tunnel release prod-east bigip-b -n bigip";
+
+/// Examples of `prune`. Every line without `#` is run through the parser by a test.
+pub(crate) const PRUNE_EXAMPLES: &str = "\
+Examples:
+  # Show the records of our form that nobody claims, and remove them after a question
+  kubectl bigip-tunnel prune prod-east -n bigip --direct
+
+  # Only show those of one BIG-IP
+  kubectl bigip-tunnel prune prod-east -n bigip --direct --device bigip-b --dry-run=client";
 
 /// What all verbs have that change something.
 #[derive(Args, Debug)]
@@ -234,4 +247,49 @@ pub(crate) struct ReleaseArgs {
 
     #[command(flatten)]
     pub(crate) decision: DecisionArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("how").args(["direct"]).required(true)))]
+pub(crate) struct PruneArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Only these BIG-IPs
+    #[arg(long = "device", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) devices: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) direct: DirectArgs,
+
+    /// Do not ask. Needed where there is no terminal
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Save the configuration of a BIG-IP from which something was removed, with everybody's changes
+    #[arg(long)]
+    pub(crate) save: bool,
+
+    /// Only say what would be removed; a BIG-IP has no dry run of its own
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        default_value_t = DryRun::None,
+        value_parser = clap::builder::EnumValueParser::<DryRun>::new().try_map(of_the_plugin)
+    )]
+    pub(crate) dry_run: DryRun,
+
+    /// Output format; without it, a line per record
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<DataFormat>,
+}
+
+/// A dry run that needs nobody else.
+fn of_the_plugin(mode: DryRun) -> Result<DryRun, &'static str> {
+    match mode {
+        DryRun::Server => Err("a BIG-IP has no dry run; client shows what would be removed"),
+        mode => Ok(mode),
+    }
 }

@@ -1,6 +1,8 @@
 //! What can be typed to find out why. Holds exactly what was typed.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::see::DataFormat;
 
@@ -31,9 +33,24 @@ Examples:
   # Fail also for warnings, as in a pipeline
   kubectl bigip-tunnel check -A --failure-threshold warning -o json";
 
+/// Examples of `diff`.
+pub(crate) const DIFF_EXAMPLES: &str = "\
+Examples:
+  # Show what separates the BIG-IPs from what they should hold, as the status has it
+  kubectl bigip-tunnel diff prod-east -n bigip
+
+  # Ask the BIG-IPs themselves
+  kubectl bigip-tunnel diff prod-east -n bigip --direct
+
+  # Show what a person would type on one of them
+  kubectl bigip-tunnel diff prod-east -n bigip --device bigip-b -o tmsh
+
+  # Show what applying a file would do
+  kubectl bigip-tunnel diff -n bigip -f prod-east.yaml";
+
 /// The examples of all verbs of this kind.
 #[cfg(test)]
-pub(super) const EXAMPLES: [&str; 2] = [CHECK_EXAMPLES, EXPLAIN_EXAMPLES];
+pub(super) const EXAMPLES: [&str; 3] = [CHECK_EXAMPLES, DIFF_EXAMPLES, EXPLAIN_EXAMPLES];
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
@@ -79,4 +96,48 @@ pub(crate) struct ExplainArgs {
     /// Output format; without it, text
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<DataFormat>,
+}
+
+/// That BIG-IPs are asked by the plugin itself.
+#[derive(Args, Debug)]
+pub(crate) struct DirectArgs {
+    /// Ask the BIG-IPs themselves, with the login of the tunnel's Secret
+    #[arg(long)]
+    pub(crate) direct: bool,
+
+    /// Send the password also where the spec says that nobody is verified
+    #[arg(long, requires = "direct")]
+    pub(crate) allow_insecure_tls: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("which").args(["name", "file"]).required(true).multiple(true)))]
+pub(crate) struct DiffArgs {
+    /// Name of the tunnel
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// File with the tunnel as it shall be, - for standard input: what applying it would do
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Only these BIG-IPs
+    #[arg(long = "device", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) devices: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) direct: DirectArgs,
+
+    /// Output format; without it, a list per BIG-IP. `unified` obeys `KUBECTL_EXTERNAL_DIFF`
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<DiffFormat>,
+}
+
+/// How differences can be printed; `Tmsh` is what a person would type on the BIG-IPs.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiffFormat {
+    Unified,
+    Tmsh,
+    Json,
+    Yaml,
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
+use bigip_tunnel_core::claims::Claims;
+use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
-use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
 use tokio::time::{Instant, sleep};
 
@@ -81,6 +83,40 @@ impl Seen {
         }
     }
 
+    /// The nodes.
+    pub(super) fn nodes(&self) -> &[NodeView] {
+        &self.nodes.views
+    }
+
+    /// What the tunnel claims.
+    pub(super) fn claims(&self) -> Claims {
+        let uid = self.object.uid().unwrap_or_default();
+        let status = self.object.status.as_ref();
+        status.map_or_else(Claims::default, |status| convert::claims(status, &uid))
+    }
+
+    /// The BIG-IPs of these names; without names, all of them.
+    pub(super) fn devices(&self, asked: &[String]) -> Result<Vec<&Device>, Error> {
+        self.devices_of(&self.object, asked)
+    }
+
+    /// The same of the tunnel as it may become.
+    pub(super) fn devices_of<'a>(
+        &self,
+        object: &'a BigIpTunnel,
+        asked: &[String],
+    ) -> Result<Vec<&'a Device>, Error> {
+        let listed = &object.spec.devices;
+        let is_listed = |name: &&String| listed.iter().any(|device| device.name == **name);
+        if let Some(name) = asked.iter().find(|name| !is_listed(name)) {
+            let known: Vec<&str> = listed.iter().map(|device| device.name.as_str()).collect();
+            let hint = format!("it has {}", known.join(", "));
+            return Err(self.no_such("BIG-IP", name, hint));
+        }
+        let is_asked = |device: &&Device| asked.is_empty() || asked.contains(&device.name);
+        Ok(listed.iter().filter(is_asked).collect())
+    }
+
     /// The records of the nodes, as far as they are wanted.
     pub(super) fn fdb(&self, wanted: &Wanted<'_>) -> Result<FdbReport, Error> {
         let mut report = FdbReport::new(&self.object, &self.nodes.views, wanted)
@@ -92,13 +128,7 @@ impl Seen {
     /// A name that nothing has is a mistake, and not a sign that all is well. A node that left counts
     /// as known where the status still names it.
     pub(super) fn must_know(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
-        let devices = self.object.spec.devices.iter().map(|device| &device.name);
-        let mut asked = wanted.devices.iter();
-        if let Some(name) = asked.find(|name| !devices.clone().any(|device| device == *name)) {
-            let known: Vec<&str> = devices.map(String::as_str).collect();
-            let hint = format!("it has {}", known.join(", "));
-            return Err(self.no_such("BIG-IP", name, hint));
-        }
+        self.devices(wanted.devices)?;
         let selected = self.nodes.views.iter().filter(|node| node.selected);
         let left = self.object.status.iter().flat_map(|s| &s.leaving_nodes);
         let nodes: BTreeSet<&String> = selected
@@ -135,7 +165,7 @@ async fn list(cluster: &Cluster, object: &BigIpTunnel) -> Result<Nodes, Error> {
     cluster.nodes(&selector, &rule).await
 }
 
-fn invalid(object: &BigIpTunnel, problem: InvalidSpec) -> Error {
+pub(super) fn invalid(object: &BigIpTunnel, problem: InvalidSpec) -> Error {
     Error::Invalid {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),

@@ -9,7 +9,7 @@ use kube::config::AuthInfo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Connection;
+use super::{Connection, PEM_NEEDED};
 use crate::error::Error;
 
 /// Puts the flags on top of what the kubeconfig says.
@@ -126,5 +126,6 @@ fn check<P: PemObject>(what: &'static str, path: &Path) -> Result<(), Error> {
             what,
             path: path.to_owned(),
             problem: error.to_string(),
+            hint: PEM_NEEDED,
         })
 }

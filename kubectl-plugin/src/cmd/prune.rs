@@ -1,0 +1,193 @@
+//! `prune`: removes records of our form that nobody claims, with the person's own rights.
+//!
+//! The operator never touches them: they may be another cluster's. What a node has, or any object
+//! claims, is spared; what goes is shown and asked for first, and looked at again before it goes.
+
+use std::io::Write;
+
+use bigip_icontrol::Removed;
+use bigip_tunnel_core::desired::desired;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::Device;
+use kube::ResourceExt as _;
+
+use super::seen::{Seen, invalid};
+use crate::cli::act::{DryRun, PruneArgs};
+use crate::cli::see::DataFormat;
+use crate::connection::Connection;
+use crate::context::Cluster;
+use crate::direct::{Direct, Live, Trouble, trouble};
+use crate::error::{Error, Outcome};
+use crate::person::Person;
+use crate::render;
+use crate::report::prune::{Needed, PruneReport, Pruned, Unreadable};
+use crate::style::Style;
+
+/// Kind of the report.
+const KIND: &str = "PruneReport";
+
+/// Runs the verb.
+pub(crate) async fn run(
+    connection: &Connection,
+    args: &PruneArgs,
+    style: Style,
+    out: &mut dyn Write,
+    person: &mut Person<'_>,
+) -> Result<Outcome, Error> {
+    connection.must_be_one_namespace()?;
+    let cluster = Cluster::new(connection).await?;
+    let seen = Seen::collect(&cluster, &args.name).await?;
+    let direct = Direct {
+        cluster: &cluster,
+        allow_insecure_tls: args.direct.allow_insecure_tls,
+    };
+    let devices = seen.devices(&args.devices)?;
+    let ask = async |direct: &Direct<'_>, device: &Device| direct.look(&seen.object, device).await;
+    let answers = direct.ask_all(&devices, person.err(), ask).await;
+    let result = prune(&cluster, &seen, args, style, person, &devices, &answers).await;
+    for live in answers.iter().flatten() {
+        live.client.logout().await;
+    }
+    let report = result?;
+    match args.output {
+        Some(DataFormat::Json) => render::json(KIND, &report, out),
+        Some(DataFormat::Yaml) => render::yaml(KIND, &report, out),
+        None => render::prune::write(&report, out),
+    }?;
+    out.flush()?;
+    match report.trouble() {
+        Some((device, trouble)) => Err(Error::Device {
+            device: device.to_owned(),
+            trouble: trouble.clone(),
+        }),
+        None => Ok(Outcome::Fine),
+    }
+}
+
+/// Shows, asks, removes.
+async fn prune(
+    cluster: &Cluster,
+    seen: &Seen,
+    args: &PruneArgs,
+    style: Style,
+    person: &mut Person<'_>,
+    devices: &[&Device],
+    answers: &[Result<Live, Trouble>],
+) -> Result<PruneReport, Error> {
+    let needed = needed(cluster, seen).await?;
+    let of = |(device, answer): (&&Device, &Result<Live, Trouble>)| match answer {
+        Ok(live) => Ok(Pruned::new(
+            device.name.clone(),
+            &unclaimed(seen, &device.name, live)?,
+            &needed,
+        )),
+        Err(trouble) => Ok(Pruned::unknown(device.name.clone(), trouble.clone())),
+    };
+    let pruned: Result<Vec<Pruned>, Error> = devices.iter().zip(answers).map(of).collect();
+    let mut report = PruneReport {
+        namespace: seen.object.namespace().unwrap_or_default(),
+        name: seen.object.name_any(),
+        tunnel: convert::tunnel_path(&seen.object.spec)
+            .map_err(|problem| invalid(&seen.object, problem))?
+            .to_string(),
+        dry_run: args.dry_run == DryRun::Client,
+        devices: pruned?,
+    };
+    if report.found() == 0 {
+        return Ok(report);
+    }
+    person.show(|out| render::prune::show(&report, style, out))?;
+    if report.dry_run {
+        return Ok(report);
+    }
+    if !args.yes {
+        let records = match report.found() {
+            1 => "this record".to_owned(),
+            found => format!("these {found} records"),
+        };
+        person.must_agree(&format!("Remove {records}?"))?;
+    }
+    // A node may have come, or an object may have claimed one, while the person thought.
+    let now = Seen::collect(cluster, &args.name).await?;
+    let needed = self::needed(cluster, &now).await?;
+    for (pruned, live) in report.devices.iter_mut().zip(answers) {
+        if let Ok(live) = live
+            && let Err(trouble) = remove(pruned, live, &needed, args.save).await
+        {
+            pruned.trouble = Some(trouble);
+        }
+    }
+    Ok(report)
+}
+
+/// What may not be removed.
+async fn needed(cluster: &Cluster, seen: &Seen) -> Result<Needed, Error> {
+    let objects = cluster.tunnels(true, None).await?;
+    Needed::by(seen.nodes(), &objects).map_err(|Unreadable(name)| Error::Flags {
+        problem: "it is not known what all tunnels claim, so nothing is a leftover",
+        hint: if name.is_empty() {
+            "see which tunnel cannot be read: kubectl bigip-tunnel status -A"
+        } else {
+            "correct the tunnel that cannot be read: kubectl bigip-tunnel status -A"
+        },
+    })
+}
+
+/// The records of our form that the tunnel neither wants nor claims.
+fn unclaimed(seen: &Seen, device: &str, live: &Live) -> Result<Records, Error> {
+    let spec = &seen.object.spec;
+    let refused = |problem| invalid(&seen.object, problem);
+    let prefix = convert::mac_prefix(spec).map_err(refused)?;
+    let rule = convert::address_rule(spec).map_err(refused)?;
+    let desired = desired(seen.nodes(), prefix, &rule);
+    let wanted = live.facts.tunnel.local_address;
+    let wanted = wanted.map_or_else(Records::new, |local| desired.records(local));
+    let claims = seen.claims();
+    Ok(plan(&wanted, &live.listing.records, claims.of(device), prefix).unclaimed)
+}
+
+/// Removes what is left over on one BIG-IP, each record only if it is still what was shown.
+async fn remove(
+    pruned: &mut Pruned,
+    live: &Live,
+    needed: &Needed,
+    save: bool,
+) -> Result<(), Trouble> {
+    let mut changed = false;
+    for leftover in &mut pruned.leftovers {
+        let (Ok(mac), Ok(shown)) = (
+            leftover.mac.parse::<MacAddress>(),
+            leftover.endpoint.parse(),
+        ) else {
+            continue;
+        };
+        if needed.has(mac, shown) {
+            continue;
+        }
+        let name = live.listing.name_of(mac);
+        let failed = |error| trouble(&error);
+        let found = live.client.record(&live.tunnel, &name).await;
+        match found.map_err(failed)? {
+            Some(endpoint) if endpoint == shown => {}
+            Some(_) => {
+                return Err(Trouble {
+                    reason: reason::CONFLICT,
+                    message: format!("{mac} was changed since it was shown; nothing more was done"),
+                });
+            }
+            None => continue,
+        }
+        let removed = live.client.remove_record(&live.tunnel, &name).await;
+        leftover.removed = removed.map_err(failed)? == Removed::Removed;
+        changed |= leftover.removed;
+    }
+    if changed && save {
+        live.client.save().await.map_err(|error| trouble(&error))?;
+        pruned.saved = true;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! BIG-IPs, asked by the plugin itself with the login that the tunnel's Secret holds.
+//!
+//! Only where the person asks for it with `--direct`: it needs the right to get the Secret, and a way
+//! to the BIG-IP. What the Secret says of addresses is obeyed as the operator obeys it. Knows no verb.
+
+use std::io::Write;
+use std::time::Duration;
+
+use bigip_icontrol::{
+    Client, Credentials, DeviceConfig, Fingerprint, Listing, Trust, Verification,
+};
+use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::unit::UnitFacts;
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
+use bigip_tunnel_crds::convert::{self, Binding};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device, Tls, TlsVerification};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use serde::Serialize;
+
+use crate::context::Cluster;
+
+/// How long it may take until it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why a BIG-IP could not be asked.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// One of the reasons that the operator gives too.
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// A BIG-IP that was asked. Its login is to be ended.
+pub(crate) struct Live {
+    pub(crate) client: Client,
+    pub(crate) tunnel: TunnelPath,
+    pub(crate) facts: UnitFacts,
+    pub(crate) listing: Listing,
+}
+
+/// How BIG-IPs are asked.
+pub(crate) struct Direct<'a> {
+    pub(crate) cluster: &'a Cluster,
+    /// Whether a password may be sent to somebody who is not verified, where the spec says so.
+    pub(crate) allow_insecure_tls: bool,
+}
+
+impl Direct<'_> {
+    /// Asks these BIG-IPs of a tunnel, all at once, with `ask`. Says what is waited for if it takes
+    /// more than a moment.
+    pub(crate) async fn ask_all<'a, T>(
+        &self,
+        devices: &[&'a Device],
+        err: &mut dyn Write,
+        ask: impl AsyncFn(&Self, &'a Device) -> Result<T, Trouble>,
+    ) -> Vec<Result<T, Trouble>> {
+        let asked = join_all(devices.iter().map(|device| ask(self, device)));
+        tokio::pin!(asked);
+        tokio::select! {
+            answers = &mut asked => return answers,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        // Nobody there to read it is no failure.
+        let _ = writeln!(err, "asking {}", names.join(", "));
+        asked.await
+    }
+
+    /// Reads facts and records of one BIG-IP.
+    pub(crate) async fn look(
+        &self,
+        object: &BigIpTunnel,
+        device: &Device,
+    ) -> Result<Live, Trouble> {
+        let tunnel = convert::tunnel_path(&object.spec).map_err(|problem| Trouble {
+            reason: reason::INVALID_SPEC,
+            message: problem.to_string(),
+        })?;
+        let config = self.config(object, device).await?;
+        let client = Client::new(config).map_err(|problem| Trouble {
+            reason: problem.reason(),
+            message: problem.to_string(),
+        })?;
+        let read = async {
+            let facts = client.facts(&tunnel).await?;
+            let listing = client.records(&tunnel).await?;
+            Ok((facts, listing))
+        };
+        match read.await {
+            Ok((facts, listing)) => Ok(Live {
+                client,
+                tunnel,
+                facts,
+                listing,
+            }),
+            Err(error) => {
+                client.logout().await;
+                Err(trouble(&error))
+            }
+        }
+    }
+
+    /// What a client is made from. Nothing is dialled yet.
+    async fn config(&self, object: &BigIpTunnel, device: &Device) -> Result<DeviceConfig, Trouble> {
+        let spec = &object.spec;
+        let invalid = |problem: &dyn ToString| Trouble {
+            reason: reason::INVALID_SPEC,
+            message: problem.to_string(),
+        };
+        let name = convert::secret_name(device, spec).map_err(|problem| invalid(&problem))?;
+        let port = convert::port(device).map_err(|problem| invalid(&problem))?;
+        let namespace = object.namespace().unwrap_or_default();
+        let secret = self.cluster.secret(&namespace, name).await?;
+        check_binding(&secret, &device.address, port)?;
+        let login = convert::credentials_from_secret(&secret).map_err(|problem| Trouble {
+            reason: reason::SECRET_INVALID,
+            message: format!("Secret {namespace}/{name}: {problem}"),
+        })?;
+        let tls = device.tls.clone().or_else(|| spec.tls.clone());
+        let tls = tls.unwrap_or_default();
+        Ok(DeviceConfig {
+            host: device.address.to_ascii_lowercase(),
+            port,
+            server_name: tls.server_name.clone(),
+            networks: std::sync::Arc::default(),
+            verification: self.verification(&namespace, &tls).await?,
+            credentials: Credentials {
+                username: login.username,
+                password: login.password,
+                login_provider: login.login_provider,
+            },
+        })
+    }
+
+    async fn verification(&self, namespace: &str, tls: &Tls) -> Result<Verification, Trouble> {
+        let trust = match &tls.ca_bundle_ref {
+            Some(bundle) => Trust::Bundle(self.cluster.ca_bundle(namespace, bundle).await?),
+            None => Trust::SystemRoots,
+        };
+        Ok(match tls.verification {
+            TlsVerification::Full => Verification::Full(trust),
+            TlsVerification::CaOnly => Verification::CaOnly(trust),
+            TlsVerification::Pinned => {
+                let texts = tls.sha256_fingerprints.iter();
+                let pins: Result<Vec<Fingerprint>, _> = texts.map(|text| text.parse()).collect();
+                Verification::Pinned(pins.map_err(|problem| Trouble {
+                    reason: reason::INVALID_SPEC,
+                    message: format!("tls.sha256Fingerprints: {problem}"),
+                })?)
+            }
+            TlsVerification::None if self.allow_insecure_tls => Verification::Nothing,
+            TlsVerification::None => {
+                return Err(Trouble {
+                    reason: reason::INSECURE_TLS_NOT_ALLOWED,
+                    message: "tls.verification is None: whoever answers would get the password; \
+                              --allow-insecure-tls sends it all the same"
+                        .to_owned(),
+                });
+            }
+        })
+    }
+}
+
+/// What a call that failed means to the person.
+pub(crate) fn trouble(error: &bigip_icontrol::Error) -> Trouble {
+    Trouble {
+        reason: error.reason(),
+        message: error.to_string(),
+    }
+}
+
+/// Whether the Secret lets its password be sent there.
+fn check_binding(secret: &Secret, host: &str, port: u16) -> Result<(), Trouble> {
+    if convert::binding(secret, host, port) != Binding::Refused {
+        return Ok(());
+    }
+    Err(Trouble {
+        reason: reason::ADDRESS_NOT_ALLOWED,
+        message: format!(
+            "Secret {} does not allow its password to be sent to {host} (port {port}): see its \
+             annotation {ANNOTATION_ALLOWED_ADDRESSES}",
+            secret.name_any()
+        ),
+    })
+}
