@@ -24,6 +24,7 @@ mod normalise;
 mod observe;
 mod path;
 mod session;
+mod surroundings;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -38,3 +39,4 @@ pub use config::{
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
 pub use listing::{Listing, RecordName};
 pub use session::budget::LoginBudget;
+pub use surroundings::{Pools, Route, SelfIp, Translation, VirtualServer};

@@ -3,6 +3,8 @@
 //! Strict where something is decided by it, tolerant of everything else. Nothing that does not
 //! parse is guessed, left out or quoted. Knows nothing of requests.
 
+pub(crate) mod surroundings;
+
 use std::time::Duration;
 
 use bigip_tunnel_core::endpoint::Endpoint;

@@ -18,6 +18,16 @@ pub(crate) const VERSION: &str = "/mgmt/tm/sys/version";
 pub(crate) const DEVICES: &str = "/mgmt/tm/cm/device";
 /// The self IPs of the unit, on VLANs and on tunnels.
 pub(crate) const SELF_IPS: &str = "/mgmt/tm/net/self";
+/// The static routes of the unit.
+pub(crate) const ROUTES: &str = "/mgmt/tm/net/route";
+/// The virtual servers.
+pub(crate) const VIRTUAL_SERVERS: &str = "/mgmt/tm/ltm/virtual";
+/// The pools, each with its members.
+pub(crate) const POOLS: &str = "/mgmt/tm/ltm/pool?expandSubcollections=true";
+/// The SNAT pools.
+pub(crate) const SNAT_POOLS: &str = "/mgmt/tm/ltm/snatpool";
+/// Whether the units of the pair have the same configuration.
+pub(crate) const SYNC_STATUS: &str = "/mgmt/tm/cm/sync-status";
 /// `POST` saves the running configuration.
 pub(crate) const CONFIG: &str = "/mgmt/tm/sys/config";
 
@@ -54,7 +64,8 @@ pub(crate) fn record(tunnel: &TunnelPath, name: &RecordName) -> String {
 /// A page of a collection. `$top` as the device gave it: what it counts is not the same everywhere.
 pub(crate) fn page(collection: &str, top: Option<u64>, skip: usize) -> String {
     let top = top.map_or_else(String::new, |top| format!("%24top={top}&"));
-    format!("{collection}?{top}%24skip={skip}")
+    let sign = if collection.contains('?') { '&' } else { '?' };
+    format!("{collection}{sign}{top}%24skip={skip}")
 }
 
 /// A tunnel profile of this kind (`vxlan`, `geneve`) by the full path that the tunnel names it by.

@@ -135,12 +135,83 @@ pub(crate) struct UnitEntry {
 
 /// A member of `net self`.
 #[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SelfIp {
+    #[serde(default)]
+    pub(crate) full_path: String,
     #[serde(default)]
     pub(crate) address: Option<String>,
     /// Full path of the VLAN or tunnel it is on.
     #[serde(default)]
     pub(crate) vlan: Option<String>,
+    /// `enabled` or `disabled`.
+    #[serde(default)]
+    pub(crate) floating: Option<String>,
+    /// `all`, or a list of services.
+    #[serde(default)]
+    pub(crate) allow_service: Option<serde_json::Value>,
+}
+
+/// An item of `net route`.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Route {
+    pub(crate) full_path: String,
+    pub(crate) network: String,
+    /// Full path of the VLAN or tunnel that it leads into.
+    #[serde(default)]
+    pub(crate) tm_interface: Option<String>,
+}
+
+/// An item of `ltm virtual`.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VirtualServer {
+    pub(crate) full_path: String,
+    #[serde(default)]
+    pub(crate) pool: Option<String>,
+    #[serde(default)]
+    pub(crate) source_address_translation: Option<Translation>,
+}
+
+#[derive(Deserialize, PartialEq)]
+pub(crate) struct Translation {
+    /// `none`, `automap`, `snat` or `lsn`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) pool: Option<String>,
+}
+
+/// An item of `ltm pool` with its members.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pool {
+    pub(crate) full_path: String,
+    #[serde(default)]
+    pub(crate) members_reference: PoolMembers,
+}
+
+#[derive(Deserialize, PartialEq, Default)]
+pub(crate) struct PoolMembers {
+    #[serde(default)]
+    pub(crate) items: Vec<PoolMember>,
+}
+
+#[derive(Deserialize, PartialEq)]
+pub(crate) struct PoolMember {
+    #[serde(default)]
+    pub(crate) address: Option<String>,
+}
+
+/// An item of `ltm snatpool`.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SnatPool {
+    pub(crate) full_path: String,
+    /// Paths of SNAT translations.
+    #[serde(default)]
+    pub(crate) members: Vec<String>,
 }
 
 /// `net tunnels tunnel`.

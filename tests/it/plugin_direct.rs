@@ -3,16 +3,18 @@
 
 use std::io::Write as _;
 
+use bigip_sim::{SelfIp, SourceTranslation, VirtualServer};
 use bigip_tunnel_harness::account::rule;
 use bigip_tunnel_harness::devices::USER;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::devices::create_secret;
 use crate::world::{
-    FOREIGN, NAME, NODES, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, mutations,
+    FOREIGN, LOCAL_ADDRESS, NAME, NODES, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
+    mutations,
 };
 
 /// A record of our form that belongs to nobody here.
@@ -187,4 +189,71 @@ async fn only_leftovers_are_pruned_and_only_after_a_yes() {
     let mut expected = before;
     expected.remove(LEFTOVER.0);
     assert_eq!(held(&world), expected);
+}
+
+#[tokio::test]
+async fn a_virtual_server_that_pods_cannot_answer_is_found() {
+    let world = World::in_sync("direct-snat").await;
+    let nodes: Api<Node> = Api::all(world.client.clone());
+    let pods = json!({"spec": {"podCIDR": "10.97.1.0/24", "podCIDRs": ["10.97.1.0/24"]}});
+    let (node, patch) = (world.node_name("1"), Patch::Merge(pods));
+    nodes
+        .patch(&node, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let active = world.devices.active();
+    let inside = SelfIp {
+        path: "/Common/internal_self".to_owned(),
+        address: format!("{LOCAL_ADDRESS}/24"),
+        vlan: "/Common/internal".to_owned(),
+    };
+    let floating = SelfIp {
+        path: "/Common/external_self".to_owned(),
+        address: "198.51.100.5/24".to_owned(),
+        vlan: "/Common/external".to_owned(),
+    };
+    for self_ip in [&inside, &floating] {
+        active.add_self_ip(self_ip).unwrap();
+    }
+    active
+        .add_route("/Common/pods", "10.96.0.0/12", TUNNEL_PATH)
+        .unwrap();
+    let server = VirtualServer {
+        path: "/Common/web".to_owned(),
+        members: vec!["10.97.1.20".to_owned()],
+        translation: SourceTranslation::Automap,
+    };
+    active.add_virtual_server(&server).unwrap();
+    let check = async || {
+        let ended = world
+            .plugin(&["check", NAME, "--direct", "-o", "json"])
+            .await;
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        let categories = report["categories"].as_array().unwrap().iter();
+        let checks = categories.flat_map(|category| category["checks"].as_array().unwrap());
+        let of_device = checks.filter(|check| {
+            let text = check["description"].as_str().unwrap();
+            text.starts_with("bigip-a") && check["result"] != "success"
+        });
+        of_device
+            .map(|check| check["code"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let before = mutations(active).len();
+    assert_eq!(check().await, [""; 0]);
+    assert!(active.float_self_ip(&floating.path));
+    assert_eq!(check().await, ["BTN0217"]);
+    let inside_overlay = VirtualServer {
+        translation: SourceTranslation::Pool(vec!["10.244.255.9".to_owned()]),
+        ..server.clone()
+    };
+    active.add_virtual_server(&inside_overlay).unwrap();
+    assert_eq!(check().await, [""; 0]);
+    let outside = VirtualServer {
+        translation: SourceTranslation::Pool(vec!["198.51.100.9".to_owned()]),
+        ..server
+    };
+    active.add_virtual_server(&outside).unwrap();
+    assert_eq!(check().await, ["BTN0217"]);
+    assert_eq!(mutations(active).len(), before);
 }

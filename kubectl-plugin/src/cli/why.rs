@@ -27,6 +27,9 @@ Examples:
   # Check one tunnel
   kubectl bigip-tunnel check prod-east -n bigip
 
+  # Have the BIG-IPs asked too: routes, self IPs, what virtual servers send from
+  kubectl bigip-tunnel check prod-east -n bigip --direct
+
   # Check a cluster before the operator is installed
   kubectl bigip-tunnel check --pre
 
@@ -59,12 +62,15 @@ pub(crate) struct CheckArgs {
     pub(crate) names: Vec<String>,
 
     /// Check whether the operator can be installed
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "direct"])]
     pub(crate) pre: bool,
 
     /// Namespace of Cilium; without it, kube-system and cilium are looked at
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) cilium_namespace: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) direct: DirectArgs,
 
     /// From which findings on the exit code is 1
     #[arg(

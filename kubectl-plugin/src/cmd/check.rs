@@ -1,15 +1,24 @@
-//! `check`: everything that is known to go wrong, looked at in the cluster and in what the operator
-//! says of the BIG-IPs.
+//! `check`: everything that is known to go wrong, looked at in the cluster, in what the operator says
+//! of the BIG-IPs, and with `--direct` in what they say themselves.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::v1alpha1::Device;
+use kube::ResourceExt as _;
+
+use super::seen::Seen;
 use super::status::nothing_found;
 use crate::cli::see::DataFormat;
 use crate::cli::why::{CheckArgs, Threshold};
 use crate::connection::Connection;
 use crate::context::{Cluster, ReadTunnel};
+use crate::direct::{Direct, Trouble, trouble};
 use crate::error::{Error, Outcome};
 use crate::render;
+use crate::report::check::evidence::{Evidence, LiveKey};
+use crate::report::check::live::LiveSeen;
 use crate::report::check::{CheckReport, Verdict};
 use crate::style::Style;
 
@@ -36,6 +45,9 @@ pub(crate) async fn run(
     let mut evidence = cluster.evidence(tunnels, cilium).await?;
     if args.pre {
         evidence.rights = cluster.rights_to_install().await?;
+    }
+    if args.direct.direct {
+        evidence.live = live(&cluster, args, &evidence, err).await?;
     }
     let threshold = match args.failure_threshold {
         Threshold::Warning => Verdict::Warning,
@@ -68,4 +80,51 @@ async fn tunnels(
         tunnels.push(cluster.tunnel(name).await?);
     }
     Ok(Some(tunnels))
+}
+
+/// What the BIG-IPs of all tunnels say.
+async fn live(
+    cluster: &Cluster,
+    args: &CheckArgs,
+    evidence: &Evidence,
+    err: &mut dyn Write,
+) -> Result<BTreeMap<LiveKey, Result<LiveSeen, Trouble>>, Error> {
+    let direct = Direct {
+        cluster,
+        allow_insecure_tls: args.direct.allow_insecure_tls,
+    };
+    let mut live = BTreeMap::new();
+    let tunnels = evidence.tunnels.iter().flatten();
+    for object in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
+        let seen = Seen::of(cluster, object.clone()).await?;
+        let devices = seen.devices(&[])?;
+        let ask = async |direct: &Direct<'_>, device: &Device| ask(direct, &seen, device).await;
+        let answers = direct.ask_all(&devices, err, ask).await;
+        for (device, answer) in devices.iter().zip(answers) {
+            let namespace = object.namespace().unwrap_or_default();
+            live.insert((namespace, object.name_any(), device.name.clone()), answer);
+        }
+    }
+    Ok(live)
+}
+
+async fn ask(direct: &Direct<'_>, seen: &Seen, device: &Device) -> Result<LiveSeen, Trouble> {
+    let live = direct.look(&seen.object, device).await?;
+    let client = &live.client;
+    let of = |error: bigip_icontrol::Error| trouble(&error);
+    let said = LiveSeen {
+        plan: seen.plan(&device.name, &live).map_err(|problem| Trouble {
+            reason: reason::INVALID_SPEC,
+            message: problem.to_string(),
+        })?,
+        self_ips: client.self_ips().await.map_err(of),
+        routes: client.routes().await.map_err(of),
+        virtual_servers: client.virtual_servers().await.map_err(of),
+        pools: client.pools().await.map_err(of),
+        snat_pools: client.snat_pools().await.map_err(of),
+        sync_status: client.sync_status().await.map_err(of),
+        facts: live.facts,
+    };
+    client.logout().await;
+    Ok(said)
 }

@@ -6,10 +6,7 @@
 use std::io::Write;
 
 use bigip_icontrol::Removed;
-use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::plan::plan;
-use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::Device;
@@ -80,11 +77,11 @@ async fn prune(
 ) -> Result<PruneReport, Error> {
     let needed = needed(cluster, seen).await?;
     let of = |(device, answer): (&&Device, &Result<Live, Trouble>)| match answer {
-        Ok(live) => Ok(Pruned::new(
-            device.name.clone(),
-            &unclaimed(seen, &device.name, live)?,
-            &needed,
-        )),
+        Ok(live) => {
+            let plan = seen.plan(&device.name, live);
+            let plan = plan.map_err(|problem| invalid(&seen.object, problem))?;
+            Ok(Pruned::new(device.name.clone(), &plan.unclaimed, &needed))
+        }
         Err(trouble) => Ok(Pruned::unknown(device.name.clone(), trouble.clone())),
     };
     let pruned: Result<Vec<Pruned>, Error> = devices.iter().zip(answers).map(of).collect();
@@ -135,19 +132,6 @@ async fn needed(cluster: &Cluster, seen: &Seen) -> Result<Needed, Error> {
             "correct the tunnel that cannot be read: kubectl bigip-tunnel status -A"
         },
     })
-}
-
-/// The records of our form that the tunnel neither wants nor claims.
-fn unclaimed(seen: &Seen, device: &str, live: &Live) -> Result<Records, Error> {
-    let spec = &seen.object.spec;
-    let refused = |problem| invalid(&seen.object, problem);
-    let prefix = convert::mac_prefix(spec).map_err(refused)?;
-    let rule = convert::address_rule(spec).map_err(refused)?;
-    let desired = desired(seen.nodes(), prefix, &rule);
-    let wanted = live.facts.tunnel.local_address;
-    let wanted = wanted.map_or_else(Records::new, |local| desired.records(local));
-    let claims = seen.claims();
-    Ok(plan(&wanted, &live.listing.records, claims.of(device), prefix).unclaimed)
 }
 
 /// Removes what is left over on one BIG-IP, each record only if it is still what was shown.

@@ -6,7 +6,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use bigip_tunnel_core::claims::Claims;
+use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::plan::{Plan, plan};
+use bigip_tunnel_core::record::Records;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
@@ -14,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::watch::{PAUSE, Picture, Pictures};
 use crate::context::{Cluster, Nodes, readable};
+use crate::direct::Live;
 use crate::error::{Error, Outcome};
 use crate::report::fdb::{FdbReport, Wanted};
 use crate::style::Style;
@@ -41,7 +45,11 @@ impl Seen {
 
     /// Reads a tunnel and its nodes.
     pub(super) async fn collect(cluster: &Cluster, name: &str) -> Result<Self, Error> {
-        let object = read(cluster, name).await?;
+        Self::of(cluster, read(cluster, name).await?).await
+    }
+
+    /// Reads the nodes of a tunnel.
+    pub(super) async fn of(cluster: &Cluster, object: BigIpTunnel) -> Result<Self, Error> {
         let nodes = list(cluster, &object).await?;
         Ok(Self::new(object, nodes))
     }
@@ -93,6 +101,22 @@ impl Seen {
         let uid = self.object.uid().unwrap_or_default();
         let status = self.object.status.as_ref();
         status.map_or_else(Claims::default, |status| convert::claims(status, &uid))
+    }
+
+    /// What separates the records of a BIG-IP that was asked from those that it should hold.
+    pub(super) fn plan(&self, device: &str, live: &Live) -> Result<Plan, InvalidSpec> {
+        let prefix = convert::mac_prefix(&self.object.spec)?;
+        let rule = convert::address_rule(&self.object.spec)?;
+        let desired = desired(self.nodes(), prefix, &rule);
+        let local = live.facts.tunnel.local_address;
+        let wanted = local.map_or_else(Records::new, |local| desired.records(local));
+        let claims = self.claims();
+        Ok(plan(
+            &wanted,
+            &live.listing.records,
+            claims.of(device),
+            prefix,
+        ))
     }
 
     /// The BIG-IPs of these names; without names, all of them.

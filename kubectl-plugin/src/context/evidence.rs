@@ -3,6 +3,8 @@
 //! Whoever asks may lack a right, or the cluster may not know a kind: then the evidence says so, and
 //! the rest is read all the same.
 
+use std::collections::BTreeMap;
+
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -41,6 +43,7 @@ impl Cluster {
             server_version: optional(version.await)?.map(|info| info.git_version),
             tunnels,
             rights: Vec::new(),
+            live: BTreeMap::new(),
             nodes: optional(self.nodes_seen().await)?,
             cilium_nodes: known(self.cilium_nodes_seen().await)?,
             deployments: optional(self.deployments_seen().await)?,

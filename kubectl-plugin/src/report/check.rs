@@ -9,6 +9,7 @@ mod cluster;
 mod config;
 mod device;
 pub(crate) mod evidence;
+pub(crate) mod live;
 mod network;
 mod overlay;
 mod policies;

@@ -235,6 +235,28 @@ pub struct SelfIp {
     pub vlan: String,
 }
 
+/// A virtual server with a pool of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualServer {
+    /// Full path of the object; its pool and, where it has one, its SNAT pool are called after it.
+    pub path: String,
+    /// Addresses of the members of its pool.
+    pub members: Vec<String>,
+    /// What becomes of the sender's address.
+    pub translation: SourceTranslation,
+}
+
+/// What a virtual server makes of the address that a packet comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceTranslation {
+    /// Nothing.
+    None,
+    /// A self IP that the device chooses.
+    Automap,
+    /// One of these addresses.
+    Pool(Vec<String>),
+}
+
 /// Another device of the trust domain, as this one lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {

@@ -20,6 +20,12 @@ pub(crate) const PARTITION: &str = "auth/partition";
 pub(crate) const DEVICE_GROUP: &str = "cm/device-group";
 /// What floats between devices; only named by other objects.
 pub(crate) const TRAFFIC_GROUP: &str = "cm/traffic-group";
+/// Pools.
+pub(crate) const POOL: &str = "ltm/pool";
+/// Addresses that virtual servers send from.
+pub(crate) const SNAT_POOL: &str = "ltm/snatpool";
+/// Virtual servers.
+pub(crate) const VIRTUAL_SERVER: &str = "ltm/virtual";
 /// Static ARP entries.
 pub(crate) const ARP: &str = "net/arp";
 /// Tunnels as holders of FDB records.

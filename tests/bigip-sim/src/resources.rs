@@ -9,6 +9,7 @@ mod cm;
 mod db;
 mod device_group;
 mod fdb;
+mod ltm;
 mod objects;
 mod partitions;
 mod query;
@@ -38,11 +39,14 @@ pub(crate) use self::sys::available;
 pub(crate) use self::transaction::{COORDINATION, Transactions};
 
 /// The kinds of objects.
-static SCHEMAS: [&Schema; 12] = [
+static SCHEMAS: [&Schema; 15] = [
     &arp::ENTRIES,
     &db::VARIABLES,
     &device_group::DEVICE_GROUPS,
     &fdb::FDB_TUNNELS,
+    &ltm::POOLS,
+    &ltm::SNAT_POOLS,
+    &ltm::VIRTUAL_SERVERS,
     &partitions::FOLDERS,
     &partitions::PARTITIONS,
     &routes::ROUTES,
@@ -222,6 +226,7 @@ fn members(device: &Device, schema: &Schema, path: &str) -> Vec<Fields> {
     match schema.subcollection {
         Some("records") => records::items(device, path),
         Some("devices") => device_group::members(device, path),
+        Some("members") => ltm::members(device, path),
         _ => Vec::new(),
     }
 }

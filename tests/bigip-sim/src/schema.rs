@@ -126,6 +126,8 @@ pub(crate) enum Shape {
     References(Reference),
     /// `default`, `all`, `none` or a list of services.
     Services,
+    /// Something that only the device was told and shows as it is.
+    Told,
 }
 
 /// What a reference points at.
@@ -243,6 +245,7 @@ impl Property {
                 paths.collect()
             }
             Shape::Services => services(value).ok_or_else(bad),
+            Shape::Told => Err(bad()),
         }
     }
 }

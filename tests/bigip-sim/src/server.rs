@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use self::connection::Shared;
 use crate::config::{
     ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig, UserConfig,
+    VirtualServer,
 };
 use crate::faults::{Fault, FaultId};
 use crate::log::LoggedRequest;
@@ -190,6 +191,22 @@ impl Simulator {
     /// See [`State::add_self_ip`].
     pub fn add_self_ip(&self, self_ip: &SelfIp) -> Result<(), ConfigError> {
         self.shared.change(|state| state.add_self_ip(self_ip))
+    }
+
+    /// See [`State::float_self_ip`].
+    pub fn float_self_ip(&self, path: &str) -> bool {
+        self.shared.change(|state| state.float_self_ip(path))
+    }
+
+    /// See [`State::add_route`].
+    pub fn add_route(&self, path: &str, network: &str, interface: &str) -> Result<(), ConfigError> {
+        self.shared
+            .change(|state| state.add_route(path, network, interface))
+    }
+
+    /// See [`State::add_virtual_server`].
+    pub fn add_virtual_server(&self, server: &VirtualServer) -> Result<(), ConfigError> {
+        self.shared.change(|state| state.add_virtual_server(server))
     }
 
     /// See [`State::delete_self_ip`].

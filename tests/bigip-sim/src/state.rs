@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::accounts::Accounts;
 use crate::config::{
     ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig, UserConfig,
+    VirtualServer,
 };
 use crate::configuration::Configuration;
 use crate::faults::{Answer, Effect, Fault, FaultId, Faults, Preset};
@@ -161,6 +162,26 @@ impl State {
     /// Makes a self IP, or changes the one of this path.
     pub fn add_self_ip(&mut self, self_ip: &SelfIp) -> Result<(), ConfigError> {
         self.device.running.add_self_ip(self_ip)
+    }
+
+    /// Gives a self IP to the unit that takes over; false if there is none.
+    pub fn float_self_ip(&mut self, path: &str) -> bool {
+        self.device.running.float_self_ip(path)
+    }
+
+    /// Makes a route to what is behind a tunnel or VLAN.
+    pub fn add_route(
+        &mut self,
+        path: &str,
+        network: &str,
+        interface: &str,
+    ) -> Result<(), ConfigError> {
+        self.device.running.add_route(path, network, interface)
+    }
+
+    /// Makes a virtual server with its pools.
+    pub fn add_virtual_server(&mut self, server: &VirtualServer) -> Result<(), ConfigError> {
+        self.device.running.add_virtual_server(server)
     }
 
     /// Deletes a self IP; false if there was none.

@@ -7,7 +7,9 @@ use std::net::Ipv4Addr;
 use bigip_tunnel_core::node::Ipv4Net;
 use jiff::Timestamp;
 
+use super::live::LiveSeen;
 use crate::context::ReadTunnel;
+use crate::direct::Trouble;
 
 /// Why something could not be read, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(crate) struct Evidence {
     pub(crate) tunnels: Option<Vec<ReadTunnel>>,
     /// The rights that an installation needs. Nothing where it is not about one.
     pub(crate) rights: Vec<RightSeen>,
+    /// What the BIG-IPs of the tunnels said, where a person had them asked.
+    pub(crate) live: BTreeMap<LiveKey, Result<LiveSeen, Trouble>>,
     /// The nodes of the cluster.
     pub(crate) nodes: Readable<Vec<NodeSeen>>,
     /// What Cilium's agents say of their nodes. Nothing where the cluster knows no such kind.
@@ -39,6 +43,9 @@ pub(crate) struct Evidence {
     /// Cilium.
     pub(crate) cilium: CiliumSeen,
 }
+
+/// Namespace and name of a tunnel, and the name of one of its BIG-IPs.
+pub(crate) type LiveKey = (String, String, String);
 
 /// A right of the person who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

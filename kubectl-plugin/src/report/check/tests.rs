@@ -22,7 +22,7 @@ fn device(name: &str, local: &str, self_ip: &str) -> Value {
     device
 }
 
-fn tunnel() -> Tunnel {
+pub(super) fn tunnel() -> Tunnel {
     Tunnel::new("prod-east")
         .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
         .device(device("bigip-b", "10.169.72.36%0", "10.1.5.36/24"))
@@ -58,11 +58,12 @@ fn nodes() -> Vec<NodeSeen> {
 }
 
 /// A cluster in which all is well.
-fn evidence(tunnel: Tunnel) -> Evidence {
+pub(super) fn evidence(tunnel: Tunnel) -> Evidence {
     Evidence {
         server_version: Ok("v1.35.4".to_owned()),
         tunnels: Some(vec![tunnel.read()]),
         rights: Vec::new(),
+        live: BTreeMap::new(),
         nodes: Ok(nodes()),
         cilium_nodes: Ok(Some(nodes())),
         deployments: Ok(Deployments {

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::evidence::Evidence;
-use super::{Category, Check, Verdict, count, device, overlay, some_of};
+use super::{Category, Check, Verdict, count, device, live, overlay, some_of};
 use crate::catalogue::{
     BTN0007, BTN0008, BTN0009, BTN0010, BTN0103, BTN0215, BTN0304, BTN0305, BTN0306, BTN0307,
     BTN0308, BTN0409, reasons,
@@ -33,6 +33,7 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
                 .find(|known| known.name == listed.name);
             checks.extend(device::checks(&listed.name, known));
         }
+        checks.extend(asked(tunnel, status, evidence));
         checks.extend(overlay::checks(status, evidence));
         checks.extend(nodes(status));
         checks.extend(removals(tunnel, status));
@@ -40,6 +41,24 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
     }
     checks.extend(other_writers(tunnel, evidence));
     Category::new(format!("{namespace}/{name}"), checks)
+}
+
+/// What the BIG-IPs said themselves.
+fn asked(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
+    let (namespace, name) = (tunnel.namespace().unwrap_or_default(), tunnel.name_any());
+    let mut checks = Vec::new();
+    for device in &tunnel.spec.devices {
+        let key = (namespace.clone(), name.clone(), device.name.clone());
+        if let Some(seen) = evidence.live.get(&key) {
+            let known = status
+                .devices
+                .iter()
+                .find(|known| known.name == device.name);
+            let identity = known.and_then(|known| known.identity.as_deref());
+            checks.extend(live::checks(&device.name, seen, identity, evidence));
+        }
+    }
+    checks
 }
 
 /// The condition of this type.

@@ -4,10 +4,12 @@
 use serde_json::json;
 
 use super::{
-    Configuration, FDB_TUNNEL, FOLDER, GENEVE, Object, PARTITION, SELF_IP, TUNNEL, VLAN, VXLAN,
+    Configuration, FDB_TUNNEL, FOLDER, GENEVE, Object, PARTITION, POOL, ROUTE, SELF_IP, SNAT_POOL,
+    TUNNEL, VIRTUAL_SERVER, VLAN, VXLAN,
 };
 use crate::config::{
-    ConfigError, FloodingType, Profile, ProfileKind, SelfIp, SimConfig, TunnelConfig, is_full_path,
+    ConfigError, FloodingType, Profile, ProfileKind, SelfIp, SimConfig, SourceTranslation,
+    TunnelConfig, VirtualServer, is_full_path,
 };
 
 /// Interface indexes rise in steps of 16 (112 and 128 recorded; the rest is *assumed*).
@@ -120,6 +122,64 @@ impl Configuration {
     /// Deletes a self IP; false if there was none.
     pub(crate) fn delete_self_ip(&mut self, path: &str) -> bool {
         self.remove(SELF_IP, path).is_some()
+    }
+
+    /// Gives a self IP to the unit that takes over; false if there is none.
+    pub(crate) fn float_self_ip(&mut self, path: &str) -> bool {
+        let Some(object) = self.edit(SELF_IP, path) else {
+            return false;
+        };
+        let group = json!("/Common/traffic-group-1");
+        object.values.insert("trafficGroup", group);
+        object.values.insert("floating", json!("enabled"));
+        true
+    }
+
+    /// Makes a route, or changes the one of this path, to what is behind a tunnel or VLAN that is there.
+    pub(crate) fn add_route(
+        &mut self,
+        path: &str,
+        network: &str,
+        interface: &str,
+    ) -> Result<(), ConfigError> {
+        for path in [path, interface] {
+            if !is_full_path(path) {
+                return Err(ConfigError::Path(path.to_owned()));
+            }
+        }
+        self.add_folders_of(path);
+        let route = Object::at(path)
+            .with("network", network)
+            .with("tmInterface", interface);
+        self.put(ROUTE, route);
+        Ok(())
+    }
+
+    /// Makes a virtual server, or changes the one of this path, with its pools.
+    pub(crate) fn add_virtual_server(&mut self, server: &VirtualServer) -> Result<(), ConfigError> {
+        let path = &server.path;
+        if !is_full_path(path) {
+            return Err(ConfigError::Path(path.clone()));
+        }
+        self.add_folders_of(path);
+        let (pool, snat) = (format!("{path}_pool"), format!("{path}_snat"));
+        let members = json!(server.members);
+        self.put(POOL, Object::at(&pool).with("addresses", members));
+        let translation = match &server.translation {
+            SourceTranslation::None => json!({"type": "none"}),
+            SourceTranslation::Automap => json!({"type": "automap"}),
+            SourceTranslation::Pool(addresses) => {
+                let of = |address: &String| format!("/Common/{address}");
+                let members: Vec<String> = addresses.iter().map(of).collect();
+                self.put(SNAT_POOL, Object::at(&snat).with("members", json!(members)));
+                json!({"type": "snat", "pool": snat})
+            }
+        };
+        let object = Object::at(path)
+            .with("pool", pool)
+            .with("sourceAddressTranslation", translation);
+        self.put(VIRTUAL_SERVER, object);
+        Ok(())
     }
 
     fn add_profile(&mut self, profile: &Profile) -> Result<(), ConfigError> {

@@ -17,6 +17,7 @@ mod faults;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod ltm;
 mod network;
 #[cfg(test)]
 mod nonsense;

@@ -1,0 +1,240 @@
+//! What is found in what a BIG-IP said.
+
+use bigip_tunnel_core::endpoint::RouteDomain;
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::unit::{Encapsulation, FailoverState, TunnelFacts, UnitIdentity};
+use bigip_tunnel_core::vocabulary::reason;
+
+use bigip_icontrol::Translation;
+
+use super::*;
+use crate::catalogue::{BTN0104, BTN0217, Code};
+use crate::report::check::Verdict;
+use crate::report::check::tests::{evidence, tunnel};
+
+const TUNNEL: &str = "/Common/flannel_vxlan";
+const ERROR: Verdict = Verdict::Error;
+const WARNING: Verdict = Verdict::Warning;
+
+fn self_ip(address: &str, interface: &str, floats: bool) -> SelfIp {
+    SelfIp {
+        path: "/Common/self".to_owned(),
+        address: address.parse().unwrap(),
+        route_domain: RouteDomain::ZERO,
+        interface: interface.to_owned(),
+        floats,
+        lets_in: true,
+    }
+}
+
+fn route(network: &str, interface: &str) -> Route {
+    Route {
+        path: "/Common/r".to_owned(),
+        network: network.parse().unwrap(),
+        route_domain: RouteDomain::ZERO,
+        interface: Some(interface.to_owned()),
+    }
+}
+
+fn server(translation: Translation) -> VirtualServer {
+    VirtualServer {
+        path: "/Common/web".to_owned(),
+        pool: Some("/Common/web_pool".to_owned()),
+        translation,
+    }
+}
+
+/// A BIG-IP with which all is well.
+fn seen() -> LiveSeen {
+    let pool = |path: &str, address: &str| {
+        Ok(Pools::from([(
+            path.to_owned(),
+            vec![address.parse().unwrap()],
+        )]))
+    };
+    LiveSeen {
+        facts: UnitFacts {
+            identity: UnitIdentity {
+                device_name: "bigip-a.example.net".to_owned(),
+                base_mac: "00:94:a1:00:0a:00".to_owned(),
+            },
+            hostname: "bigip-a.example.net".to_owned(),
+            version: "17.1.2.1".parse().unwrap(),
+            failover_state: FailoverState::Active,
+            peers: Vec::new(),
+            tunnel: TunnelFacts {
+                full_path: TUNNEL.to_owned(),
+                local_address: Some("10.169.72.34%0".parse().unwrap()),
+                vni: 2,
+                profile: "/Common/p".to_owned(),
+                encapsulation: Encapsulation::Vxlan,
+                port: Some(8472),
+                flooding_type: Some("multipoint".to_owned()),
+                self_ips: vec!["10.1.6.34/24".to_owned()],
+            },
+        },
+        plan: Plan::default(),
+        self_ips: Ok(vec![
+            self_ip("10.1.6.34/24", TUNNEL, false),
+            self_ip("10.169.72.34/24", "/Common/internal", false),
+        ]),
+        routes: Ok(vec![
+            route("10.0.0.0/16", TUNNEL),
+            route("0.0.0.0/0", "/Common/internal"),
+        ]),
+        virtual_servers: Ok(vec![server(Translation::Automap)]),
+        pools: pool("/Common/web_pool", "10.0.1.57"),
+        snat_pools: pool("/Common/snat", "10.1.6.99"),
+        sync_status: Ok("In Sync".to_owned()),
+    }
+}
+
+fn found(seen: &Result<LiveSeen, Trouble>) -> Vec<(Verdict, Code)> {
+    let known = "bigip-a.example.net 00:94:a1:00:0a:00";
+    let checks = checks("bigip-a", seen, Some(known), &evidence(tunnel()));
+    let found = checks.iter();
+    found
+        .filter_map(|check| Some((check.result, check.code?)))
+        .collect()
+}
+
+/// What is found if something is otherwise.
+fn with(change: impl FnOnce(&mut LiveSeen)) -> Vec<(Verdict, Code)> {
+    let mut seen = seen();
+    change(&mut seen);
+    found(&Ok(seen))
+}
+
+#[test]
+fn where_a_bigip_is_right_nothing_is_found() {
+    assert_eq!(found(&Ok(seen())), []);
+}
+
+#[test]
+fn a_bigip_that_does_not_answer_says_why() {
+    let trouble = Trouble {
+        reason: reason::AUTHENTICATION_FAILED,
+        message: "m".to_owned(),
+    };
+    assert_eq!(found(&Err(trouble)), [(ERROR, BTN0104)]);
+}
+
+#[test]
+fn another_box_is_not_looked_at() {
+    let other = with(|seen| seen.facts.identity.base_mac = "00:94:a1:00:0c:00".to_owned());
+    assert_eq!(other, [(ERROR, BTN0110)]);
+}
+
+#[test]
+fn records_that_are_not_right_are_counted() {
+    let record: (MacAddress, Endpoint) = (
+        "0a:0a:0a:a9:48:e9".parse().unwrap(),
+        "10.169.72.233%0".parse().unwrap(),
+    );
+    let of = |set: fn(&mut Plan) -> &mut Records| with(|seen| set(&mut seen.plan).extend([record]));
+    assert_eq!(of(|plan| &mut plan.add), [(ERROR, BTN0301)]);
+    assert_eq!(of(|plan| &mut plan.conflict), [(ERROR, BTN0309)]);
+    assert_eq!(of(|plan| &mut plan.unclaimed), [(WARNING, BTN0303)]);
+    assert_eq!(of(|plan| &mut plan.foreign), []);
+}
+
+#[test]
+fn a_self_ip_of_the_tunnel_lets_a_ping_in() {
+    let silent = with(|seen| seen.self_ips.as_mut().unwrap()[0].lets_in = false);
+    assert_eq!(silent, [(WARNING, BTN0207)]);
+}
+
+#[test]
+fn the_local_address_is_a_self_ip() {
+    let none = with(|seen| {
+        seen.self_ips.as_mut().unwrap().pop();
+    });
+    assert_eq!(none, [(ERROR, BTN0210)]);
+}
+
+#[test]
+fn every_pod_network_is_behind_the_tunnel() {
+    let none = with(|seen| seen.routes = Ok(Vec::new()));
+    assert_eq!(none, [(ERROR, BTN0208)]);
+    let elsewhere = with(|seen| {
+        let routes = seen.routes.as_mut().unwrap();
+        routes.push(route("10.0.1.0/24", "/Common/internal"));
+    });
+    assert_eq!(elsewhere, [(ERROR, BTN0208)]);
+    let of_another_domain = with(|seen| {
+        seen.routes.as_mut().unwrap()[0].route_domain = RouteDomain::new(2).unwrap();
+    });
+    assert_eq!(of_another_domain, [(ERROR, BTN0208)]);
+}
+
+#[test]
+fn no_node_is_behind_the_tunnel() {
+    let all = with(|seen| seen.routes = Ok(vec![route("10.0.0.0/8", TUNNEL)]));
+    assert_eq!(all, [(ERROR, BTN0209)]);
+}
+
+#[test]
+fn a_pair_that_is_not_in_sync_is_told() {
+    let pending = with(|seen| seen.sync_status = Ok("Changes Pending".to_owned()));
+    assert_eq!(pending, [(WARNING, BTN0214)]);
+}
+
+#[test]
+fn automap_takes_a_floating_address_of_another_network_if_there_is_one() {
+    let floating = |on_tunnel| {
+        with(|seen| {
+            let self_ips = seen.self_ips.as_mut().unwrap();
+            self_ips.push(self_ip("192.0.2.1/24", "/Common/external", true));
+            if on_tunnel {
+                self_ips.push(self_ip("10.1.6.40/24", TUNNEL, true));
+            }
+        })
+    };
+    assert_eq!(floating(false), [(ERROR, BTN0217)]);
+    assert_eq!(floating(true), []);
+}
+
+#[test]
+fn a_snat_pool_lies_inside_the_overlay() {
+    let pool = |path: &str, address: &str| {
+        let address = address.parse().unwrap();
+        with(|seen| {
+            seen.virtual_servers = Ok(vec![server(Translation::Pool(path.to_owned()))]);
+            let pool = ("/Common/snat".to_owned(), vec![address]);
+            seen.snat_pools = Ok(Pools::from([pool]));
+        })
+    };
+    assert_eq!(pool("/Common/snat", "10.1.6.99"), []);
+    assert_eq!(pool("/Common/snat", "10.1.5.99"), [(ERROR, BTN0217)]);
+    assert_eq!(pool("/Common/unknown", "10.1.6.99"), [(ERROR, BTN0217)]);
+}
+
+#[test]
+fn a_virtual_server_without_pods_may_send_from_anywhere() {
+    let other = with(|seen| {
+        seen.virtual_servers = Ok(vec![server(Translation::None)]);
+        let pool = (
+            "/Common/web_pool".to_owned(),
+            vec!["192.0.2.77".parse().unwrap()],
+        );
+        seen.pools = Ok(Pools::from([pool]));
+    });
+    assert_eq!(other, []);
+    let serving = with(|seen| seen.virtual_servers = Ok(vec![server(Translation::None)]));
+    assert_eq!(serving, [(WARNING, BTN0217)]);
+}
+
+#[test]
+fn what_the_user_may_not_see_is_left_out() {
+    let trouble = || Trouble {
+        reason: reason::AUTHORIZATION_FAILED,
+        message: "m".to_owned(),
+    };
+    let found = with(|seen| {
+        seen.routes = Err(trouble());
+        seen.virtual_servers = Err(trouble());
+        seen.sync_status = Err(trouble());
+    });
+    assert_eq!(found, [(Verdict::Skipped, BTN0011); 3]);
+}
