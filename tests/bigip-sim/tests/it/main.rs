@@ -18,6 +18,7 @@ mod faults;
 mod lies;
 #[cfg(test)]
 mod ltm;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod nonsense;
