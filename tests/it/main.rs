@@ -13,6 +13,7 @@
 
 mod addresses;
 mod approval;
+mod chart;
 mod converge;
 mod crash;
 mod crash_everywhere;
