@@ -7,6 +7,7 @@ use bigip_tunnel_harness::binaries::definitions;
 use bigip_tunnel_harness::chart::{self, Helm};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
+use bigip_tunnel_harness::paths;
 use bigip_tunnel_harness::progress::to_stderr;
 use bigip_tunnel_harness::wait::{Answer, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -324,6 +325,26 @@ async fn the_api_server_accepts_what_the_chart_renders_with_any_values() {
         "PodMonitor",
     ] {
         assert_eq!(kinds.get(kind), Some(&1), "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_server_accepts_what_is_installed_without_helm() {
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    let base = paths::workspace_root().join("config/default");
+    let read = |name: &str| chart::objects(&std::fs::read_to_string(base.join(name)).unwrap());
+    let kustomization = read("kustomization.yaml").unwrap().remove(0);
+    assert_eq!(kustomization["resources"], json!(["install.yaml"]));
+    let manifest = read("install.yaml").unwrap();
+    // Nothing is stored, so that its own namespace would not be there.
+    let namespace = only(&manifest, "Namespace")["metadata"]["name"]
+        .as_str()
+        .unwrap();
+    objects::create_namespace(&client, namespace).await.unwrap();
+    for object in &manifest {
+        let applied = try_apply(&client, object).await;
+        assert!(applied.is_ok(), "{applied:?}: {object}");
+        assert!(!object["metadata"].to_string().contains("helm"), "{object}");
     }
 }
 
