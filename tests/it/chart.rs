@@ -44,6 +44,7 @@ fn full_values(namespace: &str) -> Vec<String> {
             "requireSecretBinding": true,
             "extraArgs": ["--settle-seconds=90"],
         },
+        "admissionPolicies": {"enabled": true},
         "image": {"digest": format!("sha256:{}", "0".repeat(64))},
         "imagePullSecrets": [{"name": "registry"}],
         "serviceAccount": {"annotations": {"example.com/role": "none"}},

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Installs a release of this name, and no resource definition: the API server has it. Returns the name
 /// of everything that it makes.
-async fn install(release: &str, namespace: &str, values: &[&str]) -> String {
+pub(crate) async fn install(release: &str, namespace: &str, values: &[&str]) -> String {
     helm(&["install", release], namespace, values).await;
     format!("{release}-bigip-tunnel-operator")
 }
@@ -89,7 +89,7 @@ async fn a_secret_out_of_reach_is_said_with_the_value_that_brings_it_into_reach(
 }
 
 /// A right: verb, group, resource, name, namespace; empty is none or all.
-type Right = (
+pub(crate) type Right = (
     &'static str,
     &'static str,
     &'static str,
@@ -125,7 +125,7 @@ async fn may(client: &Client, user: &str, right: Right) -> bool {
 }
 
 /// Waits until the API server has learned of a right, which it does a moment after it was given.
-async fn until_may(client: &Client, user: &str, right: Right) {
+pub(crate) async fn until_may(client: &Client, user: &str, right: Right) {
     let learned = eventually(format!("{user}: {right:?}"), LIMIT, async || {
         Answer::when(may(client, user, right).await, |allowed| *allowed)
     });
@@ -346,9 +346,9 @@ async fn who_may_view_and_edit_tunnels_may_not_write_their_claims() {
 }
 
 /// Gives a cluster role to a user.
-async fn bind(client: &Client, role: &str, user: &str) {
+pub(crate) async fn bind(client: &Client, role: &str, user: &str) {
     let binding = ClusterRoleBinding {
-        metadata: objects::named(user),
+        metadata: objects::named(&format!("{role}:{user}")),
         role_ref: RoleRef {
             api_group: "rbac.authorization.k8s.io".to_owned(),
             kind: "ClusterRole".to_owned(),

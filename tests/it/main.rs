@@ -14,6 +14,7 @@
 mod addresses;
 mod approval;
 mod chart;
+mod chart_policies;
 mod chart_rights;
 mod converge;
 mod crash;
