@@ -88,6 +88,10 @@ pub(crate) enum Command {
     #[command(after_help = act::PRUNE_EXAMPLES)]
     Prune(act::PruneArgs),
 
+    /// Print what installs the operator
+    #[command(after_help = INSTALL_EXAMPLES)]
+    Install(InstallArgs),
+
     /// Print the version of the plugin
     Version,
 }
@@ -106,6 +110,24 @@ Examples:
 
   # Derive a record in route domain 20
   kubectl bigip-tunnel macs 10.169.72.239 --route-domain 20";
+
+/// Examples of `install`.
+pub(crate) const INSTALL_EXAMPLES: &str = "\
+Examples:
+  # Look at what would be installed, into the namespace bigip-system
+  kubectl bigip-tunnel install --export
+
+  # Print the same for another namespace; '| kubectl apply -f -' behind it installs it
+  kubectl bigip-tunnel install --export -n bigip
+
+The operator is that of this plugin's version. The Helm chart does the same, and more with its values.";
+
+#[derive(Args, Debug)]
+pub(crate) struct InstallArgs {
+    /// Print it as YAML, for kubectl apply; the plugin itself installs nothing
+    #[arg(long, required = true)]
+    pub(crate) export: bool,
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct MacsArgs {
@@ -196,7 +218,9 @@ mod tests {
 
     #[test]
     fn every_example_of_the_help_can_be_typed() {
-        let looking = see::EXAMPLES.into_iter().chain([MACS_EXAMPLES]);
+        let looking = see::EXAMPLES
+            .into_iter()
+            .chain([MACS_EXAMPLES, INSTALL_EXAMPLES]);
         for examples in looking.chain(why::EXAMPLES).chain(act::EXAMPLES) {
             let mut lines = examples
                 .lines()
@@ -278,6 +302,7 @@ mod tests {
             "plugin prune --direct",
             "plugin prune x --direct --dry-run=server",
             "plugin events -o wide",
+            "plugin install",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -137,6 +137,9 @@ pub(crate) enum Error {
     /// Neither a check code nor a reason.
     #[error("{0:?} is neither a check code nor the reason of a condition")]
     UnknownWord(String),
+    /// No namespace can have this name.
+    #[error("{0:?} cannot be the name of a namespace")]
+    NoNamespace(String),
     /// Tunnels were not ready in the time of `--timeout`.
     #[error("not ready within {} s: {waited_for}", .limit.as_secs_f32())]
     NotReady {
@@ -254,7 +257,8 @@ impl Error {
             Self::NameInAllNamespaces
             | Self::Flags { .. }
             | Self::NobodyToAsk
-            | Self::UnknownWord(_) => 2,
+            | Self::UnknownWord(_)
+            | Self::NoNamespace(_) => 2,
             Self::NotHandled { .. } | Self::NotReady { .. } => 4,
             _ => 3,
         }
@@ -287,6 +291,7 @@ impl Error {
             }
             Self::NoSuch { hint, .. } => hint,
             Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",
+            Self::NoNamespace(_) => "lower-case letters, digits and hyphens within, 63 at most",
             Self::NotReady { .. } => "--timeout says how long to wait",
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",

@@ -79,6 +79,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
                 let mut person = Person::at(&mut input, err);
                 cmd::prune::run(connection, args, style, out, &mut person).await
             }
+            Command::Install(_) => cmd::install::run(connection, out),
             Command::Version => cmd::version::run(out),
         }
     })

@@ -13,6 +13,9 @@
 
 mod addresses;
 mod approval;
+mod chart;
+mod chart_policies;
+mod chart_rights;
 mod converge;
 mod crash;
 mod crash_everywhere;

@@ -3,6 +3,7 @@
 
 use bigip_sim::{Simulator, TunnelConfig};
 use bigip_tunnel_harness::account::{Account, rule};
+use bigip_tunnel_harness::chart::{self, Helm};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -16,28 +17,21 @@ use crate::world::{
 
 /// All records of a world in sync.
 const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
-/// The group of the custom resource.
-const GROUP: &str = "bigip-tunnel.dev";
-/// What is done with an object that is worked on.
-const OBJECT_VERBS: [&str; 4] = ["get", "list", "watch", "patch"];
-
 /// The resource that holds the claims.
 const STATUS: &str = "bigiptunnels/status";
 
-/// The rights to do everything.
-pub(crate) fn all_rights() -> Vec<PolicyRule> {
-    vec![
-        rule("", &["nodes"], &["get", "list", "watch"]),
-        rule("", &["secrets", "configmaps"], &["get"]),
-        rule(GROUP, &["bigiptunnels"], &OBJECT_VERBS),
-        rule(GROUP, &[STATUS], &["patch"]),
-    ]
+/// The rights that the chart gives to the operator.
+pub(crate) async fn all_rights() -> Vec<PolicyRule> {
+    let helm = Helm::new().unwrap();
+    let rights = chart::bound_rules(&helm.render("it", "it", &[]).await.unwrap());
+    assert!(rights.len() > 3, "{rights:?}");
+    rights
 }
 
 /// The same without those on one resource.
-fn rights_without(resource: &str) -> Vec<PolicyRule> {
+async fn rights_without(resource: &str) -> Vec<PolicyRule> {
     let is_about = |rule: &PolicyRule| rule.resources.iter().flatten().any(|r| r == resource);
-    let mut rights = all_rights();
+    let mut rights = all_rights().await;
     rights.retain(|rule| !is_about(rule));
     rights
 }
@@ -46,7 +40,7 @@ fn rights_without(resource: &str) -> Vec<PolicyRule> {
 async fn in_sync(name: &str) -> (World, Account) {
     let mut world = World::new(name).await;
     let account = world.restrict_operator().await;
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     (world.into_sync().await, account)
 }
 
@@ -57,7 +51,7 @@ async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() 
     let claimed = claims(&world.status().await, "bigip-a");
     world.kill_operator().await;
     world.delete_node("1").await;
-    account.allow(&rights_without("nodes")).await.unwrap();
+    account.allow(&rights_without("nodes").await).await.unwrap();
     world.start_operator().await;
     let status = world.until_reason("NodeListFailed").await;
     let message = &condition(&status.conditions, "Ready").message;
@@ -66,7 +60,7 @@ async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() 
     world.assert_records(&ALL);
     let after = world.devices.units().each_ref().map(Simulator::mutations);
     assert_eq!(after, before);
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     world.until_records(&[RECORD_2, RECORD_3]).await;
     world.until_ready().await;
 }
@@ -75,7 +69,7 @@ async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() 
 async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
     let (world, account) = in_sync("rights-list-lost").await;
     // The watch goes on: it was begun with the right.
-    account.allow(&rights_without("nodes")).await.unwrap();
+    account.allow(&rights_without("nodes").await).await.unwrap();
     world.delete_node("1").await;
     world.create_node(NEW_NODE).await;
     let added = [RECORD_1, RECORD_2, RECORD_3, NEW_RECORD];
@@ -85,7 +79,7 @@ async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
     assert!(message.contains("forbidden"), "{message}");
     assert_eq!(claims(&status, "bigip-a").len(), added.len());
     world.assert_records(&added);
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
     world.until_ready().await;
 }
@@ -94,7 +88,7 @@ async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
 async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_is_said() {
     let mut world = World::new("rights-watch").await;
     let account = world.restrict_operator().await;
-    let mut rights = rights_without("nodes");
+    let mut rights = rights_without("nodes").await;
     rights.push(rule("", &["nodes"], &["get", "list"]));
     account.allow(&rights).await.unwrap();
     let world = world.into_sync().await;
@@ -111,7 +105,7 @@ async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_
 async fn while_claims_may_not_be_stored_no_device_is_written() {
     let mut world = World::new("rights-status").await;
     let account = world.restrict_operator().await;
-    account.allow(&rights_without(STATUS)).await.unwrap();
+    account.allow(&rights_without(STATUS).await).await.unwrap();
     world.create_nodes().await;
     world.start_operator().await;
     world.create(world.spec()).await;
@@ -119,7 +113,7 @@ async fn while_claims_may_not_be_stored_no_device_is_written() {
     for unit in world.devices.units() {
         assert_eq!(mutations(unit), []);
     }
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     world.until_ready().await;
     world.assert_records(&ALL);
 }
@@ -128,14 +122,14 @@ async fn while_claims_may_not_be_stored_no_device_is_written() {
 async fn a_right_to_store_claims_that_is_lost_stops_writes_and_nothing_else() {
     let (world, account) = in_sync("rights-lost").await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
-    account.allow(&rights_without(STATUS)).await.unwrap();
+    account.allow(&rights_without(STATUS).await).await.unwrap();
     world.create_node(NEW_NODE).await;
     world.delete_node("1").await;
     world.until_logged(&[STATUS, "forbidden"]).await;
     world.assert_records(&ALL);
     let after = world.devices.units().each_ref().map(Simulator::mutations);
     assert_eq!(after, before);
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
 }
 

@@ -19,7 +19,7 @@ fn holds_token(text: &str) -> bool {
 async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devices_echo() {
     let mut world = World::new("secrets-echo").await;
     let account = world.restrict_operator().await;
-    account.allow(&all_rights()).await.unwrap();
+    account.allow(&all_rights().await).await.unwrap();
     world.create_nodes().await;
     // One device repeats the password, the other one sends what harms a terminal.
     let password = world.devices.password().to_owned();

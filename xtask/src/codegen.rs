@@ -1,20 +1,29 @@
-//! `cargo xtask codegen`: the generator is a program of the crate that owns the types.
+//! `cargo xtask codegen`: the generators are programs of the crates that own what is generated.
 
 use crate::step::Step;
 
+/// Packages and their generators. The second one builds its tools with Go the first time.
+const GENERATORS: [(&str, &str); 2] = [
+    ("bigip-tunnel-crds", "crdgen"),
+    ("bigip-tunnel-harness", "chartgen"),
+];
+
 /// Writes the generated files, or compares them.
-pub(crate) fn step(check: bool) -> Step {
-    let mut args = vec![
-        "run",
-        "--quiet",
-        "--package",
-        "bigip-tunnel-crds",
-        "--bin",
-        "crdgen",
-        "--",
-    ];
-    if check {
-        args.push("--check");
-    }
-    Step::cargo("codegen", &args)
+pub(crate) fn steps(check: bool) -> Vec<Step> {
+    let step = |(package, generator): (&str, &str)| {
+        let mut args = vec![
+            "run",
+            "--quiet",
+            "--package",
+            package,
+            "--bin",
+            generator,
+            "--",
+        ];
+        if check {
+            args.push("--check");
+        }
+        Step::cargo("codegen", &args)
+    };
+    GENERATORS.map(step).into()
 }

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::step::Step;
+
 /// Developer commands.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -26,7 +28,7 @@ struct Args {
 enum Task {
     /// Everything a change has to pass: format, lints, generated files, all tests.
     Test,
-    /// Write the files that are generated from the types.
+    /// Write the files that are generated from the types and from the chart.
     Codegen {
         /// Only compare, and fail if a file is not as it would be written.
         #[arg(long)]
@@ -50,7 +52,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test => test::run(),
-        Task::Codegen { check } => codegen::step(check).run(),
+        Task::Codegen { check } => codegen::steps(check).into_iter().try_for_each(Step::run),
         Task::Demo { keep } => demo::run(keep),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };

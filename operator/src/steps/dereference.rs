@@ -285,7 +285,12 @@ async fn read_secret(ctx: &DeviceContext, name: &str) -> Result<Secret, ReadProb
     let api: Api<Secret> = Api::namespaced(ctx.shared.client.clone(), &ctx.namespace);
     call(READ_DEADLINE, api.get(name)).await.map_err(|error| {
         let reasons = (reason::SECRET_NOT_FOUND, reason::SECRET_FORBIDDEN);
-        read_problem(&format!("Secret {}/{name}", ctx.namespace), &error, reasons)
+        read_problem(
+            ctx,
+            &format!("Secret {}/{name}", ctx.namespace),
+            &error,
+            reasons,
+        )
     })
 }
 
@@ -313,6 +318,7 @@ async fn read_bundle(ctx: &DeviceContext, reference: &CaBundleRef) -> Result<Vec
     let what = format!("{kind} {}/{name} with the CA bundle", ctx.namespace);
     let bundle = bundle.map_err(|error| {
         read_problem(
+            ctx,
             &what,
             &error,
             (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN),
@@ -323,6 +329,7 @@ async fn read_bundle(ctx: &DeviceContext, reference: &CaBundleRef) -> Result<Vec
 
 /// `reasons`: for an object that is not there, and for one that may not be read.
 fn read_problem(
+    ctx: &DeviceContext,
     what: &str,
     error: &CallError,
     (missing, forbidden): (&'static str, &'static str),
@@ -331,7 +338,11 @@ fn read_problem(
         Some(404) => permanent(missing, format!("{what} does not exist; create it")),
         Some(401 | 403) => permanent(
             forbidden,
-            format!("the operator may not read {what}; grant it the right to get it"),
+            format!(
+                "the operator may not read {what}: add {} to the value watchNamespaces of its Helm \
+                 release, or grant it the right to get it",
+                ctx.namespace
+            ),
         ),
         _ => ReadProblem {
             failure: Failure {

@@ -1,4 +1,5 @@
-//! A service account with rights of its own, for a program that shall not have all of them.
+//! Service accounts, for programs that shall not have all rights: one with rights of its own, and the
+//! login of any.
 //!
 //! It must not know which rights the product needs.
 
@@ -51,7 +52,40 @@ pub enum AccountError {
     Late(#[from] Timeout),
 }
 
-/// A service account. Its kubeconfig goes with this value.
+/// A kubeconfig with the rights of a service account. The file goes with this value.
+#[derive(Debug)]
+pub struct Login {
+    folder: TempDir,
+}
+
+impl Login {
+    /// Gets a token of this account. `admin` is a kubeconfig with all rights.
+    pub async fn of(
+        client: &Client,
+        admin: &Path,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Self, AccountError> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+        let request = accounts
+            .create_token_request(name, &PostParams::default(), &TokenRequest::default())
+            .await?;
+        let token = request.status.ok_or(AccountError::NoToken)?.token;
+        let folder = tempfile::Builder::new()
+            .prefix("bigip-tunnel-account-")
+            .tempdir()?;
+        let login = Self { folder };
+        write_kubeconfig(admin, &token, &login.kubeconfig())?;
+        Ok(login)
+    }
+
+    /// The kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+}
+
+/// A service account with rights of its own. Its kubeconfig goes with this value.
 #[derive(Debug)]
 pub struct Account {
     roles: Api<ClusterRole>,
@@ -60,7 +94,7 @@ pub struct Account {
     /// Name under which the API server knows it.
     user: String,
     changes: AtomicU32,
-    folder: TempDir,
+    login: Login,
 }
 
 /// A rule that allows these verbs on these resources of an API group.
@@ -114,27 +148,20 @@ impl Account {
             }]),
         };
         Api::all(client.clone()).create(&params, &binding).await?;
-        let request = accounts
-            .create_token_request(NAME, &params, &TokenRequest::default())
-            .await?;
-        let token = request.status.ok_or(AccountError::NoToken)?.token;
-        let folder = tempfile::Builder::new()
-            .prefix("bigip-tunnel-account-")
-            .tempdir()?;
-        write_kubeconfig(admin, &token, &kubeconfig_in(&folder))?;
+        let login = Login::of(client, admin, namespace, NAME).await?;
         Ok(Self {
             roles,
             reviews: Api::all(client.clone()),
             role,
             user: format!("system:serviceaccount:{namespace}:{NAME}"),
             changes: AtomicU32::new(0),
-            folder,
+            login,
         })
     }
 
     /// A kubeconfig with the rights of this account.
     pub fn kubeconfig(&self) -> PathBuf {
-        kubeconfig_in(&self.folder)
+        self.login.kubeconfig()
     }
 
     /// Replaces its rights, and waits until the API server goes by the new ones: it learns of them a
@@ -174,10 +201,6 @@ impl Account {
         let answer = self.reviews.create(&PostParams::default(), &review).await?;
         Ok(answer.status.is_some_and(|status| status.allowed))
     }
-}
-
-fn kubeconfig_in(folder: &TempDir) -> PathBuf {
-    folder.path().join("kubeconfig")
 }
 
 /// The same cluster with another login. The folder is readable by its owner only.

@@ -3,10 +3,12 @@
 //!
 //! It knows where programs come from, not how they are started.
 
+pub mod definitions;
 mod envtest;
 mod go;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -91,6 +93,17 @@ pub enum BinariesError {
     Unavailable {
         /// What each source said.
         reasons: String,
+    },
+    /// A tool can neither be found nor built.
+    #[error(
+        "{tool} is not available: install Go {} or newer ({reason})",
+        go::MINIMUM
+    )]
+    NoTool {
+        /// Its name.
+        tool: &'static str,
+        /// What Go said.
+        reason: String,
     },
     /// The cache cannot be written.
     #[error("cannot use the tool cache {}: {source}", folder.display())]
@@ -180,7 +193,14 @@ impl Sources {
             }
         }
         let folder = tempfile::tempdir_in(&self.cache)?;
-        match go::build(&self.go, &paths::tools_modules(), folder.path(), progress) {
+        let programs = go::control_plane();
+        match go::build(
+            &programs,
+            &self.go,
+            &paths::tools_modules(),
+            folder.path(),
+            progress,
+        ) {
             Ok(()) => self.publish(folder, &built_name(), Source::Go),
             Err(reason) => {
                 reasons.push(format!("Go: {reason}"));
@@ -222,7 +242,7 @@ fn lock(cache: &Path, progress: Progress<'_>) -> io::Result<File> {
     fs::create_dir_all(cache)?;
     let file = File::create(cache.join(".lock"))?;
     if file.try_lock().is_err() {
-        progress("waiting for another process that prepares kube-apiserver and etcd");
+        progress("waiting for another process that prepares programs");
         file.lock()?;
     }
     Ok(file)

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod binaries;
+pub mod chart;
 pub mod control_plane;
 pub mod demo;
 pub mod devices;

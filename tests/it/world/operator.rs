@@ -2,7 +2,7 @@
 //!
 //! Must not know what a single test is about.
 
-use bigip_tunnel_harness::account::Account;
+use bigip_tunnel_harness::account::{Account, Login};
 use bigip_tunnel_harness::wait::{Answer, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -67,5 +67,13 @@ impl World {
         let account = account.await.unwrap();
         self.kubeconfig = account.kubeconfig();
         account
+    }
+
+    /// Starts every operator from now on under this account, with the rights that it has.
+    pub(crate) async fn run_operator_as(&mut self, namespace: &str, account: &str) -> Login {
+        let login = Login::of(&self.client, &self.kubeconfig, namespace, account);
+        let login = login.await.unwrap();
+        self.kubeconfig = login.kubeconfig();
+        login
     }
 }

@@ -8,7 +8,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bigip_tunnel_harness::binaries;
+use bigip_tunnel_harness::binaries::tools::Tool;
+use bigip_tunnel_harness::binaries::{self, definitions};
 use bigip_tunnel_harness::control_plane::ControlPlaneError;
 use bigip_tunnel_harness::control_plane::server::Server;
 use bigip_tunnel_harness::progress::to_stderr;
@@ -30,7 +31,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Only make sure that kube-apiserver and etcd are there: find, fetch or build them.
+    /// Only make sure that all foreign programs of the tests are there: find, fetch or build them.
     Prepare,
     /// Run a program that is killed when standard input closes.
     ///
@@ -73,6 +74,10 @@ async fn main() -> ExitCode {
 fn prepare() -> Result<(), ControlPlaneError> {
     let found = binaries::locate(&to_stderr)?;
     to_stderr(&format!("kube-apiserver and etcd: from {}", found.source));
+    for tool in Tool::ALL {
+        tool.path(&to_stderr)?;
+    }
+    definitions::of_others(&to_stderr)?;
     Ok(())
 }
 

@@ -68,8 +68,9 @@ pub(super) enum GoError {
     },
 }
 
-/// Builds both programs into `folder`.
+/// Builds these programs into `folder`.
 pub(super) fn build(
+    programs: &[Program],
     go: &OsStr,
     modules: &Path,
     folder: &Path,
@@ -83,30 +84,42 @@ pub(super) fn build(
     if GoVersion::parse(&answer).is_none_or(|version| version < MINIMUM) {
         return Err(GoError::TooOld(answer));
     }
-    progress("building etcd and kube-apiserver with Go: some minutes, once");
-    for program in [etcd(), kube_apiserver()] {
+    let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
+    let names = names.join(" and ");
+    progress(&format!("building {names} with Go: some minutes, once"));
+    for program in programs {
         program.build(go, modules, folder, progress)?;
     }
     Ok(())
 }
 
 /// A program to build.
-struct Program {
+pub(super) struct Program {
     name: &'static str,
     version: &'static str,
+    /// Folder of the module that pins it.
     module: &'static str,
     package: &'static str,
     ldflags: String,
 }
 
-fn etcd() -> Program {
-    Program {
-        name: ETCD,
-        version: ETCD_VERSION,
-        module: "etcd",
-        package: "go.etcd.io/etcd/server/v3",
-        ldflags: "-s -w".to_owned(),
+impl Program {
+    /// A program that needs nothing special.
+    pub(super) fn new(name: &'static str, version: &'static str, package: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            module: name,
+            package,
+            ldflags: "-s -w".to_owned(),
+        }
     }
+}
+
+/// The programs of a control plane.
+pub(super) fn control_plane() -> [Program; 2] {
+    let etcd = Program::new(ETCD, ETCD_VERSION, "go.etcd.io/etcd/server/v3");
+    [etcd, kube_apiserver()]
 }
 
 /// Without the stamp the server would call itself v0.0.0.

@@ -1,0 +1,469 @@
+//! The chart: what it renders, what it refuses, and what becomes of it on a real API server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bigip_tunnel_harness::binaries::definitions;
+use bigip_tunnel_harness::chart::{self, Helm};
+use bigip_tunnel_harness::control_plane::ControlPlane;
+use bigip_tunnel_harness::objects;
+use bigip_tunnel_harness::paths;
+use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_harness::wait::{Answer, eventually};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::rbac::v1::Role;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
+use kube::core::GroupVersionKind;
+use kube::discovery::{Scope, pinned_kind};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+/// Name of the releases.
+const RELEASE: &str = "tunnels";
+/// Name of everything that a release of this name makes.
+const FULL_NAME: &str = "tunnels-bigip-tunnel-operator";
+/// Name of the resource definition.
+const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
+/// How long the API server may take to serve a new resource.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Every value that renders something of its own.
+fn full_values(namespace: &str) -> Vec<String> {
+    let other = format!("{namespace}-other");
+    let values = json!({
+        "commonLabels": {"team": "network"},
+        "commonAnnotations": {"example.com/owner": "network"},
+        "watchNamespaces": [other],
+        "ignoreOtherNamespaces": true,
+        "operator": {
+            "logFormat": "text",
+            "deviceCIDRs": ["192.0.2.0/24"],
+            "allowInsecureTLS": true,
+            "requireSecretBinding": true,
+            "extraArgs": ["--settle-seconds=90"],
+        },
+        "admissionPolicies": {"enabled": true},
+        "image": {"digest": format!("sha256:{}", "0".repeat(64))},
+        "imagePullSecrets": [{"name": "registry"}],
+        "serviceAccount": {"annotations": {"example.com/role": "none"}},
+        "podLabels": {"tier": "infrastructure"},
+        "podAnnotations": {"example.com/scrape": "yes"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "infra", "operator": "Exists"}]}],
+        }}},
+        "topologySpreadConstraints": [{
+            "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+        }],
+        "priorityClassName": "system-cluster-critical",
+        "runtimeClassName": "gvisor",
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["192.0.2.53"]},
+        "hostAliases": [{"ip": "192.0.2.11", "hostnames": ["bigip-a"]}],
+        "extraEnv": [{"name": "TZ", "value": "UTC"}],
+        "extraEnvFrom": [{"configMapRef": {"name": "settings", "optional": true}}],
+        "extraVolumes": [{"name": "roots", "configMap": {"name": "roots"}}],
+        "extraVolumeMounts": [{"name": "roots", "mountPath": "/etc/ssl/certs", "readOnly": true}],
+        "extraContainers": [{
+            "name": "beside", "image": "example.com/beside:1",
+            "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+        }],
+        "extraObjects": [{
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "extra", "namespace": namespace}, "data": {"a": "b"},
+        }],
+        "networkPolicy": {
+            "enabled": true, "apiServerCIDRs": ["192.0.2.1/32"],
+            "ingressFrom": [{"namespaceSelector": {"matchLabels": {"team": "metrics"}}}],
+        },
+        "metrics": {"serviceMonitor": {
+            "enabled": true, "labels": {"release": "prometheus"}, "scrapeTimeout": "10s",
+            "relabelings": [{"sourceLabels": ["pod"], "targetLabel": "instance"}],
+            "metricRelabelings": [{"regex": "x", "action": "labeldrop"}],
+        }},
+    });
+    let members = values.as_object().unwrap().iter();
+    members
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
+}
+
+/// What other values render that exclude some of the full ones.
+const OTHER_VALUES: [&str; 4] = [
+    "watchAllNamespaces=true",
+    "hostNetwork=true",
+    r#"networkPolicy={"enabled":true,"flavor":"cilium"}"#,
+    r#"metrics={"podMonitor":{"enabled":true}}"#,
+];
+
+/// The one object of this kind.
+fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
+    let found = of_kind.next().unwrap();
+    assert_eq!(of_kind.count(), 0, "{kind}");
+    found
+}
+
+/// The pods that a rendered release leads to.
+fn pods(objects: &[Value]) -> [Value; 2] {
+    let template = &only(objects, "Deployment")["spec"]["template"];
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod"});
+    pod["metadata"] = template["metadata"].clone();
+    pod["metadata"]["name"] = json!("operator");
+    pod["spec"] = template["spec"].clone();
+    [pod, only(objects, "Pod").clone()]
+}
+
+/// The arguments of the operator.
+fn arguments(objects: &[Value]) -> Vec<&str> {
+    let container = &only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let arguments = container["args"].as_array().unwrap().iter();
+    arguments
+        .map(|argument| argument.as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn helm_finds_nothing_wrong_with_the_chart() {
+    let helm = Helm::new().unwrap();
+    let folder = chart::folder();
+    let folder = folder.to_string_lossy();
+    helm.run(&["lint", "--strict", &folder]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_values_is_refused_and_named() {
+    let helm = Helm::new().unwrap();
+    for (value, named) in [
+        ("watchNamespace=[\"bigip\"]", "watchNamespace"),
+        ("watchNamespaces=\"bigip\"", "/watchNamespaces"),
+        ("watchNamespaces=[\"Big_IP\"]", "/watchNamespaces/0"),
+        ("watchAllNamespaces=\"yes\"", "/watchAllNamespaces"),
+        ("operator={\"logformat\":\"json\"}", "logformat"),
+        ("operator={\"logFormat\":\"xml\"}", "/operator/logFormat"),
+        (
+            "operator={\"deviceCIDRs\":[\"192.0.2.11\"]}",
+            "/operator/deviceCIDRs/0",
+        ),
+        ("operator={\"password\":\"secret\"}", "password"),
+        ("image={\"digest\":\"latest\"}", "/image/digest"),
+        ("port=\"http\"", "/port"),
+        ("port=70000", "/port"),
+        ("replicaCount=3", "replicaCount"),
+        (
+            "networkPolicy={\"flavor\":\"calico\"}",
+            "/networkPolicy/flavor",
+        ),
+        ("metrics={\"serviceMonitor\":{\"enable\":true}}", "enable"),
+        ("crds={\"kept\":false}", "kept"),
+        (
+            "podDisruptionBudget={\"maxUnavailable\":0}",
+            "/podDisruptionBudget/maxUnavailable",
+        ),
+        (
+            "terminationGracePeriodSeconds=5",
+            "/terminationGracePeriodSeconds",
+        ),
+        ("test={\"image\":\"busybox\"}", "/test/image"),
+    ] {
+        let rendered = helm.render(RELEASE, "x", &[value]).await;
+        let error = rendered.unwrap_err().to_string();
+        assert!(
+            error.contains("don't meet the specifications of the schema"),
+            "{value}: {error}"
+        );
+        assert!(error.contains(named), "{value}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn two_monitors_that_scrape_the_same_are_refused() {
+    let both = r#"metrics={"serviceMonitor":{"enabled":true},"podMonitor":{"enabled":true}}"#;
+    let rendered = Helm::new().unwrap().render(RELEASE, "x", &[both]).await;
+    let error = rendered.unwrap_err().to_string();
+    assert!(error.contains("enable one of them"), "{error}");
+}
+
+#[tokio::test]
+async fn the_definition_in_the_chart_is_the_generated_one_and_outlives_the_release() {
+    let objects = Helm::new()
+        .unwrap()
+        .render(RELEASE, "x", &[])
+        .await
+        .unwrap();
+    let rendered = only(&objects, "CustomResourceDefinition");
+    let generated = chart::objects(bigip_tunnel_crds::CRD_YAML).unwrap();
+    assert_eq!(rendered["spec"], generated[0]["spec"]);
+    let policy = &rendered["metadata"]["annotations"]["helm.sh/resource-policy"];
+    assert_eq!(policy, "keep");
+}
+
+#[tokio::test]
+async fn the_operator_knows_every_argument_that_the_chart_gives_it() {
+    let helm = Helm::new().unwrap();
+    let full = full_values("x");
+    let full: Vec<&str> = full.iter().map(String::as_str).collect();
+    for values in [&[][..], &full] {
+        let objects = helm.render(RELEASE, "x", values).await.unwrap();
+        let program = bigip_tunnel_harness::products::Product::Operator
+            .path()
+            .unwrap();
+        // It reads all arguments before it says its version.
+        let run = std::process::Command::new(program)
+            .args(arguments(&objects))
+            .arg("--help")
+            .output();
+        let run = run.unwrap();
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}
+
+#[tokio::test]
+async fn tunnels_elsewhere_are_looked_at_unless_they_are_to_be_ignored() {
+    let helm = Helm::new().unwrap();
+    let covered = r#"watchNamespaces=["b","a","b-c"]"#;
+    let objects = helm.render(RELEASE, "x", &[covered]).await.unwrap();
+    let watches = |argument: &&str| argument.starts_with("--watch-namespace");
+    assert_eq!(arguments(&objects).into_iter().find(watches), None);
+    let ignoring = [covered, "ignoreOtherNamespaces=true"];
+    let objects = helm.render(RELEASE, "x", &ignoring).await.unwrap();
+    let named: Vec<&str> = arguments(&objects).into_iter().filter(watches).collect();
+    let expected = ["a", "b", "b-c", "x"].map(|name| format!("--watch-namespace={name}"));
+    assert_eq!(named, expected);
+}
+
+/// Applies an object without storing it; unknown and doubled fields are errors.
+async fn try_apply(client: &Client, object: &Value) -> Result<DynamicObject, kube::Error> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let (group, version) = text("/apiVersion")
+        .unwrap()
+        .rsplit_once('/')
+        .unwrap_or_default();
+    let version = if group.is_empty() { "v1" } else { version };
+    let kind = GroupVersionKind::gvk(group, version, text("/kind").unwrap());
+    let (resource, capabilities) = pinned_kind(client, &kind).await?;
+    let api: Api<DynamicObject> = match (&capabilities.scope, text("/metadata/namespace")) {
+        (Scope::Namespaced, namespace) => {
+            Api::namespaced_with(client.clone(), namespace.unwrap(), &resource)
+        }
+        (Scope::Cluster, None) => Api::all_with(client.clone(), &resource),
+        (Scope::Cluster, Some(_)) => panic!("a namespace where there is none: {object}"),
+    };
+    let params = PatchParams {
+        dry_run: true,
+        ..PatchParams::apply("chart-test")
+            .force()
+            .validation(ValidationDirective::Strict)
+    };
+    api.patch(
+        text("/metadata/name").unwrap(),
+        &params,
+        &Patch::Apply(object),
+    )
+    .await
+}
+
+/// Makes the API server know the resources of others that the chart can have objects of.
+async fn install_definitions(client: &Client) {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for yaml in definitions::of_others(&to_stderr).unwrap() {
+        let definition = chart::objects(&yaml).unwrap().remove(0);
+        let definition: CustomResourceDefinition = serde_json::from_value(definition).unwrap();
+        api.create(&PostParams::default(), &definition)
+            .await
+            .unwrap();
+        let names = &definition.spec;
+        let version = names
+            .versions
+            .iter()
+            .find(|version| version.served)
+            .unwrap();
+        let kind = GroupVersionKind::gvk(&names.group, &version.name, &names.names.kind);
+        let served = eventually(
+            format!("{kind:?} served"),
+            LIMIT,
+            async || match pinned_kind(client, &kind).await {
+                Ok(_) => Answer::Done(()),
+                Err(error) => Answer::NotYet(error.to_string()),
+            },
+        );
+        served.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_api_server_accepts_what_the_chart_renders_with_any_values() {
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    let namespace = "chart-render";
+    for name in [namespace, "chart-render-other"] {
+        objects::create_namespace(&client, name).await.unwrap();
+    }
+    install_definitions(&client).await;
+    let helm = Helm::new().unwrap();
+    let full = full_values(namespace);
+    let full: Vec<&str> = full.iter().map(String::as_str).collect();
+    let mut kinds = BTreeMap::new();
+    for values in [&[][..], &full, &OTHER_VALUES] {
+        for object in helm.render(RELEASE, namespace, values).await.unwrap() {
+            let applied = try_apply(&client, &object).await;
+            assert!(applied.is_ok(), "{applied:?}: {object}");
+            *kinds
+                .entry(object["kind"].as_str().unwrap().to_owned())
+                .or_insert(0) += 1;
+        }
+    }
+    for kind in [
+        "NetworkPolicy",
+        "CiliumNetworkPolicy",
+        "ServiceMonitor",
+        "PodMonitor",
+    ] {
+        assert_eq!(kinds.get(kind), Some(&1), "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_server_accepts_what_is_installed_without_helm() {
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    let base = paths::workspace_root().join("config/default");
+    let read = |name: &str| chart::objects(&std::fs::read_to_string(base.join(name)).unwrap());
+    let kustomization = read("kustomization.yaml").unwrap().remove(0);
+    assert_eq!(kustomization["resources"], json!(["install.yaml"]));
+    let manifest = read("install.yaml").unwrap();
+    // Nothing is stored, so that its own namespace would not be there.
+    let namespace = only(&manifest, "Namespace")["metadata"]["name"]
+        .as_str()
+        .unwrap();
+    objects::create_namespace(&client, namespace).await.unwrap();
+    for object in &manifest {
+        let applied = try_apply(&client, object).await;
+        assert!(applied.is_ok(), "{applied:?}: {object}");
+        assert!(!object["metadata"].to_string().contains("helm"), "{object}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_enforces_the_restricted_policy_admits_the_pods() {
+    let client = ControlPlane::shared().unwrap().client().await.unwrap();
+    let namespace = "chart-restricted";
+    objects::create_namespace(&client, namespace).await.unwrap();
+    let enforce =
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    Api::<Namespace>::all(client.clone())
+        .patch(namespace, &PatchParams::default(), &Patch::Merge(&enforce))
+        .await
+        .unwrap();
+    let helm = Helm::new().unwrap();
+    let api: Api<Pod> = Api::namespaced(client, namespace);
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let admit = async |pod: Value| {
+        api.create(&params, &serde_json::from_value(pod).unwrap())
+            .await
+            .map(drop)
+    };
+    let full = full_values(namespace);
+    let mut full: Vec<&str> = full.iter().map(String::as_str).collect();
+    // The priority class and the runtime class are not what this is about.
+    full.extend(["priorityClassName=\"\"", "runtimeClassName=\"\""]);
+    for values in [&[][..], &full] {
+        for pod in pods(&helm.render(RELEASE, namespace, values).await.unwrap()) {
+            admit(pod).await.unwrap();
+        }
+    }
+    // The namespace does enforce it.
+    let objects = helm
+        .render(RELEASE, namespace, &["hostNetwork=true"])
+        .await
+        .unwrap();
+    let [pod, _] = pods(&objects);
+    let error = admit(pod).await.unwrap_err().to_string();
+    assert!(error.contains("violates PodSecurity"), "{error}");
+}
+
+/// Tells whether there is such an object.
+async fn has<K>(api: &Api<K>, name: &str) -> bool
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    api.get_opt(name).await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_and_tunnels() {
+    let own = ControlPlane::start().unwrap();
+    let client = own.client().await.unwrap();
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    // The chart brings it.
+    definitions
+        .delete(DEFINITION, &DeleteParams::default())
+        .await
+        .unwrap();
+    let gone = eventually("definition gone", LIMIT, async || {
+        Answer::when(has(&definitions, DEFINITION).await, |is_there| !is_there)
+    });
+    gone.await.unwrap();
+    let (helm, namespace) = (Helm::on(own.kubeconfig()).unwrap(), "bigip-system");
+    let folder = chart::folder();
+    let folder = folder.to_string_lossy();
+    let install = [
+        "install",
+        RELEASE,
+        &folder,
+        "--namespace",
+        namespace,
+        "--create-namespace",
+    ];
+    let notes = helm.run(&install).await.unwrap();
+    assert!(
+        notes.contains("kubectl create secret generic bigip-login -n bigip-system"),
+        "{notes}"
+    );
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let roles: Api<Role> = Api::namespaced(client.clone(), "bigip");
+    assert!(has(&deployments, FULL_NAME).await);
+
+    objects::create_namespace(&client, "bigip").await.unwrap();
+    let spec = json!({
+        "credentialsSecretRef": {"name": "bigip-login"},
+        "devices": [{"name": "bigip-a", "address": "192.0.2.11"}],
+        "tunnel": {"name": "flannel_vxlan"},
+    });
+    let created = eventually(
+        "the resource served",
+        LIMIT,
+        async || match objects::create_tunnel(&client, "bigip", "prod-east", spec.clone()).await {
+            Ok(_) => Answer::Done(()),
+            Err(error) => Answer::NotYet(error.to_string()),
+        },
+    );
+    created.await.unwrap();
+
+    let upgrade = ["upgrade", RELEASE, &folder, "--namespace", namespace];
+    let wider = ["--set-json", r#"watchNamespaces=["bigip"]"#];
+    helm.run(&[&upgrade[..], &wider].concat()).await.unwrap();
+    let role = "tunnels-bigip-tunnel-operator-credentials";
+    assert!(has(&roles, role).await);
+    helm.run(&[&upgrade[..], &["--reset-values"]].concat())
+        .await
+        .unwrap();
+    assert!(!has(&roles, role).await);
+
+    let uninstall = ["uninstall", RELEASE, "--namespace", namespace];
+    helm.run(&uninstall).await.unwrap();
+    assert!(!has(&deployments, FULL_NAME).await);
+    assert!(has(&definitions, DEFINITION).await);
+    assert!(has(&objects::tunnels(&client, "bigip"), "prod-east").await);
+    // And what was left is taken up again.
+    helm.run(&install).await.unwrap();
+    assert!(has(&deployments, FULL_NAME).await);
+}
