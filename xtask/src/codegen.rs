@@ -2,9 +2,10 @@
 
 use crate::step::Step;
 
-/// Packages and their generators. The second one builds its tools with Go the first time.
-const GENERATORS: [(&str, &str); 2] = [
+/// Packages and their generators. The last one builds its tools with Go the first time.
+const GENERATORS: [(&str, &str); 3] = [
     ("bigip-tunnel-crds", "crdgen"),
+    ("kubectl-bigip-tunnel", "clidoc"),
     ("bigip-tunnel-harness", "chartgen"),
 ];
 

@@ -50,6 +50,7 @@ fn steps() -> Result<Vec<Step>, Failure> {
         // With the tests, so that both share one set of features and nothing is built twice.
         Step::cargo("build", &["build", "--workspace", "--all-targets"]),
         Step::built("generated files", "crdgen", &["--check"])?,
+        Step::built("reference of the plugin", "clidoc", &["--check"])?,
         Step::built("foreign programs", "control-plane", &["prepare"])?,
         Step::built("files of the chart", "chartgen", &["--check"])?,
         Step::cargo("tests", &["test", "--workspace"]).env("BIGIP_TUNNEL_BINARIES", programs),
