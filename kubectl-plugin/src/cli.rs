@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod see;
+pub(crate) mod start;
 pub(crate) mod why;
 
 use std::net::Ipv4Addr;
@@ -76,6 +77,10 @@ pub(crate) enum Command {
     /// Explain a check code or the reason of a condition
     #[command(after_help = why::EXPLAIN_EXAMPLES)]
     Explain(why::ExplainArgs),
+
+    /// Check manifests by the rules of the API server, without one
+    #[command(after_help = start::LINT_EXAMPLES)]
+    Lint(start::LintArgs),
 
     /// Derive the FDB records of node addresses
     #[command(after_help = MACS_EXAMPLES)]
@@ -221,7 +226,11 @@ mod tests {
         let looking = see::EXAMPLES
             .into_iter()
             .chain([MACS_EXAMPLES, INSTALL_EXAMPLES]);
-        for examples in looking.chain(why::EXAMPLES).chain(act::EXAMPLES) {
+        for examples in looking
+            .chain(why::EXAMPLES)
+            .chain(start::EXAMPLES)
+            .chain(act::EXAMPLES)
+        {
             let mut lines = examples
                 .lines()
                 .map(str::trim)
@@ -296,6 +305,8 @@ mod tests {
             "plugin check x --pre",
             "plugin check --failure-threshold info",
             "plugin diff",
+            "plugin lint",
+            "plugin lint -f x --failure-threshold info",
             "plugin diff x --allow-insecure-tls",
             "plugin diff x -o wide",
             "plugin prune x",

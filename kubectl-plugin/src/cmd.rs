@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod install;
+pub(crate) mod lint;
 pub(crate) mod macs;
 pub(crate) mod prune;
 mod reconcile;

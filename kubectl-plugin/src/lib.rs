@@ -12,6 +12,7 @@ mod connection;
 mod context;
 mod direct;
 mod error;
+mod manifest;
 mod person;
 pub mod reference;
 mod render;
@@ -70,6 +71,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Explain(args) => cmd::explain::run(args, style, out),
+            Command::Lint(args) => cmd::lint::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {
                 let mut input = io::stdin().lock();

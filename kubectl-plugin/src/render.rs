@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod graph;
+pub(crate) mod lint;
 pub(crate) mod macs;
 pub(crate) mod prune;
 pub(crate) mod release;

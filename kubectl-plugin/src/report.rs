@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod graph;
+pub(crate) mod lint;
 pub(crate) mod macs;
 mod next;
 pub(crate) mod prune;

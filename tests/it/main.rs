@@ -35,6 +35,7 @@ mod pausing;
 mod plugin_act;
 mod plugin_check;
 mod plugin_direct;
+mod plugin_lint;
 mod plugin_see;
 mod plugin_watch;
 mod removal;

@@ -2,8 +2,8 @@
 
 mod external;
 
-use std::io::{Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
@@ -15,6 +15,7 @@ use crate::connection::Connection;
 use crate::context::Cluster;
 use crate::direct::{Direct, Trouble};
 use crate::error::{Error, Outcome};
+use crate::manifest;
 use crate::render;
 use crate::report::diff::{DiffReport, Held, Source, Wish, held_by_status, not_looked_at};
 use crate::report::fdb::Wanted;
@@ -147,20 +148,8 @@ fn no_local_address() -> Trouble {
 
 /// The tunnel in a file, or in standard input.
 fn read(path: &Path) -> Result<BigIpTunnel, Error> {
-    let unusable = |problem: &dyn ToString| Error::File {
-        what: "the tunnel in",
-        path: PathBuf::from(path),
-        problem: problem.to_string(),
-        hint: "a BigIpTunnel in YAML or JSON is needed; kubectl bigip-tunnel lint -f looks closer",
-    };
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
-    }
-    .map_err(|problem| unusable(&problem))?;
-    serde_saphyr::from_str(&text).map_err(|problem| unusable(&problem))
+    let text = manifest::read(path)?;
+    serde_saphyr::from_str(&text).map_err(|problem| manifest::unusable(path, &problem))
 }
 
 #[cfg(test)]

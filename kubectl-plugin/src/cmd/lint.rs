@@ -1,0 +1,50 @@
+//! `lint`: manifests by the rules of the API server, without one.
+
+use std::io::Write;
+
+use crate::cli::see::DataFormat;
+use crate::cli::start::LintArgs;
+use crate::cli::why::Threshold;
+use crate::error::{Error, Outcome};
+use crate::manifest;
+use crate::render;
+use crate::report::lint::{FileReport, Level, LintReport, Rules};
+use crate::style::Style;
+
+/// Kind of the report.
+const KIND: &str = "LintReport";
+
+/// Runs the verb.
+pub(crate) fn run(args: &LintArgs, style: Style, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let report = collect(args)?;
+    match args.output {
+        Some(DataFormat::Json) => render::json(KIND, &report, out),
+        Some(DataFormat::Yaml) => render::yaml(KIND, &report, out),
+        None => render::lint::write(&report, style, out),
+    }?;
+    Ok(report.outcome())
+}
+
+fn collect(args: &LintArgs) -> Result<LintReport, Error> {
+    let rules = Rules::new()
+        .ok_or_else(|| Error::Format("the rules of the CRD cannot be applied".to_owned()))?;
+    let mut files = Vec::new();
+    for path in &args.files {
+        for file in manifest::files(path, args.recursive)? {
+            let text = manifest::read(&file)?;
+            let name = file.display().to_string();
+            files.push(match manifest::documents(&text) {
+                Ok(documents) => FileReport::new(name, &documents, &rules),
+                Err(problem) => {
+                    let line = problem.location().map(|location| location.line());
+                    FileReport::unreadable(name, line, format!("no YAML: {problem}"))
+                }
+            });
+        }
+    }
+    let threshold = match args.failure_threshold {
+        Threshold::Warning => Level::Warning,
+        Threshold::Error => Level::Error,
+    };
+    Ok(LintReport::new(files, threshold))
+}
