@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use bigip_tunnel_core::endpoint::RouteDomain;
 use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::{AddressKind, Ipv4Net};
+use bigip_tunnel_crds::v1alpha1::AddressType;
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -77,6 +78,10 @@ pub(crate) enum Command {
     /// Explain a check code or the reason of a condition
     #[command(after_help = why::EXPLAIN_EXAMPLES)]
     Explain(why::ExplainArgs),
+
+    /// Print or apply a tunnel from flags
+    #[command(after_help = start::CREATE_EXAMPLES)]
+    Create(start::CreateArgs),
 
     /// Check manifests by the rules of the API server, without one
     #[command(after_help = start::LINT_EXAMPLES)]
@@ -184,6 +189,15 @@ pub(crate) enum AddressSource {
 }
 
 impl AddressSource {
+    /// The same in a spec.
+    pub(crate) const fn in_spec(self) -> AddressType {
+        match self {
+            Self::InternalIp => AddressType::InternalIp,
+            Self::ExternalIp => AddressType::ExternalIp,
+            Self::CiliumNode => AddressType::CiliumNode,
+        }
+    }
+
     /// The same for the derivation.
     pub(crate) const fn kind(self) -> AddressKind {
         match self {
@@ -305,6 +319,11 @@ mod tests {
             "plugin check x --pre",
             "plugin check --failure-threshold info",
             "plugin diff",
+            "plugin create",
+            "plugin create x --tunnel t --secret s",
+            "plugin create x --tunnel t --secret s --device a=b:0",
+            "plugin create x --tunnel t --secret s --device a=b --dry-run=server",
+            "plugin create x --tunnel /t --secret s --device a=b",
             "plugin lint",
             "plugin lint -f x --failure-threshold info",
             "plugin diff x --allow-insecure-tls",

@@ -134,6 +134,14 @@ pub(crate) enum Error {
         /// How to see which there are.
         hint: String,
     },
+    /// What was asked for makes an object that is not accepted.
+    #[error("such a tunnel is not accepted: {path}: {problem}")]
+    NotAccepted {
+        /// The field.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Neither a check code nor a reason.
     #[error("{0:?} is neither a check code nor the reason of a condition")]
     UnknownWord(String),
@@ -258,6 +266,7 @@ impl Error {
             | Self::Flags { .. }
             | Self::NobodyToAsk
             | Self::UnknownWord(_)
+            | Self::NotAccepted { .. }
             | Self::NoNamespace(_) => 2,
             Self::NotHandled { .. } | Self::NotReady { .. } => 4,
             _ => 3,
@@ -290,6 +299,7 @@ impl Error {
                  app.kubernetes.io/name=bigip-tunnel-operator"
             }
             Self::NoSuch { hint, .. } => hint,
+            Self::NotAccepted { .. } => "kubectl explain bigiptunnel.spec says what a field may be",
             Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",
             Self::NoNamespace(_) => "lower-case letters, digits and hyphens within, 63 at most",
             Self::NotReady { .. } => "--timeout says how long to wait",

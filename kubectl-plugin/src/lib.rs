@@ -71,6 +71,11 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Explain(args) => cmd::explain::run(args, style, out),
+            Command::Create(args) => {
+                let mut input = io::stdin().lock();
+                let mut person = Person::at(&mut input, err);
+                cmd::create::run(connection, args, out, &mut person).await
+            }
             Command::Lint(args) => cmd::lint::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {

@@ -108,13 +108,17 @@ fn write_json(text: serde_json::Result<String>, out: &mut dyn Write) -> Result<(
     Ok(writeln!(out, "{text}")?)
 }
 
+/// Any value as YAML.
+pub(crate) fn to_yaml(value: &impl Serialize) -> Result<String, Error> {
+    serde_saphyr::to_string(value).map_err(|error| Error::Format(error.to_string()))
+}
+
 /// Prints a report as YAML.
 pub(crate) fn yaml<R: Serialize>(
     kind: &'static str,
     report: &R,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let text = serde_saphyr::to_string(&Envelope::new(kind, report))
-        .map_err(|error| Error::Format(error.to_string()))?;
+    let text = to_yaml(&Envelope::new(kind, report))?;
     Ok(write!(out, "{text}")?)
 }

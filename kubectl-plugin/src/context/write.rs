@@ -1,4 +1,5 @@
-//! The one way in which the plugin changes something: a merge patch of one tunnel.
+//! The ways in which the plugin changes something: a merge patch of one tunnel, and the application of
+//! a new one.
 //!
 //! Needs the right to patch `BigIpTunnel`s. Must not know what a change is for.
 
@@ -56,5 +57,27 @@ impl Cluster {
                 name: name.to_owned(),
             }),
         }
+    }
+
+    /// Applies a tunnel to the current namespace. Fields that somebody else manages and that would get
+    /// another value are a refusal of the API server.
+    pub(crate) async fn apply(
+        &self,
+        name: &str,
+        object: &Value,
+        dry_run: DryRun,
+    ) -> Result<(), Error> {
+        if dry_run == DryRun::Client {
+            return Ok(());
+        }
+        let api: Api<BigIpTunnel> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = PatchParams {
+            dry_run: dry_run == DryRun::Server,
+            ..PatchParams::apply(MANAGER_CLI)
+        };
+        let apply = Patch::Apply(object);
+        let request = api.patch_metadata(name, &params, &apply);
+        self.call("patch", "bigiptunnels", request).await?;
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! `lint` of the plugin against the API server: what one refuses, the other refuses.
+//! The verbs of the plugin that start with something: `lint` refuses what the API server refuses, and what
+//! `create` applies becomes a tunnel that works.
 
 use std::io::Write as _;
 
@@ -8,7 +9,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Resource as _};
 use serde_json::{Value, json};
 
-use crate::world::{NAME, World};
+use crate::world::{NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World};
 
 /// A field of the spec, and a value that it is given; null takes it away.
 fn changes() -> Vec<(&'static str, Value)> {
@@ -109,4 +110,49 @@ async fn what_the_api_server_refuses_is_refused_without_one() {
     // Neither refuses everything, nor nothing.
     let accepted = verdicts.iter().filter(|accepted| **accepted).count();
     assert_eq!((accepted, verdicts.len()), (9, 30));
+}
+
+#[tokio::test]
+async fn a_tunnel_is_created_after_a_question_and_works() {
+    let mut world = World::new("create").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let devices: Vec<String> = world
+        .devices
+        .named()
+        .map(|(name, unit)| format!("--device={name}={}", unit.address()))
+        .collect();
+    let selector = world.spec()["nodes"]["selector"]["matchLabels"].clone();
+    let labels: Vec<String> = selector
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| format!("--node-selector={key}={}", value.as_str().unwrap()))
+        .collect();
+    let secret = world.spec()["credentialsSecretRef"]["name"].clone();
+    let secret = format!("--secret={}", secret.as_str().unwrap());
+    let bundle = world.spec()["tls"]["caBundleRef"]["name"].clone();
+    let bundle = format!("--ca-bundle=configmap/{}", bundle.as_str().unwrap());
+    let mut args = vec![
+        "create",
+        NAME,
+        "--tunnel",
+        TUNNEL_PATH,
+        &secret,
+        &bundle,
+        "--apply",
+    ];
+    args.extend(devices.iter().map(String::as_str));
+    args.extend(labels.iter().map(String::as_str));
+    let silent = world.plugin(&args).await;
+    assert_eq!(silent.code, Some(2), "{silent:?}");
+    let dry = world
+        .plugin(&[&args[..], &["--yes", "--dry-run=server"]].concat())
+        .await;
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    let asked = world.plugin_asking(&args).await;
+    assert!(asked.shown.contains("kind: BigIpTunnel"), "{}", asked.shown);
+    let ended = asked.answer("y").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    world.until_records(&[RECORD_1, RECORD_2, RECORD_3]).await;
 }
