@@ -102,8 +102,9 @@ pub(crate) enum Command {
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(InstallArgs),
 
-    /// Print the version of the plugin
-    Version,
+    /// Print the versions of the plugin, the operator and the API
+    #[command(after_help = why::VERSION_EXAMPLES)]
+    Version(why::VersionArgs),
 }
 
 /// Examples of `macs`. Every line without `#` is run through the parser by a test.

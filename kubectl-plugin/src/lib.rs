@@ -89,7 +89,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
                 cmd::prune::run(connection, args, style, out, &mut person).await
             }
             Command::Install(_) => cmd::install::run(connection, out),
-            Command::Version => cmd::version::run(out),
+            Command::Version(args) => cmd::version::run(connection, args, style, out, err).await,
         }
     })
 }

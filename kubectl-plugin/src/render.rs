@@ -17,6 +17,7 @@ pub(crate) mod status;
 mod table;
 mod tone;
 pub(crate) mod tree;
+pub(crate) mod version;
 
 use std::io::Write;
 

@@ -19,6 +19,7 @@ pub(crate) mod prune;
 pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod tree;
+pub(crate) mod version;
 
 use serde::Serialize;
 

@@ -111,7 +111,8 @@ fn a_reader_that_goes_away_is_no_error() {
 
 #[test]
 fn the_version_is_that_of_the_package() {
-    let version = run(&["version"]);
-    let expected = concat!("Client Version: v", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(text(&version.stdout), expected);
+    let version = run(&["version", "--client"]);
+    let expected = concat!("Client Version: v", env!("CARGO_PKG_VERSION"), " (");
+    assert!(text(&version.stdout).starts_with(expected));
+    assert_eq!(text(&version.stdout).lines().count(), 1);
 }

@@ -156,3 +156,28 @@ async fn a_tunnel_is_created_after_a_question_and_works() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     world.until_records(&[RECORD_1, RECORD_2, RECORD_3]).await;
 }
+
+#[tokio::test]
+async fn versions_are_told_as_far_as_they_may_be_read() {
+    let world = World::new("version").await;
+    let account = world.account().await;
+    account.allow(&[]).await.unwrap();
+    let ended = world.plugin_as(&account, &["version"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("API Versions: v1alpha1"), "{ended:?}");
+    assert!(
+        ended
+            .err
+            .contains("operators: not allowed to list deployments"),
+        "{ended:?}"
+    );
+    let nowhere = world
+        .plugin(&["version", "--server", "https://127.0.0.1:1"])
+        .await;
+    assert_eq!(nowhere.code, Some(0), "{nowhere:?}");
+    assert!(nowhere.out.starts_with("Client Version: v"), "{nowhere:?}");
+    assert!(
+        nowhere.err.contains("the cluster cannot be reached"),
+        "{nowhere:?}"
+    );
+}

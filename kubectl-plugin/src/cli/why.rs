@@ -51,9 +51,23 @@ Examples:
   # Show what applying a file would do
   kubectl bigip-tunnel diff -n bigip -f prod-east.yaml";
 
+/// Examples of `version`.
+pub(crate) const VERSION_EXAMPLES: &str = "\
+Examples:
+  # Print the versions of the plugin, the operator and the API
+  kubectl bigip-tunnel version
+
+  # Print that of the plugin, without a cluster
+  kubectl bigip-tunnel version --client -o json";
+
 /// The examples of all verbs of this kind.
 #[cfg(test)]
-pub(super) const EXAMPLES: [&str; 3] = [CHECK_EXAMPLES, DIFF_EXAMPLES, EXPLAIN_EXAMPLES];
+pub(super) const EXAMPLES: [&str; 4] = [
+    CHECK_EXAMPLES,
+    DIFF_EXAMPLES,
+    EXPLAIN_EXAMPLES,
+    VERSION_EXAMPLES,
+];
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
@@ -91,6 +105,17 @@ pub(crate) struct CheckArgs {
 pub(crate) enum Threshold {
     Warning,
     Error,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VersionArgs {
+    /// Only the plugin: ask no cluster
+    #[arg(long)]
+    pub(crate) client: bool,
+
+    /// Output format; without it, text
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<DataFormat>,
 }
 
 #[derive(Args, Debug)]

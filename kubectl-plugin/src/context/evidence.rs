@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
+use bigip_tunnel_crds::GROUP;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
@@ -17,8 +18,8 @@ use serde_json::Value;
 use super::{Cluster, ReadTunnel, deployments, policies};
 use crate::error::Error;
 use crate::report::check::evidence::{
-    AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, NodeSeen, PolicySeen, Readable,
-    Unread, VtepObject,
+    AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen, PolicySeen,
+    Readable, Unread, VtepObject,
 };
 
 /// Namespaces in which Cilium is usually installed.
@@ -54,6 +55,26 @@ impl Cluster {
                 policies: optional(self.policies_seen().await)?,
             },
         })
+    }
+
+    /// The operators in the cluster.
+    pub(crate) async fn operators(&self) -> Result<Readable<Vec<OperatorSeen>>, Error> {
+        let seen = optional(self.deployments_seen().await)?;
+        Ok(seen.map(|deployments| deployments.operators))
+    }
+
+    /// The versions of our API that the cluster serves, as it tells everybody.
+    pub(crate) async fn served_versions(&self) -> Result<Readable<Vec<String>>, Error> {
+        let groups = self.call("get", "API groups", self.client.list_api_groups());
+        let groups = optional(groups.await)?;
+        Ok(groups.map(|groups| {
+            let ours = groups
+                .groups
+                .into_iter()
+                .filter(|group| group.name == GROUP);
+            let versions = ours.flat_map(|group| group.versions);
+            versions.map(|version| version.version).collect()
+        }))
     }
 
     async fn nodes_seen(&self) -> Result<Vec<NodeSeen>, Error> {

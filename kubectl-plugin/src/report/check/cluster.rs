@@ -5,6 +5,7 @@ use bigip_tunnel_core::vocabulary::reason;
 use super::evidence::{Evidence, OperatorSeen, RightSeen};
 use super::{Category, Check, count, some_of};
 use crate::catalogue::{BTN0001, BTN0002, BTN0003, BTN0005, BTN0306};
+use crate::report::version;
 
 /// Label value of the operator's Deployment, and the resource that the CRD brings.
 const CRD: &str = "bigiptunnels.bigip-tunnel.dev";
@@ -79,24 +80,8 @@ fn running(operator: &OperatorSeen) -> Check {
 
 /// What the versions of plugin and operator say of each other.
 fn skew(operator: &OperatorSeen) -> Option<Check> {
-    let theirs = operator.version.as_deref()?;
-    let ours = env!("CARGO_PKG_VERSION");
-    let (theirs_minor, ours_minor) = (minor(theirs)?, minor(ours)?);
-    let word = match ours_minor.cmp(&theirs_minor) {
-        std::cmp::Ordering::Equal => return None,
-        std::cmp::Ordering::Less => "older",
-        std::cmp::Ordering::Greater => "newer",
-    };
-    Some(Check::warning(
-        BTN0001,
-        format!("plugin {ours} is {word} than the operator {theirs}"),
-    ))
-}
-
-/// The first two numbers of a version.
-fn minor(version: &str) -> Option<(u64, u64)> {
-    let mut numbers = version.trim_start_matches('v').split(['.', '-', '+']);
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    let skew = version::skew(operator.version.as_deref()?)?;
+    Some(Check::warning(BTN0001, skew))
 }
 
 /// Whether nodes have an address at all that a record can be made of. Which of them a tunnel selects
