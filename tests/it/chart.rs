@@ -458,6 +458,12 @@ async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_a
         .unwrap();
     assert!(!has(&roles, role).await);
 
+    let mut beside = vec!["install", "tunnels-b", &folder, "--namespace", "team-b"];
+    beside.extend(["--create-namespace", "--set=ignoreOtherNamespaces=true"]);
+    helm.run(&[&beside[..], &["--set=crds.enabled=false"]].concat())
+        .await
+        .unwrap();
+
     let uninstall = ["uninstall", RELEASE, "--namespace", namespace];
     helm.run(&uninstall).await.unwrap();
     assert!(!has(&deployments, FULL_NAME).await);

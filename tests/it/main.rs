@@ -24,6 +24,7 @@ mod devices;
 mod drift;
 mod former;
 mod inputs;
+mod install_page;
 mod large;
 mod lies;
 mod lives;
