@@ -125,7 +125,7 @@ pub(crate) struct Tls {
 impl Tls {
     /// With a new authority and a new certificate.
     pub(crate) fn new(profile: TlsProfile, addresses: Vec<IpAddr>) -> Result<Self, TlsError> {
-        Self::with(Authority::new()?, profile, addresses)
+        Self::with(Authority::new("bigip-sim authority")?, profile, addresses)
     }
 
     /// The same authority with a new certificate.
@@ -145,7 +145,9 @@ impl Tls {
     ) -> Result<Self, TlsError> {
         let served = match profile {
             TlsProfile::OwnCertificate => Served::by_itself()?,
-            TlsProfile::UnknownAuthority => Authority::new()?.issue(profile, &addresses)?,
+            TlsProfile::UnknownAuthority => {
+                Authority::new("another authority")?.issue(profile, &addresses)?
+            }
             _ => authority.issue(profile, &addresses)?,
         };
         let ca_pem = match profile {

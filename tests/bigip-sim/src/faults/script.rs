@@ -3,10 +3,12 @@
 //! The form is that of the types, with every omission and contradiction named. It must not know files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Answer, Commit, Delivery, Effect, Fault, Given, Moment};
@@ -19,7 +21,39 @@ pub struct ScriptError(serde_json::Error);
 impl Fault {
     /// Reads a list of faults. `docs/reference/bigip-sim.md` describes the form.
     pub fn parse_script(json: &str) -> Result<Vec<Self>, ScriptError> {
-        serde_json::from_str(json).map_err(ScriptError)
+        let Script(faults) = serde_json::from_str(json).map_err(ScriptError)?;
+        Ok(faults)
+    }
+}
+
+/// A list whose errors say which fault they are about: where a contradiction ends is no help.
+struct Script(Vec<Fault>);
+
+impl<'de> Deserialize<'de> for Script {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ScriptVisitor)
+    }
+}
+
+struct ScriptVisitor;
+
+impl<'de> Visitor<'de> for ScriptVisitor {
+    type Value = Script;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Script, A::Error> {
+        let mut faults = Vec::new();
+        loop {
+            let number = faults.len() + 1;
+            let next = list.next_element();
+            match next.map_err(|error| A::Error::custom(format!("fault {number}: {error}")))? {
+                Some(fault) => faults.push(fault),
+                None => return Ok(Script(faults)),
+            }
+        }
     }
 }
 
@@ -89,7 +123,7 @@ struct GivenForm {
 }
 
 impl<'de> Deserialize<'de> for Fault {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = FaultForm::deserialize(deserializer)?;
         form.try_into()
             .map_err(serde::de::Error::custom::<Contradiction>)
@@ -97,7 +131,7 @@ impl<'de> Deserialize<'de> for Fault {
 }
 
 impl<'de> Deserialize<'de> for Effect {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = EffectForm::deserialize(deserializer)?;
         form.try_into()
             .map_err(serde::de::Error::custom::<Contradiction>)
@@ -105,7 +139,7 @@ impl<'de> Deserialize<'de> for Effect {
 }
 
 impl<'de> Deserialize<'de> for Given {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = GivenForm::deserialize(deserializer)?;
         form.try_into()
             .map_err(serde::de::Error::custom::<Contradiction>)

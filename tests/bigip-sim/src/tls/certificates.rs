@@ -17,13 +17,13 @@ use super::{TlsError, TlsProfile};
 pub(super) struct Authority(Arc<CertifiedIssuer<'static, KeyPair>>);
 
 impl Authority {
-    pub(super) fn new() -> Result<Self, TlsError> {
+    /// Makes one of this name. Of two with one name a client only sees that a signature is wrong, not that
+    /// it does not know the issuer.
+    pub(super) fn new(name: &str) -> Result<Self, TlsError> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "bigip-sim authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         Ok(Self(Arc::new(issuer)))
     }

@@ -178,8 +178,15 @@ fn a_script_says_the_same_as_code() {
 #[test]
 fn a_script_that_contradicts_itself_says_where() {
     for (script, says) in [
-        ("{}", "expected a sequence"),
-        (r#"[{"effect": {}}]"#, "at least one of"),
+        ("{}", "expected a list at line 1"),
+        (
+            r#"[{"effect": {}}]"#,
+            "fault 1: an effect has at least one of",
+        ),
+        (
+            "[{\"effect\": {\"commit\": \"never\"}},\n{\"nth\": 0, \"effect\": {\"commit\": \"never\"}}]",
+            "fault 2: requests are counted from 1",
+        ),
         (r#"[{"effekt": {}}]"#, "effekt"),
         (
             r#"[{"method": "BREW", "effect": {"delivery": "drop"}}]"#,

@@ -11,6 +11,8 @@ mod conformance;
 #[cfg(test)]
 mod conformance_program;
 #[cfg(test)]
+mod deliveries;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod faults;
@@ -19,15 +21,21 @@ mod lies;
 #[cfg(test)]
 mod ltm;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod nonsense;
 #[cfg(test)]
 mod queries;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
@@ -37,6 +45,8 @@ mod support;
 #[cfg(test)]
 mod system;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod transactions;
 #[cfg(test)]
 mod transcripts;
@@ -44,3 +54,5 @@ mod transcripts;
 mod tunnel_refusals;
 #[cfg(test)]
 mod tunnels;
+#[cfg(test)]
+mod unwell;
