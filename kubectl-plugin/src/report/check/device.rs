@@ -6,8 +6,8 @@ use bigip_tunnel_crds::v1alpha1::{DeviceStatus, RecordCounts, TunnelStatus};
 use super::Check;
 use super::tunnel::condition_of;
 use crate::catalogue::{
-    BTN0008, BTN0113, BTN0203, BTN0206, BTN0210, BTN0213, BTN0216, BTN0301, BTN0302, BTN0303, Code,
-    reasons,
+    BTN0008, BTN0010, BTN0113, BTN0203, BTN0206, BTN0210, BTN0213, BTN0216, BTN0301, BTN0302,
+    BTN0303, Code, reasons,
 };
 
 /// The checks.
@@ -99,6 +99,10 @@ fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
     );
     Some(match known.status.as_str() {
         "True" => Check::ok(present),
+        // What is meant to be so is no failure.
+        _ if known.reason == reason::OBSERVED => {
+            Check::warning(BTN0010, format!("{name}: {}", known.message))
+        }
         "False" => {
             let text = format!("{name}: {}", known.message);
             Check::error(code_of(&known.reason, BTN0301), text)

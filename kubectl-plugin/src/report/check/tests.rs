@@ -222,6 +222,20 @@ fn what_the_spec_wants_is_told() {
 }
 
 #[test]
+fn a_tunnel_that_only_observes_does_not_fail_for_what_it_would_write() {
+    let device = device_failing("bigip-a", "Observed");
+    let tunnel = Tunnel::new("prod-east").device(device);
+    let tunnel = tunnel.with("/spec/managementPolicy", &json!("Observe"));
+    let found = codes(&evidence(tunnel));
+    assert!(found.contains(&(WARNING, BTN0010)), "{found:?}");
+    assert!(
+        !found
+            .iter()
+            .any(|(result, code)| (*result, *code) == (ERROR, BTN0010))
+    );
+}
+
+#[test]
 fn a_tunnel_that_no_operator_has_seen_is_told() {
     let found = codes(&evidence(tunnel().with("/status", &Value::Null)));
     assert_eq!(found, [(ERROR, BTN0008)]);
