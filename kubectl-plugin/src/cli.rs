@@ -1,6 +1,7 @@
 //! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
 
 pub(crate) mod act;
+pub(crate) mod completion;
 pub(crate) mod see;
 pub(crate) mod start;
 pub(crate) mod why;
@@ -101,6 +102,10 @@ pub(crate) enum Command {
     /// Print what installs the operator
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(InstallArgs),
+
+    /// Have shells complete what is typed
+    #[command(after_help = completion::COMPLETION_EXAMPLES, disable_help_subcommand = true)]
+    Completion(completion::CompletionArgs),
 
     /// Print the versions of the plugin, the operator and the API
     #[command(after_help = why::VERSION_EXAMPLES)]
@@ -240,7 +245,8 @@ mod tests {
     fn every_example_of_the_help_can_be_typed() {
         let looking = see::EXAMPLES
             .into_iter()
-            .chain([MACS_EXAMPLES, INSTALL_EXAMPLES]);
+            .chain([MACS_EXAMPLES, INSTALL_EXAMPLES])
+            .chain([completion::COMPLETION_EXAMPLES]);
         for examples in looking
             .chain(why::EXAMPLES)
             .chain(start::EXAMPLES)
@@ -334,6 +340,9 @@ mod tests {
             "plugin prune x --direct --dry-run=server",
             "plugin events -o wide",
             "plugin install",
+            "plugin completion",
+            "plugin completion tcsh",
+            "plugin completion bash --dir d",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -5,6 +5,7 @@ mod accept_device;
 pub(crate) mod act;
 mod approve;
 pub(crate) mod check;
+pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod events;

@@ -21,13 +21,14 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::cli::completion::Completes;
 use crate::error::Error;
 
 /// What a file with a certificate or a key has to be.
 const PEM_NEEDED: &str = "a file in PEM form is needed";
 
 /// How to reach the cluster, as typed.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// Path of the kubeconfig file
@@ -35,19 +36,19 @@ pub(crate) struct Connection {
     pub(crate) kubeconfig: Option<PathBuf>,
 
     /// Context of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = Completes::Contexts)]
     pub(crate) context: Option<String>,
 
     /// Cluster of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = Completes::Clusters)]
     pub(crate) cluster: Option<String>,
 
     /// User of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = Completes::Users)]
     pub(crate) user: Option<String>,
 
     /// Namespace; without it, the one of the context
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = Completes::Namespaces)]
     pub(crate) namespace: Option<String>,
 
     /// Look into all namespaces
@@ -162,9 +163,14 @@ impl Connection {
         }
     }
 
+    /// The kubeconfig. `None` when there is none.
+    pub(crate) fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Error> {
+        Ok(read_kubeconfig(self.kubeconfig.as_ref())?)
+    }
+
     /// The configuration of the client: kubeconfig, else the pod's own, with the flags on top.
     pub(crate) async fn config(&self) -> Result<Config, Error> {
-        let mut config = match read_kubeconfig(self.kubeconfig.as_ref())? {
+        let mut config = match self.kubeconfig()? {
             Some(kubeconfig) => self.with_kubeconfig(kubeconfig).await?,
             None => self.without_kubeconfig()?,
         };

@@ -7,6 +7,7 @@
 mod credentials;
 mod deployments;
 mod evidence;
+mod names;
 mod policies;
 mod rights;
 mod write;
@@ -21,8 +22,9 @@ use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use k8s_openapi::api::core::v1::{Event, Node};
 use kube::api::ListParams;
-use kube::core::{DeserializeGuard, Selector};
-use kube::{Api, Client};
+use kube::config::ExecInteractiveMode;
+use kube::core::{DeserializeGuard, ObjectList, Selector};
+use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
 
 use crate::connection::{Connection, RequestTimeout};
@@ -66,7 +68,19 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The cluster of these flags. Nothing is asked of it yet.
     pub(crate) async fn new(connection: &Connection) -> Result<Self, Error> {
-        let config = connection.config().await?;
+        Self::of(connection.config().await?, connection)
+    }
+
+    /// The same for a moment in which nobody can be asked to log in.
+    pub(crate) async fn new_unattended(connection: &Connection) -> Result<Self, Error> {
+        let mut config = connection.config().await?;
+        if let Some(program) = &mut config.auth_info.exec {
+            program.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+        Self::of(config, connection)
+    }
+
+    fn of(config: Config, connection: &Connection) -> Result<Self, Error> {
         let namespace = config.default_namespace.clone();
         // Where the login comes from a program, it is run here.
         let client = Client::try_from(config).map_err(|error| connecting(&error))?;
@@ -195,10 +209,24 @@ impl Cluster {
     where
         K: Clone + Debug + DeserializeOwned,
     {
+        let page = async |params: &ListParams| api.list(params).await;
+        self.all_pages(params, what, page, keep).await
+    }
+
+    async fn all_pages<K, T>(
+        &self,
+        params: ListParams,
+        what: &'static str,
+        page: impl AsyncFn(&ListParams) -> Result<ObjectList<K>, kube::Error>,
+        keep: impl Fn(K) -> T,
+    ) -> Result<Vec<T>, Error>
+    where
+        K: Clone,
+    {
         let mut kept = Vec::new();
         let mut params = params.limit(PAGE_SIZE);
         loop {
-            let page = self.call("list", what, api.list(&params)).await?;
+            let page = self.call("list", what, page(&params)).await?;
             kept.extend(page.items.into_iter().map(&keep));
             match page.metadata.continue_ {
                 Some(token) if !token.is_empty() => params = params.continue_token(&token),

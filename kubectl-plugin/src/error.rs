@@ -182,6 +182,9 @@ pub(crate) enum Error {
         /// What is needed.
         hint: &'static str,
     },
+    /// Something of somebody else has the place of a file.
+    #[error("{0:?} is there already, and is not of this plugin; nothing was changed")]
+    InTheWay(PathBuf),
     /// A BIG-IP could not be asked, or nothing is known of it.
     #[error("{device}: {}", .trouble.message)]
     Device {
@@ -261,6 +264,7 @@ impl Error {
             | Self::Unreadable { .. }
             | Self::Obstacle { .. }
             | Self::Changed { .. }
+            | Self::InTheWay(_)
             | Self::NotConfirmed => 1,
             Self::NameInAllNamespaces
             | Self::Flags { .. }
@@ -293,6 +297,7 @@ impl Error {
             }
             Self::Obstacle { obstacle, .. } => &obstacle.hint,
             Self::Changed { .. } => "run the command again, and look at what it shows now",
+            Self::InTheWay(_) => "remove it, or give another directory with --dir",
             Self::NobodyToAsk => "give --yes if this is what you want",
             Self::NotHandled { .. } => {
                 "see whether the operator runs: kubectl get pods -A -l \

@@ -8,6 +8,7 @@ mod age;
 mod catalogue;
 mod cli;
 mod cmd;
+mod complete;
 mod connection;
 mod context;
 mod direct;
@@ -21,6 +22,8 @@ mod style;
 #[cfg(test)]
 mod testing;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -33,8 +36,14 @@ use crate::style::Style;
 
 /// The whole program: reads its arguments, writes to standard output and standard error.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Fails only if a provider is installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut out = io::stdout().lock();
+    let words: Vec<OsString> = env::args_os().collect();
+    if let Some(answered) = complete::answer(&words, &mut out) {
+        return ExitCode::from(u8::from(answered.is_err()));
+    }
+    let cli = Cli::parse();
     let result = run(&cli, &mut out).and_then(|outcome| {
         out.flush()?;
         Ok(outcome)
@@ -54,8 +63,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
-    // Fails only if a provider is installed already, and then there is one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -89,6 +96,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
                 cmd::prune::run(connection, args, style, out, &mut person).await
             }
             Command::Install(_) => cmd::install::run(connection, out),
+            Command::Completion(args) => cmd::completion::run(args, out, err),
             Command::Version(args) => cmd::version::run(connection, args, style, out, err).await,
         }
     })

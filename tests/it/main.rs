@@ -35,6 +35,7 @@ mod ownership;
 mod pausing;
 mod plugin_act;
 mod plugin_check;
+mod plugin_complete;
 mod plugin_direct;
 mod plugin_see;
 mod plugin_start;

@@ -72,7 +72,7 @@ pub(crate) struct World {
     /// Name of the namespace, and beginning of the names of the nodes.
     pub(crate) name: String,
     tunnel: TunnelConfig,
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
     requests: Cell<u32>,
 }
 

@@ -6,6 +6,7 @@
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::completion::Completes;
 use super::see::DataFormat;
 use super::why::DirectArgs;
 use crate::connection::{RequestTimeout, parse_timeout};
@@ -167,7 +168,7 @@ pub(crate) enum ActionFormat {
 #[command(group(ArgGroup::new("which").args(["names", "all"]).required(true)))]
 pub(crate) struct ReconcileArgs {
     /// Names of the tunnels
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     /// All tunnels that are not suspended
@@ -189,7 +190,7 @@ pub(crate) struct ReconcileArgs {
 #[derive(Args, Debug)]
 pub(crate) struct SuspendArgs {
     /// Names of the tunnels
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     /// Why, for those who find the tunnel suspended
@@ -203,7 +204,7 @@ pub(crate) struct SuspendArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ResumeArgs {
     /// Names of the tunnels
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     #[command(flatten)]
@@ -213,7 +214,7 @@ pub(crate) struct ResumeArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ApproveArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -223,11 +224,11 @@ pub(crate) struct ApproveArgs {
 #[derive(Args, Debug)]
 pub(crate) struct AcceptDeviceArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Name of the BIG-IP in spec.devices
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = Completes::Devices)]
     pub(crate) device: String,
 
     #[command(flatten)]
@@ -237,12 +238,12 @@ pub(crate) struct AcceptDeviceArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ReleaseArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Name of a BIG-IP that is no longer listed; without it, the tunnel itself, which has to be in
     /// deletion
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = Completes::FormerDevices)]
     pub(crate) device: Option<String>,
 
     #[command(flatten)]
@@ -253,11 +254,16 @@ pub(crate) struct ReleaseArgs {
 #[command(group(ArgGroup::new("how").args(["direct"]).required(true)))]
 pub(crate) struct PruneArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Only these BIG-IPs
-    #[arg(long = "device", value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long = "device",
+        value_name = "NAME",
+        value_delimiter = ',',
+        add = Completes::Devices
+    )]
     pub(crate) devices: Vec<String>,
 
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::completion::Completes;
 use crate::connection::{RequestTimeout, parse_timeout};
 
 /// Examples of `status`. Every line without `#` is run through the parser by a test.
@@ -66,7 +67,7 @@ Examples:
 #[derive(Args, Debug, Default)]
 pub(crate) struct StatusArgs {
     /// Names of the tunnels; without them, all tunnels are shown
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     /// Only tunnels with these labels, such as team=network
@@ -110,15 +111,15 @@ impl StatusArgs {
 #[derive(Args, Debug)]
 pub(crate) struct FdbArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Only this BIG-IP; can be given several times
-    #[arg(long = "device", value_name = "NAME")]
+    #[arg(long = "device", value_name = "NAME", add = Completes::Devices)]
     pub(crate) devices: Vec<String>,
 
     /// Only this node; can be given several times
-    #[arg(long = "node", value_name = "NAME")]
+    #[arg(long = "node", value_name = "NAME", add = Completes::Nodes)]
     pub(crate) nodes: Vec<String>,
 
     /// Only nodes whose record is not known to be right everywhere
@@ -137,7 +138,7 @@ pub(crate) struct FdbArgs {
 #[derive(Args, Debug)]
 pub(crate) struct TreeArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Give every record a line, also where many are alike
@@ -156,7 +157,7 @@ pub(crate) struct TreeArgs {
 #[derive(Args, Debug)]
 pub(crate) struct GraphArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: String,
 
     /// Draw every node, also where many are alike
@@ -177,7 +178,7 @@ pub(crate) struct GraphArgs {
 #[derive(Args, Debug)]
 pub(crate) struct EventsArgs {
     /// Names of the tunnels; without them, the events of all tunnels are shown
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     /// Output format; without it, a table

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::completion::Completes;
 use super::see::DataFormat;
 
 /// Examples of `explain`. Every line without `#` is run through the parser by a test.
@@ -72,7 +73,7 @@ pub(super) const EXAMPLES: [&str; 4] = [
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
     /// Names of the tunnels; without them, all tunnels are checked
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
     /// Check whether the operator can be installed
@@ -80,7 +81,7 @@ pub(crate) struct CheckArgs {
     pub(crate) pre: bool,
 
     /// Namespace of Cilium; without it, kube-system and cilium are looked at
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", add = Completes::Namespaces)]
     pub(crate) cilium_namespace: Option<String>,
 
     #[command(flatten)]
@@ -121,7 +122,7 @@ pub(crate) struct VersionArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
     /// A check code or a reason; without it, all codes are listed
-    #[arg(value_name = "CODE|REASON")]
+    #[arg(value_name = "CODE|REASON", add = Completes::Words)]
     pub(crate) word: Option<String>,
 
     /// Output format; without it, text
@@ -145,7 +146,7 @@ pub(crate) struct DirectArgs {
 #[command(group(ArgGroup::new("which").args(["name", "file"]).required(true).multiple(true)))]
 pub(crate) struct DiffArgs {
     /// Name of the tunnel
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) name: Option<String>,
 
     /// File with the tunnel as it shall be, - for standard input: what applying it would do
@@ -153,7 +154,12 @@ pub(crate) struct DiffArgs {
     pub(crate) file: Option<PathBuf>,
 
     /// Only these BIG-IPs
-    #[arg(long = "device", value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long = "device",
+        value_name = "NAME",
+        value_delimiter = ',',
+        add = Completes::Devices
+    )]
     pub(crate) devices: Vec<String>,
 
     #[command(flatten)]

@@ -92,6 +92,14 @@ impl World {
         ended(command.stdin(Stdio::null()).spawn().unwrap()).await
     }
 
+    /// What kubectl gets from the plugin for these words, of which the last is being typed. It calls it
+    /// by another name.
+    pub(crate) async fn complete(&self, words: &[&str]) -> Ended {
+        let mut command = self.plugin_command(&self.kubeconfig, words);
+        command.arg0("kubectl_complete-bigip_tunnel");
+        ended(command.stdin(Stdio::null()).spawn().unwrap()).await
+    }
+
     /// Starts the plugin with all rights and no terminal, for a test that reads while it goes on.
     pub(crate) fn start_plugin(&self, args: &[&str]) -> Child {
         let mut command = self.plugin_command(&self.kubeconfig, args);
