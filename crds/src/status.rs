@@ -329,7 +329,8 @@ fn device_status(
     status
 }
 
-fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
+/// Writes down what a unit said about itself and the tunnel.
+pub fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
     let tunnel = &facts.tunnel;
     status.hostname = Some(clamp(&facts.hostname, 253));
     status.identity = Some(clamp(&facts.identity.to_string(), 253));

@@ -39,4 +39,4 @@ pub use config::{
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
 pub use listing::{Listing, RecordName};
 pub use session::budget::LoginBudget;
-pub use surroundings::{Pools, Route, SelfIp, Translation, VirtualServer};
+pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};

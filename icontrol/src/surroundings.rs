@@ -72,6 +72,9 @@ pub enum Translation {
 /// IPv4 addresses by the full path of the pool that holds them.
 pub type Pools = BTreeMap<String, Vec<Ipv4Addr>>;
 
+/// The members of SNAT pools by their full path. `None`: one that is not called after its address.
+pub type SnatPools = BTreeMap<String, Vec<Option<Ipv4Addr>>>;
+
 impl Client {
     /// The self IPs of the unit: `net/self` (recorded on 14.1.2.1).
     pub async fn self_ips(&self) -> Result<Vec<SelfIp>, Error> {
@@ -97,9 +100,8 @@ impl Client {
         Ok(normalise::surroundings::pools(all))
     }
 
-    /// The addresses of the SNAT pools: `ltm/snatpool`. Members that are not called after their address
-    /// are left out.
-    pub async fn snat_pools(&self) -> Result<Pools, Error> {
+    /// The members of the SNAT pools that the user may see: `ltm/snatpool`.
+    pub async fn snat_pools(&self) -> Result<SnatPools, Error> {
         let all = self.collection(path::SNAT_POOLS).await?;
         Ok(normalise::surroundings::snat_pools(all))
     }

@@ -3,17 +3,20 @@
 //! Only where the person asks for it with `--direct`: it needs the right to get the Secret, and a way
 //! to the BIG-IP. What the Secret says of addresses is obeyed as the operator obeys it. Knows no verb.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::{
-    Client, Credentials, DeviceConfig, Fingerprint, Listing, Trust, Verification,
+    Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Verification,
 };
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
 use bigip_tunnel_crds::convert::{self, Binding};
+use bigip_tunnel_crds::status::known_identity;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device, Tls, TlsVerification};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
@@ -41,21 +44,32 @@ pub(crate) struct Live {
     pub(crate) listing: Listing,
 }
 
-/// How BIG-IPs are asked.
+/// How BIG-IPs are asked. One value for all that a verb asks: refused logins are counted in it.
 pub(crate) struct Direct<'a> {
-    pub(crate) cluster: &'a Cluster,
+    cluster: &'a Cluster,
     /// Whether a password may be sent to somebody who is not verified, where the spec says so.
-    pub(crate) allow_insecure_tls: bool,
+    allow_insecure_tls: bool,
+    /// By host, port and user: a BIG-IP locks accounts, whoever asks and for which tunnel.
+    budgets: Mutex<BTreeMap<(String, u16, String), LoginBudget>>,
 }
 
-impl Direct<'_> {
+impl<'a> Direct<'a> {
+    /// Asks with what the objects of this cluster say.
+    pub(crate) fn new(cluster: &'a Cluster, allow_insecure_tls: bool) -> Self {
+        Self {
+            cluster,
+            allow_insecure_tls,
+            budgets: Mutex::default(),
+        }
+    }
+
     /// Asks these BIG-IPs of a tunnel, all at once, with `ask`. Says what is waited for if it takes
     /// more than a moment.
-    pub(crate) async fn ask_all<'a, T>(
+    pub(crate) async fn ask_all<'d, T>(
         &self,
-        devices: &[&'a Device],
+        devices: &[&'d Device],
         err: &mut dyn Write,
-        ask: impl AsyncFn(&Self, &'a Device) -> Result<T, Trouble>,
+        ask: impl AsyncFn(&Self, &'d Device) -> Result<T, Trouble>,
     ) -> Vec<Result<T, Trouble>> {
         let asked = join_all(devices.iter().map(|device| ask(self, device)));
         tokio::pin!(asked);
@@ -69,7 +83,8 @@ impl Direct<'_> {
         asked.await
     }
 
-    /// Reads facts and records of one BIG-IP.
+    /// Reads facts and records of one BIG-IP. Another box than the one that the operator knows by this
+    /// name is not taken for it.
     pub(crate) async fn look(
         &self,
         object: &BigIpTunnel,
@@ -80,14 +95,19 @@ impl Direct<'_> {
             message: problem.to_string(),
         })?;
         let config = self.config(object, device).await?;
-        let client = Client::new(config).map_err(|problem| Trouble {
+        let budget = self.budget(&config);
+        let client = Client::with_budget(config, budget).map_err(|problem| Trouble {
             reason: problem.reason(),
             message: problem.to_string(),
         })?;
         let read = async {
-            let facts = client.facts(&tunnel).await?;
-            let listing = client.records(&tunnel).await?;
-            Ok((facts, listing))
+            let facts = client
+                .facts(&tunnel)
+                .await
+                .map_err(|error| trouble(&error))?;
+            must_be_known(object, device, &facts)?;
+            let listing = client.records(&tunnel).await;
+            Ok((facts, listing.map_err(|error| trouble(&error))?))
         };
         match read.await {
             Ok((facts, listing)) => Ok(Live {
@@ -96,11 +116,19 @@ impl Direct<'_> {
                 facts,
                 listing,
             }),
-            Err(error) => {
+            Err(trouble) => {
                 client.logout().await;
-                Err(trouble(&error))
+                Err(trouble)
             }
         }
+    }
+
+    /// The memory of refused logins that everybody with this login on this BIG-IP shares.
+    fn budget(&self, config: &DeviceConfig) -> LoginBudget {
+        let user = config.credentials.username.clone();
+        let key = (config.host.clone(), config.port, user);
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.entry(key).or_default().clone()
     }
 
     /// What a client is made from. Nothing is dialled yet.
@@ -169,6 +197,20 @@ pub(crate) fn trouble(error: &bigip_icontrol::Error) -> Trouble {
     Trouble {
         reason: error.reason(),
         message: error.to_string(),
+    }
+}
+
+/// Whether the box is the one that the operator knows, where it knows one.
+fn must_be_known(object: &BigIpTunnel, device: &Device, facts: &UnitFacts) -> Result<(), Trouble> {
+    let status = object.status.as_ref();
+    let known = status.and_then(|status| known_identity(status, &device.name));
+    let found = facts.identity.to_string();
+    match known {
+        Some(known) if known != found => Err(Trouble {
+            reason: reason::DEVICE_IDENTITY_CHANGED,
+            message: format!("{found} answers, and not {known}"),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::{Member, parse};
 use crate::error::{Mismatch, clean};
-use crate::surroundings::{Pools, Route, SelfIp, Translation, VirtualServer};
+use crate::surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};
 use crate::wire;
 
 impl Member for wire::Route {
@@ -88,10 +88,10 @@ pub(crate) fn pools(all: Vec<wire::Pool>) -> Pools {
     all.into_iter().map(pool).collect()
 }
 
-pub(crate) fn snat_pools(all: Vec<wire::SnatPool>) -> Pools {
+pub(crate) fn snat_pools(all: Vec<wire::SnatPool>) -> SnatPools {
     let pool = |item: wire::SnatPool| {
         let names = item.members.iter();
-        let addresses = names.filter_map(|path| address(path.rsplit('/').next()?));
+        let addresses = names.map(|path| address(path.rsplit('/').next()?));
         (clean(&item.full_path), addresses.collect())
     };
     all.into_iter().map(pool).collect()
@@ -188,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn members_without_an_ipv4_address_are_left_out() {
+    fn members_without_an_ipv4_address_are_told_apart() {
         let item =
             json!({"fullPath": "/Common/p", "members": ["/Common/10.1.6.5%1", "/Common/named"]});
         let all = snat_pools(read(json!([item])));
-        assert_eq!(all["/Common/p"], [Ipv4Addr::new(10, 1, 6, 5)]);
+        assert_eq!(all["/Common/p"], [Some(Ipv4Addr::new(10, 1, 6, 5)), None]);
         let items = json!([{"address": "10.0.1.5"}, {"address": "any6"}, {}]);
         let item = json!({"fullPath": "/Common/p", "membersReference": {"items": items}});
         let all = pools(read(json!([item, {"fullPath": "/Common/q"}])));

@@ -6,7 +6,6 @@ use std::io::Write;
 
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::Device;
-use kube::ResourceExt as _;
 
 use super::seen::Seen;
 use super::status::nothing_found;
@@ -18,7 +17,7 @@ use crate::direct::{Direct, Trouble, trouble};
 use crate::error::{Error, Outcome};
 use crate::render;
 use crate::report::check::evidence::{Evidence, LiveKey};
-use crate::report::check::live::LiveSeen;
+use crate::report::check::live::{LiveSeen, key, take};
 use crate::report::check::{CheckReport, Verdict};
 use crate::style::Style;
 
@@ -47,7 +46,8 @@ pub(crate) async fn run(
         evidence.rights = cluster.rights_to_install().await?;
     }
     if args.direct.direct {
-        evidence.live = live(&cluster, args, &evidence, err).await?;
+        let live = live(&cluster, args, &evidence, err).await?;
+        take(&mut evidence, live);
     }
     let threshold = match args.failure_threshold {
         Threshold::Warning => Verdict::Warning,
@@ -89,10 +89,7 @@ async fn live(
     evidence: &Evidence,
     err: &mut dyn Write,
 ) -> Result<BTreeMap<LiveKey, Result<LiveSeen, Trouble>>, Error> {
-    let direct = Direct {
-        cluster,
-        allow_insecure_tls: args.direct.allow_insecure_tls,
-    };
+    let direct = Direct::new(cluster, args.direct.allow_insecure_tls);
     let mut live = BTreeMap::new();
     let tunnels = evidence.tunnels.iter().flatten();
     for object in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
@@ -101,8 +98,7 @@ async fn live(
         let ask = async |direct: &Direct<'_>, device: &Device| ask(direct, &seen, device).await;
         let answers = direct.ask_all(&devices, err, ask).await;
         for (device, answer) in devices.iter().zip(answers) {
-            let namespace = object.namespace().unwrap_or_default();
-            live.insert((namespace, object.name_any(), device.name.clone()), answer);
+            live.insert(key(object, &device.name), answer);
         }
     }
     Ok(live)
@@ -112,7 +108,9 @@ async fn ask(direct: &Direct<'_>, seen: &Seen, device: &Device) -> Result<LiveSe
     let live = direct.look(&seen.object, device).await?;
     let client = &live.client;
     let of = |error: bigip_icontrol::Error| trouble(&error);
+    let selected = seen.nodes().iter().filter(|node| node.selected);
     let said = LiveSeen {
+        nodes: selected.map(|node| node.name.clone()).collect(),
         plan: seen.plan(&device.name, &live).map_err(|problem| Trouble {
             reason: reason::INVALID_SPEC,
             message: problem.to_string(),

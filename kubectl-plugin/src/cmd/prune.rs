@@ -9,6 +9,7 @@ use bigip_icontrol::Removed;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::status::known_identity;
 use bigip_tunnel_crds::v1alpha1::Device;
 use kube::ResourceExt as _;
 
@@ -38,12 +39,20 @@ pub(crate) async fn run(
     connection.must_be_one_namespace()?;
     let cluster = Cluster::new(connection).await?;
     let seen = Seen::collect(&cluster, &args.name).await?;
-    let direct = Direct {
-        cluster: &cluster,
-        allow_insecure_tls: args.direct.allow_insecure_tls,
-    };
+    let direct = Direct::new(&cluster, args.direct.allow_insecure_tls);
     let devices = seen.devices(&args.devices)?;
-    let ask = async |direct: &Direct<'_>, device: &Device| direct.look(&seen.object, device).await;
+    let ask = async |direct: &Direct<'_>, device: &Device| {
+        must_be_written_to(&seen, device)?;
+        let live = direct.look(&seen.object, device).await?;
+        if live.facts.version.is_supported() {
+            return Ok(live);
+        }
+        live.client.logout().await;
+        Err(Trouble {
+            reason: reason::UNSUPPORTED_VERSION,
+            message: format!("TMOS {} is only read", live.facts.version),
+        })
+    };
     let answers = direct.ask_all(&devices, person.err(), ask).await;
     let result = prune(&cluster, &seen, args, style, person, &devices, &answers).await;
     for live in answers.iter().flatten() {
@@ -62,6 +71,19 @@ pub(crate) async fn run(
             trouble: trouble.clone(),
         }),
         None => Ok(Outcome::Fine),
+    }
+}
+
+/// Nothing is removed from a box of which the operator has not said which one it is: it may be another
+/// cluster's, where nobody here needs anything.
+fn must_be_written_to(seen: &Seen, device: &Device) -> Result<(), Trouble> {
+    let status = seen.object.status.as_ref();
+    match status.and_then(|status| known_identity(status, &device.name)) {
+        Some(_) => Ok(()),
+        None => Err(Trouble {
+            reason: reason::PENDING,
+            message: "the operator has not said which box this is; let it look first".to_owned(),
+        }),
     }
 }
 

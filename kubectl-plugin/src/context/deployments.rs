@@ -39,6 +39,10 @@ pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
 /// The Deployment, if it is one of F5 CIS that writes the records of a tunnel. CIS takes the first part
 /// of the path for the partition, and `Common` where there is none.
 pub(super) fn cis(deployment: &Deployment) -> Option<CisSeen> {
+    let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    if replicas == Some(0) {
+        return None;
+    }
     let words: Vec<&String> = containers(deployment)
         .iter()
         .flat_map(|container| container.command.iter().chain(&container.args).flatten())

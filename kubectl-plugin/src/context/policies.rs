@@ -2,16 +2,20 @@
 //!
 //! To Cilium a BIG-IP behind a tunnel is the entity `world`; a rule for its network does not select it.
 
-use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule};
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyIngressRule};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::report::check::evidence::PolicySeen;
 
 /// Entities that the traffic of a BIG-IP is one of.
 const OUTSIDE: [&str; 3] = ["world", "world-ipv4", "all"];
-/// The network that stands for everything, and to Cilium includes the entity `world`.
+/// The network that stands for everything, and to Cilium includes the entity `world` (cilium,
+/// `pkg/policy/api/cidr.go`).
 const EVERYWHERE: &str = "0.0.0.0/0";
 
 /// A policy of Kubernetes.
@@ -22,11 +26,26 @@ pub(super) fn of_kubernetes(policy: &NetworkPolicy) -> PolicySeen {
     let lets_in = |rule: &NetworkPolicyIngressRule| {
         let from = rule.from.as_deref().unwrap_or_default();
         let mut blocks = from.iter().filter_map(|peer| peer.ip_block.as_ref());
-        from.is_empty() || blocks.any(|block| block.cidr == EVERYWHERE)
+        let is_all = |block: &IPBlock| {
+            block.cidr == EVERYWHERE && block.except.as_ref().is_none_or(Vec::is_empty)
+        };
+        from.is_empty() || blocks.any(is_all)
+    };
+    let selector = spec.and_then(|spec| spec.pod_selector.as_ref());
+    let is_empty = |selector: &LabelSelector| {
+        selector
+            .match_labels
+            .as_ref()
+            .is_none_or(BTreeMap::is_empty)
+            && selector
+                .match_expressions
+                .as_ref()
+                .is_none_or(Vec::is_empty)
     };
     PolicySeen {
         namespace: policy.namespace(),
         name: policy.name_any(),
+        selects_all: selector.is_none_or(is_empty),
         restricts: types.is_none_or(|types| types.iter().any(|word| word == "Ingress")),
         lets_world_in: rules.is_some_and(|rules| rules.iter().any(lets_in)),
     }
@@ -36,16 +55,32 @@ pub(super) fn of_kubernetes(policy: &NetworkPolicy) -> PolicySeen {
 pub(super) fn of_cilium(policy: &DynamicObject) -> PolicySeen {
     let one = policy.data.get("spec").into_iter();
     let many = policy.data.get("specs").and_then(Value::as_array);
-    let specs: Vec<&Value> = one.chain(many.into_iter().flatten()).collect();
+    // A policy about nodes says nothing of pods.
+    let of_pods = |spec: &&Value| spec.get("nodeSelector").is_none();
+    let specs: Vec<&Value> = one
+        .chain(many.into_iter().flatten())
+        .filter(of_pods)
+        .collect();
     PolicySeen {
         namespace: policy.namespace(),
         name: policy.name_any(),
+        selects_all: specs.iter().any(|spec| selects_all(spec)),
         restricts: specs.iter().any(|spec| restricts(spec)),
         lets_world_in: specs.iter().any(|spec| {
             let rules = spec.get("ingress").and_then(Value::as_array);
             rules.into_iter().flatten().any(lets_world_in)
         }),
     }
+}
+
+fn selects_all(spec: &Value) -> bool {
+    let fields = spec.get("endpointSelector").and_then(Value::as_object);
+    fields.is_some_and(|fields| {
+        fields.values().all(|part| {
+            part.as_object().is_some_and(Map::is_empty)
+                || part.as_array().is_some_and(Vec::is_empty)
+        })
+    })
 }
 
 fn restricts(spec: &Value) -> bool {
@@ -120,12 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_about_nodes_says_nothing_of_pods() {
+        let host = json!({"nodeSelector": {}, "ingress": [{"fromEntities": ["world"]}]});
+        assert_eq!(cilium(&host), (false, false));
+    }
+
+    #[test]
     fn a_policy_of_kubernetes_without_rules_lets_nobody_in() {
         assert_eq!(kubernetes(&json!({"podSelector": {}})), (true, false));
         let open = json!({"podSelector": {}, "ingress": [{}]});
         assert_eq!(kubernetes(&open), (true, true));
         let egress = json!({"podSelector": {}, "policyTypes": ["Egress"]});
         assert_eq!(kubernetes(&egress), (false, false));
+        let except = json!({"cidr": "0.0.0.0/0", "except": ["10.1.6.0/24"]});
+        let but = json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock": except}]}]});
+        assert_eq!(kubernetes(&but), (true, false));
         let block = json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.1.6.0/24"}}]}]});
         assert_eq!(kubernetes(&block), (true, false));
     }

@@ -64,7 +64,9 @@ fn summary(device: &DeviceDiff) -> String {
         .map(|(count, words)| format!("{count} {words}"))
         .collect();
     let right = format!("{} right", device.right);
-    if device.differs() {
+    if device.differs() && counts.is_empty() {
+        format!("not all is known ({right})")
+    } else if device.differs() {
         format!("{} ({right})", counts.join(", "))
     } else {
         let kept = match device.count(Action::Keep) {
@@ -157,7 +159,7 @@ pub(crate) fn write_tmsh(report: &DiffReport, out: &mut dyn Write) -> Result<(),
             .iter()
             .filter(|(_, records)| !records.is_empty())
             .peekable();
-        if commands.peek().is_none() && device.trouble.is_none() {
+        if commands.peek().is_none() && device.trouble.is_none() && device.is_complete {
             continue;
         }
         if !is_first {
@@ -169,6 +171,14 @@ pub(crate) fn write_tmsh(report: &DiffReport, out: &mut dyn Write) -> Result<(),
             writeln!(out, "# {}", plain(&trouble.message))?;
             continue;
         }
+        if !device.is_complete {
+            writeln!(out, "# {}", incomplete(report.source))?;
+        }
+        for conflict in of(Action::Conflict) {
+            let (mac, endpoint) = (conflict.mac, conflict.endpoint);
+            writeln!(out, "# {mac} {endpoint} is not ours and in the way")?;
+        }
+        let changes = commands.peek().is_some();
         for (verb, records) in commands {
             let tunnel = &report.tunnel;
             writeln!(
@@ -176,7 +186,7 @@ pub(crate) fn write_tmsh(report: &DiffReport, out: &mut dyn Write) -> Result<(),
                 "modify net fdb tunnel {tunnel} records {verb} {{ {records}}}"
             )?;
         }
-        if report.saves {
+        if report.saves && changes {
             writeln!(out, "save sys config")?;
         }
     }

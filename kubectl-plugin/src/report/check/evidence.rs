@@ -137,6 +137,8 @@ pub(crate) struct PolicySeen {
     /// Its namespace. Nothing for one of the whole cluster.
     pub(crate) namespace: Option<String>,
     pub(crate) name: String,
+    /// Whether it selects every pod of its namespace, or of the cluster.
+    pub(crate) selects_all: bool,
     /// Whether what it does not let in is dropped.
     pub(crate) restricts: bool,
     /// Whether it lets in what comes from outside the cluster.

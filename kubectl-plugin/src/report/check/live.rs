@@ -2,38 +2,76 @@
 
 mod snat;
 
-use bigip_icontrol::{Pools, Route, SelfIp, VirtualServer};
-use bigip_tunnel_core::endpoint::Endpoint;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bigip_icontrol::{Pools, Route, SelfIp, SnatPools, VirtualServer};
+use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::unit::UnitFacts;
+use bigip_tunnel_crds::status::set_facts;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus};
+use kube::ResourceExt as _;
 
-use super::evidence::Evidence;
-use super::{Check, count, device, network, overlay, some_of};
+use super::evidence::{Evidence, LiveKey};
+use super::{Check, count, device, overlay, some_of};
 use crate::catalogue::{
-    BTN0011, BTN0110, BTN0113, BTN0207, BTN0208, BTN0209, BTN0210, BTN0214, BTN0301, BTN0303,
-    BTN0309,
+    BTN0011, BTN0113, BTN0207, BTN0208, BTN0209, BTN0210, BTN0214, BTN0301, BTN0303, BTN0309,
 };
 use crate::direct::Trouble;
 
 /// What a BIG-IP said.
 pub(crate) struct LiveSeen {
     pub(crate) facts: UnitFacts,
+    /// The nodes that its tunnel selects.
+    pub(crate) nodes: BTreeSet<String>,
     /// What separates its records from those that it should hold.
     pub(crate) plan: Plan,
     pub(crate) self_ips: Result<Vec<SelfIp>, Trouble>,
     pub(crate) routes: Result<Vec<Route>, Trouble>,
     pub(crate) virtual_servers: Result<Vec<VirtualServer>, Trouble>,
     pub(crate) pools: Result<Pools, Trouble>,
-    pub(crate) snat_pools: Result<Pools, Trouble>,
+    pub(crate) snat_pools: Result<SnatPools, Trouble>,
     pub(crate) sync_status: Result<String, Trouble>,
 }
 
-/// The checks. `known`: which box the operator knows it as.
+/// The place of a BIG-IP of a tunnel in the evidence.
+pub(crate) fn key(tunnel: &BigIpTunnel, device: &str) -> LiveKey {
+    let namespace = tunnel.namespace().unwrap_or_default();
+    (namespace, tunnel.name_any(), device.to_owned())
+}
+
+/// Puts what the BIG-IPs said in the place of what the operator wrote down of them some time ago.
+pub(crate) fn take(evidence: &mut Evidence, live: BTreeMap<LiveKey, Result<LiveSeen, Trouble>>) {
+    let tunnels = evidence.tunnels.iter_mut().flatten();
+    for tunnel in tunnels.filter_map(|tunnel| tunnel.0.as_mut().ok()) {
+        for index in 0..tunnel.spec.devices.len() {
+            let Some(listed) = tunnel.spec.devices.get(index) else {
+                continue;
+            };
+            let name = listed.name.clone();
+            let Some(Ok(seen)) = live.get(&key(tunnel, &name)) else {
+                continue;
+            };
+            let devices = &mut tunnel.status.get_or_insert_default().devices;
+            if !devices.iter().any(|known| known.name == name) {
+                devices.push(DeviceStatus {
+                    name: name.clone(),
+                    ..DeviceStatus::default()
+                });
+            }
+            for known in devices.iter_mut().filter(|known| known.name == name) {
+                set_facts(known, &seen.facts);
+            }
+        }
+    }
+    evidence.live = live;
+}
+
+/// The checks.
 pub(super) fn checks(
     name: &str,
     seen: &Result<LiveSeen, Trouble>,
-    known: Option<&str>,
     evidence: &Evidence,
 ) -> Vec<Check> {
     let seen = match seen {
@@ -44,14 +82,6 @@ pub(super) fn checks(
             return vec![Check::error(code, text)];
         }
     };
-    let identity = seen.facts.identity.to_string();
-    if known.is_some_and(|known| known != identity) {
-        let text = format!(
-            "{name}: {identity} answers, and not {}",
-            known.unwrap_or_default()
-        );
-        return vec![Check::error(BTN0110, text)];
-    }
     let mut checks = vec![Check::ok(format!(
         "{name} answers you: {}, TMOS {}",
         seen.facts.hostname, seen.facts.version
@@ -124,50 +154,86 @@ fn self_ips(name: &str, seen: &LiveSeen) -> Vec<Check> {
     checks
 }
 
+/// A network that a BIG-IP knows the way to, and whether that is into the tunnel.
+struct Way {
+    network: Ipv4Net,
+    leads_in: bool,
+}
+
+/// The ways in the route domain of the tunnel: its routes, and the networks of its self IPs, which need
+/// none.
+fn ways(seen: &LiveSeen, routes: &[Route], self_ips: &[SelfIp], domain: RouteDomain) -> Vec<Way> {
+    let tunnel = &seen.facts.tunnel.full_path;
+    let routes = routes.iter().filter(|route| route.route_domain == domain);
+    let routes = routes.map(|route| Way {
+        network: route.network,
+        leads_in: route.interface.as_ref() == Some(tunnel),
+    });
+    let own = self_ips.iter().filter(|own| own.route_domain == domain);
+    let own = own.map(|own| Way {
+        network: own.address.trunc(),
+        leads_in: &own.interface == tunnel,
+    });
+    routes.chain(own).collect()
+}
+
+/// Whether everything in a network goes into the tunnel: by the narrowest way that covers it, or by
+/// narrower ones that cover it together; and whether a narrower way leads a part of it elsewhere.
+fn goes_in(ways: &[Way], net: Ipv4Net) -> bool {
+    let covering = ways.iter().filter(|way| way.network.contains(&net));
+    let narrowest = covering.max_by_key(|way| way.network.prefix_len());
+    let inside = || {
+        ways.iter()
+            .filter(|way| net.contains(&way.network) && way.network != net)
+    };
+    let parts: Vec<Ipv4Net> = inside()
+        .filter(|way| way.leads_in)
+        .map(|way| way.network)
+        .collect();
+    let together = || {
+        Ipv4Net::aggregate(&parts)
+            .iter()
+            .any(|part| part.contains(&net))
+    };
+    let is_led_in = narrowest.is_some_and(|way| way.leads_in) || together();
+    is_led_in && inside().all(|way| way.leads_in)
+}
+
 fn routes(name: &str, seen: &LiveSeen, evidence: &Evidence) -> Vec<Check> {
     let all = match &seen.routes {
         Ok(all) => all,
         Err(trouble) => return vec![unread(name, "routes", trouble)],
     };
-    let tunnel = &seen.facts.tunnel;
-    let Some(local) = tunnel.local_address else {
+    // That they could not be read is said already.
+    let (Some(local), Ok(self_ips)) = (seen.facts.tunnel.local_address, &seen.self_ips) else {
         return Vec::new();
     };
-    let mut domain: Vec<&Route> = all
-        .iter()
-        .filter(|route| route.route_domain == local.route_domain)
-        .collect();
-    domain.sort_by_key(|route| std::cmp::Reverse(route.network.prefix_len()));
-    let leads_in = |route: &Route| route.interface.as_ref() == Some(&tunnel.full_path);
-    // The tunnel's own network needs no route.
-    let own: Vec<Ipv4Net> = tunnel
-        .self_ips
-        .iter()
-        .filter_map(|s| network::self_ip(s))
-        .collect();
-    let into = |net: Ipv4Net| {
-        let mut routes = domain.iter();
-        let route = routes.find(|route| route.network.contains(&net));
-        route.is_some_and(|route| leads_in(route)) || own.iter().any(|own| own.contains(&net))
-    };
-    let pods = overlay::pod_cidrs(evidence);
+    let ways = ways(seen, all, self_ips, local.route_domain);
+    let pods = overlay::pod_cidrs_of(evidence, |node| seen.nodes.contains(node));
     let lost: Vec<String> = pods
         .iter()
-        .filter(|net| !into(**net))
+        .filter(|net| !goes_in(&ways, **net))
         .map(Ipv4Net::to_string)
         .collect();
     let mut checks = Vec::new();
-    if !lost.is_empty() {
-        let text = format!("{name}: no route through the tunnel for {}", some_of(&lost));
-        checks.push(Check::error(BTN0208, text));
-    } else if !pods.is_empty() {
+    if pods.is_empty() {
+        let text =
+            format!("{name}: no pod network is known, so that routes and SNAT are not checked");
+        checks.push(Check::skipped(BTN0011, text));
+    } else if lost.is_empty() {
         checks.push(Check::ok(format!(
             "{name}: the pod networks are behind the tunnel"
         )));
+    } else {
+        let text = format!(
+            "{name}: not all goes through the tunnel for {}",
+            some_of(&lost)
+        );
+        checks.push(Check::error(BTN0208, text));
     }
     let nodes = evidence.nodes.iter().flatten();
     let mut addresses = nodes.flat_map(|node| &node.internal);
-    let looped = addresses.find(|address| into(Ipv4Net::from(**address)));
+    let looped = addresses.find(|address| goes_in(&ways, Ipv4Net::from(**address)));
     if let Some(address) = looped {
         let text = format!("{name}: a route leads the node address {address} into the tunnel");
         checks.push(Check::error(BTN0209, text));

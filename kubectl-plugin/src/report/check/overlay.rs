@@ -50,9 +50,16 @@ fn shared(devices: &[DeviceStatus]) -> Vec<Check> {
 
 /// The networks of the pods, as far as they may be read.
 pub(super) fn pod_cidrs(evidence: &Evidence) -> Vec<Ipv4Net> {
+    pod_cidrs_of(evidence, |_| true)
+}
+
+/// The same of these nodes.
+pub(super) fn pod_cidrs_of(evidence: &Evidence, is_meant: impl Fn(&str) -> bool) -> Vec<Ipv4Net> {
     let cidrs = |nodes: &[NodeSeen]| -> Vec<Ipv4Net> {
-        let all = nodes.iter().flat_map(|node| &node.pod_cidrs);
-        all.copied().collect()
+        let meant = nodes.iter().filter(|node| is_meant(&node.name));
+        meant
+            .flat_map(|node| node.pod_cidrs.iter().copied())
+            .collect()
     };
     // With Cilium's own address management only the CiliumNodes tell; what a Node says is unused then.
     match (&evidence.cilium_nodes, &evidence.nodes) {

@@ -10,7 +10,7 @@ use super::evidence::Evidence;
 use super::{Category, Check, Verdict, count, device, live, overlay, some_of};
 use crate::catalogue::{
     BTN0007, BTN0008, BTN0009, BTN0010, BTN0103, BTN0215, BTN0304, BTN0305, BTN0306, BTN0307,
-    BTN0308, BTN0409, reasons,
+    BTN0308, BTN0409,
 };
 
 /// The checks of every tunnel that can be read.
@@ -33,32 +33,24 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
                 .find(|known| known.name == listed.name);
             checks.extend(device::checks(&listed.name, known));
         }
-        checks.extend(asked(tunnel, status, evidence));
         checks.extend(overlay::checks(status, evidence));
         checks.extend(nodes(status));
         checks.extend(removals(tunnel, status));
         checks.extend(ready(status, &checks));
     }
+    checks.extend(asked(tunnel, evidence));
     checks.extend(other_writers(tunnel, evidence));
     Category::new(format!("{namespace}/{name}"), checks)
 }
 
 /// What the BIG-IPs said themselves.
-fn asked(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
-    let (namespace, name) = (tunnel.namespace().unwrap_or_default(), tunnel.name_any());
-    let mut checks = Vec::new();
-    for device in &tunnel.spec.devices {
-        let key = (namespace.clone(), name.clone(), device.name.clone());
-        if let Some(seen) = evidence.live.get(&key) {
-            let known = status
-                .devices
-                .iter()
-                .find(|known| known.name == device.name);
-            let identity = known.and_then(|known| known.identity.as_deref());
-            checks.extend(live::checks(&device.name, seen, identity, evidence));
-        }
-    }
-    checks
+fn asked(tunnel: &BigIpTunnel, evidence: &Evidence) -> Vec<Check> {
+    let devices = tunnel.spec.devices.iter();
+    let seen = devices.filter_map(|device| {
+        let seen = evidence.live.get(&live::key(tunnel, &device.name))?;
+        Some(live::checks(&device.name, seen, evidence))
+    });
+    seen.flatten().collect()
 }
 
 /// The condition of this type.
@@ -101,7 +93,8 @@ fn conditions(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus) -> Vec<Check> {
     let of = |kind| condition_of(&status.conditions, kind).filter(|c| c.status == "False");
     let mut checks = Vec::new();
     if let Some(refused) = of(condition::ACCEPTED) {
-        checks.push(Check::error(BTN0007, refused.message.clone()));
+        let code = device::code_of(&refused.reason, BTN0007);
+        checks.push(Check::error(code, refused.message.clone()));
     }
     if let Some(insecure) = of(condition::SECURE_TRANSPORT) {
         checks.push(Check::warning(BTN0103, insecure.message.clone()));
@@ -177,7 +170,7 @@ fn removals(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus) -> Option<Check> {
 /// What the summary says beyond what the other checks have found.
 fn ready(status: &BigIpTunnelStatus, found: &[Check]) -> Option<Check> {
     let ready = condition_of(&status.conditions, condition::READY)?;
-    let code = reasons::find(&ready.reason)?.code?;
+    let code = device::code_of(&ready.reason, BTN0008);
     let is_explained = found.iter().any(|check| check.result == Verdict::Error);
     if ready.status == "True" || is_explained {
         return None;
@@ -196,6 +189,12 @@ fn other_writers(tunnel: &BigIpTunnel, evidence: &Evidence) -> Option<Check> {
         .collect();
     (!writers.is_empty()).then(|| {
         let text = format!("F5 CIS writes the same tunnel: {}", some_of(&writers));
-        Check::error(BTN0305, text)
+        let writes_nothing =
+            tunnel.spec.suspend || tunnel.spec.management_policy == ManagementPolicy::Observe;
+        if writes_nothing {
+            Check::warning(BTN0305, text)
+        } else {
+            Check::error(BTN0305, text)
+        }
     })
 }

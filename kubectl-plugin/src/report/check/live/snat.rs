@@ -5,11 +5,12 @@
 
 use std::net::Ipv4Addr;
 
-use bigip_icontrol::{Pools, SelfIp, Translation, VirtualServer};
+use bigip_icontrol::{Pools, SelfIp, SnatPools, Translation, VirtualServer};
 use bigip_tunnel_core::node::Ipv4Net;
+use bigip_tunnel_core::unit::TunnelFacts;
 
 use super::{LiveSeen, unread};
-use crate::catalogue::BTN0217;
+use crate::catalogue::{BTN0011, BTN0217};
 use crate::report::check::evidence::Evidence;
 use crate::report::check::{Check, count, overlay, some_of};
 
@@ -28,7 +29,7 @@ pub(super) fn checks(name: &str, seen: &LiveSeen, evidence: &Evidence) -> Vec<Ch
     };
     let pods = overlay::pod_cidrs(evidence);
     let serving = serving(servers, pools, &pods);
-    let sources = Sources::new(self_ips, &seen.facts.tunnel.full_path, snat_pools);
+    let sources = Sources::new(self_ips, &seen.facts.tunnel, snat_pools);
     findings(name, &serving, &sources)
 }
 
@@ -47,13 +48,14 @@ fn serving<'a>(
 }
 
 fn findings(name: &str, serving: &[&VirtualServer], sources: &Sources<'_>) -> Vec<Check> {
-    let those = |is_one: &dyn Fn(&VirtualServer) -> bool| -> Vec<&str> {
-        let found = serving.iter().filter(|server| is_one(server));
+    let those = |answer: Answer| -> Vec<&str> {
+        let found = serving
+            .iter()
+            .filter(|s| sources.answer(&s.translation) == answer);
         found.map(|server| server.path.as_str()).collect()
     };
-    let dead = those(&|server| !sources.can_be_answered(&server.translation));
-    let untranslated = those(&|server| server.translation == Translation::None);
     let mut checks = Vec::new();
+    let dead = those(Answer::Never);
     if !dead.is_empty() {
         let servers = count(dead.len(), "virtual server");
         let text = format!(
@@ -62,6 +64,7 @@ fn findings(name: &str, serving: &[&VirtualServer], sources: &Sources<'_>) -> Ve
         );
         checks.push(Check::error(BTN0217, text));
     }
+    let untranslated = those(Answer::ToTheClient);
     if !untranslated.is_empty() {
         let named = some_of(&untranslated);
         let text = format!("{name}: without SNAT pods answer to the client itself: {named}");
@@ -70,11 +73,31 @@ fn findings(name: &str, serving: &[&VirtualServer], sources: &Sources<'_>) -> Ve
              inside the overlay network",
         ));
     }
-    if checks.is_empty() && !serving.is_empty() {
-        let servers = count(serving.len(), "virtual server");
+    let unknown = those(Answer::Unknown);
+    if !unknown.is_empty() {
+        let named = some_of(&unknown);
+        let text = format!("{name}: it is not known what these virtual servers send from: {named}");
+        checks.push(Check::skipped(BTN0011, text));
+    }
+    let right = those(Answer::Here).len();
+    if right > 0 {
+        let servers = count(right, "virtual server");
         checks.push(Check::ok(format!("{name}: pods can answer to {servers}")));
     }
     checks
+}
+
+/// Where pods answer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// To this unit.
+    Here,
+    /// Nowhere.
+    Never,
+    /// To whoever asked the virtual server.
+    ToTheClient,
+    /// That cannot be told.
+    Unknown,
 }
 
 /// The addresses that a unit can send from.
@@ -84,34 +107,38 @@ struct Sources<'a> {
     /// Whether automap takes an address of the tunnel: floating ones come first, also those of other
     /// networks (K7336).
     automap_works: bool,
-    snat_pools: &'a Pools,
+    snat_pools: &'a SnatPools,
 }
 
 impl<'a> Sources<'a> {
-    fn new(self_ips: &[SelfIp], tunnel: &str, snat_pools: &'a Pools) -> Self {
-        let on_tunnel = || {
-            self_ips
-                .iter()
-                .filter(|self_ip| self_ip.interface == tunnel)
-        };
-        let floats = |self_ip: &SelfIp| self_ip.floats;
+    fn new(self_ips: &[SelfIp], tunnel: &TunnelFacts, snat_pools: &'a SnatPools) -> Self {
+        let domain = tunnel.local_address.map(|local| local.route_domain);
+        let in_domain = |own: &&SelfIp| domain.is_none_or(|domain| own.route_domain == domain);
+        let own: Vec<&SelfIp> = self_ips.iter().filter(in_domain).collect();
+        let on_tunnel = || own.iter().filter(|own| own.interface == tunnel.full_path);
         Self {
-            overlay: on_tunnel().map(|self_ip| self_ip.address).collect(),
-            automap_works: on_tunnel().any(floats) || !self_ips.iter().any(floats),
+            overlay: on_tunnel().map(|own| own.address).collect(),
+            automap_works: on_tunnel().any(|own| own.floats) || !own.iter().any(|own| own.floats),
             snat_pools,
         }
     }
 
-    fn can_be_answered(&self, translation: &Translation) -> bool {
+    fn answer(&self, translation: &Translation) -> Answer {
         let is_inside = |address: &Ipv4Addr| self.overlay.iter().any(|net| net.contains(address));
         match translation {
-            Translation::Automap => self.automap_works,
-            Translation::Pool(pool) => self
-                .snat_pools
-                .get(pool)
-                .is_some_and(|all| !all.is_empty() && all.iter().all(is_inside)),
-            // Nothing is said of what is not understood; no translation is a finding of its own.
-            Translation::None | Translation::Other => true,
+            Translation::Automap if self.automap_works => Answer::Here,
+            Translation::Automap => Answer::Never,
+            Translation::None => Answer::ToTheClient,
+            Translation::Other => Answer::Unknown,
+            // A pool of another partition may not be shown.
+            Translation::Pool(pool) => match self.snat_pools.get(pool).map(Vec::as_slice) {
+                None | Some([]) => Answer::Unknown,
+                Some(all) if all.iter().flatten().any(|address| !is_inside(address)) => {
+                    Answer::Never
+                }
+                Some(all) if all.contains(&None) => Answer::Unknown,
+                Some(_) => Answer::Here,
+            },
         }
     }
 }
