@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod completion;
+pub(crate) mod migrate;
 pub(crate) mod see;
 pub(crate) mod start;
 pub(crate) mod why;
@@ -87,6 +88,10 @@ pub(crate) enum Command {
     /// Check manifests by the rules of the API server, without one
     #[command(after_help = start::LINT_EXAMPLES)]
     Lint(start::LintArgs),
+
+    /// Take over tunnels from another product
+    #[command(subcommand, disable_help_subcommand = true)]
+    Migrate(migrate::MigrateCommand),
 
     /// Derive the FDB records of node addresses
     #[command(after_help = MACS_EXAMPLES)]
@@ -250,6 +255,7 @@ mod tests {
         for examples in looking
             .chain(why::EXAMPLES)
             .chain(start::EXAMPLES)
+            .chain(migrate::EXAMPLES)
             .chain(act::EXAMPLES)
         {
             let mut lines = examples
@@ -343,6 +349,10 @@ mod tests {
             "plugin completion",
             "plugin completion tcsh",
             "plugin completion bash --dir d",
+            "plugin migrate",
+            "plugin migrate cis a b",
+            "plugin migrate cis a -f b",
+            "plugin migrate cis --cilium-name=x",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

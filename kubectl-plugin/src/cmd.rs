@@ -15,6 +15,7 @@ pub(crate) mod graph;
 pub(crate) mod install;
 pub(crate) mod lint;
 pub(crate) mod macs;
+pub(crate) mod migrate;
 pub(crate) mod prune;
 mod reconcile;
 mod release;

@@ -17,6 +17,9 @@ pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
 /// The resource `events`.
 pub(crate) const EVENTS: &str = "events";
 
+/// The resource `deployments`.
+pub(crate) const DEPLOYMENTS: &str = "deployments";
+
 /// How a verb ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -82,6 +85,9 @@ pub(crate) enum Error {
         /// What stands in the way.
         obstacle: Obstacle,
     },
+    /// There is nothing that can be taken over from another product.
+    #[error("{}", .0.problem)]
+    NoMigration(Obstacle),
     /// The object is another one than the person has seen.
     #[error("bigiptunnel {namespace}/{name} has changed since it was shown; nothing was written")]
     Changed {
@@ -263,6 +269,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::Unreadable { .. }
             | Self::Obstacle { .. }
+            | Self::NoMigration(_)
             | Self::Changed { .. }
             | Self::InTheWay(_)
             | Self::NotConfirmed => 1,
@@ -295,7 +302,7 @@ impl Error {
             } => {
                 return Some(format!("kubectl edit btun {name} -n {namespace}"));
             }
-            Self::Obstacle { obstacle, .. } => &obstacle.hint,
+            Self::Obstacle { obstacle, .. } | Self::NoMigration(obstacle) => &obstacle.hint,
             Self::Changed { .. } => "run the command again, and look at what it shows now",
             Self::InTheWay(_) => "remove it, or give another directory with --dir",
             Self::NobodyToAsk => "give --yes if this is what you want",
@@ -325,6 +332,10 @@ impl Error {
             }
             Self::Forbidden { what, .. } if *what == EVENTS => {
                 "needed is the right to list events in this namespace, or in all with -A"
+            }
+            Self::Forbidden { what, .. } if *what == DEPLOYMENTS => {
+                "needed is the right to get deployments in this namespace, without a name to list them; or \
+                 give the manifest of F5 CIS with -f"
             }
             Self::Forbidden { verb: "patch", .. } => {
                 "needed is the right to patch bigiptunnels.bigip-tunnel.dev"

@@ -6,6 +6,7 @@
 
 mod age;
 mod catalogue;
+mod cis;
 mod cli;
 mod cmd;
 mod complete;
@@ -85,6 +86,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             }
             Command::Lint(args) => cmd::lint::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
+            Command::Migrate(command) => cmd::migrate::run(connection, command, style, out).await,
             Command::Act(command) => {
                 let mut input = io::stdin().lock();
                 let mut person = Person::at(&mut input, err);

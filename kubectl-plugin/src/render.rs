@@ -11,6 +11,7 @@ pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod lint;
 pub(crate) mod macs;
+pub(crate) mod migrate;
 pub(crate) mod prune;
 pub(crate) mod release;
 pub(crate) mod status;

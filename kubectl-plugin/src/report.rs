@@ -13,6 +13,7 @@ pub(crate) mod fdb;
 pub(crate) mod graph;
 pub(crate) mod lint;
 pub(crate) mod macs;
+pub(crate) mod migrate;
 pub(crate) mod new_tunnel;
 mod next;
 pub(crate) mod prune;

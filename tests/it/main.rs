@@ -37,6 +37,7 @@ mod plugin_act;
 mod plugin_check;
 mod plugin_complete;
 mod plugin_direct;
+mod plugin_migrate;
 mod plugin_see;
 mod plugin_start;
 mod plugin_watch;

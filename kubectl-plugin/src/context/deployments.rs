@@ -2,16 +2,38 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
-use kube::ResourceExt as _;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 
+use super::Cluster;
+use crate::cis;
+use crate::error::{DEPLOYMENTS, Error};
 use crate::report::check::evidence::{CisSeen, OperatorSeen};
 
 /// Label that names what a Deployment runs, its value for the operator, and the label of its version.
 const NAME: &str = "app.kubernetes.io/name";
 const OPERATOR: &str = "bigip-tunnel-operator";
 const VERSION: &str = "app.kubernetes.io/version";
-/// Arguments with which F5 CIS writes the records of a tunnel.
-const CIS_ARGUMENTS: [&str; 3] = ["cilium-name", "flannel-name", "openshift-sdn-name"];
+
+impl Cluster {
+    /// The Deployment of this name in the current namespace, if there is one.
+    pub(crate) async fn deployment(&self, name: &str) -> Result<Option<Deployment>, Error> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        self.call("get", DEPLOYMENTS, api.get_opt(name)).await
+    }
+
+    /// The Deployments of the current namespace, or of all.
+    pub(crate) async fn deployments(&self, all_namespaces: bool) -> Result<Vec<Deployment>, Error> {
+        let api: Api<Deployment> = if all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.namespace)
+        };
+        let all = ListParams::default();
+        self.list_all(&api, all, DEPLOYMENTS, |deployment| deployment)
+            .await
+    }
+}
 
 /// The Deployment, if it is one of the operator.
 pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
@@ -36,35 +58,20 @@ pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
     })
 }
 
-/// The Deployment, if it is one of F5 CIS that writes the records of a tunnel. CIS takes the first part
-/// of the path for the partition, and `Common` where there is none.
+/// The Deployment, if it is one of F5 CIS that writes the records of a tunnel.
 pub(super) fn cis(deployment: &Deployment) -> Option<CisSeen> {
     let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);
     if replicas == Some(0) {
         return None;
     }
-    let words: Vec<&String> = containers(deployment)
-        .iter()
-        .flat_map(|container| container.command.iter().chain(&container.args).flatten())
-        .collect();
-    let (argument, value) = words.iter().enumerate().find_map(|(index, word)| {
-        let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
-        let (name, value) = match flag.split_once('=') {
-            Some((name, value)) => (name, value),
-            None => (flag, words.get(index.saturating_add(1))?.as_str()),
-        };
-        CIS_ARGUMENTS.contains(&name).then_some((name, value))
-    })?;
-    let value = value.trim_matches('"');
+    let mut containers = containers(deployment).iter();
+    let (flag, tunnel) =
+        containers.find_map(|container| cis::arguments_of(container, &[]).tunnel())?;
     Some(CisSeen {
         namespace: deployment.namespace().unwrap_or_default(),
         name: deployment.name_any(),
-        argument: format!("--{argument}"),
-        tunnel: if value.starts_with('/') {
-            value.to_owned()
-        } else {
-            format!("/Common/{value}")
-        },
+        argument: format!("--{flag}"),
+        tunnel,
     })
 }
 

@@ -16,7 +16,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
 
 use super::{Cluster, ReadTunnel, deployments, policies};
-use crate::error::Error;
+use crate::error::{DEPLOYMENTS, Error};
 use crate::report::check::evidence::{
     AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen, PolicySeen,
     Readable, Unread, VtepObject,
@@ -117,7 +117,7 @@ impl Cluster {
         let api: Api<Deployment> = Api::all(self.client.clone());
         let all = ListParams::default();
         let listed = self
-            .list_all(&api, all, "deployments", |deployment| {
+            .list_all(&api, all, DEPLOYMENTS, |deployment| {
                 (
                     deployments::operator(&deployment),
                     deployments::cis(&deployment),
