@@ -76,6 +76,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
             Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
+            Command::Report(args) => cmd::bundle::run(connection, args, style, out, err).await,
             Command::Explain(args) => cmd::explain::run(args, style, out),
             Command::Macs(args) => cmd::macs::run(connection, args, out).await,
             Command::Act(command) => {

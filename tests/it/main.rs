@@ -36,6 +36,7 @@ mod plugin_act;
 mod plugin_check;
 mod plugin_complete;
 mod plugin_direct;
+mod plugin_report;
 mod plugin_see;
 mod plugin_watch;
 mod removal;
