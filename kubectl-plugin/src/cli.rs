@@ -1,6 +1,7 @@
 //! What can be typed. Holds exactly what was typed; what it means is the verbs' business.
 
 pub(crate) mod act;
+pub(crate) mod bundle;
 pub(crate) mod completion;
 pub(crate) mod migrate;
 pub(crate) mod see;
@@ -76,6 +77,10 @@ pub(crate) enum Command {
     /// could not be found out.
     #[command(after_help = why::DIFF_EXAMPLES)]
     Diff(why::DiffArgs),
+
+    /// Collect a file for those who shall help, without anything secret
+    #[command(after_help = bundle::REPORT_EXAMPLES)]
+    Report(bundle::BundleArgs),
 
     /// Explain a check code or the reason of a condition
     #[command(after_help = why::EXPLAIN_EXAMPLES)]
@@ -251,7 +256,7 @@ mod tests {
         let looking = see::EXAMPLES
             .into_iter()
             .chain([MACS_EXAMPLES, INSTALL_EXAMPLES])
-            .chain([completion::COMPLETION_EXAMPLES]);
+            .chain([bundle::REPORT_EXAMPLES, completion::COMPLETION_EXAMPLES]);
         for examples in looking
             .chain(why::EXAMPLES)
             .chain(start::EXAMPLES)
@@ -346,6 +351,8 @@ mod tests {
             "plugin prune x --direct --dry-run=server",
             "plugin events -o wide",
             "plugin install",
+            "plugin report --since 2h",
+            "plugin report -o wide",
             "plugin completion",
             "plugin completion tcsh",
             "plugin completion bash --dir d",

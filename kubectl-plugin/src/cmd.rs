@@ -4,6 +4,7 @@
 mod accept_device;
 pub(crate) mod act;
 mod approve;
+pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod create;

@@ -4,6 +4,7 @@
 //! from `CiliumNode`s to list these, and no other, unless events or evidence are asked for. Changes
 //! nothing; that is `write`'s.
 
+pub(crate) mod bundle;
 mod credentials;
 mod deployments;
 mod evidence;
@@ -29,6 +30,12 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::{Connection, RequestTimeout};
 use crate::error::{CILIUM_NODES, EVENTS, Error};
+
+/// Namespaces in which Cilium is usually installed.
+pub(crate) const CILIUM_NAMESPACES: [&str; 2] = ["kube-system", "cilium"];
+
+/// Name of Cilium's configuration.
+pub(crate) const CILIUM_CONFIG: &str = "cilium-config";
 
 /// Nodes per page of a list: what a node does not tell about addresses is let go page by page.
 const PAGE_SIZE: u32 = 500;

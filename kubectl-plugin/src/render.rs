@@ -3,6 +3,7 @@
 pub(crate) mod accept_device;
 pub(crate) mod act;
 pub(crate) mod approve;
+pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod events;

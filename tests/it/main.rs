@@ -38,6 +38,7 @@ mod plugin_check;
 mod plugin_complete;
 mod plugin_direct;
 mod plugin_migrate;
+mod plugin_report;
 mod plugin_see;
 mod plugin_start;
 mod plugin_watch;

@@ -15,17 +15,13 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
 
-use super::{Cluster, ReadTunnel, deployments, policies};
+use super::{CILIUM_CONFIG, CILIUM_NAMESPACES, Cluster, ReadTunnel, deployments, policies};
 use crate::error::{DEPLOYMENTS, Error};
 use crate::report::check::evidence::{
     AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen, PolicySeen,
     Readable, Unread, VtepObject,
 };
 
-/// Namespaces in which Cilium is usually installed.
-const CILIUM_NAMESPACES: [&str; 2] = ["kube-system", "cilium"];
-/// Name of Cilium's configuration.
-const CILIUM_CONFIG: &str = "cilium-config";
 /// Label of Cilium's agents.
 const CILIUM_AGENTS: &str = "k8s-app=cilium";
 
