@@ -195,6 +195,7 @@ fn parse_device(text: &str) -> Result<DeviceArg, &'static str> {
         name: name.to_owned(),
         address,
         port,
+        ..NewDevice::default()
     }))
 }
 

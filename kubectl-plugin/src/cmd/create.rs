@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use bigip_tunnel_crds::v1alpha1::{ManagementPolicy, TlsVerification};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 use crate::cli::AddressSource;
@@ -91,7 +92,10 @@ fn wanted(args: &CreateArgs, namespace: Option<String>) -> NewTunnel {
             .clone()
             .map(|BundleArg(kind, name, key)| (kind, name, key)),
         fingerprints: args.fingerprints.clone(),
-        node_labels: args.node_labels.clone(),
+        selector: (!args.node_labels.is_empty()).then(|| LabelSelector {
+            match_labels: Some(args.node_labels.iter().cloned().collect()),
+            ..LabelSelector::default()
+        }),
         address_type: args.address_source.map(AddressSource::in_spec),
         cidrs: args.cidrs.iter().map(ToString::to_string).collect(),
         policy: args.policy.map(|policy| match policy {

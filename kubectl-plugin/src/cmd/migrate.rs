@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::create::checked;
 use crate::cis::Cis;
 use crate::cis::workload::Workload;
 use crate::cli::migrate::{CisArgs, MigrateCommand};
@@ -28,6 +29,9 @@ pub(crate) async fn run(
     let MigrateCommand::Cis(args) = command;
     let workloads = workloads(connection, args).await?;
     let report = collect(&workloads, args)?;
+    for tunnel in &report.tunnels {
+        checked(&tunnel.object)?;
+    }
     match args.output {
         Some(DataFormat::Json) => render::json(KIND, &report, out),
         Some(DataFormat::Yaml) => render::yaml(KIND, &report, out),

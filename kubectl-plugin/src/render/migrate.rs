@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::to_yaml;
 use crate::error::Error;
 use crate::report::migrate::{From, Item, MigrateReport, Migration};
 use crate::style::Style;
@@ -20,9 +21,7 @@ pub(crate) fn write(
             writeln!(out, "---")?;
         }
         write_one(migration, &mut Comments { style, out })?;
-        let text = serde_saphyr::to_string(&migration.object)
-            .map_err(|error| Error::Format(error.to_string()))?;
-        write!(out, "{text}")?;
+        out.write_all(to_yaml(&migration.object)?.as_bytes())?;
     }
     Ok(())
 }

@@ -6,11 +6,10 @@ mod object;
 mod words;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cis::Cis;
 use crate::cis::workload::Source;
-
-pub(crate) use object::Object;
 
 /// Everything that `migrate cis` says.
 #[derive(Serialize, Debug)]
@@ -34,7 +33,8 @@ pub(crate) struct Migration {
     pub(crate) back: Vec<Item>,
     /// Arguments of CIS that are not about the tunnel.
     pub(crate) not_carried_over: Vec<String>,
-    pub(crate) object: Object,
+    /// The tunnel that takes over.
+    pub(crate) object: Value,
 }
 
 /// One CIS.
@@ -108,7 +108,7 @@ fn is_one(a: &Cis, b: &Cis, into: Option<&str>) -> bool {
 
 impl Migration {
     fn new(name: String, into: Option<&str>, first: &Cis, group: &[Cis]) -> Self {
-        let object = Object::new(name, into, first, group);
+        let tunnel = object::tunnel(name, into, first, group);
         let mut others: Vec<String> = Vec::new();
         for other in group.iter().flat_map(|cis| &cis.others) {
             if !others.contains(other) {
@@ -121,12 +121,12 @@ impl Migration {
         });
         Self {
             from: from.collect(),
-            to_do: words::to_do(&object, group),
+            to_do: words::to_do(&tunnel, group),
             differences: words::differences(first),
-            steps: words::steps(&object, group),
-            back: words::back(&object, group),
+            steps: words::steps(&tunnel, group),
+            back: words::back(&tunnel, group),
             not_carried_over: others,
-            object,
+            object: tunnel.object(),
         }
     }
 }

@@ -3,7 +3,11 @@
 //! Only what is said is written, so that what the CRD takes for granted need not be read.
 
 use bigip_tunnel_crds::v1alpha1::{AddressType, BundleKind, ManagementPolicy, TlsVerification};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Map, Value, json};
+
+/// Kind, name and, where it is not the usual one, key of the certificates to trust.
+pub(crate) type Bundle = (BundleKind, String, Option<String>);
 
 /// What is said about a tunnel.
 #[derive(Debug, Clone, Default)]
@@ -15,21 +19,23 @@ pub(crate) struct NewTunnel {
     pub(crate) secret: Option<String>,
     pub(crate) devices: Vec<NewDevice>,
     pub(crate) verification: Option<TlsVerification>,
-    /// Kind, name and, where it is not the usual one, key.
-    pub(crate) ca_bundle: Option<(BundleKind, String, Option<String>)>,
+    pub(crate) ca_bundle: Option<Bundle>,
     pub(crate) fingerprints: Vec<String>,
-    pub(crate) node_labels: Vec<(String, String)>,
+    pub(crate) selector: Option<LabelSelector>,
     pub(crate) address_type: Option<AddressType>,
     pub(crate) cidrs: Vec<String>,
     pub(crate) policy: Option<ManagementPolicy>,
 }
 
 /// A BIG-IP of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct NewDevice {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) port: Option<u16>,
+    /// Its own, where the tunnel has none for all.
+    pub(crate) secret: Option<String>,
+    pub(crate) ca_bundle: Option<Bundle>,
 }
 
 impl NewTunnel {
@@ -48,8 +54,11 @@ impl NewTunnel {
 
     fn spec(&self) -> Map<String, Value> {
         let mut spec = Map::new();
-        let secret = self.secret.as_ref().map(|name| json!({"name": name}));
-        set(&mut spec, "credentialsSecretRef", secret);
+        set(
+            &mut spec,
+            "credentialsSecretRef",
+            self.secret.as_ref().map(secret),
+        );
         let devices: Vec<Value> = self.devices.iter().map(device).collect();
         spec.insert("devices".to_owned(), json!(devices));
         let (partition, name) = &self.tunnel;
@@ -76,13 +85,7 @@ impl NewTunnel {
             "verification",
             self.verification.map(|word| json!(word)),
         );
-        if let Some((kind, name, key)) = &self.ca_bundle {
-            let mut bundle = Map::new();
-            bundle.insert("kind".to_owned(), json!(kind));
-            bundle.insert("name".to_owned(), json!(name));
-            set(&mut bundle, "key", key.clone());
-            tls.insert("caBundleRef".to_owned(), json!(bundle));
-        }
+        set(&mut tls, "caBundleRef", self.ca_bundle.as_ref().map(bundle));
         if !self.fingerprints.is_empty() {
             tls.insert("sha256Fingerprints".to_owned(), json!(self.fingerprints));
         }
@@ -91,14 +94,11 @@ impl NewTunnel {
 
     fn nodes(&self) -> Map<String, Value> {
         let mut nodes = Map::new();
-        if !self.node_labels.is_empty() {
-            let labels: Map<String, Value> = self
-                .node_labels
-                .iter()
-                .map(|(key, value)| (key.clone(), json!(value)))
-                .collect();
-            nodes.insert("selector".to_owned(), json!({"matchLabels": labels}));
-        }
+        set(
+            &mut nodes,
+            "selector",
+            self.selector.as_ref().map(|selector| json!(selector)),
+        );
         let mut source = Map::new();
         set(
             &mut source,
@@ -122,6 +122,29 @@ fn device(device: &NewDevice) -> Value {
     fields.insert("name".to_owned(), json!(device.name));
     fields.insert("address".to_owned(), json!(device.address));
     set(&mut fields, "port", device.port);
+    set(
+        &mut fields,
+        "credentialsSecretRef",
+        device.secret.as_ref().map(secret),
+    );
+    let tls = device.ca_bundle.as_ref();
+    set(
+        &mut fields,
+        "tls",
+        tls.map(|trusted| json!({"caBundleRef": bundle(trusted)})),
+    );
+    Value::Object(fields)
+}
+
+fn secret(name: &String) -> Value {
+    json!({"name": name})
+}
+
+fn bundle((kind, name, key): &Bundle) -> Value {
+    let mut fields = Map::new();
+    fields.insert("kind".to_owned(), json!(kind));
+    fields.insert("name".to_owned(), json!(name));
+    set(&mut fields, "key", key.clone());
     Value::Object(fields)
 }
 

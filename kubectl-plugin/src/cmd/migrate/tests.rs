@@ -118,3 +118,17 @@ async fn nothing_in_a_manifest_ends_a_comment() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn what_the_api_server_would_refuse_is_not_printed() {
+    let manifest = HELM.replace(
+        "secretName: f5-bigip-ctlr-login",
+        "secretName: Login_Of_CIS",
+    );
+    let error = said_of(&manifest, &[]).await.unwrap_err();
+    assert!(matches!(error, Error::NotAccepted { .. }), "{error}");
+    assert!(
+        error.to_string().contains("credentialsSecretRef"),
+        "{error}"
+    );
+}

@@ -1,10 +1,9 @@
-//! The object that takes over: as short as it can be, so that a person sees all of it.
+//! The tunnel that takes over from these CIS: what is the same for all BIG-IPs is said once.
 
-use bigip_tunnel_crds::v1alpha1::SecretRef;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Serialize;
+use bigip_tunnel_crds::v1alpha1::{AddressType, BundleKind, ManagementPolicy};
 
 use crate::cis::{Cis, place};
+use crate::report::new_tunnel::{Bundle, NewDevice, NewTunnel};
 
 /// The Secret that is named where CIS has its login from elsewhere.
 pub(super) const NEW_SECRET: &str = "bigip-login";
@@ -13,164 +12,65 @@ const PORT: u16 = 443;
 /// Most letters in the name of a BIG-IP.
 const LABEL_MAX: usize = 63;
 
-/// A `BigIpTunnel` with nothing in it that is so by default, but that it only observes.
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Object {
-    api_version: &'static str,
-    kind: &'static str,
-    pub(super) metadata: Metadata,
-    pub(super) spec: Spec,
-}
-
-#[derive(Serialize, Debug)]
-pub(super) struct Metadata {
-    pub(super) name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) namespace: Option<String>,
-}
-
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Spec {
-    management_policy: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credentials_secret_ref: Option<SecretRef>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<Tls>,
-    pub(super) devices: Vec<Device>,
-    tunnel: Tunnel,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Option<Nodes>,
-}
-
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Device {
-    name: String,
-    pub(super) address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credentials_secret_ref: Option<SecretRef>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<Tls>,
-}
-
-#[derive(Serialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-struct Tls {
-    ca_bundle_ref: Bundle,
-}
-
-#[derive(Serialize, Debug, Clone, PartialEq, Eq)]
-struct Bundle {
-    kind: &'static str,
-    name: String,
-}
-
-#[derive(Serialize, Debug)]
-struct Tunnel {
-    partition: String,
-    name: String,
-}
-
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-struct Nodes {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    selector: Option<LabelSelector>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address_source: Option<AddressSource>,
-}
-
-#[derive(Serialize, Debug)]
-struct AddressSource {
-    #[serde(rename = "type")]
-    kind: &'static str,
-}
-
-impl Object {
-    /// The object that does what these do. What is the same for all BIG-IPs is said once.
-    pub(super) fn new(name: String, into: Option<&str>, first: &Cis, group: &[Cis]) -> Self {
-        let units = units(group);
-        let is_same_login = units.iter().all(|cis| secret(cis) == secret(first));
-        let is_same_tls = units.iter().all(|cis| tls(cis) == tls(first));
-        let mut names = Vec::new();
-        let devices = units.iter().map(|cis| {
-            let name = unique(device_name(&cis.address), &names);
-            names.push(name.clone());
-            Device {
-                name,
-                address: cis.address.clone(),
-                port: Some(cis.port).filter(|port| *port != PORT),
-                credentials_secret_ref: (!is_same_login).then(|| secret(cis)),
-                tls: tls(cis).filter(|_| !is_same_tls),
-            }
-        });
-        let devices = devices.collect();
-        let address_source = (!first.uses_internal).then_some(AddressSource { kind: "ExternalIP" });
-        let has_nodes = first.selector.is_some() || address_source.is_some();
-        Self {
-            api_version: "bigip-tunnel.dev/v1alpha1",
-            kind: "BigIpTunnel",
-            metadata: Metadata {
-                name,
-                namespace: into
-                    .map(str::to_owned)
-                    .or_else(|| first.source.namespace.clone()),
-            },
-            spec: Spec {
-                management_policy: "Observe",
-                credentials_secret_ref: is_same_login.then(|| secret(first)),
-                tls: tls(first).filter(|_| is_same_tls),
-                devices,
-                tunnel: Tunnel {
-                    partition: first.partition.clone(),
-                    name: first.tunnel.clone(),
-                },
-                nodes: has_nodes.then(|| Nodes {
-                    selector: first.selector.clone(),
-                    address_source,
-                }),
-            },
+/// The tunnel that does what these do, as one that only observes.
+pub(super) fn tunnel(name: String, into: Option<&str>, first: &Cis, group: &[Cis]) -> NewTunnel {
+    let units = units(group);
+    let is_same_login = units.iter().all(|cis| secret(cis) == secret(first));
+    let is_same_bundle = units.iter().all(|cis| bundle(cis) == bundle(first));
+    let mut names = Vec::new();
+    let devices = units.iter().map(|cis| {
+        let name = unique(device_name(&cis.address), &names);
+        names.push(name.clone());
+        NewDevice {
+            name,
+            address: cis.address.clone(),
+            port: Some(cis.port).filter(|port| *port != PORT),
+            secret: (!is_same_login).then(|| secret(cis)),
+            ca_bundle: bundle(cis).filter(|_| !is_same_bundle),
         }
+    });
+    NewTunnel {
+        name,
+        namespace: into
+            .map(str::to_owned)
+            .or_else(|| first.source.namespace.clone()),
+        tunnel: (Some(first.partition.clone()), first.tunnel.clone()),
+        devices: devices.collect(),
+        secret: is_same_login.then(|| secret(first)),
+        ca_bundle: bundle(first).filter(|_| is_same_bundle),
+        selector: first.selector.clone(),
+        address_type: (!first.uses_internal).then_some(AddressType::ExternalIp),
+        policy: Some(ManagementPolicy::Observe),
+        ..NewTunnel::default()
     }
+}
 
-    /// ` -n NAMESPACE` for commands, if it is known.
-    pub(super) fn place(&self) -> String {
-        place(self.metadata.namespace.as_deref())
-    }
+/// ` -n NAMESPACE` for commands about the tunnel, if it is known.
+pub(super) fn place_of(tunnel: &NewTunnel) -> String {
+    place(tunnel.namespace.as_deref())
 }
 
 /// One for each BIG-IP: two that write the same tunnel of one BIG-IP do the same work twice.
 fn units(group: &[Cis]) -> Vec<&Cis> {
     let mut units: Vec<&Cis> = Vec::new();
     for cis in group {
-        let is_known = |known: &&&Cis| {
+        let is_known = units.iter().any(|known| {
             known.address.eq_ignore_ascii_case(&cis.address) && known.port == cis.port
-        };
-        if !units.iter().any(|known| is_known(&known)) {
+        });
+        if !is_known {
             units.push(cis);
         }
     }
     units
 }
 
-fn secret(cis: &Cis) -> SecretRef {
-    SecretRef {
-        name: cis.login.secret().unwrap_or(NEW_SECRET).to_owned(),
-    }
+fn secret(cis: &Cis) -> String {
+    cis.login.secret().unwrap_or(NEW_SECRET).to_owned()
 }
 
-fn tls(cis: &Cis) -> Option<Tls> {
+fn bundle(cis: &Cis) -> Option<Bundle> {
     let (_, name) = cis.trusted.as_ref()?;
-    Some(Tls {
-        ca_bundle_ref: Bundle {
-            kind: "ConfigMap",
-            name: name.clone(),
-        },
-    })
+    Some((BundleKind::ConfigMap, name.clone(), None))
 }
 
 /// A name for a BIG-IP: the first part of its host name, or its address.

@@ -2,11 +2,12 @@
 //! was public until December 2025, unless it says *assumed*.
 
 use super::Item;
-use super::object::{NEW_SECRET, Object};
+use super::object::{NEW_SECRET, place_of};
 use crate::cis::{Cis, place};
+use crate::report::new_tunnel::NewTunnel;
 
 /// What a person has to see to before anything else.
-pub(super) fn to_do(object: &Object, group: &[Cis]) -> Vec<Item> {
+pub(super) fn to_do(tunnel: &NewTunnel, group: &[Cis]) -> Vec<Item> {
     let mut items = Vec::new();
     let mut add = |item: Option<Item>| {
         if let Some(item) = item.filter(|item| !items.contains(item)) {
@@ -14,14 +15,14 @@ pub(super) fn to_do(object: &Object, group: &[Cis]) -> Vec<Item> {
         }
     };
     for cis in group {
-        add(login(object, cis));
+        add(login(tunnel, cis));
         add(url(cis));
-        add(Some(certificate(object, cis)));
+        add(Some(certificate(tunnel, cis)));
         add(flag(cis));
         add(name(cis));
         add(silent(cis));
     }
-    if object.spec.devices.len() == 1 {
+    if tunnel.devices.len() == 1 {
         add(Some(Item::new(
             "If the BIG-IP is a unit of an HA pair, list the other one under devices too: FDB records are not \
              carried over by config-sync.",
@@ -30,16 +31,16 @@ pub(super) fn to_do(object: &Object, group: &[Cis]) -> Vec<Item> {
     items
 }
 
-fn login(object: &Object, cis: &Cis) -> Option<Item> {
+fn login(tunnel: &NewTunnel, cis: &Cis) -> Option<Item> {
     let command = |secret: &str| {
         format!(
             "kubectl create secret generic {secret}{} --from-literal=username=USER \
              --from-file=password=/dev/stdin",
-            object.place()
+            place_of(tunnel)
         )
     };
     if let Some(secret) = cis.login.secret() {
-        return other_namespace(object, cis, secret, &command(secret));
+        return other_namespace(tunnel, cis, secret, &command(secret));
     }
     let keys = [&cis.login.username, &cis.login.password];
     let keys = keys.into_iter().flatten();
@@ -62,8 +63,8 @@ fn login(object: &Object, cis: &Cis) -> Option<Item> {
 }
 
 /// A Secret that CIS can use is of use to the operator where that may read it.
-fn other_namespace(object: &Object, cis: &Cis, secret: &str, command: &str) -> Option<Item> {
-    let (wanted, own) = (object.metadata.namespace.as_ref()?, &cis.source.namespace);
+fn other_namespace(tunnel: &NewTunnel, cis: &Cis, secret: &str, command: &str) -> Option<Item> {
+    let (wanted, own) = (tunnel.namespace.as_ref()?, &cis.source.namespace);
     if own.as_ref() == Some(wanted) {
         return Some(Item::new(format!(
             "The operator has to be able to read Secret {secret} in namespace {wanted}. Installed with Helm it \
@@ -92,11 +93,11 @@ fn url(cis: &Cis) -> Option<Item> {
     )
 }
 
-fn certificate(object: &Object, cis: &Cis) -> Item {
+fn certificate(tunnel: &NewTunnel, cis: &Cis) -> Item {
     if let Some((namespace, name)) = &cis.trusted {
         let elsewhere = namespace
             .as_ref()
-            .filter(|namespace| Some(*namespace) != object.metadata.namespace.as_ref());
+            .filter(|namespace| Some(*namespace) != tunnel.namespace.as_ref());
         let copy = elsewhere.map(|namespace| {
             format!(" Copy it from namespace {namespace}: an object uses only what is in its own.")
         });
@@ -191,8 +192,8 @@ pub(super) fn differences(cis: &Cis) -> Vec<String> {
 }
 
 /// The way, in order.
-pub(super) fn steps(object: &Object, group: &[Cis]) -> Vec<Item> {
-    let (name, place) = (&object.metadata.name, object.place());
+pub(super) fn steps(tunnel: &NewTunnel, group: &[Cis]) -> Vec<Item> {
+    let (name, place) = (&tunnel.name, place_of(tunnel));
     let mut steps = vec![
         Item::new("Apply this. It only observes: nothing is written to a BIG-IP.")
             .with(format!("kubectl apply -f {name}.yaml{place}")),
@@ -215,19 +216,19 @@ pub(super) fn steps(object: &Object, group: &[Cis]) -> Vec<Item> {
             None => item,
         }
     }));
-    steps.push(Item::new("Let the operator write.").with(policy(object, "FDBOnly")));
+    steps.push(Item::new("Let the operator write.").with(policy(tunnel, "FDBOnly")));
     let see = Item::new("See that all is well.");
     steps.push(see.with(format!("kubectl bigip-tunnel status {name}{place} --wait")));
     steps
 }
 
 /// The way back.
-pub(super) fn back(object: &Object, group: &[Cis]) -> Vec<Item> {
+pub(super) fn back(tunnel: &NewTunnel, group: &[Cis]) -> Vec<Item> {
     let mut steps = vec![
         Item::new(
             "Let it only observe. Do not delete it instead: an object that writes takes its records with it.",
         )
-        .with(policy(object, "Observe")),
+        .with(policy(tunnel, "Observe")),
     ];
     steps.extend(by_source(group, |cis| {
         Item::new(format!("Give --{} back to {}.", cis.flag, cis.source))
@@ -257,10 +258,10 @@ fn deployment(cis: &Cis) -> Option<String> {
     Some(format!("deployment {name}{place}"))
 }
 
-fn policy(object: &Object, policy: &str) -> String {
+fn policy(tunnel: &NewTunnel, policy: &str) -> String {
     format!(
         "kubectl patch btun {}{} --type merge -p '{{\"spec\":{{\"managementPolicy\":\"{policy}\"}}}}'",
-        object.metadata.name,
-        object.place()
+        tunnel.name,
+        place_of(tunnel)
     )
 }
