@@ -7,6 +7,7 @@
 mod summary;
 
 use self::summary::{Next, summary};
+pub(crate) use self::summary::{held_message, ready_reason};
 use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
 use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
@@ -65,6 +66,15 @@ pub fn device_conditions(report: &DeviceReport) -> Vec<Condition> {
     let mut conditions = vec![reachable(report), programmed(report)];
     conditions.extend(saved(report));
     conditions
+}
+
+/// The condition of an object that is not worked on.
+pub fn paused(why: &'static str) -> Condition {
+    let message = match why {
+        reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
+        _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
+    };
+    condition(condition::PAUSED, Truth::True, why, message)
 }
 
 fn reachable(report: &DeviceReport) -> Condition {

@@ -12,6 +12,7 @@ pub mod conditions;
 pub mod desired;
 pub mod drift;
 pub mod endpoint;
+pub mod events;
 pub mod guard;
 pub mod mac;
 pub mod node;

@@ -1,4 +1,4 @@
-//! Every string that users see as an API: condition types and reasons.
+//! Every string that users see as an API: condition types, reasons, and what events are called.
 //!
 //! Operator, plugin, documents and alerts take them from here, so that a word means one thing
 //! everywhere. A word that was released is never given another meaning.
@@ -179,4 +179,29 @@ pub mod reason {
 
     /// A part of the operator failed in a way it should not.
     pub const INTERNAL_ERROR: &str = "InternalError";
+}
+
+/// Reasons of events that tell of something other than a condition that turned bad. An event about a
+/// condition carries the condition's reason.
+pub mod event {
+    /// Records that were there as wanted belong to the object from now on.
+    pub const RECORDS_ADOPTED: &str = "RecordsAdopted";
+    /// Records were added.
+    pub const RECORDS_ADDED: &str = "RecordsAdded";
+    /// Records that somebody else had taken away or changed are right again.
+    pub const DRIFT_CORRECTED: &str = "DriftCorrected";
+    /// Records were removed.
+    pub const RECORDS_REMOVED: &str = "RecordsRemoved";
+    /// Nodes are gone, and their records wait for their removal.
+    pub const NODE_LEAVING: &str = "NodeLeaving";
+    /// A device answers again.
+    pub const DEVICE_RECOVERED: &str = "DeviceRecovered";
+    /// A device's stored configuration holds our changes.
+    pub const CONFIG_SAVED: &str = "ConfigSaved";
+    /// The object is worked on again.
+    pub const RESUMED: &str = "Resumed";
+    /// The object goes, and nothing of it is left.
+    pub const CLEANUP_COMPLETE: &str = "CleanupComplete";
+    /// The object goes, and its records stay.
+    pub const RECORDS_LEFT: &str = "RecordsLeft";
 }

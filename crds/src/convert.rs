@@ -5,6 +5,7 @@
 mod claims;
 mod credentials;
 mod node;
+mod seen;
 mod spec;
 
 pub use self::claims::{claims, ownership, removal_window, stored_window};
@@ -13,6 +14,7 @@ pub use self::credentials::{
     ca_from_secret, credentials_from_secret,
 };
 pub use self::node::node_view;
+pub use self::seen::seen;
 pub use self::spec::{
     InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,
 };

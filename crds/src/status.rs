@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bigip_tunnel_core::conditions::{
-    Condition as CoreCondition, Truth, device_conditions, object_conditions,
+    self, Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
-use bigip_tunnel_core::vocabulary::{condition, reason};
+use bigip_tunnel_core::vocabulary::condition;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -146,16 +146,7 @@ pub fn paused(
     status
         .conditions
         .retain(|condition| !ended.contains(&condition.type_.as_str()));
-    let message = match why {
-        reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
-        _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
-    };
-    let condition = CoreCondition {
-        kind: condition::PAUSED,
-        truth: Truth::True,
-        reason: why,
-        message: message.to_owned(),
-    };
+    let condition = conditions::paused(why);
     status
         .conditions
         .extend(merge(&previous.conditions, vec![condition], written));

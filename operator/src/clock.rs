@@ -32,6 +32,11 @@ impl Clock {
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
+    /// The same moment on both.
+    pub(crate) fn both(self) -> (Moment, Timestamp) {
+        (self.now(), self.time())
+    }
+
     /// How long it is until `moment`; zero when it has passed.
     pub(crate) fn until(self, moment: Moment) -> Duration {
         self.now().until(moment)

@@ -11,6 +11,7 @@ use bigip_icontrol::Listing;
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::drift::Losses;
+use bigip_tunnel_core::events::Changes;
 use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
@@ -132,6 +133,8 @@ pub(crate) struct DeviceState {
     pub(crate) twin: Option<String>,
     /// Changes that are not in the stored configuration.
     pub(crate) unsaved: Option<Unsaved>,
+    /// What was done to the device and has not been reported.
+    pub(crate) changes: Changes,
     /// What the status is made from.
     pub(crate) report: DeviceReport,
 }
@@ -208,6 +211,7 @@ impl DeviceState {
             identity,
             twin: None,
             unsaved,
+            changes: Changes::default(),
             report,
         }
     }
@@ -229,6 +233,14 @@ impl DeviceState {
             self.newcomers.extend(new);
         }
         self.desired = Arc::new(desired);
+    }
+
+    /// Name of the node that a record is or was for; the record itself where no node is known.
+    pub(crate) fn node_name(&self, mac: MacAddress) -> String {
+        let desired = self.desired.nodes.get(&mac).map(|node| &node.name);
+        let absent = || self.absences.get(mac)?.node.as_ref();
+        let name = desired.or_else(absent);
+        name.cloned().unwrap_or_else(|| mac.to_string())
     }
 
     /// Notes that a write may or may not have been carried out, or may still be.

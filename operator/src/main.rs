@@ -7,6 +7,7 @@ mod args;
 mod clock;
 mod device;
 mod device_pool;
+mod events;
 mod finalizer;
 mod http;
 mod index;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::Args;
 use crate::clock::Clock;
 use crate::device_pool::DevicePool;
+use crate::events::Events;
 use crate::http;
 use crate::index::Index;
 use crate::kubernetes::{self, ConnectError};
@@ -56,8 +57,10 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
 
     let stop = CancellationToken::new();
     let endpoints = CancellationToken::new();
+    let writer = writer_name();
     let shared = Arc::new(Shared {
-        writer: writer_name(),
+        events: Events::start(client.clone(), &writer, stop.clone()),
+        writer,
         nodes: Nodes::start(client.clone(), stop.clone()),
         client,
         index: Index::default(),

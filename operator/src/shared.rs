@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::device_pool::DevicePool;
+use crate::events::Events;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) device_networks: Arc<[IpNet]>,
     /// Whether a Secret has to say where its password may be sent.
     pub(crate) require_secret_binding: bool,
+    /// What is told of objects.
+    pub(crate) events: Events,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Cancelled when the process is to end.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bigip_icontrol::Error;
 use bigip_tunnel_core::desired::desired;
+use bigip_tunnel_core::events::Changes;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::saving::Unsaved;
@@ -33,6 +34,8 @@ const CLEANUP_RETRY: Duration = Duration::from_secs(10);
 pub(crate) struct News {
     /// The device as it is now.
     pub(crate) report: DeviceReport,
+    /// What was done to it since the last report.
+    pub(crate) changes: Changes,
     /// `metadata.generation` of the object that this is about.
     pub(crate) generation: i64,
     /// The reconcile request that this pass has answered.
@@ -82,6 +85,7 @@ pub(crate) async fn keep_running(
             // Whatever the object says, this is the state of its device.
             generation: i64::MAX,
             report: failed,
+            changes: Changes::default(),
             request: None,
             clean: false,
         };
@@ -164,6 +168,7 @@ impl DeviceTask {
             let is_over = !matches!(ended, Ok(PassEnd::Again(_)));
             let news = News {
                 report: self.state.report.clone(),
+                changes: std::mem::take(&mut self.state.changes),
                 // What was asked for is done when nothing follows at once.
                 request: work.request.clone().filter(|_| is_over),
                 generation: work.generation,

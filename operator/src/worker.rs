@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert::seen;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
@@ -70,6 +72,8 @@ pub(crate) struct Worker {
     write_at: Option<Instant>,
     has_written: bool,
     former: Former,
+    /// What is told of the object.
+    journal: Journal,
     /// The last spec that could be worked with.
     last: Option<Arc<Settings>>,
     /// Whether the object may go without its records: a person has said so, or its whole kind is
@@ -125,6 +129,7 @@ impl Worker {
             approval: Approval::default(),
             write_at: Some(Instant::now() + gather),
             former: Former::of(&current),
+            journal: Journal::new(seen(&current.status.clone().unwrap_or_default())),
             last: None,
             is_released: false,
             blocked: false,
@@ -421,8 +426,9 @@ impl Worker {
 
     /// Takes a device's report in. Returns whether the devices' work has to be looked at anew, because
     /// it shows which box a device is that was thought to have left, or not to have.
-    fn take(&mut self, news: News) -> bool {
+    fn take(&mut self, mut news: News) -> bool {
         let name = news.report.name.clone();
+        self.journal.note(&name, std::mem::take(&mut news.changes));
         self.awaited.remove(&name);
         let is_twin = news
             .report

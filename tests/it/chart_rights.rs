@@ -136,7 +136,7 @@ const OURS: &str = "bigip-tunnel.dev";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 
 /// What the operator needs, in the namespace of its release.
-const NEEDED: [Right; 15] = [
+const NEEDED: [Right; 17] = [
     ("get", "", "nodes", "any", ""),
     ("list", "", "nodes", "", ""),
     ("watch", "", "nodes", "", ""),
@@ -148,6 +148,8 @@ const NEEDED: [Right; 15] = [
     ("watch", OURS, "bigiptunnels", "", ""),
     ("patch", OURS, "bigiptunnels", "any", "elsewhere"),
     ("patch", OURS, "bigiptunnels/status", "any", "elsewhere"),
+    ("create", "events.k8s.io", "events", "", "elsewhere"),
+    ("patch", "events.k8s.io", "events", "any", "elsewhere"),
     (
         "get",
         "apiextensions.k8s.io",
@@ -161,7 +163,7 @@ const NEEDED: [Right; 15] = [
 ];
 
 /// What whoever took the operator over would try.
-const FORBIDDEN: [Right; 36] = [
+const FORBIDDEN: [Right; 39] = [
     ("list", "", "secrets", "", "chart-table"),
     ("watch", "", "secrets", "", "chart-table"),
     ("create", "", "secrets", "", "chart-table"),
@@ -208,6 +210,9 @@ const FORBIDDEN: [Right; 36] = [
         "any",
         "",
     ),
+    ("list", "events.k8s.io", "events", "", "chart-table"),
+    ("delete", "events.k8s.io", "events", "any", "chart-table"),
+    ("create", "", "events", "", "chart-table"),
     ("create", OURS, "bigiptunnels", "", "chart-table"),
     ("update", OURS, "bigiptunnels", "any", "chart-table"),
     ("delete", OURS, "bigiptunnels", "any", "chart-table"),

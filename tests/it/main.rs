@@ -22,6 +22,7 @@ mod crash_everywhere;
 mod crd;
 mod devices;
 mod drift;
+mod events;
 mod former;
 mod inputs;
 mod install_page;

@@ -372,7 +372,8 @@ async fn colour_and_signs_are_as_the_flags_and_the_environment_say() {
 
 #[tokio::test]
 async fn events_are_shown_to_those_who_may_read_them() {
-    let world = World::in_sync("see-events").await;
+    let world = World::new("see-events").await;
+    world.create(world.spec()).await;
     let none = world.plugin(&["events"]).await;
     assert_eq!((none.code, &*none.out), (Some(0), ""), "{none:?}");
     assert!(

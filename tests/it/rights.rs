@@ -29,7 +29,7 @@ pub(crate) async fn all_rights() -> Vec<PolicyRule> {
 }
 
 /// The same without those on one resource.
-async fn rights_without(resource: &str) -> Vec<PolicyRule> {
+pub(crate) async fn rights_without(resource: &str) -> Vec<PolicyRule> {
     let is_about = |rule: &PolicyRule| rule.resources.iter().flatten().any(|r| r == resource);
     let mut rights = all_rights().await;
     rights.retain(|rule| !is_about(rule));

@@ -1,8 +1,9 @@
-//! Passwords and tokens: not in the log, whatever is logged, not in status, metrics or messages.
+//! Passwords and tokens: not in the log, whatever is logged, not in status, events, metrics or messages.
 
 use bigip_sim::{Effect, Fault, Method};
 use serde_json::{Value, json};
 
+use crate::events::events;
 use crate::rights::all_rights;
 use crate::world::{NEW_NODE, World};
 
@@ -38,6 +39,12 @@ async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devic
     world.settle().await;
     let status = serde_json::to_string(&world.object().await).unwrap();
     let metrics = world.metrics().await;
+    let told = events(&world).await;
+    assert!(
+        told.iter()
+            .any(|event| event.reason.as_deref() == Some("RequestRefused"))
+    );
+    let told = serde_json::to_string(&told).unwrap();
     let log = world.operator_log();
     world.terminate_operator().await;
 
@@ -47,14 +54,14 @@ async fn no_password_and_no_token_leaves_the_operator_whatever_it_logs_and_devic
         "not all was logged"
     );
     let token = account_token(&account.kubeconfig());
-    for text in log.iter().chain([&status, &metrics]) {
+    for text in log.iter().chain([&status, &told, &metrics]) {
         assert!(!text.contains(&password), "{text}");
         assert!(!text.contains(&token), "{text}");
         assert!(!holds_token(text), "{text}");
     }
     let shown: Vec<String> = log
         .iter()
-        .chain([&status])
+        .chain([&status, &told])
         .flat_map(|text| said_by_devices(text))
         .collect();
     assert!(

@@ -123,14 +123,22 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
 }
 
 fn held_summary(held: &HeldRemoval) -> Summary {
-    let count = held.macs.len();
-    let message = format!(
-        "{count} records are due for removal, more than nodes.maxRemovalPercent allows within an \
+    Summary::not_ready(
+        reason::MASS_REMOVAL_BLOCKED,
+        held_message(held),
+        Next::Person,
+    )
+}
+
+/// What is held, and how to let it through.
+pub(crate) fn held_message(held: &HeldRemoval) -> String {
+    format!(
+        "{} records are due for removal, more than nodes.maxRemovalPercent allows within an \
          hour; nothing is removed. If their nodes are really gone, set the annotation \
          bigip-tunnel.dev/approve-removal to {}",
+        held.macs.len(),
         held.digest()
-    );
-    Summary::not_ready(reason::MASS_REMOVAL_BLOCKED, message, Next::Person)
+    )
 }
 
 fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
@@ -267,7 +275,8 @@ fn worst(devices: &[DeviceReport]) -> Option<(&DeviceReport, &Failure)> {
     failing.min_by_key(|(_, failure)| failure.retryable)
 }
 
-fn ready_reason(device_reason: &'static str) -> &'static str {
+/// A device's reason in the words of the object.
+pub(crate) fn ready_reason(device_reason: &str) -> &str {
     match device_reason {
         reason::TIMEOUT
         | reason::CONNECTION_REFUSED

@@ -68,7 +68,10 @@ pub(crate) async fn apply(
         .claim(&ctx.device, &changes, spending, unsaved.as_ref())
         .await;
     let applied = match claimed.map_err(stopped) {
-        Ok(()) => carry_out(ctx, state, work, inputs, (batch, fills), book).await,
+        Ok(()) => {
+            note_adopted(state, plan, inputs);
+            carry_out(ctx, state, work, inputs, (batch, fills), book).await
+        }
         Err(stop) => Err(stop),
     };
     if state.unsaved.is_none() {
@@ -76,6 +79,15 @@ pub(crate) async fn apply(
         state.report.save.unsaved_since = None;
     }
     applied
+}
+
+/// Counts what is ours from now on without a write. What was claimed before is what we have written.
+fn note_adopted(state: &mut DeviceState, plan: &Plan, inputs: &Inputs) {
+    let adopted = plan.adopt.iter();
+    for mac in adopted.filter(|mac| !inputs.claims.contains_key(mac)) {
+        let name = state.node_name(*mac);
+        state.changes.adopted.add(name);
+    }
 }
 
 /// What is noted with the claims, so that the process after this one knows that something was changed

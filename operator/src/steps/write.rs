@@ -308,6 +308,7 @@ impl Writer<'_> {
         for (mac, wanted) in written {
             match found.get(mac) {
                 Some(endpoint) if endpoint == wanted => {
+                    self.note_done(*mac, added);
                     claims.insert(*mac, Some(ClaimState::Owned));
                 }
                 Some(_) if added => {
@@ -331,11 +332,28 @@ impl Writer<'_> {
         for mac in removed {
             if found.contains_key(mac) {
                 self.not_effective(*mac);
-            } else if !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)) {
+                continue;
+            }
+            let name = self.state.node_name(*mac);
+            self.state.changes.removed.add(name);
+            if !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)) {
                 claims.insert(*mac, None);
             }
         }
         claim(self.ctx, &claims).await
+    }
+
+    /// Counts a record that is as it should be now. One that was ours before had been lost.
+    fn note_done(&mut self, mac: MacAddress, added: bool) {
+        let was_ours = self.inputs.claims.get(&mac) == Some(&ClaimState::Owned);
+        let name = self.state.node_name(mac);
+        let changes = &mut self.state.changes;
+        let tally = if added && !was_ours {
+            &mut changes.added
+        } else {
+            &mut changes.restored
+        };
+        tally.add(name);
     }
 
     fn not_effective(&mut self, mac: MacAddress) {

@@ -40,23 +40,30 @@ pub(crate) struct Summary<'a> {
     pub(crate) handled_request: Option<&'a str>,
 }
 
+impl Summary<'_> {
+    /// The part that says how the object is.
+    pub(crate) fn report(&self) -> TunnelReport<'_> {
+        TunnelReport {
+            rejected: self.rejected,
+            nodes_failure: self.nodes_failure,
+            desired: self.desired,
+            devices: self.devices,
+            former: self.former_reports,
+            observing: self.observing,
+            transport: self.transport,
+            held: self.held,
+            deleting: self.deleting,
+        }
+    }
+}
+
 /// Writes the status, unless it already says this.
 pub(crate) async fn write_status(
     shared: &Shared,
     ledger: &Ledger,
     summary: &Summary<'_>,
 ) -> Result<(), LedgerError> {
-    let report = TunnelReport {
-        rejected: summary.rejected,
-        nodes_failure: summary.nodes_failure,
-        desired: summary.desired,
-        devices: summary.devices,
-        former: summary.former_reports,
-        observing: summary.observing,
-        transport: summary.transport,
-        held: summary.held,
-        deleting: summary.deleting,
-    };
+    let report = summary.report();
     let written = Written {
         generation: summary.generation,
         handled_request: summary.handled_request,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
@@ -31,11 +32,15 @@ impl Worker {
         let object = self.object.borrow().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
-            self.say_what_stays(&object).await;
+            let claims = self.say_what_stays(&object).await;
             if let Err(error) = finalizer::clear(&self.api, &object).await {
                 tracing::warn!(name = object.name_any(), "the finalizer stays: {error}");
                 self.retry();
+                return Ok(());
             }
+            let devices: Vec<&str> = claims.devices().collect();
+            let left = (!claims.is_empty()).then_some((claims.len(), devices.as_slice()));
+            self.shared.events.tell(&object, self.journal.end(left));
             return Ok(());
         }
         let result = self.write(&object, deleting).await;
@@ -49,8 +54,8 @@ impl Worker {
         result
     }
 
-    /// An object that is not cleaned up takes nothing along.
-    async fn say_what_stays(&self, object: &BigIpTunnel) {
+    /// An object that is not cleaned up takes nothing along. Returns what is claimed still.
+    async fn say_what_stays(&self, object: &BigIpTunnel) -> Claims {
         let claims = self.ledger.claims().await;
         let devices: Vec<&str> = claims.devices().collect();
         if !claims.is_empty() {
@@ -61,6 +66,7 @@ impl Worker {
                 "the object goes and its records stay on the BIG-IPs"
             );
         }
+        claims
     }
 
     /// Whether the deletion is meant for this object. When the resource definition is removed all
@@ -133,7 +139,10 @@ impl Worker {
             let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
             let generation = object.metadata.generation.unwrap_or_default();
             let request = request.map(String::as_str);
-            return write_paused(&self.shared, &self.ledger, why, generation, request).await;
+            write_paused(&self.shared, &self.ledger, why, generation, request).await?;
+            let told = self.journal.pause(why, self.shared.clock.both());
+            self.shared.events.tell(object, told);
+            return Ok(());
         }
         let work = self.work.as_ref().map(|work| work.borrow().clone());
         let desired = match &work {
@@ -179,7 +188,12 @@ impl Worker {
                 .unwrap_or_default(),
             handled_request: handled.as_deref(),
         };
-        write_status(&self.shared, &self.ledger, &summary).await
+        write_status(&self.shared, &self.ledger, &summary).await?;
+        let now = self.shared.clock.both();
+        self.shared
+            .events
+            .tell(object, self.journal.look(&summary.report(), now));
+        Ok(())
     }
 
     /// Brings the held removal up to date, and acts on a person's answer to it. Returns whether the

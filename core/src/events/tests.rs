@@ -1,0 +1,502 @@
+//! Tests of the events: what is told, once, and what is not.
+
+use std::time::Duration;
+
+use super::*;
+use crate::desired::{Desired, desired};
+use crate::mac::MacPrefix;
+use crate::node::AddressRule;
+use crate::outcome::{Failure, HeldRemoval, Reach, Transport};
+use crate::plan::plan;
+use crate::testing::{facts, mac, node, worker};
+use crate::unit::FailoverState;
+
+fn nodes() -> Desired {
+    let nodes = [worker("a", "10.0.0.1"), worker("b", "10.0.0.2")];
+    desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default())
+}
+
+/// A device that answers and holds the records of these nodes, all of them the object's.
+fn device(name: &str, held: &Desired, wanted: &Desired) -> DeviceReport {
+    let facts = facts(name, FailoverState::Active);
+    let local = facts.tunnel.local_address.unwrap();
+    let plan = plan(
+        &wanted.records(local),
+        &held.records(local),
+        &[].into(),
+        MacPrefix::DEFAULT,
+    );
+    let mut report = DeviceReport::pending(name.into(), "192.0.2.11".into(), 443);
+    report.reach = Reach::Answered;
+    report.identity = Some(facts.identity.to_string());
+    report.facts = Some(facts);
+    report.plan = Some(plan);
+    report.save.enabled = true;
+    report
+}
+
+fn at(second: i64) -> (Moment, Timestamp) {
+    let elapsed = Duration::from_secs(u64::try_from(second).unwrap());
+    (
+        Moment::since_start(elapsed),
+        Timestamp::from_second(second).unwrap(),
+    )
+}
+
+fn fails(device: &mut DeviceReport, reason: &'static str) {
+    device.reach = Reach::Failed(failure(reason));
+}
+
+fn failure(reason: &'static str) -> Failure {
+    Failure {
+        reason,
+        message: format!("it is {reason}"),
+        retryable: true,
+    }
+}
+
+/// An object with two devices, and what was told of it.
+struct Case {
+    journal: Journal,
+    desired: Desired,
+    devices: Vec<DeviceReport>,
+    transport: Transport,
+    held: Option<HeldRemoval>,
+    deleting: bool,
+}
+
+impl Case {
+    /// Both devices as they should be, and that is known.
+    fn in_sync() -> Self {
+        let mut case = Self::new();
+        case.look(0);
+        case
+    }
+
+    fn new() -> Self {
+        let desired = nodes();
+        let names = ["bigip-a", "bigip-b"];
+        Self {
+            journal: Journal::new(Seen {
+                skipped: Some(BTreeSet::new()),
+                leaving: Some(BTreeSet::new()),
+                ..Seen::default()
+            }),
+            devices: names.map(|name| device(name, &desired, &desired)).into(),
+            desired,
+            transport: Transport::Verified,
+            held: None,
+            deleting: false,
+        }
+    }
+
+    fn look(&mut self, second: i64) -> Vec<Event> {
+        let report = TunnelReport {
+            rejected: None,
+            nodes_failure: None,
+            desired: &self.desired,
+            devices: &self.devices,
+            former: &[],
+            observing: false,
+            transport: Some(&self.transport),
+            held: self.held.as_ref(),
+            deleting: self.deleting,
+        };
+        self.journal.look(&report, at(second))
+    }
+
+    /// The reasons of what is told now.
+    fn reasons(&mut self, second: i64) -> Vec<&'static str> {
+        self.look(second).iter().map(|event| event.reason).collect()
+    }
+
+    /// The notes of what is told now.
+    fn notes(&mut self, second: i64) -> Vec<String> {
+        self.look(second).into_iter().map(|e| e.note).collect()
+    }
+}
+
+fn added(names: &[&str]) -> Changes {
+    Changes {
+        added: names.iter().copied().collect(),
+        ..Changes::default()
+    }
+}
+
+#[test]
+fn an_object_that_becomes_ready_is_told_of_once() {
+    let mut case = Case::new();
+    let told = case.look(0);
+    assert_eq!(
+        told,
+        [Event {
+            kind: Kind::Normal,
+            reason: "InSync",
+            action: "Reconcile",
+            note: "2 nodes on 2 of 2 BIG-IPs".into(),
+        }]
+    );
+    assert_eq!(case.look(60), []);
+}
+
+#[test]
+fn a_device_that_stops_answering_and_answers_again_is_told_of_twice() {
+    let mut case = Case::in_sync();
+    fails(&mut case.devices[1], reason::TIMEOUT);
+    let told = case.look(100);
+    assert_eq!(
+        told,
+        [Event {
+            kind: Kind::Warning,
+            reason: "DeviceUnreachable",
+            action: "Connect",
+            note: "bigip-b: it is Timeout".into(),
+        }]
+    );
+    assert_eq!(case.look(160), []);
+    case.devices[1].reach = Reach::Answered;
+    let told = case.look(652);
+    let reasons: Vec<_> = told.iter().map(|event| event.reason).collect();
+    assert_eq!(reasons, ["DeviceRecovered", "InSync"]);
+    assert_eq!(told[0].note, "bigip-b: answers again after 9m 12s");
+}
+
+#[test]
+fn another_way_of_not_answering_is_no_news() {
+    let mut case = Case::in_sync();
+    fails(&mut case.devices[0], reason::TIMEOUT);
+    assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
+    fails(&mut case.devices[0], reason::CONNECTION_REFUSED);
+    assert_eq!(case.look(20), []);
+    fails(&mut case.devices[0], reason::AUTHENTICATION_FAILED);
+    assert_eq!(case.reasons(30), ["AuthenticationFailed"]);
+}
+
+#[test]
+fn what_fails_in_the_same_way_on_two_devices_is_one_event() {
+    let mut case = Case::in_sync();
+    for device in &mut case.devices {
+        fails(device, reason::SECRET_NOT_FOUND);
+    }
+    let notes = case.notes(10);
+    assert_eq!(notes, ["bigip-a, bigip-b: it is SecretNotFound"]);
+}
+
+#[test]
+fn a_device_that_has_not_been_asked_yet_keeps_what_was_told_of_it() {
+    let mut case = Case::in_sync();
+    fails(&mut case.devices[0], reason::TIMEOUT);
+    assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
+    case.devices[0].reach = Reach::Pending;
+    assert_eq!(case.look(20), []);
+    fails(&mut case.devices[0], reason::TIMEOUT);
+    assert_eq!(case.look(30), []);
+}
+
+#[test]
+fn a_journal_that_goes_on_from_the_same_sight_tells_nothing() {
+    let mut case = Case::in_sync();
+    fails(&mut case.devices[0], reason::TIMEOUT);
+    case.look(10);
+    case.journal = Journal::new(case.journal.seen.clone());
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
+fn records_added_on_two_devices_for_the_same_nodes_are_one_event() {
+    let mut case = Case::in_sync();
+    for device in ["bigip-a", "bigip-b"] {
+        case.journal.note(device, added(&["w-51", "w-52"]));
+    }
+    let notes = case.notes(10);
+    assert_eq!(notes, ["2 records added on bigip-a, bigip-b: w-51, w-52"]);
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
+fn of_many_nodes_five_are_named() {
+    let mut case = Case::in_sync();
+    let names: Vec<String> = (0..5000).map(|number| format!("w-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for some in names.chunks(64) {
+        case.journal.note("bigip-a", added(some));
+    }
+    let notes = case.notes(10);
+    assert_eq!(
+        notes,
+        ["5000 records added on bigip-a: w-0, w-1, w-2, w-3, w-4 and 4995 more"]
+    );
+}
+
+#[test]
+fn what_is_added_in_many_batches_is_told_when_the_last_is_done() {
+    let mut case = Case::in_sync();
+    let all = nodes();
+    case.devices[0] = device("bigip-a", &Desired::default(), &all);
+    case.journal.note("bigip-a", added(&["a"]));
+    assert_eq!(case.look(10), []);
+    case.journal.note("bigip-a", added(&["b"]));
+    case.devices[0] = device("bigip-a", &all, &all);
+    let notes = case.notes(11);
+    assert_eq!(notes[0], "2 records added on bigip-a: a, b");
+}
+
+#[test]
+fn what_was_added_before_a_device_failed_is_told() {
+    let mut case = Case::in_sync();
+    case.devices[0] = device("bigip-a", &Desired::default(), &nodes());
+    case.devices[0].failure = Some(failure(reason::REQUEST_REFUSED));
+    case.journal.note("bigip-a", added(&["a"]));
+    assert_eq!(case.reasons(10), ["RecordsAdded", "RequestRefused"]);
+}
+
+#[test]
+fn adopted_restored_and_removed_records_are_told_apart() {
+    let mut case = Case::in_sync();
+    let one = || ["a"].into_iter().collect::<Tally>();
+    let changes = Changes {
+        adopted: one(),
+        restored: one(),
+        removed: one(),
+        ..Changes::default()
+    };
+    case.journal.note("bigip-a", changes);
+    let reasons = case.reasons(10);
+    assert_eq!(
+        reasons,
+        ["RecordsAdopted", "DriftCorrected", "RecordsRemoved"]
+    );
+}
+
+#[test]
+fn what_its_limit_holds_back_is_told_later_with_what_came_meanwhile() {
+    let mut case = Case::in_sync();
+    let mut told = 0;
+    for second in 1..=30 {
+        case.journal.note("bigip-a", added(&["w"]));
+        told += case.look(second).len();
+    }
+    assert_eq!(told, 10);
+    let notes = case.notes(90);
+    assert_eq!(
+        notes,
+        ["20 records added on bigip-a: w, w, w, w, w and 15 more"]
+    );
+}
+
+#[test]
+fn events_of_one_reason_keep_no_other_from_being_told() {
+    let mut case = Case::in_sync();
+    for second in 1..=30 {
+        case.journal.note("bigip-a", added(&["w"]));
+        case.look(second);
+    }
+    fails(&mut case.devices[1], reason::TIMEOUT);
+    assert_eq!(case.reasons(31), ["DeviceUnreachable"]);
+}
+
+#[test]
+fn a_device_that_comes_and_goes_is_told_of_at_most_once_a_minute_after_a_while() {
+    let mut case = Case::in_sync();
+    let mut told = 0;
+    for second in 1..=600 {
+        if second % 2 == 0 {
+            fails(&mut case.devices[0], reason::TIMEOUT);
+        } else {
+            case.devices[0].reach = Reach::Answered;
+        }
+        let reasons = case.reasons(second);
+        told += reasons
+            .iter()
+            .filter(|r| **r == "DeviceUnreachable")
+            .count();
+    }
+    assert!((10..=20).contains(&told), "{told}");
+}
+
+#[test]
+fn trouble_of_a_tunnel_is_told_in_the_words_of_its_condition() {
+    for reason in [
+        reason::TUNNEL_NOT_FOUND,
+        reason::TUNNEL_MISMATCH,
+        reason::DEVICE_IDENTITY_CHANGED,
+        reason::WRITE_NOT_EFFECTIVE,
+    ] {
+        let mut case = Case::in_sync();
+        case.devices[0].failure = Some(failure(reason));
+        let told = case.look(10);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].kind, told[0].reason), (Kind::Warning, reason));
+        assert_eq!(told[0].note, format!("bigip-a: it is {reason}"));
+    }
+}
+
+#[test]
+fn somebody_who_keeps_taking_records_away_is_told_of() {
+    let mut case = Case::in_sync();
+    case.devices[0].contended = true;
+    assert_eq!(case.reasons(10), ["ForeignWriter"]);
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
+fn work_that_is_on_its_way_is_no_warning() {
+    let mut case = Case::in_sync();
+    case.devices[0] = device("bigip-a", &Desired::default(), &nodes());
+    assert_eq!(case.look(10), []);
+}
+
+#[test]
+fn a_save_is_told_of_when_there_was_something_to_save() {
+    let mut case = Case::in_sync();
+    case.devices[0].save.unsaved_since = Some(at(5).1);
+    assert_eq!(case.look(10), []);
+    case.devices[0].save.unsaved_since = None;
+    assert_eq!(case.reasons(20), ["ConfigSaved"]);
+    case.devices[0].save.failure = Some(failure(reason::SERVER_ERROR));
+    assert_eq!(case.reasons(30), ["SaveFailed"]);
+}
+
+#[test]
+fn removals_that_wait_for_a_person_are_told_of_once_for_each_set() {
+    let mut case = Case::in_sync();
+    let held = |macs: &[&str]| HeldRemoval {
+        macs: macs.iter().map(|text| mac(text)).collect(),
+        since: at(1).1,
+    };
+    case.held = Some(held(&["0a:0a:0a:00:00:07"]));
+    let told = case.look(10);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].reason, "MassRemovalBlocked");
+    assert!(told[0].note.contains(&case.held.as_ref().unwrap().digest()));
+    assert_eq!(case.look(20), []);
+    case.held = Some(held(&["0a:0a:0a:00:00:07", "0a:0a:0a:00:00:08"]));
+    assert_eq!(case.reasons(30), ["MassRemovalBlocked"]);
+}
+
+#[test]
+fn nodes_without_a_usable_address_are_one_event() {
+    let mut case = Case::in_sync();
+    let all: Vec<_> = (0..9)
+        .map(|number| node(&format!("n{number}")).build())
+        .collect();
+    case.desired = desired(&all, MacPrefix::DEFAULT, &AddressRule::default());
+    let told = case.look(10);
+    let skipped: Vec<_> = told.iter().filter(|e| e.reason == "NodesSkipped").collect();
+    assert_eq!(skipped.len(), 1, "{told:?}");
+    let note = &skipped[0].note;
+    let begins = "9 nodes have no record: n0, n1, n2, n3, n4 and 4 more. n0: ";
+    assert!(note.starts_with(begins), "{note}");
+    assert!(!case.reasons(20).contains(&"NodesSkipped"));
+}
+
+#[test]
+fn a_node_that_is_gone_is_told_of_with_the_time_of_its_removal() {
+    let mut case = Case::in_sync();
+    let leaving = Leaving {
+        node: Some("w-3".into()),
+        address: "10.0.0.3".parse().unwrap(),
+        since: at(10).1,
+        removable_at: Some(at(70).1),
+    };
+    for device in &mut case.devices {
+        device.leaving.push(leaving.clone());
+    }
+    let notes = case.notes(10);
+    assert_eq!(
+        notes,
+        ["1 node is gone: w-3; removal of the records not before 1970-01-01T00:01:10Z"]
+    );
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
+fn a_record_that_something_else_than_time_keeps_is_no_news() {
+    let mut case = Case::in_sync();
+    case.devices[0].leaving.push(Leaving {
+        node: None,
+        address: "10.0.0.3".parse().unwrap(),
+        since: at(10).1,
+        removable_at: None,
+    });
+    assert_eq!(case.look(10), []);
+}
+
+#[test]
+fn nodes_that_a_status_does_not_name_one_by_one_are_not_told_of_again() {
+    let mut case = Case::in_sync();
+    let skipped = [
+        worker("a", "10.0.0.1"),
+        worker("b", "10.0.0.2"),
+        node("n").build(),
+    ];
+    case.desired = desired(&skipped, MacPrefix::DEFAULT, &AddressRule::default());
+    case.journal.seen.skipped = None;
+    case.journal.seen.leaving = None;
+    assert!(!case.reasons(10).contains(&"NodesSkipped"));
+}
+
+#[test]
+fn a_pause_and_its_end_are_told_of() {
+    let mut case = Case::in_sync();
+    let told = case.journal.pause(reason::SUSPENDED, at(10)).unwrap();
+    assert_eq!((told.kind, told.reason), (Kind::Normal, "Suspended"));
+    assert_eq!(case.journal.pause(reason::SUSPENDED, at(20)), None);
+    assert_eq!(case.reasons(30), ["Resumed"]);
+    assert_eq!(case.look(40), []);
+}
+
+#[test]
+fn a_certificate_that_is_not_verified_is_told_of() {
+    let mut case = Case::in_sync();
+    case.transport = Transport::Unverified("bigip-a".into());
+    assert_eq!(case.reasons(10), ["VerificationDisabled"]);
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
+fn a_clean_up_that_is_held_up_is_told_of() {
+    let mut case = Case::in_sync();
+    case.deleting = true;
+    fails(&mut case.devices[0], reason::TIMEOUT);
+    assert_eq!(case.reasons(10), ["DeviceUnreachable", "CleanupFailed"]);
+}
+
+#[test]
+fn an_object_that_goes_says_what_was_removed_and_that_nothing_is_left() {
+    let mut case = Case::in_sync();
+    let removed = ["a"].into_iter().collect();
+    let changes = Changes {
+        removed,
+        ..Changes::default()
+    };
+    case.journal.note("bigip-a", changes);
+    let told = case.journal.end(None);
+    let reasons: Vec<_> = told.iter().map(|event| event.reason).collect();
+    assert_eq!(reasons, ["RecordsRemoved", "CleanupComplete"]);
+    assert_eq!(case.journal.end(None), []);
+}
+
+#[test]
+fn an_object_that_goes_without_its_records_warns() {
+    let mut case = Case::in_sync();
+    let told = case.journal.end(Some((3, &["bigip-a", "bigip-b"])));
+    assert_eq!(told[0].kind, Kind::Warning);
+    assert_eq!(
+        told[0].note,
+        "the object goes and its 3 records stay on bigip-a, bigip-b"
+    );
+}
+
+#[test]
+fn every_reason_of_an_event_is_in_the_reference() {
+    let (_, words) = include_str!("../vocabulary.rs")
+        .split_once("pub mod event {")
+        .unwrap();
+    let reference = include_str!("../../../docs/reference/events.md");
+    let words: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+    assert!(words.len() > 5, "{words:?}");
+    for word in words {
+        assert!(reference.contains(&format!("| `{word}` |")), "{word}");
+    }
+}
