@@ -7,11 +7,11 @@
 # puts the same files into archives and images: SOURCE=prebuilt takes dist/linux-ARCH/bigip-tunnel-operator.
 ARG SOURCE=built
 
-# Its own target is musl, linked statically. A C compiler is what the cryptography library (aws-lc) needs.
+# Its own target is musl, linked statically. The cryptography library (aws-lc) is compiled from C.
 FROM rust:1.95-alpine3.23 AS built
 # Alpine removes old versions of its packages: a pin would break the build, not hold it.
 # hadolint ignore=DL3018
-RUN apk add --no-cache gcc musl-dev \
+RUN apk add --no-cache gcc linux-headers musl-dev \
     && cargo install cargo-auditable --locked --version 0.7.7
 WORKDIR /src
 COPY . .
