@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test | codegen | demo | conformance`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | conformance`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
@@ -6,6 +6,7 @@
 mod codegen;
 mod conformance;
 mod demo;
+mod lint;
 mod step;
 mod test;
 
@@ -34,6 +35,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Lint what is not Rust: workflows, the Dockerfile, scripts; and the supply chain where cargo-deny is there.
+    Lint {
+        /// Go on without linters that cannot be fetched, and say which.
+        #[arg(long)]
+        allow_missing: bool,
+    },
     /// See the product work: a real API server, the operator, two simulated BIG-IPs.
     Demo {
         /// Leave everything running until Ctrl-C, and say how to reach it.
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test => test::run(),
         Task::Codegen { check } => codegen::steps(check).into_iter().try_for_each(Step::run),
+        Task::Lint { allow_missing } => lint::run(allow_missing),
         Task::Demo { keep } => demo::run(keep),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };

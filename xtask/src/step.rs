@@ -1,8 +1,9 @@
 //! A command that has to succeed. It must not know which commands there are.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A command with a name for people.
@@ -24,13 +25,34 @@ impl Step {
 
     /// A step that runs a program which an earlier step has built.
     pub(crate) fn built(name: &'static str, program: &str, args: &[&str]) -> Result<Self, Failure> {
-        let mut command = Command::new(built_programs()?.join(program));
+        Ok(Self::program(name, built_programs()?.join(program), args))
+    }
+
+    /// A step that runs any program.
+    pub(crate) fn program(
+        name: &'static str,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        let mut command = Command::new(program);
         command.args(args);
-        Ok(Self { name, command })
+        Self { name, command }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Sets the folder that it runs in.
+    pub(crate) fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
     }
 
     /// Sets an environment variable.
-    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
@@ -69,6 +91,13 @@ impl fmt::Display for Step {
 /// A step that did not succeed, with its command.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
+
+impl Failure {
+    /// One that no single command stands for.
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
