@@ -1,8 +1,9 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | conformance`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | conformance`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
 
+mod bench;
 mod codegen;
 mod conformance;
 mod demo;
@@ -47,6 +48,13 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure the product at a size: memory, processor, time until a record is there.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on; `--help` tells which there are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Ask a BIG-IP whether it does what is known and assumed of it.
     #[command(disable_help_flag = true)]
     Conformance {
@@ -62,6 +70,7 @@ fn main() -> ExitCode {
         Task::Codegen { check } => codegen::steps(check).into_iter().try_for_each(Step::run),
         Task::Lint { allow_missing } => lint::run(allow_missing),
         Task::Demo { keep } => demo::run(keep),
+        Task::Bench { args } => bench::run(&args),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };
     match done {
