@@ -341,6 +341,7 @@ mod tests {
             "plugin create x --tunnel t --secret s",
             "plugin create x --tunnel t --secret s --device a=b:0",
             "plugin create x --tunnel t --secret s --device a=b --dry-run=server",
+            "plugin create x --tunnel t --secret s --device a=[fd00::1]8443",
             "plugin create x --tunnel /t --secret s --device a=b",
             "plugin lint",
             "plugin lint -f x --failure-threshold info",

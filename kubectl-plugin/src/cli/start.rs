@@ -210,7 +210,8 @@ pub(crate) fn address_and_port(place: &str) -> Result<(String, Option<u16>), &'s
         let (address, rest) = rest.split_once(']').ok_or("a bracket is not closed")?;
         return match rest.strip_prefix(':') {
             Some(text) => Ok((address.to_owned(), port(text)?)),
-            None => Ok((address.to_owned(), None)),
+            None if rest.is_empty() => Ok((address.to_owned(), None)),
+            None => Err("behind the bracket only a colon and a port may stand"),
         };
     }
     match place.split_once(':') {

@@ -93,7 +93,20 @@ async fn live(
     let mut live = BTreeMap::new();
     let tunnels = evidence.tunnels.iter().flatten();
     for object in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
-        let seen = Seen::of(cluster, object.clone()).await?;
+        let seen = match Seen::of(cluster, object.clone()).await {
+            Ok(seen) => seen,
+            // The other tunnels are looked at all the same.
+            Err(error) => {
+                for device in &object.spec.devices {
+                    let trouble = Trouble {
+                        reason: reason::KUBERNETES_UNAVAILABLE,
+                        message: error.to_string(),
+                    };
+                    live.insert(key(object, &device.name), Err(trouble));
+                }
+                continue;
+            }
+        };
         let devices = seen.devices(&[])?;
         let ask = async |direct: &Direct<'_>, device: &Device| ask(direct, &seen, device).await;
         let answers = direct.ask_all(&devices, err, ask).await;

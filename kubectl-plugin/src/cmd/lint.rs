@@ -17,6 +17,13 @@ const KIND: &str = "LintReport";
 /// Runs the verb.
 pub(crate) fn run(args: &LintArgs, style: Style, out: &mut dyn Write) -> Result<Outcome, Error> {
     let report = collect(args)?;
+    if report.is_empty() {
+        // A wrong path would be right for ever.
+        return Err(Error::Flags {
+            problem: "there is no BigIpTunnel in what was given",
+            hint: "folders below folders are looked into with -R",
+        });
+    }
     match args.output {
         Some(DataFormat::Json) => render::json(KIND, &report, out),
         Some(DataFormat::Yaml) => render::yaml(KIND, &report, out),
@@ -36,8 +43,7 @@ fn collect(args: &LintArgs) -> Result<LintReport, Error> {
             files.push(match manifest::documents(&text) {
                 Ok(documents) => FileReport::new(name, &documents, &rules),
                 Err(problem) => {
-                    let line = problem.location().map(|location| location.line());
-                    FileReport::unreadable(name, line, format!("no YAML: {problem}"))
+                    FileReport::unreadable(name, problem.line, format!("no YAML: {problem}"))
                 }
             });
         }

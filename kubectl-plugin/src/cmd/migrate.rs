@@ -71,8 +71,8 @@ async fn workloads(connection: &Connection, args: &CisArgs) -> Result<Vec<Worklo
 /// What is in a file. Its lines are not shown where it cannot be read: they may hold a password.
 fn in_file(path: &Path, namespace: Option<&str>) -> Result<Vec<Workload>, Error> {
     let text = manifest::read(path)?;
-    let documents = manifest::documents(&text)
-        .map_err(|problem| manifest::unusable(path, problem.without_snippet()))?;
+    let documents =
+        manifest::documents(&text).map_err(|problem| manifest::unusable(path, &problem))?;
     let mut found = Vec::new();
     for document in documents {
         let workloads = Workload::of_document(&document.value, namespace);

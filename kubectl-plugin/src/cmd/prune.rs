@@ -22,7 +22,7 @@ use crate::direct::{Direct, Live, Trouble, trouble};
 use crate::error::{Error, Outcome};
 use crate::person::Person;
 use crate::render;
-use crate::report::prune::{Needed, PruneReport, Pruned, Unreadable};
+use crate::report::prune::{Leftover, Needed, PruneReport, Pruned, Unreadable};
 use crate::style::Style;
 
 /// Kind of the report.
@@ -156,44 +156,53 @@ async fn needed(cluster: &Cluster, seen: &Seen) -> Result<Needed, Error> {
     })
 }
 
-/// Removes what is left over on one BIG-IP, each record only if it is still what was shown.
+/// Removes what is left over on one BIG-IP, and saves what was removed also if not all could be.
 async fn remove(
     pruned: &mut Pruned,
     live: &Live,
     needed: &Needed,
     save: bool,
 ) -> Result<(), Trouble> {
-    let mut changed = false;
+    let mut result = Ok(());
     for leftover in &mut pruned.leftovers {
-        let (Ok(mac), Ok(shown)) = (
-            leftover.mac.parse::<MacAddress>(),
-            leftover.endpoint.parse(),
-        ) else {
-            continue;
-        };
-        if needed.has(mac, shown) {
-            continue;
-        }
-        let name = live.listing.name_of(mac);
-        let failed = |error| trouble(&error);
-        let found = live.client.record(&live.tunnel, &name).await;
-        match found.map_err(failed)? {
-            Some(endpoint) if endpoint == shown => {}
-            Some(_) => {
-                return Err(Trouble {
-                    reason: reason::CONFLICT,
-                    message: format!("{mac} was changed since it was shown; nothing more was done"),
-                });
+        match remove_one(leftover, live, needed).await {
+            Ok(removed) => leftover.removed = removed,
+            Err(trouble) => {
+                result = Err(trouble);
+                break;
             }
-            None => continue,
         }
-        let removed = live.client.remove_record(&live.tunnel, &name).await;
-        leftover.removed = removed.map_err(failed)? == Removed::Removed;
-        changed |= leftover.removed;
     }
-    if changed && save {
+    if save && pruned.leftovers.iter().any(|leftover| leftover.removed) {
         live.client.save().await.map_err(|error| trouble(&error))?;
         pruned.saved = true;
     }
-    Ok(())
+    result
+}
+
+/// Removes a record if it is still what was shown; whether it was removed.
+async fn remove_one(leftover: &Leftover, live: &Live, needed: &Needed) -> Result<bool, Trouble> {
+    let (Ok(mac), Ok(shown)) = (
+        leftover.mac.parse::<MacAddress>(),
+        leftover.endpoint.parse(),
+    ) else {
+        return Ok(false);
+    };
+    if needed.has(mac, shown) {
+        return Ok(false);
+    }
+    let name = live.listing.name_of(mac);
+    let failed = |error| trouble(&error);
+    let found = live.client.record(&live.tunnel, &name).await;
+    match found.map_err(failed)? {
+        Some(endpoint) if endpoint == shown => {
+            let removed = live.client.remove_record(&live.tunnel, &name).await;
+            Ok(removed.map_err(failed)? == Removed::Removed)
+        }
+        Some(_) => Err(Trouble {
+            reason: reason::CONFLICT,
+            message: format!("{mac} was changed since it was shown; nothing more was done"),
+        }),
+        None => Ok(false),
+    }
 }

@@ -131,7 +131,8 @@ impl FileReport {
             return;
         }
         let (group, _) = text("apiVersion").split_once('/').unwrap_or_default();
-        if group != bigip_tunnel_crds::GROUP {
+        // Another group may be mistyped.
+        if group != bigip_tunnel_crds::GROUP && text("kind") != "BigIpTunnel" {
             self.others += 1;
             return;
         }
@@ -168,6 +169,12 @@ impl LintReport {
             warnings: of(Level::Warning),
             files,
         }
+    }
+
+    /// Whether there was nothing to look at.
+    pub(crate) fn is_empty(&self) -> bool {
+        let has_any = |file: &FileReport| !(file.tunnels.is_empty() && file.findings.is_empty());
+        !self.files.iter().any(has_any)
     }
 
     /// Whether something was found.

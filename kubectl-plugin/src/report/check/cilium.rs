@@ -41,6 +41,13 @@ fn configuration(seen: &ConfigSeen, evidence: &Evidence) -> Vec<Check> {
     let objects = objects.and_then(|objects| objects.as_deref());
     let has_objects = objects.is_some_and(|objects| !objects.is_empty());
     let mut checks = modes(config);
+    if let Err(why) = &cilium.vtep_objects {
+        checks.push(Check::unread("CiliumVTEPConfigs", why));
+        if !config.is_on("enable-vtep") {
+            // They may be where its entries are.
+            return checks;
+        }
+    }
     if !config.is_on("enable-vtep") && !has_objects {
         let text = format!(
             "enable-vtep is not true in {}/cilium-config",

@@ -9,6 +9,7 @@ use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::unit::UnitFacts;
+use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status::set_facts;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus};
 use kube::ResourceExt as _;
@@ -78,6 +79,9 @@ pub(super) fn checks(
         Ok(seen) => seen,
         Err(trouble) => {
             let text = format!("{name} does not answer you: {}", trouble.message);
+            if is_about_the_person(trouble.reason) {
+                return vec![Check::skipped(BTN0011, text)];
+            }
             let code = device::code_of(trouble.reason, BTN0113);
             return vec![Check::error(code, text)];
         }
@@ -86,12 +90,33 @@ pub(super) fn checks(
         "{name} answers you: {}, TMOS {}",
         seen.facts.hostname, seen.facts.version
     ))];
-    checks.extend(records(name, &seen.plan));
+    if seen.facts.tunnel.local_address.is_some() {
+        checks.extend(records(name, &seen.plan));
+    } else {
+        // Nobody knows what its records should be.
+        let text = format!("{name}: the tunnel's local address is no plain IPv4 address");
+        checks.push(Check::error(BTN0210, text));
+    }
     checks.extend(self_ips(name, seen));
     checks.extend(routes(name, seen, evidence));
     checks.push(sync(name, seen));
     checks.extend(snat::checks(name, seen, evidence));
     checks
+}
+
+/// Whether it says nothing of the BIG-IP or of the operator: the person's way or rights are others.
+fn is_about_the_person(word: &str) -> bool {
+    [
+        reason::TIMEOUT,
+        reason::CONNECTION_REFUSED,
+        reason::CONNECTION_FAILED,
+        reason::NAME_NOT_RESOLVED,
+        reason::SECRET_FORBIDDEN,
+        reason::CA_BUNDLE_FORBIDDEN,
+        reason::INSECURE_TLS_NOT_ALLOWED,
+        reason::KUBERNETES_UNAVAILABLE,
+    ]
+    .contains(&word)
 }
 
 fn unread(name: &str, what: &str, trouble: &Trouble) -> Check {

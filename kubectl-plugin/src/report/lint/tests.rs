@@ -112,6 +112,7 @@ fn what_has_not_the_right_form_is_refused_where_it_stands() {
 fn an_object_needs_a_name_and_a_version_that_is_served() {
     let path = |from: &str, to: &str| errors(&GOOD.replace(from, to))[0].0.clone();
     assert_eq!(path("v1alpha1", "v1"), "apiVersion");
+    assert_eq!(path("bigip-tunnel.dev/", "bigip-tunnel.de/"), "apiVersion");
     assert_eq!(path("name: prod-east", "name: Prod_East"), "metadata.name");
     assert_eq!(path("  name: prod-east\n", ""), "metadata.name");
     assert_eq!(path("BigIpTunnel", "BigIPTunnel"), "kind");

@@ -129,6 +129,23 @@ fn a_bigip_that_does_not_answer_says_why() {
 }
 
 #[test]
+fn what_keeps_the_person_away_says_nothing_of_the_bigip() {
+    for reason in [reason::TIMEOUT, reason::SECRET_FORBIDDEN] {
+        let trouble = Trouble {
+            reason,
+            message: "m".to_owned(),
+        };
+        assert_eq!(found(&Err(trouble)), [(Verdict::Skipped, BTN0011)]);
+    }
+}
+
+#[test]
+fn without_a_local_address_nothing_is_said_of_records() {
+    let none = with(|seen| seen.facts.tunnel.local_address = None);
+    assert_eq!(none, [(ERROR, BTN0210)]);
+}
+
+#[test]
 fn records_that_are_not_right_are_counted() {
     let record: (MacAddress, Endpoint) = (
         "0a:0a:0a:a9:48:e9".parse().unwrap(),
