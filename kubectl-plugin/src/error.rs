@@ -216,6 +216,9 @@ pub(crate) enum Error {
         /// Of which resource.
         what: &'static str,
     },
+    /// The API server cannot read the labels that were asked for.
+    #[error("the labels of --selector cannot be read: {0}")]
+    Selector(String),
     /// The API server answered with another error.
     #[error("the cluster could not {verb} {what}: {message}")]
     Refused {
@@ -249,6 +252,8 @@ impl Error {
         match status.code {
             401 => Self::Unauthorized,
             403 => Self::Forbidden { verb, what },
+            // All else in a list that the API server has to read is written here.
+            400 if verb == "list" => Self::Selector(status.message.clone()),
             // A missing object is told apart before; this is the path itself.
             404 if what == CILIUM_NODES => Self::NoCiliumNodes,
             404 => Self::NoCrd,
@@ -276,6 +281,7 @@ impl Error {
             Self::NameInAllNamespaces
             | Self::Flags { .. }
             | Self::NobodyToAsk
+            | Self::Selector(_)
             | Self::UnknownWord(_)
             | Self::NotAccepted { .. }
             | Self::NoNamespace(_) => 2,
@@ -306,6 +312,9 @@ impl Error {
             Self::Changed { .. } => "run the command again, and look at what it shows now",
             Self::InTheWay(_) => "remove it, or give another directory with --dir",
             Self::NobodyToAsk => "give --yes if this is what you want",
+            Self::Selector(_) => {
+                "write them as kubectl takes them, such as team=network,stage!=test"
+            }
             Self::NotHandled { .. } => {
                 "see whether the operator runs: kubectl get pods -A -l \
                  app.kubernetes.io/name=bigip-tunnel-operator"

@@ -67,7 +67,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let style = Style::of_stdout(&cli.style);
+    let (style, asked) = (Style::of_stdout(&cli.style), Style::of_stderr(&cli.style));
     let (connection, err) = (&cli.connection, &mut io::stderr());
     runtime.block_on(async {
         match &cli.command {
@@ -82,7 +82,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Explain(args) => cmd::explain::run(args, style, out),
             Command::Create(args) => {
                 let mut input = io::stdin().lock();
-                let mut person = Person::at(&mut input, err);
+                let mut person = Person::at(&mut input, err, asked);
                 cmd::create::run(connection, args, out, &mut person).await
             }
             Command::Lint(args) => cmd::lint::run(args, style, out),
@@ -90,13 +90,13 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Migrate(command) => cmd::migrate::run(connection, command, style, out).await,
             Command::Act(command) => {
                 let mut input = io::stdin().lock();
-                let mut person = Person::at(&mut input, err);
+                let mut person = Person::at(&mut input, err, asked);
                 cmd::act::run(connection, command, out, &mut person).await
             }
             Command::Prune(args) => {
                 let mut input = io::stdin().lock();
-                let mut person = Person::at(&mut input, err);
-                cmd::prune::run(connection, args, style, out, &mut person).await
+                let mut person = Person::at(&mut input, err, asked);
+                cmd::prune::run(connection, args, out, &mut person).await
             }
             Command::Install(_) => cmd::install::run(connection, out),
             Command::Completion(args) => cmd::completion::run(args, out, err),

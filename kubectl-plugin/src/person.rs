@@ -5,22 +5,26 @@
 use std::io::{BufRead, IsTerminal as _, Write};
 
 use crate::error::Error;
+use crate::style::Style;
 
 /// The person, if there is one.
 pub(crate) struct Person<'a> {
     input: &'a mut dyn BufRead,
     err: &'a mut dyn Write,
+    /// How it looks there.
+    pub(crate) style: Style,
     /// Whether there is one who can see a question and answer it.
     is_there: bool,
 }
 
 impl<'a> Person<'a> {
     /// The person at the other end of standard input and standard error.
-    pub(crate) fn at(input: &'a mut dyn BufRead, err: &'a mut dyn Write) -> Self {
+    pub(crate) fn at(input: &'a mut dyn BufRead, err: &'a mut dyn Write, style: Style) -> Self {
         let is_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             input,
             err,
+            style,
             is_there,
         }
     }
@@ -72,6 +76,7 @@ mod tests {
         let mut person = Person {
             input: &mut input,
             err: &mut err,
+            style: Style::PLAIN,
             is_there,
         };
         let result = person.must_agree("Go on?");

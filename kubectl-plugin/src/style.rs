@@ -9,6 +9,7 @@ use std::io;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style as Ansi};
 use clap::{Args, ValueEnum};
+use terminal_size::{Height, Width};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// How output shall look, as typed.
@@ -70,6 +71,15 @@ pub(crate) struct Size {
     pub(crate) height: usize,
 }
 
+impl From<(Width, Height)> for Size {
+    fn from((width, height): (Width, Height)) -> Self {
+        Self {
+            width: width.0.into(),
+            height: height.0.into(),
+        }
+    }
+}
+
 impl Style {
     /// No colour, and no terminal whose width could be too small.
     #[cfg(test)]
@@ -81,8 +91,21 @@ impl Style {
 
     /// The style for standard output.
     pub(crate) fn of_stdout(args: &StyleArgs) -> Self {
+        Self::new(args, AutoStream::choice(&io::stdout())).measured()
+    }
+
+    /// The style for standard error, where a person is shown what they are asked about.
+    pub(crate) fn of_stderr(args: &StyleArgs) -> Self {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        Self {
+            terminal: size.map(Size::from),
+            ..Self::new(args, AutoStream::choice(&io::stderr()))
+        }
+    }
+
+    fn new(args: &StyleArgs, choice: ColorChoice) -> Self {
         let color = match args.color {
-            When::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            When::Auto => choice != ColorChoice::Never,
             When::Always => true,
             When::Never => false,
         };
@@ -92,17 +115,15 @@ impl Style {
             ascii: args.ascii || !is_utf8(&locale),
             terminal: None,
         }
-        .measured()
     }
 
     /// The same for the terminal as it is now: people change the size of windows.
     pub(crate) fn measured(self) -> Self {
         let size = terminal_size::terminal_size_of(io::stdout());
-        let terminal = size.map(|(width, height)| Size {
-            width: width.0.into(),
-            height: height.0.into(),
-        });
-        Self { terminal, ..self }
+        Self {
+            terminal: size.map(Size::from),
+            ..self
+        }
     }
 
     /// The size of the terminal, if there is one.

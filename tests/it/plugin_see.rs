@@ -411,3 +411,12 @@ async fn events_are_shown_to_those_who_may_read_them() {
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn labels_that_cannot_be_read_are_a_usage_error() {
+    let world = World::new("see-labels").await;
+    let ended = world.plugin(&["status", "-l", "team in network"]).await;
+    assert_eq!((ended.code, &*ended.out), (Some(2), ""), "{ended:?}");
+    let said = "error: the labels of --selector cannot be read: ";
+    assert!(ended.err.starts_with(said), "{ended:?}");
+}

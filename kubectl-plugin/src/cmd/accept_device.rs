@@ -2,14 +2,12 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
-
 use super::act::{Question, decide};
 use crate::cli::act::AcceptDeviceArgs;
 use crate::context::Cluster;
 use crate::error::Error;
 use crate::person::Person;
-use crate::render;
+use crate::render::{self, View};
 use crate::report::accept_device::Exchange;
 use crate::report::act::{Acted, Action, ActionReport, Decision};
 
@@ -42,7 +40,7 @@ impl Question for Exchange {
         self.annotation()
     }
 
-    fn show(&self, _: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
+    fn show(&self, _: View, out: &mut dyn Write) -> Result<(), Error> {
         render::accept_device::write(self, out)
     }
 

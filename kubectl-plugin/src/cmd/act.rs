@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::context::{Cluster, readable};
 use crate::error::{Error, Obstacle, Outcome};
 use crate::person::Person;
-use crate::render;
+use crate::render::{self, View};
 use crate::report::act::ActionReport;
 
 /// How often a decision is written again because the object changed in ways that it is not about.
@@ -110,7 +110,7 @@ pub(crate) trait Question: Sized {
     fn annotation(&self) -> (&'static str, &str);
 
     /// Shows what it is about.
-    fn show(&self, now: Timestamp, out: &mut dyn Write) -> Result<(), Error>;
+    fn show(&self, view: View, out: &mut dyn Write) -> Result<(), Error>;
 
     /// What is asked then.
     fn ask(&self) -> String;
@@ -132,7 +132,8 @@ pub(crate) async fn decide<Q: Question>(
     let look = |object: &BigIpTunnel| look(object).map_err(|obstacle| blocked(object, obstacle));
     let mut object = readable(cluster.tunnel(name).await?)?;
     let shown = look(&object)?;
-    person.show(|out| shown.show(Timestamp::now(), out))?;
+    let view = View::new(person.style, Timestamp::now());
+    person.show(|out| shown.show(view, out))?;
     if is_answered(&object, &shown) {
         return Ok((shown, object, false));
     }

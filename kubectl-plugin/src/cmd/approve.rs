@@ -2,14 +2,12 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
-
 use super::act::{Question, decide};
 use crate::cli::act::ApproveArgs;
 use crate::context::Cluster;
 use crate::error::Error;
 use crate::person::Person;
-use crate::render;
+use crate::render::{self, View};
 use crate::report::act::{Acted, Action, ActionReport, Decision, records};
 use crate::report::approve::Held;
 
@@ -41,8 +39,8 @@ impl Question for Held {
         self.annotation()
     }
 
-    fn show(&self, now: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
-        render::approve::write(self, now, out)
+    fn show(&self, view: View, out: &mut dyn Write) -> Result<(), Error> {
+        render::approve::write(self, view, out)
     }
 
     fn ask(&self) -> String {

@@ -23,7 +23,6 @@ use crate::error::{Error, Outcome};
 use crate::person::Person;
 use crate::render;
 use crate::report::prune::{Leftover, Needed, PruneReport, Pruned, Unreadable};
-use crate::style::Style;
 
 /// Kind of the report.
 const KIND: &str = "PruneReport";
@@ -32,7 +31,6 @@ const KIND: &str = "PruneReport";
 pub(crate) async fn run(
     connection: &Connection,
     args: &PruneArgs,
-    style: Style,
     out: &mut dyn Write,
     person: &mut Person<'_>,
 ) -> Result<Outcome, Error> {
@@ -54,7 +52,7 @@ pub(crate) async fn run(
         })
     };
     let answers = direct.ask_all(&devices, person.err(), ask).await;
-    let result = prune(&cluster, &seen, args, style, person, &devices, &answers).await;
+    let result = prune(&cluster, &seen, args, person, &devices, &answers).await;
     for live in answers.iter().flatten() {
         live.client.logout().await;
     }
@@ -92,7 +90,6 @@ async fn prune(
     cluster: &Cluster,
     seen: &Seen,
     args: &PruneArgs,
-    style: Style,
     person: &mut Person<'_>,
     devices: &[&Device],
     answers: &[Result<Live, Trouble>],
@@ -119,7 +116,8 @@ async fn prune(
     if report.found() == 0 {
         return Ok(report);
     }
-    person.show(|out| render::prune::show(&report, style, out))?;
+    let asked = person.style;
+    person.show(|out| render::prune::show(&report, asked, out))?;
     if report.dry_run {
         return Ok(report);
     }

@@ -2,14 +2,12 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
-
 use super::act::{Question, decide};
 use crate::cli::act::ReleaseArgs;
 use crate::context::Cluster;
 use crate::error::Error;
 use crate::person::Person;
-use crate::render;
+use crate::render::{self, View};
 use crate::report::act::{Acted, Action, ActionReport, Decision};
 use crate::report::release::Left;
 
@@ -37,8 +35,8 @@ impl Question for Left {
         self.annotation()
     }
 
-    fn show(&self, _: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
-        render::release::write(self, out)
+    fn show(&self, view: View, out: &mut dyn Write) -> Result<(), Error> {
+        render::release::write(self, view.style, out)
     }
 
     fn ask(&self) -> String {

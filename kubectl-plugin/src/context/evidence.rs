@@ -35,9 +35,8 @@ impl Cluster {
         tunnels: Option<Vec<ReadTunnel>>,
         cilium: Option<&str>,
     ) -> Result<Evidence, Error> {
-        let version = self.call("get", "version", self.client.apiserver_version());
         Ok(Evidence {
-            server_version: optional(version.await)?.map(|info| info.git_version),
+            server_version: optional(self.version().await)?,
             tunnels,
             rights: Vec::new(),
             live: BTreeMap::new(),

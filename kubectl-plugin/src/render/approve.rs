@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
-
+use super::View;
 use super::table::{Table, UNKNOWN, plain};
 use crate::age;
 use crate::error::Error;
@@ -11,12 +10,12 @@ use crate::report::act::records;
 use crate::report::approve::Held;
 
 /// Prints it.
-pub(crate) fn write(held: &Held, now: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn write(held: &Held, view: View, out: &mut dyn Write) -> Result<(), Error> {
     let title = format!(
         "{}: the removal of {} is held back for {} (digest {}):",
         held.tunnel,
         records(held.count),
-        age::since(held.since.0, now),
+        age::since(held.since.0, view.now),
         held.digest
     );
     writeln!(out, "{}\n", plain(&title))?;
@@ -30,9 +29,7 @@ pub(crate) fn write(held: &Held, now: Timestamp, out: &mut dyn Write) -> Result<
             record.devices.join(","),
         ]);
     }
-    for line in table.lines() {
-        writeln!(out, "{line}")?;
-    }
+    table.write(view.style, out)?;
     let shown = i32::try_from(held.sample.len()).unwrap_or(i32::MAX);
     if held.count > shown {
         writeln!(out, "(and {} more)", held.count - shown)?;

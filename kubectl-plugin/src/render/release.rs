@@ -6,12 +6,13 @@ use super::table::{Table, UNKNOWN, plain};
 use crate::error::Error;
 use crate::report::act::records;
 use crate::report::release::Left;
+use crate::style::Style;
 
 /// Records of one BIG-IP that are shown; the others are counted.
 const SHOWN: usize = 16;
 
 /// Prints it.
-pub(crate) fn write(left: &Left, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn write(left: &Left, style: Style, out: &mut dyn Write) -> Result<(), Error> {
     let (tunnel, count) = (&left.tunnel, left.count());
     let title = match &left.device {
         Some(device) => format!("{tunnel}: {device} is not cleaned up. Released, it keeps"),
@@ -30,9 +31,7 @@ pub(crate) fn write(left: &Left, out: &mut dyn Write) -> Result<(), Error> {
             table.row([&on.device, address, reason, mac].map(str::to_owned));
         }
     }
-    for line in table.lines() {
-        writeln!(out, "{line}")?;
-    }
+    table.write(style, out)?;
     for on in left.devices.iter().filter(|on| on.macs.len() > SHOWN) {
         let more = format!("(and {} more on {})", on.macs.len() - SHOWN, on.device);
         writeln!(out, "{}", plain(&more))?;

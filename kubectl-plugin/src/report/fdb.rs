@@ -266,10 +266,19 @@ struct DeviceView<'a> {
 }
 
 impl<'a> DeviceView<'a> {
-    /// Whether the BIG-IP holds no record of ours that nobody wants.
-    fn holds_nothing_stale(&self) -> bool {
-        let records = self.status.and_then(|status| status.records.as_ref());
-        records.is_some_and(|records| records.stale == 0)
+    /// Whether this record, of ours and wanted by nobody, is no longer on the BIG-IP. Its claim stays
+    /// until the configuration is saved.
+    fn has_removed(&self, mac: MacAddress) -> bool {
+        let named = || {
+            self.problems
+                .iter()
+                .filter(|(_, (kind, _))| *kind == ProblemKind::Stale)
+        };
+        // Where all that are left are named, the others are gone.
+        let are_all_named = |counts: &RecordCounts| {
+            usize::try_from(counts.stale).is_ok_and(|stale| stale <= named().count())
+        };
+        self.counts().is_some_and(are_all_named) && named().all(|(left, _)| *left != mac)
     }
 
     fn new(
@@ -419,7 +428,7 @@ fn leaving_rows(
                 .zip(device.local)
                 .map(|(address, local)| Endpoint::v4(address, local.route_domain));
             match device.claims.get(&mac) {
-                Some(ClaimState::Leaving) if device.holds_nothing_stale() => {
+                Some(ClaimState::Leaving) if device.has_removed(mac) => {
                     device.cell(State::Removed, endpoint)
                 }
                 Some(_) => device.cell(State::Leaving, endpoint),

@@ -20,6 +20,9 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         (reason::PENDING, _) => "see whether the operator runs: kubectl get pods -A -l \
                                  app.kubernetes.io/name=bigip-tunnel-operator"
             .to_owned(),
+        (reason::PROGRESSING, _) => {
+            format!("it is worked on; to wait for it: kubectl bigip-tunnel status {this} --wait")
+        }
         (reason::CONFLICT | reason::NODES_SKIPPED | reason::DRIFT_REPORTED, _) => {
             format!("see which: kubectl bigip-tunnel fdb {this}")
         }

@@ -7,11 +7,12 @@ use crate::report::accept_device::Exchange;
 use crate::report::act::{Acted, Action, Decision};
 use crate::report::approve::Held;
 use crate::report::release::Left;
-use crate::testing::{MACS, Tunnel, device, device_down, now, printed};
+use crate::style::Style;
+use crate::testing::{MACS, Tunnel, device, device_down, printed, view};
 
 /// What a person sees before the question, and the question.
 fn shown<Q: Question>(question: &Q) -> String {
-    let text = printed(|out| question.show(now(), out));
+    let text = printed(|out| question.show(view(false), out));
     format!("{text}{}", question.ask())
 }
 
@@ -52,6 +53,20 @@ fn a_held_set_is_shown_before_it_is_approved() {
     the BIG-IPs will not reach those.
     Let 3 records be removed?
     ");
+}
+
+#[test]
+fn what_is_asked_about_is_cut_to_the_terminal() {
+    let narrow = View {
+        style: Style::PLAIN.on_terminal(76, 24),
+        ..view(false)
+    };
+    let mut held = Held::of(&holding().object()).unwrap();
+    let many = (1..8).map(|number| format!("bigip-{number}"));
+    held.sample[0].devices.extend(many);
+    let text = printed(|out| held.show(narrow, out));
+    let row = text.lines().find(|line| line.starts_with(MACS[0])).unwrap();
+    assert!(row.ends_with('…') && row.chars().count() <= 76, "{row}");
 }
 
 #[test]

@@ -185,6 +185,28 @@ fn a_node_that_left_is_shown_until_its_record_is_gone() {
 }
 
 #[test]
+fn a_record_that_is_gone_is_told_from_one_that_still_goes() {
+    let (gone, going) = ("0a:0a:0a:a9:48:11", "0a:0a:0a:a9:48:12");
+    let cells = |stale: i32| -> Vec<State> {
+        let mut bigip = device("bigip-a", "192.0.2.11", "Active");
+        bigip["records"]["stale"] = json!(stale);
+        bigip["problems"] = json!([{"mac": going, "endpoint": "10.169.72.18%0", "kind": "Stale"}]);
+        let tunnel = Tunnel::new("prod-east")
+            .device(bigip)
+            .claim(&["bigip-a"], "Owned", &MACS)
+            .claim(&["bigip-a"], "Leaving", &[gone, going]);
+        let report = report(tunnel, &nodes());
+        report.rows[3..]
+            .iter()
+            .map(|row| row.cells[0].state)
+            .collect()
+    };
+    assert_eq!(cells(1), [State::Removed, State::Leaving]);
+    // One more is left that is not named: it may be either.
+    assert_eq!(cells(2), [State::Leaving, State::Leaving]);
+}
+
+#[test]
 fn records_that_are_not_ours_are_shown_and_are_no_finding() {
     let mut shared = device("bigip-a", "192.0.2.11", "Active");
     shared["problems"] = json!([

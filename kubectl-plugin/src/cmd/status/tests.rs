@@ -128,6 +128,21 @@ fn an_unlisted_peer_and_a_device_that_left_are_named() {
 }
 
 #[test]
+fn what_is_being_worked_on_is_waited_for() {
+    let progressing = condition(
+        "Ready",
+        "False",
+        "Progressing",
+        "not every BIG-IP has been read",
+    );
+    let tunnel = Tunnel::healthy("prod-east").with("/status/conditions", &json!([progressing]));
+    let shown = shown(&StatusReport::new(&[tunnel.read()]), None);
+    let line = "Next: it is worked on; to wait for it: kubectl bigip-tunnel status prod-east -n bigip \
+                --wait\n";
+    assert!(shown.contains(line), "{shown}");
+}
+
+#[test]
 fn an_object_that_only_looks_has_nothing_to_do_next() {
     let mut observed = device("bigip-a", "192.0.2.11", "Active");
     observed["conditions"] = json!([

@@ -148,3 +148,42 @@ async fn the_client_certificate_is_shown_to_the_server() {
     let (_, shown) = tokio::join!(kube.apiserver_version(), shown);
     assert_eq!(shown, [client]);
 }
+
+/// What a proxy gets first from a client whose kubeconfig names it with this scheme.
+async fn asked_of_proxy(scheme: &str, length: usize) -> Vec<u8> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("config");
+    let text = format!(
+        "current-context: c\n\
+         contexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
+         users: [{{name: u, user: {{}}}}]\n\
+         clusters: [{{name: k, cluster: {{server: 'https://api.example.invalid:6443', \
+         proxy-url: '{scheme}://{proxy}'}}}}]\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let connection = Connection {
+        kubeconfig: Some(path),
+        ..Connection::default()
+    };
+    let client = Client::try_from(connection.config().await.unwrap()).unwrap();
+    let asked = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = vec![0; length];
+        stream.read_exact(&mut asked).await.unwrap();
+        asked
+    };
+    // The request fails when the proxy hangs up.
+    let (_, asked) = tokio::join!(client.apiserver_version(), asked);
+    asked
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_kubeconfig_is_asked_for_the_api_server() {
+    let expected = b"CONNECT api.example.invalid:6443 HTTP/1.1\r\n";
+    assert_eq!(asked_of_proxy("http", expected.len()).await, expected);
+    // RFC 1928: version 5, and which logins are offered.
+    assert_eq!(asked_of_proxy("socks5", 1).await, [5]);
+}
