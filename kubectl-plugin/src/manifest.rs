@@ -94,7 +94,8 @@ pub(crate) struct NoYaml {
 
 /// The documents in a text. Empty ones are left out.
 pub(crate) fn documents(text: &str) -> Result<Vec<Document>, NoYaml> {
-    let nodes: Vec<Spanned<Node>> = serde_saphyr::from_multiple(text).map_err(no_yaml)?;
+    let nodes: Vec<Spanned<Node>> =
+        serde_saphyr::from_multiple(text).map_err(|problem| no_yaml(&problem))?;
     let document = |node: Spanned<Node>| {
         let mut lines = BTreeMap::new();
         let line = node.referenced.line();
@@ -104,7 +105,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, NoYaml> {
     Ok(nodes.into_iter().map(document).collect())
 }
 
-fn no_yaml(problem: serde_saphyr::Error) -> NoYaml {
+fn no_yaml(problem: &serde_saphyr::Error) -> NoYaml {
     NoYaml {
         line: problem.location().map(|location| location.line()),
         message: problem.without_snippet().to_string(),
