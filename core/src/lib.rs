@@ -13,6 +13,7 @@ pub mod desired;
 pub mod drift;
 pub mod endpoint;
 pub mod guard;
+pub mod lease;
 pub mod mac;
 pub mod node;
 pub mod outcome;
