@@ -27,13 +27,19 @@ pub struct Timing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTiming {
     /// Another one could lead while the leader thinks that it still does.
-    #[error("the lease has to last longer than its leader may go without renewing it")]
+    #[error(
+        "the duration of the lease has to be longer than the renew deadline: else another one could lead \
+         while the leader thinks that it still does"
+    )]
     DeadlineTooLong,
     /// One lost answer would end a leadership.
-    #[error("a leader needs time for two tries at least before it gives up")]
+    #[error(
+        "the renew deadline has to be at least twice the retry period: else one lost answer would end a \
+         leadership"
+    )]
     RetryTooLong,
     /// The API server would be asked without a pause.
-    #[error("there has to be a pause of a second at least between two tries")]
+    #[error("the retry period has to be at least a second")]
     NoPause,
 }
 

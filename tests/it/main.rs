@@ -22,6 +22,7 @@ mod drift;
 mod former;
 mod inputs;
 mod large;
+mod lease;
 mod lies;
 mod lives;
 mod model;

@@ -1,3 +1,5 @@
+//! The rules of the election one by one, and all interleavings of two candidates.
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
