@@ -74,10 +74,11 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     let endpoints = CancellationToken::new();
     let (clock, writer) = (Clock::start(), writer_name());
     let mut election = Candidacy::begin(&args, client.clone(), &writer, clock)?;
+    let leadership = election.leadership.clone();
     let shared = Arc::new(Shared {
-        events: Events::start(client.clone(), &writer, stop.clone()),
+        events: Events::start(client.clone(), &writer, leadership.clone(), stop.clone()),
         writer,
-        leadership: election.leadership.clone(),
+        leadership,
         nodes: Nodes::start(client.clone(), stop.clone()),
         client,
         index: Index::default(),
