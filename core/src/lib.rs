@@ -14,6 +14,7 @@ pub mod drift;
 pub mod endpoint;
 pub mod events;
 pub mod guard;
+pub mod lease;
 pub mod mac;
 pub mod node;
 pub mod outcome;

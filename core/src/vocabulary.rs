@@ -157,6 +157,10 @@ pub mod reason {
     /// The Kubernetes API could not be asked.
     pub const KUBERNETES_UNAVAILABLE: &str = "KubernetesUnavailable";
 
+    /// The operator that was asked does not lead, or cannot tell whether it does. It writes nothing, this
+    /// word included: it is seen in logs and metrics.
+    pub const NOT_LEADING: &str = "NotLeading";
+
     /// All changes are in the device's stored configuration.
     pub const SAVED: &str = "Saved";
     /// Changes wait for the quiet time before they are saved.

@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use secrecy::SecretString;
 
 use crate::address::{self, AddressProblem};
+use crate::may_write::MayWrite;
 
 /// One BIG-IP and how to log in on it.
 #[derive(Debug, Clone)]
@@ -29,6 +30,9 @@ pub struct DeviceConfig {
     pub networks: Arc<[IpNet]>,
     /// How its certificate is verified.
     pub verification: Verification,
+    /// Whether anything may be changed on it now. A login changes something, and giving a token back is
+    /// always allowed.
+    pub may_write: MayWrite,
     /// The login.
     pub credentials: Credentials,
 }
@@ -239,6 +243,7 @@ mod tests {
             server_name: None,
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(b"pem".to_vec())),
+            may_write: MayWrite::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: "canary-password".into(),

@@ -155,6 +155,11 @@ pub enum ErrorKind {
         /// Kind of resource.
         resource: &'static str,
     },
+    /// It would have changed something, and its sender may not do that now. It was not sent.
+    #[error(
+        "nothing is changed on it now: this operator does not lead, or cannot tell whether it does"
+    )]
+    MayNotWrite,
     /// TMOS is too old to tell a missing object from a unit that is starting.
     #[error("TMOS {0} is too old; 13.1 or later is needed")]
     UnsupportedVersion(TmosVersion),
@@ -439,6 +444,7 @@ impl Error {
                 reason::REQUEST_REFUSED
             }
             ErrorKind::TunnelNotFound { .. } => reason::TUNNEL_NOT_FOUND,
+            ErrorKind::MayNotWrite => reason::NOT_LEADING,
             ErrorKind::UnsupportedVersion(_) => reason::UNSUPPORTED_VERSION,
         }
     }
@@ -466,7 +472,8 @@ impl Error {
             | ErrorKind::Server { .. }
             | ErrorKind::Protocol(_)
             | ErrorKind::NotFound { .. }
-            | ErrorKind::Exists { .. } => true,
+            | ErrorKind::Exists { .. }
+            | ErrorKind::MayNotWrite => true,
         }
     }
 

@@ -20,6 +20,7 @@ mod error;
 pub mod fuzzing;
 mod limits;
 mod listing;
+mod may_write;
 mod normalise;
 mod observe;
 mod path;
@@ -38,5 +39,6 @@ pub use config::{
 };
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
 pub use listing::{Listing, RecordName};
+pub use may_write::MayWrite;
 pub use session::budget::LoginBudget;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};

@@ -17,6 +17,7 @@ use crate::answer::Answer;
 use crate::config::{ConfigError, Credentials, DeviceConfig};
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
+use crate::may_write::MayWrite;
 use crate::transport::{Request, Transport, Verb};
 use crate::{normalise, path, wire};
 use budget::LoginBudget;
@@ -82,6 +83,7 @@ pub(crate) struct Session {
     failed: Mutex<Option<Failed>>,
     gate: Mutex<LoginGate>,
     budget: LoginBudget,
+    may_write: MayWrite,
 }
 
 impl Session {
@@ -92,6 +94,7 @@ impl Session {
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             transport: Transport::new(&config, &limits)?,
+            may_write: config.may_write,
             credentials: config.credentials,
             limits,
             tokens: tokio::sync::Mutex::default(),
@@ -313,13 +316,25 @@ impl Session {
             body: None,
             deadline: self.limits.logout,
         };
-        if let Err(error) = self.send(&request, Some(&with.value)).await {
+        if let Err(error) = self.exchange(&request, Some(&with.value)).await {
             let (device, reason) = (self.device(), error.reason());
             tracing::debug!(device, reason, "a token was not deleted");
         }
     }
 
+    /// Sends a request, unless it would change something that may not be changed now.
     async fn send(
+        &self,
+        request: &Request,
+        token: Option<&SecretString>,
+    ) -> Result<Vec<u8>, Error> {
+        if request.writes() && !self.may_write.now() {
+            return Err(self.error(ErrorKind::MayNotWrite));
+        }
+        self.exchange(request, token).await
+    }
+
+    async fn exchange(
         &self,
         request: &Request,
         token: Option<&SecretString>,

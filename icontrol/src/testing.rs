@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
 use crate::limits::Limits;
+use crate::may_write::MayWrite;
 
 /// What must never be seen outside of a request.
 pub(crate) const PASSWORD: &str = "canary-password";
@@ -278,6 +279,7 @@ impl Server {
             server_name: None,
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
+            may_write: MayWrite::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: PASSWORD.into(),

@@ -160,6 +160,7 @@ impl<'a> Direct<'a> {
                 password: login.password,
                 login_provider: login.login_provider,
             },
+            may_write: bigip_icontrol::MayWrite::default(),
         })
     }
 

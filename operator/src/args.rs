@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use bigip_tunnel_core::lease::{InvalidTiming, Timing};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 use ipnet::IpNet;
 
 /// Keeps one FDB record per node on every BIG-IP that a BigIpTunnel names.
@@ -24,13 +26,38 @@ pub(crate) struct Args {
     )]
     pub(crate) watch_namespaces: Vec<String>,
 
-    /// Whether replicas elect a leader; only `false` works so far, with exactly one replica
-    #[arg(
-        long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1,
-        default_value_t = false, default_missing_value = "true", require_equals = true,
-        value_parser = leader_elect
-    )]
+    /// Elect a leader among the replicas by a lease; without it exactly one replica may run
+    #[arg(long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1,
+          default_value_t = true, default_missing_value = "true", require_equals = true)]
     pub(crate) leader_elect: bool,
+
+    /// Name of the lease
+    #[arg(
+        long,
+        env = "LEASE_NAME",
+        value_name = "NAME",
+        default_value = "bigip-tunnel-operator"
+    )]
+    pub(crate) lease_name: String,
+
+    /// Namespace of the lease; that of the pod if it is left out
+    #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub(crate) lease_namespace: Option<String>,
+
+    /// Seconds after which another replica takes a lease over that was not renewed; the same for all
+    #[arg(long, env = "LEASE_DURATION", value_name = "SECONDS", default_value = "15",
+          value_parser = seconds)]
+    pub(crate) lease_duration: Duration,
+
+    /// Seconds after which a leader that could not renew the lease writes nothing more, and ends
+    #[arg(long, env = "LEASE_RENEW_DEADLINE", value_name = "SECONDS", default_value = "10",
+          value_parser = seconds)]
+    pub(crate) lease_renew_deadline: Duration,
+
+    /// Seconds between two looks at the lease
+    #[arg(long, env = "LEASE_RETRY_PERIOD", value_name = "SECONDS", default_value = "2",
+          value_parser = seconds)]
+    pub(crate) lease_retry_period: Duration,
 
     /// Network that devices may be in, such as 10.1.0.0/16; repeat it for several, leave it out for all
     ///
@@ -59,7 +86,8 @@ pub(crate) struct Args {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,
 
-    /// Seconds after the start in which nothing is removed; shorter only for tests and demos
+    /// Seconds after the beginning of a leadership in which nothing is removed; shorter only for tests and
+    /// demos
     #[arg(long, env = "SETTLE_SECONDS", value_name = "SECONDS", default_value = "75",
           value_parser = seconds)]
     pub(crate) settle_seconds: Duration,
@@ -78,22 +106,31 @@ fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
 }
 
-fn leader_elect(text: &str) -> Result<bool, String> {
-    match text {
-        "false" => Ok(false),
-        "true" => Err(
-            "leader election does not exist yet: run exactly one replica, with \
-                       --leader-elect=false"
-                .into(),
-        ),
-        _ => Err("must be true or false".into()),
+impl Args {
+    /// Reads the command line and the environment. A mistake in them ends the process with the code of a
+    /// usage error.
+    pub(crate) fn read() -> Self {
+        let args = Self::parse();
+        if let Err(problem) = args.lease_timing() {
+            Self::command()
+                .error(ErrorKind::ValueValidation, problem)
+                .exit();
+        }
+        args
+    }
+
+    /// The times of the lease.
+    pub(crate) fn lease_timing(&self) -> Result<Timing, InvalidTiming> {
+        Timing::new(
+            self.lease_duration,
+            self.lease_renew_deadline,
+            self.lease_retry_period,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -102,18 +139,19 @@ mod tests {
     }
 
     #[test]
-    fn leader_election_is_refused_with_the_way_out() {
-        for flag in ["--leader-elect", "--leader-elect=true"] {
-            let error = Args::try_parse_from(["operator", flag])
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains("--leader-elect=false"), "{error}");
-        }
-        assert!(
-            !Args::try_parse_from(["operator", "--leader-elect=false"])
-                .unwrap()
-                .leader_elect
-        );
+    fn a_leader_is_elected_unless_it_is_switched_off() {
+        let elects = |args: &[&str]| Args::try_parse_from(args).unwrap().leader_elect;
+        assert!(elects(&["operator"]));
+        assert!(elects(&["operator", "--leader-elect"]));
+        assert!(!elects(&["operator", "--leader-elect=false"]));
+    }
+
+    #[test]
+    fn times_of_the_lease_have_to_go_together() {
+        let timing = |args: &[&str]| Args::try_parse_from(args).unwrap().lease_timing();
+        assert!(timing(&["operator"]).is_ok());
+        let too_short = ["operator", "--lease-duration=10"];
+        assert_eq!(timing(&too_short), Err(InvalidTiming::DeadlineTooLong));
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl DeviceState {
         // Where something is claimed, an earlier task may have sent what is not known here: the process
         // before this one, or one of this process that has ended.
         let settled_at = if claims.is_empty() {
-            Moment::since_start(shared.settle)
+            shared.leadership.since() + shared.settle
         } else {
             now + shared.settle
         };

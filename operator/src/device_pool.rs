@@ -162,7 +162,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use bigip_icontrol::{Credentials, Trust, Verification};
+    use bigip_icontrol::{Credentials, MayWrite, Trust, Verification};
 
     use super::*;
 
@@ -202,6 +202,7 @@ y8izs/eq7/JmCw==
             server_name: None,
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(CA.into())),
+            may_write: MayWrite::default(),
             credentials: Credentials {
                 username: username.into(),
                 password: secret.into(),

@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::kubernetes::{CallError, WRITE_DEADLINE, call};
+use crate::kubernetes::{self, CallError};
+use crate::lease::Leadership;
 
 /// Who writes: a domain-prefixed name, as the API wants it.
 const CONTROLLER: &str = "bigip-tunnel.dev/operator";
@@ -39,11 +40,17 @@ const RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)]
 pub(crate) struct Events(mpsc::Sender<(ObjectReference, Told, Timestamp)>);
 
 impl Events {
-    /// Writes events in the name of this process until `stop`.
-    pub(crate) fn start(client: Client, writer: &str, stop: CancellationToken) -> Self {
+    /// Writes events in the name of this process until `stop`, while it leads.
+    pub(crate) fn start(
+        client: Client,
+        writer: &str,
+        leadership: Leadership,
+        stop: CancellationToken,
+    ) -> Self {
         let (sender, mut receiver) = mpsc::channel(QUEUE_MAX);
         let mut recorder = Recorder {
             client,
+            leadership,
             instance: writer.to_owned(),
             series: HashMap::new(),
             is_refused: false,
@@ -86,6 +93,7 @@ struct Series {
 /// Writes them, one at a time.
 struct Recorder {
     client: Client,
+    leadership: Leadership,
     instance: String,
     series: HashMap<Key, Series>,
     /// Whether the log says that events are refused.
@@ -104,7 +112,10 @@ impl Recorder {
         }
         match written {
             Ok(()) => self.is_refused = false,
-            Err(error) if self.is_refused => tracing::debug!("an event is lost: {error}"),
+            // That the leadership is over is told elsewhere.
+            Err(error) if self.is_refused || matches!(error, CallError::NotLeading) => {
+                tracing::debug!("an event is lost: {error}");
+            }
             Err(error) => {
                 self.is_refused = true;
                 tracing::warn!(
@@ -133,13 +144,14 @@ impl Recorder {
             note: clipped(&told.note).to_owned(),
         };
         if let Some(series) = self.series.get_mut(&key)
-            && count_up(&api, series, time).await?
+            && count_up(&api, &self.leadership, series, time).await?
         {
             return Ok(());
         }
         let event = event(about, told, time, &self.instance);
         let name = event.metadata.name.clone().unwrap_or_default();
-        call(WRITE_DEADLINE, api.create(&PostParams::default(), &event)).await?;
+        let params = PostParams::default();
+        kubernetes::write(&self.leadership, api.create(&params, &event)).await?;
         let series = Series {
             name,
             count: 1,
@@ -153,6 +165,7 @@ impl Recorder {
 /// Counts an event up. Returns whether it was still there.
 async fn count_up(
     api: &Api<Event>,
+    leadership: &Leadership,
     series: &mut Series,
     time: Timestamp,
 ) -> Result<bool, CallError> {
@@ -165,7 +178,8 @@ async fn count_up(
         field_manager: Some(MANAGER_OPERATOR.into()),
         ..PatchParams::default()
     };
-    match call(WRITE_DEADLINE, api.patch(&series.name, &params, &patch)).await {
+    let request = api.patch(&series.name, &params, &patch);
+    match kubernetes::write(leadership, request).await {
         Ok(_) => {
             series.count = repeated.count;
             series.last = Instant::now();

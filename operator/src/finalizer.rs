@@ -9,7 +9,8 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
-use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
+use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
+use crate::lease::Leadership;
 
 /// Whether the object carries the finalizer.
 pub(crate) fn is_set(object: &BigIpTunnel) -> bool {
@@ -20,15 +21,23 @@ pub(crate) fn is_set(object: &BigIpTunnel) -> bool {
 }
 
 /// Sets the finalizer.
-pub(crate) async fn set(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Result<(), CallError> {
+pub(crate) async fn set(
+    api: &Api<BigIpTunnel>,
+    leadership: &Leadership,
+    object: &BigIpTunnel,
+) -> Result<(), CallError> {
     let mut finalizers = object.finalizers().to_vec();
     finalizers.push(FINALIZER.to_owned());
-    write(api, object, finalizers).await
+    write(api, leadership, object, finalizers).await
 }
 
 /// Takes the finalizer away; the API server then removes the object. Asks for the object first:
 /// status writes have changed it since anybody has seen it. One that is gone is fine.
-pub(crate) async fn clear(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Result<(), CallError> {
+pub(crate) async fn clear(
+    api: &Api<BigIpTunnel>,
+    leadership: &Leadership,
+    object: &BigIpTunnel,
+) -> Result<(), CallError> {
     let current = call(READ_DEADLINE, api.get_opt(&object.name_any())).await?;
     let Some(current) = current.filter(|c| c.uid() == object.uid() && is_set(c)) else {
         return Ok(());
@@ -39,7 +48,7 @@ pub(crate) async fn clear(api: &Api<BigIpTunnel>, object: &BigIpTunnel) -> Resul
         .filter(|f| *f != FINALIZER)
         .cloned()
         .collect();
-    match write(api, &current, others).await {
+    match write(api, leadership, &current, others).await {
         Err(error) if error.code() == Some(404) => Ok(()),
         result => result,
     }
@@ -57,6 +66,7 @@ pub(crate) async fn definition_is_going(client: &Client) -> Result<bool, CallErr
 /// meantime is not lost.
 async fn write(
     api: &Api<BigIpTunnel>,
+    leadership: &Leadership,
     object: &BigIpTunnel,
     finalizers: Vec<String>,
 ) -> Result<(), CallError> {
@@ -72,7 +82,7 @@ async fn write(
         field_manager: Some(MANAGER_OPERATOR.into()),
         ..Default::default()
     };
-    call(WRITE_DEADLINE, api.patch(&name, &params, &patch))
+    kubernetes::write(leadership, api.patch(&name, &params, &patch))
         .await
         .map(|_| ())
 }

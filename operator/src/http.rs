@@ -37,7 +37,7 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Ready: the nodes are known. Says nothing about BIG-IPs, which are not the operator's health.
+/// Ready: the nodes are known, so that this process could lead, if it does not. Says nothing about BIG-IPs, which are not the operator's health.
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     match shared.nodes.current().failure() {
         None => (StatusCode::OK, "ok\n".to_owned()),
@@ -52,6 +52,6 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     (
         [(header::CONTENT_TYPE, content_type)],
-        shared.metrics.render(),
+        shared.metrics.render(shared.leadership.may_write()),
     )
 }

@@ -10,10 +10,12 @@ use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 use tokio::time::timeout;
 
+use crate::lease::Leadership;
+
 /// The deadline of a read of one page or object.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(15);
 /// The deadline of a write.
-pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(15);
+const WRITE_DEADLINE: Duration = Duration::from_secs(15);
 /// How long the server keeps a watch open: below the idle limits of common load balancers (240 s).
 pub(crate) const WATCH_SECONDS: u32 = 180;
 
@@ -26,6 +28,9 @@ pub(crate) enum CallError {
     /// The API server said no.
     #[error("{} ({})", .0.message, .0.code)]
     Status(Box<kube::core::Status>),
+    /// It would have written, and this process does not lead now. It was not made.
+    #[error("this operator does not lead, or cannot tell whether it does: nothing is written")]
+    NotLeading,
     /// Anything else.
     #[error("{0}")]
     Other(#[source] Box<kube::Error>),
@@ -36,7 +41,7 @@ impl CallError {
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(status.code),
-            Self::Deadline(_) | Self::Other(_) => None,
+            Self::Deadline(_) | Self::NotLeading | Self::Other(_) => None,
         }
     }
 }
@@ -59,6 +64,17 @@ pub(crate) async fn call<T>(
         Ok(result) => result.map_err(CallError::from),
         Err(_) => Err(CallError::Deadline(deadline)),
     }
+}
+
+/// Makes a call that writes, if this process may write now.
+pub(crate) async fn write<T>(
+    leadership: &Leadership,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, CallError> {
+    if !leadership.may_write() {
+        return Err(CallError::NotLeading);
+    }
+    call(WRITE_DEADLINE, request).await
 }
 
 /// No configuration to reach a cluster with.

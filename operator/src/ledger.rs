@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub(crate) use self::removals::{Removals, Spending};
-use crate::kubernetes::{CallError, READ_DEADLINE, WRITE_DEADLINE, call};
+use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
+use crate::lease::Leadership;
 
 /// How often a write is tried against an object that others keep changing.
 const CONFLICT_TRIES: u32 = 5;
@@ -52,6 +53,7 @@ impl LedgerError {
     pub(crate) fn failure(&self) -> Failure {
         let reason = match self {
             Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
+            Self::Call(CallError::NotLeading) => reason::NOT_LEADING,
             Self::Gone | Self::Overtaken | Self::Displaced(_) | Self::Busy | Self::Call(_) => {
                 reason::KUBERNETES_UNAVAILABLE
             }
@@ -71,6 +73,7 @@ pub(crate) struct Ledger {
     uid: String,
     /// This process.
     writer: String,
+    leadership: Leadership,
     stored: Mutex<Stored>,
 }
 
@@ -104,7 +107,12 @@ impl Stored {
 
 impl Ledger {
     /// The ledger of this object.
-    pub(crate) fn new(api: Api<BigIpTunnel>, object: &BigIpTunnel, writer: &str) -> Self {
+    pub(crate) fn new(
+        api: Api<BigIpTunnel>,
+        object: &BigIpTunnel,
+        writer: &str,
+        leadership: Leadership,
+    ) -> Self {
         let uid = object.uid().unwrap_or_default();
         let stored = Mutex::new(Stored::read(object, &uid));
         Self {
@@ -112,6 +120,7 @@ impl Ledger {
             name: object.name_any(),
             uid,
             writer: writer.to_owned(),
+            leadership,
             stored,
         }
     }
@@ -324,7 +333,7 @@ impl Ledger {
         };
         let patch = Patch::<BigIpTunnel>::Json(patch);
         let request = self.api.patch_status(&self.name, &params, &patch);
-        match call(WRITE_DEADLINE, request).await {
+        match kubernetes::write(&self.leadership, request).await {
             Ok(object) => {
                 *stored = Stored::read(&object, &self.uid);
                 Ok(())
@@ -410,7 +419,7 @@ fn is_newer(seen: &str, known: &str) -> bool {
 fn may_be_stored(error: &CallError) -> bool {
     match error.code() {
         Some(code) => code == 409 || code >= 500,
-        None => true,
+        None => !matches!(error, CallError::NotLeading),
     }
 }
 

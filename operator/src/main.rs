@@ -12,6 +12,7 @@ mod finalizer;
 mod http;
 mod index;
 mod kubernetes;
+mod lease;
 mod ledger;
 mod metrics;
 mod nodes;
@@ -30,13 +31,12 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, LogFormat};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     start_log(args.log_format);
     // The only cryptography in the process; installing it twice is the only way this can fail.
     let _: Result<(), _> = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -47,6 +47,7 @@ pub(crate) struct Metrics {
     passes: Family<ReasonLabel, Counter>,
     status_writes: Counter,
     tunnels: Gauge,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -74,8 +75,14 @@ impl Metrics {
         let tunnels = Gauge::default();
         registry.register(
             "tunnels",
-            "BigIpTunnel objects being worked on",
+            "BigIpTunnel objects that the leader works on",
             tunnels.clone(),
+        );
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this process leads: 1 while it may write, else 0",
+            leader.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
@@ -85,6 +92,7 @@ impl Metrics {
             passes,
             status_writes,
             tunnels,
+            leader,
         }
     }
 
@@ -111,8 +119,9 @@ impl Metrics {
         self.tunnels.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Everything as text.
-    pub(crate) fn render(&self) -> String {
+    /// Everything as text. `leads`: whether this process may write now.
+    pub(crate) fn render(&self, leads: bool) -> String {
+        self.leader.set(i64::from(leads));
         let registry = self
             .registry
             .lock()
@@ -133,10 +142,11 @@ mod tests {
         let metrics = Metrics::new();
         metrics.record_write(WriteKind::Add, None);
         metrics.record_write(WriteKind::Add, Some(reason::TIMEOUT));
-        let text = metrics.render();
+        let text = metrics.render(true);
         for line in [
             r#"bigiptunnel_device_writes_total{operation="Add",reason="Answered"} 1"#,
             r#"bigiptunnel_device_writes_total{operation="Add",reason="Timeout"} 1"#,
+            "bigiptunnel_leader 1",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use bigip_tunnel_core::lease::InvalidTiming;
+use futures::FutureExt;
+use kube::Client;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
@@ -13,18 +17,21 @@ use crate::events::Events;
 use crate::http;
 use crate::index::Index;
 use crate::kubernetes::{self, ConnectError};
+use crate::lease::{self, Election, Leadership, Lost};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::shared::Shared;
 use crate::supervisor::Supervisor;
 
-/// How long requests in flight may take to be finished. With the logout's own bound behind it, it
-/// stays below the 30 s that a pod gets by default.
+/// How long requests in flight may take to be finished. With the logout's own bound (5 s) and the next one
+/// behind it, it stays below the 30 s that a pod gets by default.
 const FINISH_MAX: Duration = Duration::from_secs(18);
+/// How long it may take to give the lease back.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(5);
 /// How often logins that nobody uses any more are given back.
 const POOL_SWEEP: Duration = Duration::from_secs(30);
 
-/// Why the process could not start.
+/// Why the process could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// No cluster.
@@ -41,12 +48,20 @@ pub(crate) enum RunError {
     /// No signal handler.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] std::io::Error),
+    /// The times of the lease do not go together.
+    #[error(transparent)]
+    Timing(#[from] InvalidTiming),
+    /// Another process may lead now. Kubernetes starts this one again, as a follower.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The election failed in a way it should not.
+    #[error("the leader election broke off: {0}")]
+    Election(#[from] JoinError),
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT, or until the leadership is lost.
 pub(crate) async fn run(args: Args) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut signals = Signals::new().map_err(RunError::Signals)?;
     let client = kubernetes::connect().await?;
     let listener = http::bind(args.listen)
         .await
@@ -57,15 +72,18 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
 
     let stop = CancellationToken::new();
     let endpoints = CancellationToken::new();
-    let writer = writer_name();
+    let (clock, writer) = (Clock::start(), writer_name());
+    let mut election = Candidacy::begin(&args, client.clone(), &writer, clock)?;
+    let leadership = election.leadership.clone();
     let shared = Arc::new(Shared {
-        events: Events::start(client.clone(), &writer, stop.clone()),
+        events: Events::start(client.clone(), &writer, leadership.clone(), stop.clone()),
         writer,
+        leadership,
         nodes: Nodes::start(client.clone(), stop.clone()),
         client,
         index: Index::default(),
         pool: DevicePool::default(),
-        clock: Clock::start(),
+        clock,
         settle: args.settle_seconds,
         allow_insecure_tls: args.allow_insecure_tls,
         device_networks: args.device_networks.into(),
@@ -78,28 +96,126 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     let supervisor = Supervisor::new(shared.clone());
     let work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let lost = tokio::select! {
+        () = signals.next() => None,
+        ended = &mut election.task => Some(ended),
+    };
+    if lost.is_none() {
+        tracing::info!("ending: requests in flight are finished");
+    } else {
+        tracing::error!("ending, because this process leads no more");
     }
-    tracing::info!("ending: requests in flight are finished");
     stop.cancel();
+    let has_lost = lost.is_some();
     let end = async {
-        match tokio::time::timeout(FINISH_MAX, work).await {
-            Ok(Ok(())) => tracing::info!("the work has ended"),
-            Ok(Err(error)) => tracing::error!("the work ended in a failure: {error}"),
-            Err(_) => tracing::warn!("the work is cut off with requests in flight"),
-        }
+        let is_finished = finish(work).await;
         sweep.abort();
         shared.pool.log_out_all().await;
+        // Last, so that nobody else begins while this process still works.
+        if is_finished && !has_lost {
+            election.give_back().await;
+        }
     };
     tokio::select! {
         () = end => tracing::info!("ended"),
-        _ = terminate.recv() => tracing::warn!("ended at once, as asked for twice"),
-        _ = interrupt.recv() => tracing::warn!("ended at once, as asked for twice"),
+        () = signals.next() => tracing::warn!("ended at once, as asked for twice"),
     }
     endpoints.cancel();
-    Ok(())
+    match lost {
+        Some(ended) => Ok(ended??),
+        None => Ok(()),
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// This process's part in the election, if there is one.
+struct Candidacy {
+    leadership: Leadership,
+    /// Ends when the leadership is lost.
+    task: JoinHandle<Result<(), Lost>>,
+    give_back: CancellationToken,
+}
+
+impl Candidacy {
+    fn begin(
+        args: &Args,
+        client: Client,
+        identity: &str,
+        clock: Clock,
+    ) -> Result<Self, InvalidTiming> {
+        let give_back = CancellationToken::new();
+        if !args.leader_elect {
+            return Ok(Self {
+                leadership: Leadership::unelected(),
+                task: tokio::spawn(give_back.clone().cancelled_owned().map(Ok)),
+                give_back,
+            });
+        }
+        let namespace = args.lease_namespace.clone();
+        let options = lease::Options {
+            namespace: namespace.unwrap_or_else(|| client.default_namespace().to_owned()),
+            name: args.lease_name.clone(),
+            timing: args.lease_timing()?,
+        };
+        let leadership = Leadership::none();
+        let identity = identity.to_owned();
+        let election = Election::new(client, options, identity, leadership.clone(), clock);
+        Ok(Self {
+            leadership,
+            task: tokio::spawn(election.run(give_back.clone())),
+            give_back,
+        })
+    }
+
+    /// Ends it, and with it the leadership.
+    async fn give_back(&mut self) {
+        self.give_back.cancel();
+        match tokio::time::timeout(GIVE_BACK_MAX, &mut self.task).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(lost))) => tracing::warn!("{lost}"),
+            Ok(Err(error)) => tracing::error!("the leader election broke off: {error}"),
+            Err(_) => tracing::warn!("the lease is not given back in time, and runs out"),
+        }
+    }
+}
+
+/// Waits for the work to end. Returns whether nothing of it is left.
+async fn finish(work: JoinHandle<()>) -> bool {
+    match tokio::time::timeout(FINISH_MAX, work).await {
+        Ok(Ok(())) => {
+            tracing::info!("the work has ended");
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::error!("the work ended in a failure: {error}");
+            false
+        }
+        Err(_) => {
+            tracing::warn!("the work is cut off with requests in flight");
+            false
+        }
+    }
 }
 
 /// Host, which is the pod's name in a cluster, and something that no other process has.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::device_pool::DevicePool;
 use crate::events::Events;
 use crate::index::Index;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 
@@ -18,6 +19,8 @@ use crate::nodes::Nodes;
 pub(crate) struct Shared {
     /// Name of this process, unlike that of any other.
     pub(crate) writer: String,
+    /// Whether this process may write. The ways out, to devices and to Kubernetes, ask it.
+    pub(crate) leadership: Leadership,
     /// The Kubernetes client.
     pub(crate) client: Client,
     /// The cluster's nodes.
@@ -28,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) pool: DevicePool,
     /// The clocks.
     pub(crate) clock: Clock,
-    /// How long after its start the process removes nothing.
+    /// How long after the beginning of its leadership the process removes nothing.
     pub(crate) settle: Duration,
     /// Whether a spec may ask for no verification of certificates.
     pub(crate) allow_insecure_tls: bool,

@@ -209,7 +209,8 @@ fn gone<'a>(
         .collect()
 }
 
-/// Runs an object's worker, and begins it anew when it panics.
+/// Runs an object's worker once this process leads, and begins it anew when it panics. Until then
+/// nothing is asked of a device; what the object is, is known already.
 async fn keep_running(
     shared: Arc<Shared>,
     object: watch::Receiver<Arc<BigIpTunnel>>,
@@ -224,7 +225,13 @@ async fn keep_running(
             RESTART_DELAY.as_secs()
         );
     };
-    restart::keep_running(&stop, begin, tell).await;
+    if stop
+        .run_until_cancelled(shared.leadership.begun())
+        .await
+        .is_some()
+    {
+        restart::keep_running(&stop, begin, tell).await;
+    }
 }
 
 fn key_of(object: &DynamicObject) -> Option<ObjectKey> {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::index::ObjectKey;
-use crate::kubernetes::{WRITE_DEADLINE, call};
+use crate::kubernetes;
 use crate::shared::Shared;
 use crate::watch::{back_off, objects};
 
@@ -135,7 +135,7 @@ fn conditions(
     wanted.into_iter().map(complete).collect()
 }
 
-/// Writes such a patch; tries until the API server has taken it. A newer version of the object makes
+/// Writes such a patch, once this process leads; tries until the API server has taken it. A newer version of the object makes
 /// it void (409): that one's event brings the next patch.
 pub(crate) async fn write(shared: &Shared, key: &ObjectKey, patch: &Value) {
     let (namespace, name) = key;
@@ -146,8 +146,10 @@ pub(crate) async fn write(shared: &Shared, key: &ObjectKey, patch: &Value) {
     };
     let patch = Patch::Merge(patch);
     let mut failures = 0;
+    shared.leadership.begun().await;
     loop {
-        match call(WRITE_DEADLINE, api.patch_status(name, &params, &patch)).await {
+        let request = api.patch_status(name, &params, &patch);
+        match kubernetes::write(&shared.leadership, request).await {
             Ok(_) => return shared.metrics.record_status_write(),
             Err(error) if matches!(error.code(), Some(404 | 409)) => return,
             Err(error) if failures == 0 => {

@@ -101,7 +101,8 @@ impl Worker {
         let current = object.borrow().clone();
         let namespace = current.namespace().unwrap_or_default();
         let api: Api<BigIpTunnel> = Api::namespaced(shared.client.clone(), &namespace);
-        let ledger = Arc::new(Ledger::new(api.clone(), &current, &shared.writer));
+        let leadership = shared.leadership.clone();
+        let ledger = Ledger::new(api.clone(), &current, &shared.writer, leadership);
         let had_status = current
             .status
             .as_ref()
@@ -115,7 +116,7 @@ impl Worker {
             shared,
             api,
             object,
-            ledger,
+            ledger: Arc::new(ledger),
             identities: Arc::default(),
             stop,
             work: None,
@@ -239,7 +240,7 @@ impl Worker {
         };
         if !deleting && !settings.observes && !finalizer::is_set(&object) {
             // Its arrival is a change of the object, and brings us here again.
-            if let Err(error) = finalizer::set(&self.api, &object).await {
+            if let Err(error) = finalizer::set(&self.api, &self.shared.leadership, &object).await {
                 tracing::warn!(
                     name = object.name_any(),
                     "the finalizer was not set: {error}"

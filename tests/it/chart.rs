@@ -11,6 +11,7 @@ use bigip_tunnel_harness::paths;
 use bigip_tunnel_harness::progress::to_stderr;
 use bigip_tunnel_harness::wait::{Answer, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::rbac::v1::Role;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -152,7 +153,7 @@ async fn a_mistake_in_the_values_is_refused_and_named() {
         ("image={\"digest\":\"latest\"}", "/image/digest"),
         ("port=\"http\"", "/port"),
         ("port=70000", "/port"),
-        ("replicaCount=3", "replicaCount"),
+        ("replicas=3", "replicas"),
         (
             "networkPolicy={\"flavor\":\"calico\"}",
             "/networkPolicy/flavor",
@@ -398,6 +399,25 @@ where
     api.get_opt(name).await.unwrap().is_some()
 }
 
+/// Makes a tunnel in a new namespace, as soon as the resource is served.
+async fn make_tunnel(client: &Client, namespace: &str) {
+    objects::create_namespace(client, namespace).await.unwrap();
+    let spec = json!({
+        "credentialsSecretRef": {"name": "bigip-login"},
+        "devices": [{"name": "bigip-a", "address": "192.0.2.11"}],
+        "tunnel": {"name": "flannel_vxlan"},
+    });
+    let created = eventually(
+        "the resource served",
+        LIMIT,
+        async || match objects::create_tunnel(client, namespace, "prod-east", spec.clone()).await {
+            Ok(_) => Answer::Done(()),
+            Err(error) => Answer::NotYet(error.to_string()),
+        },
+    );
+    created.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_and_tunnels() {
     let own = ControlPlane::start().unwrap();
@@ -432,21 +452,12 @@ async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_a
     let roles: Api<Role> = Api::namespaced(client.clone(), "bigip");
     assert!(has(&deployments, FULL_NAME).await);
 
-    objects::create_namespace(&client, "bigip").await.unwrap();
-    let spec = json!({
-        "credentialsSecretRef": {"name": "bigip-login"},
-        "devices": [{"name": "bigip-a", "address": "192.0.2.11"}],
-        "tunnel": {"name": "flannel_vxlan"},
-    });
-    let created = eventually(
-        "the resource served",
-        LIMIT,
-        async || match objects::create_tunnel(&client, "bigip", "prod-east", spec.clone()).await {
-            Ok(_) => Answer::Done(()),
-            Err(error) => Answer::NotYet(error.to_string()),
-        },
-    );
-    created.await.unwrap();
+    make_tunnel(&client, "bigip").await;
+
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let taken = Patch::Merge(json!({"spec": {"holderIdentity": "operator-1"}}));
+    let manager = PatchParams::default();
+    leases.patch(FULL_NAME, &manager, &taken).await.unwrap();
 
     let upgrade = ["upgrade", RELEASE, &folder, "--namespace", namespace];
     let wider = ["--set-json", r#"watchNamespaces=["bigip"]"#];
@@ -457,6 +468,15 @@ async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_a
         .await
         .unwrap();
     assert!(!has(&roles, role).await);
+
+    // An upgrade takes the lease from nobody.
+    let lease = leases
+        .get(FULL_NAME)
+        .await
+        .unwrap()
+        .spec
+        .unwrap_or_default();
+    assert_eq!(lease.holder_identity.as_deref(), Some("operator-1"));
 
     let mut beside = vec!["install", "tunnels-b", &folder, "--namespace", "team-b"];
     beside.extend(["--create-namespace", "--set=ignoreOtherNamespaces=true"]);

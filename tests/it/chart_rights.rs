@@ -136,7 +136,7 @@ const OURS: &str = "bigip-tunnel.dev";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 
 /// What the operator needs, in the namespace of its release.
-const NEEDED: [Right; 17] = [
+const NEEDED: [Right; 20] = [
     ("get", "", "nodes", "any", ""),
     ("list", "", "nodes", "", ""),
     ("watch", "", "nodes", "", ""),
@@ -160,10 +160,31 @@ const NEEDED: [Right; 17] = [
     ("get", "", "secrets", "any", "chart-table"),
     ("get", "", "configmaps", "any", "chart-table"),
     ("get", "", "configmaps", "any", "chart-table-more"),
+    (
+        "get",
+        "coordination.k8s.io",
+        "leases",
+        "chart-table-bigip-tunnel-operator",
+        "chart-table",
+    ),
+    (
+        "update",
+        "coordination.k8s.io",
+        "leases",
+        "chart-table-bigip-tunnel-operator",
+        "chart-table",
+    ),
+    (
+        "patch",
+        "coordination.k8s.io",
+        "leases",
+        "chart-table-bigip-tunnel-operator",
+        "chart-table",
+    ),
 ];
 
 /// What whoever took the operator over would try.
-const FORBIDDEN: [Right; 39] = [
+const FORBIDDEN: [Right; 42] = [
     ("list", "", "secrets", "", "chart-table"),
     ("watch", "", "secrets", "", "chart-table"),
     ("create", "", "secrets", "", "chart-table"),
@@ -239,6 +260,15 @@ const FORBIDDEN: [Right; 39] = [
         DEFINITION,
         "",
     ),
+    ("create", "coordination.k8s.io", "leases", "", "chart-table"),
+    (
+        "update",
+        "coordination.k8s.io",
+        "leases",
+        "other",
+        "chart-table",
+    ),
+    ("list", "coordination.k8s.io", "leases", "", "chart-table"),
 ];
 
 /// A release of this name in a namespace of the same name. Returns the name that the API server has for

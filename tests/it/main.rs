@@ -27,6 +27,7 @@ mod former;
 mod inputs;
 mod install_page;
 mod large;
+mod lease;
 mod lies;
 mod lives;
 mod model;

@@ -3,7 +3,7 @@
 //!
 //! Must not know what a single test is about.
 
-mod operator;
+pub(crate) mod operator;
 pub(crate) mod plugin;
 
 use std::cell::Cell;
@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) name: String,
     tunnel: TunnelConfig,
     pub(crate) kubeconfig: PathBuf,
+    /// More arguments of operators that are elected; none are.
+    election: Option<Vec<String>>,
     requests: Cell<u32>,
 }
 
@@ -105,6 +107,7 @@ impl World {
             name: name.to_owned(),
             tunnel,
             kubeconfig,
+            election: None,
             requests: Cell::new(0),
         }
     }
@@ -158,6 +161,8 @@ impl World {
             kubeconfig: Some(self.kubeconfig.clone()),
             watch_namespaces: vec![self.name.clone()],
             settle_seconds: Some(settle_seconds),
+            lease: self.lease(),
+            args: self.election.clone().unwrap_or_default(),
             ..OperatorOptions::default()
         }
     }

@@ -582,6 +582,7 @@ fn debug_output_of_a_client_is_its_address() {
         verification: crate::Verification::Full(crate::Trust::Bundle(
             crate::testing::Authority::new("CA").pem().into_bytes(),
         )),
+        may_write: crate::MayWrite::default(),
         credentials: crate::Credentials {
             username: "admin".into(),
             password: crate::testing::PASSWORD.into(),

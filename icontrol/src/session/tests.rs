@@ -1,5 +1,8 @@
 //! Logins, tokens and their ends, against a server with a script.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
 
@@ -46,6 +49,33 @@ async fn nothing_is_dialled_before_the_first_call() {
     client.logout().await;
     assert!(!client.has_logged_in());
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn while_nothing_may_be_changed_no_login_and_no_write_is_sent_and_a_token_is_given_back() {
+    let server = Server::with_login(empty).await;
+    let may_write = Arc::new(AtomicBool::new(false));
+    let asked = may_write.clone();
+    let mut config = server.config();
+    config.may_write = MayWrite::when(move || asked.load(Ordering::Relaxed));
+    let client = Client::new(config).unwrap();
+    let held = |error: Error| {
+        assert_eq!(*error.kind(), ErrorKind::MayNotWrite);
+        assert!(error.is_retryable() && !error.is_uncertain());
+    };
+    held(client.records(&path()).await.unwrap_err());
+    assert!(server.seen().is_empty());
+
+    may_write.store(true, Ordering::Relaxed);
+    client.records(&path()).await.unwrap();
+    may_write.store(false, Ordering::Relaxed);
+    held(client.save().await.unwrap_err());
+    client.records(&path()).await.unwrap();
+    client.logout().await;
+    let changing: Vec<String> = server.lines();
+    let changing = changing.iter().filter(|line| !line.starts_with("GET "));
+    let verbs: Vec<_> = changing.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(verbs, ["POST", "DELETE"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_icontrol::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
+use bigip_icontrol::{Credentials, DeviceConfig, Fingerprint, MayWrite, Trust, Verification};
 use bigip_tunnel_core::claims::DeviceClaims;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
@@ -214,6 +214,7 @@ async fn read_config(
         server_name: device.tls.server_name.clone(),
         networks: ctx.shared.device_networks.clone(),
         verification: verification(ctx, device, ca_bundle)?,
+        may_write: may_write(ctx),
         credentials: Credentials {
             username: credentials.username,
             password: credentials.password,
@@ -221,6 +222,12 @@ async fn read_config(
         },
     };
     Ok((key, config))
+}
+
+/// Asked by the client right before anything that changes something is sent.
+fn may_write(ctx: &DeviceContext) -> MayWrite {
+    let leadership = ctx.shared.leadership.clone();
+    MayWrite::when(move || leadership.may_write())
 }
 
 /// Whether the Secret lets its password be sent to this device. Asked before anything is dialled.

@@ -33,7 +33,8 @@ impl Worker {
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
             let claims = self.say_what_stays(&object).await;
-            if let Err(error) = finalizer::clear(&self.api, &object).await {
+            if let Err(error) = finalizer::clear(&self.api, &self.shared.leadership, &object).await
+            {
                 tracing::warn!(name = object.name_any(), "the finalizer stays: {error}");
                 self.retry();
                 return Ok(());

@@ -20,5 +20,6 @@ pub mod operator;
 pub mod paths;
 pub mod products;
 pub mod progress;
+pub mod proxy;
 pub mod supervise;
 pub mod wait;

@@ -29,6 +29,8 @@ pub struct OperatorOptions {
     pub watch_namespaces: Vec<String>,
     /// `--settle-seconds`; the operator's own value when it is not set.
     pub settle_seconds: Option<u32>,
+    /// Namespace and name of the lease by which it is elected; without it it leads from the start.
+    pub lease: Option<(String, String)>,
     /// More arguments.
     pub args: Vec<String>,
     /// More environment variables.
@@ -128,12 +130,32 @@ impl OperatorProcess {
         self.process.log()
     }
 
-    /// Ends it with SIGTERM and waits. Zero is the code of an orderly end.
-    pub async fn terminate(self) -> Result<Exit, OperatorError> {
+    /// Stops it with SIGSTOP.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on with SIGCONT.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub fn send_terminate(&self) {
         self.process.terminate();
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) -> Result<Exit, OperatorError> {
         timeout(STOP_TIMEOUT, self.process.wait())
             .await
-            .map_err(|_| late(&self.process, "end after SIGTERM", STOP_TIMEOUT))
+            .map_err(|_| late(&self.process, "end", STOP_TIMEOUT))
+    }
+
+    /// Ends it with SIGTERM and waits. Zero is the code of an orderly end.
+    pub async fn terminate(self) -> Result<Exit, OperatorError> {
+        self.send_terminate();
+        self.ended().await
     }
 
     /// Ends it with SIGKILL, as a crash would, and waits.
@@ -146,8 +168,13 @@ impl OperatorProcess {
 fn command(supervisor: &Path, operator: &Path, options: OperatorOptions) -> Supervised {
     let mut command = Supervised::new(supervisor, operator)
         .arg("--listen=127.0.0.1:0")
-        .arg("--leader-elect=false")
+        .arg(format!("--leader-elect={}", options.lease.is_some()))
         .arg("--log-format=json");
+    if let Some((namespace, name)) = options.lease {
+        command = command
+            .arg(format!("--lease-namespace={namespace}"))
+            .arg(format!("--lease-name={name}"));
+    }
     if let Some(seconds) = options.settle_seconds {
         command = command.arg(format!("--settle-seconds={seconds}"));
     }

@@ -16,6 +16,7 @@ use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -25,6 +26,8 @@ const KEPT_LINES: usize = 5000;
 
 const TERMINATE: &str = "terminate";
 const KILL: &str = "kill";
+const PAUSE: &str = "pause";
+const RESUME: &str = "resume";
 
 /// What to run under a supervisor.
 #[derive(Debug)]
@@ -140,6 +143,16 @@ impl Process {
         self.order(KILL);
     }
 
+    /// Sends SIGSTOP: it stands still, as in a machine that is suspended.
+    pub fn pause(&self) {
+        self.order(PAUSE);
+    }
+
+    /// Sends SIGCONT: it goes on.
+    pub fn resume(&self) {
+        self.order(RESUME);
+    }
+
     /// How it ended, if it did.
     pub fn exited(&self) -> Option<Exit> {
         *self.exit.borrow()
@@ -193,8 +206,20 @@ impl Log {
 
 /// An order to the supervisor.
 enum Order {
-    Terminate,
+    Send(Signal),
     Kill,
+}
+
+impl Order {
+    /// What is not known is a supervisor of another version, and the end.
+    fn from_word(word: &str) -> Self {
+        match word {
+            TERMINATE => Self::Send(Signal::TERM),
+            PAUSE => Self::Send(Signal::STOP),
+            RESUME => Self::Send(Signal::CONT),
+            _ => Self::Kill,
+        }
+    }
 }
 
 /// The supervisor's side: starts the program, obeys orders until it has ended, removes the folder.
@@ -213,7 +238,7 @@ pub async fn supervise(command: &[std::ffi::OsString], remove: Option<&Path>) ->
         tokio::select! {
             status = child.wait() => break status?,
             order = orders.recv() => match order {
-                Some(Order::Terminate) => terminate(&child)?,
+                Some(Order::Send(signal)) => send(&child, signal)?,
                 Some(Order::Kill) | None => child.start_kill()?,
             },
         }
@@ -234,7 +259,7 @@ fn orders() -> io::Result<mpsc::UnboundedReceiver<Order>> {
     let from_signals = sender.clone();
     tokio::spawn(async move {
         while tokio::select! { got = term.recv() => got, got = int.recv() => got }.is_some() {
-            if from_signals.send(Order::Terminate).is_err() {
+            if from_signals.send(Order::Send(Signal::TERM)).is_err() {
                 break;
             }
         }
@@ -243,12 +268,7 @@ fn orders() -> io::Result<mpsc::UnboundedReceiver<Order>> {
     // end of the runtime.
     thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
-            let order = if line == TERMINATE {
-                Order::Terminate
-            } else {
-                Order::Kill
-            };
-            if sender.send(order).is_err() {
+            if sender.send(Order::from_word(&line)).is_err() {
                 return;
             }
         }
@@ -257,16 +277,13 @@ fn orders() -> io::Result<mpsc::UnboundedReceiver<Order>> {
     Ok(orders)
 }
 
-fn terminate(child: &Child) -> io::Result<()> {
+fn send(child: &Child, signal: Signal) -> io::Result<()> {
     let pid = child
         .id()
         .and_then(|id| i32::try_from(id).ok())
-        .and_then(rustix::process::Pid::from_raw);
+        .and_then(Pid::from_raw);
     match pid {
-        Some(pid) => Ok(rustix::process::kill_process(
-            pid,
-            rustix::process::Signal::TERM,
-        )?),
+        Some(pid) => Ok(kill_process(pid, signal)?),
         // It has ended; the next turn of the loop sees that.
         None => Ok(()),
     }

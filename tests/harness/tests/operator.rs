@@ -35,6 +35,7 @@ async fn it_gets_the_options_as_flags_and_environment() {
         kubeconfig: Some("/some/kubeconfig".into()),
         watch_namespaces: vec!["one".to_owned(), "two".to_owned()],
         settle_seconds: Some(3),
+        lease: Some(("here".to_owned(), "lease".to_owned())),
         args: vec!["--more".to_owned()],
         env: vec![("NAME".to_owned(), "value".to_owned())],
     };
@@ -42,8 +43,8 @@ async fn it_gets_the_options_as_flags_and_environment() {
     let operator = start(&script, options).await.unwrap();
     assert_eq!(
         operator.log().first().unwrap(),
-        "/some/kubeconfig value --listen=127.0.0.1:0 --leader-elect=false --log-format=json \
-         --settle-seconds=3 --watch-namespace=one --watch-namespace=two --more"
+        "/some/kubeconfig value --listen=127.0.0.1:0 --leader-elect=true --log-format=json \
+         --lease-namespace=here --lease-name=lease --settle-seconds=3 --watch-namespace=one --watch-namespace=two --more"
     );
 }
 

@@ -69,6 +69,18 @@ async fn a_program_that_ends_by_itself_ends_its_supervisor_and_its_folder_goes()
 }
 
 #[tokio::test]
+async fn a_paused_program_stands_still_until_it_is_resumed() {
+    let script = "trap 'echo bye >&2; exit 7' TERM; echo ready >&2; while :; do sleep 0.01; done";
+    let process = started(shell(script)).await;
+    process.pause();
+    process.terminate();
+    let exit = tokio::time::timeout(Duration::from_millis(300), process.wait()).await;
+    assert!(exit.is_err(), "{exit:?}");
+    process.resume();
+    assert_eq!(process.wait().await, Exit::Code(7));
+}
+
+#[tokio::test]
 async fn a_program_ends_when_nobody_holds_its_pipe_any_more() {
     let (sender, mut pid) = tokio::sync::watch::channel(None);
     let process = shell("echo $$ >&2; exec sleep 1000")

@@ -3,11 +3,31 @@
 //! Must not know what a single test is about.
 
 use bigip_tunnel_harness::account::{Account, Login};
+use bigip_tunnel_harness::operator::OperatorProcess;
+use bigip_tunnel_harness::proxy::Proxy;
 use bigip_tunnel_harness::wait::{Answer, eventually};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{LIMIT, World};
+
+/// Name of the lease.
+pub(crate) const LEASE: &str = "bigip-tunnel-operator";
+
+/// What an operator answers on one of its endpoints, status line and all.
+pub(crate) async fn get(operator: &OperatorProcess, path: &str) -> String {
+    let address = operator.listen_address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
 
 impl World {
     /// Value of one of the operator's counters, summed over those of its labels that contain `label`.
@@ -26,14 +46,7 @@ impl World {
 
     /// All metrics, as they are scraped.
     pub(crate) async fn metrics(&self) -> String {
-        let address = self.operator.as_ref().unwrap().listen_address();
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        get(self.operator(), "/metrics").await
     }
 
     /// Waits until such a counter has reached a value.
@@ -46,9 +59,44 @@ impl World {
         self.must(reached.await).await;
     }
 
+    /// The operator.
+    pub(crate) fn operator(&self) -> &OperatorProcess {
+        self.operator.as_ref().unwrap()
+    }
+
+    /// Makes the lease as one that was given back, so that the first operator has it at once, and has
+    /// operators from now on elected by it.
+    pub(crate) async fn elect(&mut self, args: &[&str]) {
+        self.election = Some(args.iter().map(|arg| (*arg).to_owned()).collect());
+        let lease = json!({"metadata": {"name": LEASE}, "spec": {"leaseDurationSeconds": 1}});
+        let lease = serde_json::from_value(lease).unwrap();
+        self.leases()
+            .create(&PostParams::default(), &lease)
+            .await
+            .unwrap();
+    }
+
+    /// The lease as the harness names it, if operators are elected.
+    pub(super) fn lease(&self) -> Option<(String, String)> {
+        let is_elected = self.election.is_some();
+        is_elected.then(|| (self.name.clone(), LEASE.to_owned()))
+    }
+
+    /// The leases of this world.
+    pub(crate) fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    /// Has operators from now on reach the cluster over a proxy.
+    pub(crate) async fn start_proxy(&mut self) -> Proxy {
+        let proxy = Proxy::start(&self.kubeconfig).await.unwrap();
+        self.kubeconfig = proxy.kubeconfig();
+        proxy
+    }
+
     /// All that the operator has logged.
     pub(crate) fn operator_log(&self) -> Vec<String> {
-        self.operator.as_ref().unwrap().log()
+        self.operator().log()
     }
 
     /// Waits until the operator has logged a line with all of these texts.

@@ -35,7 +35,7 @@ enum Task {
     Prepare,
     /// Run a program that is killed when standard input closes.
     ///
-    /// A line `terminate` sends it SIGTERM, a line `kill` SIGKILL. Ends with its exit code, or
+    /// A line `terminate` sends it SIGTERM, `kill` SIGKILL, `pause` SIGSTOP, `resume` SIGCONT. Ends with its exit code, or
     /// with 128 plus the number of the signal that ended it.
     Supervise {
         /// Remove this folder when the program has ended, and its parent if that is empty then.
