@@ -1,6 +1,7 @@
 //! Command line and environment of the operator.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
@@ -10,7 +11,7 @@ use ipnet::IpNet;
 ///
 /// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bigip-tunnel-operator", version)]
+#[command(name = "bigip-tunnel-operator", version = version())]
 pub(crate) struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
@@ -65,6 +66,22 @@ pub(crate) struct Args {
     pub(crate) settle_seconds: Duration,
 }
 
+/// What `--version` says.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| version_of(option_env!("BIGIP_TUNNEL_COMMIT")));
+    &VERSION
+}
+
+/// Version, commit if whoever built it told one, and what it was built for: as the plugin says it.
+fn version_of(commit: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = commit.map(|commit| format!("{commit}, "));
+    let commit = commit.unwrap_or_default();
+    let (machine, system) = (std::env::consts::ARCH, std::env::consts::OS);
+    format!("{version} ({commit}{machine}-{system})")
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -99,6 +116,17 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_names_commit_and_platform() {
+        let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!("{version} (0123abc, {platform})");
+        assert_eq!(version_of(Some("0123abc")), expected);
+        assert_eq!(version_of(None), format!("{version} ({platform})"));
+        let error = Args::try_parse_from(["operator", "--version"]).unwrap_err();
+        assert!(error.to_string().contains(&platform), "{error}");
     }
 
     #[test]
