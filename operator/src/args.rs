@@ -1,6 +1,7 @@
 //! Command line and environment of the operator.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bigip_tunnel_core::lease::{InvalidTiming, Timing};
@@ -12,7 +13,7 @@ use ipnet::IpNet;
 ///
 /// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bigip-tunnel-operator", version)]
+#[command(name = "bigip-tunnel-operator", version = version())]
 pub(crate) struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
@@ -93,6 +94,22 @@ pub(crate) struct Args {
     pub(crate) settle_seconds: Duration,
 }
 
+/// What `--version` says.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| version_of(option_env!("BIGIP_TUNNEL_COMMIT")));
+    &VERSION
+}
+
+/// Version, commit if whoever built it told one, and what it was built for: as the plugin says it.
+fn version_of(commit: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = commit.map(|commit| format!("{commit}, "));
+    let commit = commit.unwrap_or_default();
+    let (machine, system) = (std::env::consts::ARCH, std::env::consts::OS);
+    format!("{version} ({commit}{machine}-{system})")
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -152,6 +169,17 @@ mod tests {
         assert!(timing(&["operator"]).is_ok());
         let too_short = ["operator", "--lease-duration=10"];
         assert_eq!(timing(&too_short), Err(InvalidTiming::DeadlineTooLong));
+    }
+
+    #[test]
+    fn the_version_names_commit_and_platform() {
+        let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!("{version} (0123abc, {platform})");
+        assert_eq!(version_of(Some("0123abc")), expected);
+        assert_eq!(version_of(None), format!("{version} ({platform})"));
+        let error = Args::try_parse_from(["operator", "--version"]).unwrap_err();
+        assert!(error.to_string().contains(&platform), "{error}");
     }
 
     #[test]
