@@ -57,6 +57,9 @@ pub(crate) enum RunError {
     /// The election failed in a way it should not.
     #[error("the leader election broke off: {0}")]
     Election(#[from] JoinError),
+    /// The work ended although nobody asked for it. A process that only leads is of no use to anybody.
+    #[error("the work broke off; please report it")]
+    Work,
 }
 
 /// Runs until SIGTERM or SIGINT, or until the leadership is lost.
@@ -94,25 +97,21 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
     http::serve(listener, shared.clone(), endpoints.clone());
     let sweep = tokio::spawn(sweep_pool(shared.clone()));
     let supervisor = Supervisor::new(shared.clone());
-    let work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
+    let mut work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
 
-    let lost = tokio::select! {
-        () = signals.next() => None,
-        ended = &mut election.task => Some(ended),
+    let ending = tokio::select! {
+        () = signals.next() => Ending::Asked,
+        ended = &mut election.task => Ending::Lost(ended),
+        _ = &mut work => Ending::Broken,
     };
-    if lost.is_none() {
-        tracing::info!("ending: requests in flight are finished");
-    } else {
-        tracing::error!("ending, because this process leads no more");
-    }
+    ending.tell();
     stop.cancel();
-    let has_lost = lost.is_some();
     let end = async {
-        let is_finished = finish(work).await;
+        let is_finished = matches!(ending, Ending::Broken) || finish(work).await;
         sweep.abort();
         shared.pool.log_out_all().await;
         // Last, so that nobody else begins while this process still works.
-        if is_finished && !has_lost {
+        if is_finished && !matches!(ending, Ending::Lost(_)) {
             election.give_back().await;
         }
     };
@@ -121,9 +120,30 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
         () = signals.next() => tracing::warn!("ended at once, as asked for twice"),
     }
     endpoints.cancel();
-    match lost {
-        Some(ended) => Ok(ended??),
-        None => Ok(()),
+    match ending {
+        Ending::Asked => Ok(()),
+        Ending::Lost(ended) => Ok(ended??),
+        Ending::Broken => Err(RunError::Work),
+    }
+}
+
+/// What ends the process.
+enum Ending {
+    /// A signal.
+    Asked,
+    /// The election: the leadership is over.
+    Lost(Result<Result<(), Lost>, JoinError>),
+    /// The work, by a panic.
+    Broken,
+}
+
+impl Ending {
+    fn tell(&self) {
+        match self {
+            Self::Asked => tracing::info!("ending: requests in flight are finished"),
+            Self::Lost(_) => tracing::error!("ending, because this process leads no more"),
+            Self::Broken => tracing::error!("ending, because the work broke off"),
+        }
     }
 }
 

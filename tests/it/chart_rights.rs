@@ -136,7 +136,7 @@ const OURS: &str = "bigip-tunnel.dev";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 
 /// What the operator needs, in the namespace of its release.
-const NEEDED: [Right; 20] = [
+const NEEDED: [Right; 19] = [
     ("get", "", "nodes", "any", ""),
     ("list", "", "nodes", "", ""),
     ("watch", "", "nodes", "", ""),
@@ -174,17 +174,10 @@ const NEEDED: [Right; 20] = [
         "chart-table-bigip-tunnel-operator",
         "chart-table",
     ),
-    (
-        "patch",
-        "coordination.k8s.io",
-        "leases",
-        "chart-table-bigip-tunnel-operator",
-        "chart-table",
-    ),
 ];
 
 /// What whoever took the operator over would try.
-const FORBIDDEN: [Right; 42] = [
+const FORBIDDEN: [Right; 43] = [
     ("list", "", "secrets", "", "chart-table"),
     ("watch", "", "secrets", "", "chart-table"),
     ("create", "", "secrets", "", "chart-table"),
@@ -266,6 +259,13 @@ const FORBIDDEN: [Right; 42] = [
         "coordination.k8s.io",
         "leases",
         "other",
+        "chart-table",
+    ),
+    (
+        "patch",
+        "coordination.k8s.io",
+        "leases",
+        "chart-table-bigip-tunnel-operator",
         "chart-table",
     ),
     ("list", "coordination.k8s.io", "leases", "", "chart-table"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bigip_sim::{Effect, Fault, Method, Simulator};
 use bigip_tunnel_harness::account::rule;
 use bigip_tunnel_harness::operator::OperatorProcess;
+use bigip_tunnel_harness::proxy::Trouble;
 use bigip_tunnel_harness::supervise::Exit;
 use bigip_tunnel_harness::wait::{Answer, eventually};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -140,7 +141,7 @@ async fn while_the_api_server_is_away_nothing_is_written_once_the_lease_could_be
     let proxy = world.start_proxy().await;
     world.elect(&SHORT).await;
     in_the_middle_of_a_batch(&mut world).await;
-    proxy.cut();
+    proxy.make_trouble(Trouble::Silence, |_| true);
     let stopped = eventually("leading no more", LIMIT, async || {
         Answer::when(leads(world.operator()).await, |leads| !*leads)
     });

@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod api_server;
 mod approval;
 mod chart;
 mod chart_policies;
