@@ -55,7 +55,18 @@ pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
         ready: status
             .and_then(|status| status.ready_replicas)
             .unwrap_or_default(),
+        lease: lease_of(deployment),
+        leader: None,
     })
+}
+
+/// The lease that the operator's arguments name: the chart's is beside the operator.
+fn lease_of(deployment: &Deployment) -> Option<(String, String)> {
+    let mut args = containers(deployment)
+        .iter()
+        .flat_map(|container| container.args.iter().flatten());
+    let name = args.find_map(|arg| arg.strip_prefix("--lease-name="))?;
+    Some((deployment.namespace()?, name.to_owned()))
 }
 
 /// The Deployment, if it is one of F5 CIS that writes the records of a tunnel.
@@ -106,6 +117,10 @@ mod tests {
         let seen = operator(&deployment(&labels, "reg:5000/op:v0.4.1@sha256:00", &[])).unwrap();
         assert_eq!(seen.version.as_deref(), Some("v0.4.1"));
         assert_eq!((seen.wanted, seen.ready), (2, 1));
+        assert_eq!(seen.lease, None);
+        let elects = ["--leader-elect=true", "--lease-name=op"];
+        let seen = operator(&deployment(&labels, "op:v0.4.1", &elects)).unwrap();
+        assert_eq!(seen.lease, Some(("ns".to_owned(), "op".to_owned())));
         assert!(operator(&deployment(&json!({}), "op:v0.4.1", &[])).is_none());
     }
 

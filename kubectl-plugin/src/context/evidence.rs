@@ -9,8 +9,10 @@ use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
 use bigip_tunnel_crds::GROUP;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
@@ -18,8 +20,8 @@ use serde_json::Value;
 use super::{CILIUM_CONFIG, CILIUM_NAMESPACES, Cluster, ReadTunnel, deployments, policies};
 use crate::error::{DEPLOYMENTS, Error};
 use crate::report::check::evidence::{
-    AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen, PolicySeen,
-    Readable, Unread, VtepObject,
+    AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, LeaderSeen, NodeSeen, OperatorSeen,
+    PolicySeen, Readable, Unread, VtepObject,
 };
 
 /// Label of Cilium's agents.
@@ -42,7 +44,7 @@ impl Cluster {
             live: BTreeMap::new(),
             nodes: optional(self.nodes_seen().await)?,
             cilium_nodes: known(self.cilium_nodes_seen().await)?,
-            deployments: optional(self.deployments_seen().await)?,
+            deployments: self.deployments_with_leaders().await?,
             cilium: CiliumSeen {
                 config: self.cilium_config(cilium).await?,
                 agents: optional(self.cilium_agents().await)?,
@@ -70,6 +72,28 @@ impl Cluster {
             let versions = ours.flat_map(|group| group.versions);
             versions.map(|version| version.version).collect()
         }))
+    }
+
+    async fn deployments_with_leaders(&self) -> Result<Readable<Deployments>, Error> {
+        let mut seen = optional(self.deployments_seen().await)?;
+        let operators = seen.iter_mut().flat_map(|seen| &mut seen.operators);
+        for operator in operators {
+            if let Some((namespace, name)) = &operator.lease {
+                operator.leader = Some(optional(self.leader(namespace, name).await)?);
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn leader(&self, namespace: &str, name: &str) -> Result<LeaderSeen, Error> {
+        let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
+        let lease = self.call("get", "leases", api.get_opt(name)).await?;
+        let spec = lease.and_then(|lease| lease.spec).unwrap_or_default();
+        let silent = |time: MicroTime| Timestamp::now().duration_since(time.0).as_secs();
+        Ok(LeaderSeen {
+            holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+            silent_s: spec.renew_time.map(silent),
+        })
     }
 
     async fn nodes_seen(&self) -> Result<Vec<NodeSeen>, Error> {

@@ -4,11 +4,13 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use super::evidence::{Evidence, OperatorSeen, RightSeen};
 use super::{Category, Check, count, some_of};
-use crate::catalogue::{BTN0001, BTN0002, BTN0003, BTN0005, BTN0306};
+use crate::catalogue::{BTN0001, BTN0002, BTN0003, BTN0004, BTN0005, BTN0306};
 use crate::report::version;
 
 /// Label value of the operator's Deployment, and the resource that the CRD brings.
 const CRD: &str = "bigiptunnels.bigip-tunnel.dev";
+/// How long a lease may be silent. It lasts 15 s, and the clocks of two machines may differ.
+const SILENT_MAX_S: i64 = 60;
 
 /// The checks.
 pub(super) fn category(evidence: &Evidence) -> Category {
@@ -54,6 +56,7 @@ fn operators(evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for operator in &deployments.operators {
         checks.push(running(operator));
+        checks.extend(leader(operator));
         checks.extend(skew(operator));
     }
     checks
@@ -76,6 +79,28 @@ fn running(operator: &OperatorSeen) -> Check {
     } else {
         Check::ok(pods)
     }
+}
+
+/// Who leads of the replicas that run. Where none runs that is what is said.
+fn leader(operator: &OperatorSeen) -> Option<Check> {
+    let seen = operator.leader.as_ref().filter(|_| operator.ready > 0)?;
+    let (namespace, name) = operator.lease.as_ref()?;
+    let lease = format!("lease {namespace}/{name}");
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(why) => return Some(Check::unread(&lease, why)),
+    };
+    Some(match (&seen.holder, seen.silent_s) {
+        (None, _) => Check::error(
+            BTN0004,
+            format!("no operator leads: nobody has the {lease}"),
+        ),
+        (Some(holder), Some(silent_s)) if silent_s > SILENT_MAX_S => Check::warning(
+            BTN0004,
+            format!("{holder} has the {lease} and has not renewed it for {silent_s} s"),
+        ),
+        (Some(holder), _) => Check::ok(format!("{holder} leads")),
+    })
 }
 
 /// What the versions of plugin and operator say of each other.

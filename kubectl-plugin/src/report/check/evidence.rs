@@ -81,6 +81,19 @@ pub(crate) struct OperatorSeen {
     pub(crate) version: Option<String>,
     pub(crate) wanted: i32,
     pub(crate) ready: i32,
+    /// Namespace and name of the lease by which its replicas elect their leader, if they do.
+    pub(crate) lease: Option<(String, String)>,
+    /// What that lease says. Nothing where it was not looked at.
+    pub(crate) leader: Option<Readable<LeaderSeen>>,
+}
+
+/// What a lease says about who leads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeaderSeen {
+    /// Who has it.
+    pub(crate) holder: Option<String>,
+    /// Seconds since it was renewed, between the clocks of the holder and of this machine.
+    pub(crate) silent_s: Option<i64>,
 }
 
 /// A Deployment of F5 CIS that writes records.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::evidence::{
-    AgentSeen, CiliumSeen, CisSeen, ConfigSeen, Deployments, Evidence, NodeSeen, OperatorSeen,
-    RightSeen, Unread, VtepObject,
+    AgentSeen, CiliumSeen, CisSeen, ConfigSeen, Deployments, Evidence, LeaderSeen, NodeSeen,
+    OperatorSeen, RightSeen, Unread, VtepObject,
 };
 use super::*;
 use crate::catalogue::*;
@@ -73,6 +73,11 @@ pub(super) fn evidence(tunnel: Tunnel) -> Evidence {
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
                 wanted: 2,
                 ready: 2,
+                lease: Some(("bigip".to_owned(), "operator".to_owned())),
+                leader: Some(Ok(LeaderSeen {
+                    holder: Some("operator-7f9c_0a1b".to_owned()),
+                    silent_s: Some(2),
+                })),
             }],
             cis: Vec::new(),
         }),
@@ -386,6 +391,22 @@ fn an_operator_that_does_not_run_is_told() {
     assert_eq!(codes(&evidence), [(ERROR, BTN0003)]);
     evidence.deployments.as_mut().unwrap().operators.clear();
     assert_eq!(codes(&evidence), [(ERROR, BTN0003)]);
+}
+
+#[test]
+fn operators_of_which_none_leads_are_told() {
+    let mut evidence = evidence(tunnel());
+    let mut says = |holder: Option<&str>, silent_s| {
+        let operators = &mut evidence.deployments.as_mut().unwrap().operators;
+        operators[0].leader = Some(Ok(LeaderSeen {
+            holder: holder.map(str::to_owned),
+            silent_s: Some(silent_s),
+        }));
+        codes(&evidence)
+    };
+    assert_eq!(says(Some("a"), 20), []);
+    assert_eq!(says(Some("a"), 700), [(WARNING, BTN0004)]);
+    assert_eq!(says(None, 2), [(ERROR, BTN0004)]);
 }
 
 #[test]
