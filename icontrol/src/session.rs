@@ -150,7 +150,7 @@ impl Session {
             .is_err()
         {
             tracing::debug!(
-                device = self.device(),
+                address = self.device(),
                 "the logout was not answered in time"
             );
         }
@@ -317,8 +317,8 @@ impl Session {
             deadline: self.limits.logout,
         };
         if let Err(error) = self.exchange(&request, Some(&with.value)).await {
-            let (device, reason) = (self.device(), error.reason());
-            tracing::debug!(device, reason, "a token was not deleted");
+            let (address, reason) = (self.device(), error.reason());
+            tracing::debug!(address, reason, "a token was not deleted");
         }
     }
 

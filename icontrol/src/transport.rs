@@ -145,15 +145,15 @@ impl Transport {
         let started = Instant::now();
         let result = self.exchange(request, token).await;
         let Asked { verb, resource } = request.asked();
-        let device = &*self.device;
+        let address = &*self.device;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(Answer { status, .. }) => {
-                tracing::debug!(device, verb, resource, status, elapsed_ms, "answered");
+                tracing::debug!(address, verb, resource, status, elapsed_ms, "answered");
             }
             Err(error) => {
                 let reason = error.reason();
-                tracing::debug!(device, verb, resource, reason, elapsed_ms, "not answered");
+                tracing::debug!(address, verb, resource, reason, elapsed_ms, "not answered");
             }
         }
         result

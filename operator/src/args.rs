@@ -1,6 +1,7 @@
 //! Command line and environment of the operator.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -86,6 +87,12 @@ pub(crate) struct Args {
     /// Form of the log on stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,
+
+    /// File that holds the level of the log, such as info or debug; looked at every 5 s
+    ///
+    /// A level for each part goes too: warn,kube=debug. Without a file the environment variable `RUST_LOG` sets it.
+    #[arg(long, env = "LOG_LEVEL_FILE", value_name = "FILE")]
+    pub(crate) log_level_file: Option<PathBuf>,
 
     /// Seconds after the beginning of a leadership in which nothing is removed; shorter only for tests and
     /// demos

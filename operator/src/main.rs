@@ -14,6 +14,7 @@ mod index;
 mod kubernetes;
 mod lease;
 mod ledger;
+mod log;
 mod metrics;
 mod nodes;
 mod pass;
@@ -31,13 +32,12 @@ mod worker;
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
-
-use crate::args::{Args, LogFormat};
+use crate::args::Args;
+use crate::log::Log;
 
 fn main() -> ExitCode {
     let args = Args::read();
-    start_log(args.log_format);
+    let log = Log::start(args.log_format, args.log_level_file.clone());
     // The only cryptography in the process; installing it twice is the only way this can fail.
     let _: Result<(), _> = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(run::run(args));
+    let result = runtime.block_on(run::run(args, log));
     // A blocked name lookup must not keep a process that has finished.
     runtime.shutdown_background();
     match result {
@@ -56,17 +56,5 @@ fn main() -> ExitCode {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// `RUST_LOG` sets the level; `info` without it.
-fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.init(),
     }
 }

@@ -18,6 +18,7 @@ use crate::http;
 use crate::index::Index;
 use crate::kubernetes::{self, ConnectError};
 use crate::lease::{self, Election, Leadership, Lost};
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::shared::Shared;
@@ -63,7 +64,7 @@ pub(crate) enum RunError {
 }
 
 /// Runs until SIGTERM or SIGINT, or until the leadership is lost.
-pub(crate) async fn run(args: Args) -> Result<(), RunError> {
+pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let client = kubernetes::connect().await?;
     let listener = http::bind(args.listen)
@@ -75,6 +76,7 @@ pub(crate) async fn run(args: Args) -> Result<(), RunError> {
 
     let stop = CancellationToken::new();
     let endpoints = CancellationToken::new();
+    tokio::spawn(log.follow(endpoints.clone()));
     let (clock, writer) = (Clock::start(), writer_name());
     let mut election = Candidacy::begin(&args, client.clone(), &writer, clock)?;
     let leadership = election.leadership.clone();

@@ -15,8 +15,10 @@ use kube::runtime::watcher;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument as _;
 
 use crate::index::ObjectKey;
+use crate::log;
 use crate::restart::{self, RESTART_DELAY};
 use crate::shared::Shared;
 use crate::unreadable;
@@ -169,18 +171,21 @@ impl Supervisor {
             },
         );
         let (shared, key) = (self.shared.clone(), key.clone());
-        self.tasks.spawn(async move {
+        let span = log::of_object(&key.0, &key.1);
+        let write = async move {
             let writing = unreadable::write(&shared, &key, &patch);
             stop.run_until_cancelled(writing).await;
-        });
+        };
+        self.tasks.spawn(write.instrument(span));
     }
 
     /// Begins an object's worker; one that there was is ended.
     fn start(&mut self, key: ObjectKey, uid: String, object: Arc<BigIpTunnel>) {
         let (sender, receiver) = watch::channel(object);
         let stop = self.shared.stop.child_token();
-        self.tasks
-            .spawn(keep_running(self.shared.clone(), receiver, stop.clone()));
+        let work = keep_running(self.shared.clone(), receiver, stop.clone());
+        let span = log::of_object(&key.0, &key.1);
+        self.tasks.spawn(work.instrument(span));
         let worker = Handle {
             uid,
             object: sender,
@@ -219,7 +224,6 @@ async fn keep_running(
     let begin = || Worker::new(shared.clone(), object.clone(), stop.clone()).run();
     let tell = || async {
         tracing::error!(
-            name = object.borrow().name_any(),
             reason = reason::INTERNAL_ERROR,
             "the object's task panicked; it begins anew in {} s",
             RESTART_DELAY.as_secs()

@@ -17,6 +17,7 @@ use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
@@ -68,9 +69,6 @@ pub(crate) async fn keep_running(
     };
     let tell = || async {
         tracing::error!(
-            namespace = ctx.namespace,
-            name = ctx.object,
-            device = ctx.device,
             reason = reason::INTERNAL_ERROR,
             "the device's task panicked; it begins anew in {} s",
             RESTART_DELAY.as_secs()
@@ -338,7 +336,7 @@ impl DeviceTask {
                 .record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
             result.map_err(|error| failure_of(&error))
         };
-        self.saving = Some((tokio::spawn(save), now));
+        self.saving = Some((tokio::spawn(save.in_current_span()), now));
     }
 
     fn saved(&mut self, result: Result<(), Failure>) {
@@ -362,9 +360,6 @@ impl DeviceTask {
             }
             Err(failure) => {
                 tracing::warn!(
-                    namespace = self.ctx.namespace,
-                    name = self.ctx.object,
-                    device = self.ctx.device,
                     reason = failure.reason,
                     "the configuration was not saved: {}",
                     failure.message
@@ -386,14 +381,7 @@ impl DeviceTask {
         self.ctx.shared.metrics.record_pass(failure.reason);
         // Once when it begins, not once per try.
         if self.attempt == 0 {
-            tracing::warn!(
-                namespace = self.ctx.namespace,
-                name = self.ctx.object,
-                device = self.ctx.device,
-                reason = failure.reason,
-                "{}",
-                failure.message
-            );
+            tracing::warn!(reason = failure.reason, "{}", failure.message);
         }
     }
 }

@@ -153,7 +153,7 @@ pub(crate) async fn write(shared: &Shared, key: &ObjectKey, patch: &Value) {
             Ok(_) => return shared.metrics.record_status_write(),
             Err(error) if matches!(error.code(), Some(404 | 409)) => return,
             Err(error) if failures == 0 => {
-                tracing::warn!(namespace, name, "the status could not be written: {error}");
+                tracing::warn!("the status could not be written: {error}");
             }
             Err(_) => {}
         }

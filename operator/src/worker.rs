@@ -23,12 +23,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use self::former::Former;
 use crate::approval::Approval;
 use crate::device::{DeviceContext, Identities, Work};
 use crate::finalizer;
 use crate::ledger::{Ledger, LedgerError};
+use crate::log;
 use crate::nodes::NodeState;
 use crate::settings::{DeviceSettings, Settings, paused, rejected};
 use crate::shared::Shared;
@@ -241,10 +243,7 @@ impl Worker {
         if !deleting && !settings.observes && !finalizer::is_set(&object) {
             // Its arrival is a change of the object, and brings us here again.
             if let Err(error) = finalizer::set(&self.api, &self.shared.leadership, &object).await {
-                tracing::warn!(
-                    name = object.name_any(),
-                    "the finalizer was not set: {error}"
-                );
+                tracing::warn!("the finalizer was not set: {error}");
                 self.retry_blocked();
             }
             return;
@@ -276,7 +275,7 @@ impl Worker {
                 Ok(()) => return true,
                 Err(LedgerError::Gone) => return false,
                 Err(error) => {
-                    tracing::warn!(name = self.object.borrow().name_any(), "{error}");
+                    tracing::warn!("{error}");
                     self.retry();
                 }
             }
@@ -294,10 +293,7 @@ impl Worker {
             return true;
         }
         if self.work.take().is_some() {
-            tracing::warn!(
-                name = self.object.borrow().name_any(),
-                "another operator has taken the object over; this one leaves it alone"
-            );
+            tracing::warn!("another operator has taken the object over; this one leaves it alone");
         }
         self.stop_devices(|_| true);
         self.write_at = None;
@@ -405,12 +401,9 @@ impl Worker {
         });
         let pending = DeviceReport::pending(name.clone(), device.host.clone(), device.port);
         let report = status::resume(pending, stored);
-        self.tasks.spawn(keep_running(
-            ctx,
-            report,
-            work.subscribe(),
-            self.news.0.clone(),
-        ));
+        let run = keep_running(ctx, report, work.subscribe(), self.news.0.clone());
+        // In the span of the object, which this task is in.
+        self.tasks.spawn(run.instrument(log::of_device(name)));
         self.devices
             .insert(name.clone(), DeviceHandle { stop, last: None });
     }

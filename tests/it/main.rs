@@ -31,6 +31,7 @@ mod large;
 mod lease;
 mod lies;
 mod lives;
+mod logs;
 mod model;
 mod neighbours;
 mod outages;

@@ -180,12 +180,7 @@ async fn save_before_leaving(
     }
     inputs.session.queue().note_save_try(ctx.shared.clock.now());
     if let Err(error) = inputs.session.client.save().await {
-        tracing::warn!(
-            namespace = ctx.namespace,
-            name = ctx.object,
-            device = ctx.device,
-            "the configuration was not saved after the last removal: {error}"
-        );
+        tracing::warn!("the configuration was not saved after the last removal: {error}");
     }
     state.unsaved = None;
 }

@@ -28,9 +28,6 @@ pub(super) fn note_losses(
     let policy = work.settings.drift;
     if state.losses.look(lost, now) {
         tracing::warn!(
-            namespace = ctx.namespace,
-            name = ctx.object,
-            device = ctx.device,
             count = state.losses.count(),
             "records of this object were removed or changed by somebody else"
         );

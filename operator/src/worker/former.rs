@@ -203,16 +203,11 @@ impl Worker {
         self.stop_devices(|name| name == from);
         match self.ledger.rename(from, to).await {
             Ok(()) => {
-                tracing::info!(
-                    name = self.object.borrow().name_any(),
-                    from,
-                    to,
-                    "a device got another name"
-                );
+                tracing::info!(from, to, "a device got another name");
                 self.former.devices.remove(from);
             }
             Err(error) => {
-                tracing::warn!(name = self.object.borrow().name_any(), from, to, "{error}");
+                tracing::warn!(from, to, "{error}");
                 self.retry_blocked();
             }
         }
@@ -225,7 +220,6 @@ impl Worker {
         match self.ledger.claim(device, &changes, None, None).await {
             Ok(()) => {
                 tracing::warn!(
-                    name = self.object.borrow().name_any(),
                     device,
                     count = changes.len(),
                     "records stay on a BIG-IP that is no longer listed: {why}"
@@ -233,7 +227,7 @@ impl Worker {
                 self.former.devices.remove(device);
             }
             Err(error) => {
-                tracing::warn!(name = self.object.borrow().name_any(), device, "{error}");
+                tracing::warn!(device, "{error}");
                 self.retry_blocked();
             }
         }

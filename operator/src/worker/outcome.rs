@@ -32,10 +32,10 @@ impl Worker {
         let object = self.object.borrow().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
-            let claims = self.say_what_stays(&object).await;
+            let claims = self.say_what_stays().await;
             if let Err(error) = finalizer::clear(&self.api, &self.shared.leadership, &object).await
             {
-                tracing::warn!(name = object.name_any(), "the finalizer stays: {error}");
+                tracing::warn!("the finalizer stays: {error}");
                 self.retry();
                 return Ok(());
             }
@@ -49,19 +49,18 @@ impl Worker {
             self.failures = 0;
         }
         if let Err(error) = &result {
-            tracing::warn!(name = object.name_any(), "{error}");
+            tracing::warn!("{error}");
             self.retry();
         }
         result
     }
 
     /// An object that is not cleaned up takes nothing along. Returns what is claimed still.
-    async fn say_what_stays(&self, object: &BigIpTunnel) -> Claims {
+    async fn say_what_stays(&self) -> Claims {
         let claims = self.ledger.claims().await;
         let devices: Vec<&str> = claims.devices().collect();
         if !claims.is_empty() {
             tracing::warn!(
-                name = object.name_any(),
                 count = claims.len(),
                 devices = devices.join(", "),
                 "the object goes and its records stay on the BIG-IPs"
@@ -88,7 +87,6 @@ impl Worker {
             Ok(false) => true,
             Ok(true) => {
                 tracing::warn!(
-                    name = self.object.borrow().name_any(),
                     "the resource definition is being removed; the records stay on the BIG-IPs"
                 );
                 self.is_released = true;
