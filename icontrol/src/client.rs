@@ -201,6 +201,11 @@ impl Client {
         Ok(())
     }
 
+    /// `host:port`, as errors and [`crate::Exchange`]s name the device.
+    pub fn address(&self) -> &str {
+        self.session.device()
+    }
+
     /// Gives the token back, if there is one. Best effort, at most 5 s. A later call logs in again.
     pub async fn logout(&self) {
         self.session.logout().await;

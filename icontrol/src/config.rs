@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use secrecy::SecretString;
 
 use crate::address::{self, AddressProblem};
+use crate::exchange::Observer;
 use crate::may_write::MayWrite;
 
 /// One BIG-IP and how to log in on it.
@@ -33,6 +34,8 @@ pub struct DeviceConfig {
     /// Whether anything may be changed on it now. A login changes something, and giving a token back is
     /// always allowed.
     pub may_write: MayWrite,
+    /// Who is told of every request to it.
+    pub observer: Observer,
     /// The login.
     pub credentials: Credentials,
 }
@@ -244,6 +247,7 @@ mod tests {
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(b"pem".to_vec())),
             may_write: MayWrite::default(),
+            observer: Observer::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: "canary-password".into(),

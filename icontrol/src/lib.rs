@@ -16,6 +16,7 @@ mod answer;
 mod client;
 mod config;
 mod error;
+mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod limits;
@@ -38,6 +39,7 @@ pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
 };
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
+pub use exchange::{Exchange, Observer};
 pub use listing::{Listing, RecordName};
 pub use may_write::MayWrite;
 pub use session::budget::LoginBudget;

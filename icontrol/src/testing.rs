@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
+use crate::exchange::Observer;
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
 
@@ -280,6 +281,7 @@ impl Server {
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
             may_write: MayWrite::default(),
+            observer: Observer::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: PASSWORD.into(),

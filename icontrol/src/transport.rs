@@ -19,6 +19,7 @@ use self::resolver::{CheckedResolver, NotAllowed};
 use crate::answer::{Answer, Asked};
 use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
+use crate::exchange::{Exchange, Observer};
 use crate::limits::Limits;
 use crate::tls::{self, Refusals};
 
@@ -98,6 +99,7 @@ pub(crate) struct Transport {
     refusals: Refusals,
     connect_deadline: Duration,
     body_bytes_max: usize,
+    observer: Observer,
 }
 
 impl Transport {
@@ -127,6 +129,7 @@ impl Transport {
             refusals,
             connect_deadline: limits.connect,
             body_bytes_max: limits.body_bytes,
+            observer: config.observer.clone(),
         })
     }
 
@@ -146,7 +149,18 @@ impl Transport {
         let result = self.exchange(request, token).await;
         let Asked { verb, resource } = request.asked();
         let address = &*self.device;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = started.elapsed();
+        let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.observer.tell(&Exchange {
+            address,
+            verb,
+            resource,
+            outcome: match &result {
+                Ok(answer) => Ok(answer.status),
+                Err(error) => Err(error.reason()),
+            },
+            took,
+        });
         match &result {
             Ok(Answer { status, .. }) => {
                 tracing::debug!(address, verb, resource, status, elapsed_ms, "answered");

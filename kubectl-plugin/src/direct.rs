@@ -161,6 +161,7 @@ impl<'a> Direct<'a> {
                 login_provider: login.login_provider,
             },
             may_write: bigip_icontrol::MayWrite::default(),
+            observer: bigip_icontrol::Observer::default(),
         })
     }
 

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::device_pool::Session;
 use crate::ledger::Ledger;
+use crate::metrics::DeviceMetrics;
 use crate::pass::Stop;
 use crate::settings::{DeviceSettings, Settings};
 use crate::shared::Shared;
@@ -47,6 +48,8 @@ pub(crate) struct DeviceContext {
     pub(crate) object: String,
     /// Name of the device in the spec.
     pub(crate) device: String,
+    /// What is counted of it.
+    pub(crate) metrics: Arc<DeviceMetrics>,
     /// The object's claims.
     pub(crate) ledger: Arc<Ledger>,
     /// Which boxes the object's devices have turned out to be.
@@ -62,6 +65,8 @@ pub(crate) struct Work {
     pub(crate) settings: Arc<Settings>,
     /// All nodes, as this object's selector sees them.
     pub(crate) nodes: Arc<[NodeView]>,
+    /// When nodes came that came since the object is worked on, by name.
+    pub(crate) arrivals: Arc<BTreeMap<String, Moment>>,
     /// `metadata.generation`.
     pub(crate) generation: i64,
     /// Whether the object is being deleted.
@@ -86,6 +91,21 @@ impl Work {
     /// Whether everything of the object is to go from this task's device.
     pub(crate) fn leaves(&self, ctx: &DeviceContext) -> bool {
         self.deleting || self.former(ctx).is_some()
+    }
+
+    /// Notes which nodes came, or came to be as they are, since the work before this one.
+    pub(crate) fn note_arrivals(&mut self, before: &Self, now: Moment) {
+        let selected = |node: &&NodeView| node.selected;
+        let known = before.nodes.iter().filter(selected);
+        let known: BTreeMap<&str, &NodeView> = known.map(|n| (n.name.as_str(), n)).collect();
+        let arrivals = self.nodes.iter().filter(selected).filter_map(|node| {
+            let came = match known.get(node.name.as_str()) {
+                Some(before_now) if *before_now == node => *before.arrivals.get(&node.name)?,
+                _ => now,
+            };
+            Some((node.name.clone(), came))
+        });
+        self.arrivals = Arc::new(arrivals.collect());
     }
 
     fn former(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {

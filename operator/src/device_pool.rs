@@ -6,7 +6,7 @@
 //! to one box, by whatever address it is reached: one write at a time, in order of arrival. Knows
 //! nothing of records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
@@ -131,6 +131,13 @@ impl DevicePool {
         *lock(&session.queue) = queue;
     }
 
+    /// The addresses that there are sessions for, as the client names them.
+    pub(crate) fn addresses(&self) -> BTreeSet<String> {
+        let sessions = lock(&self.sessions);
+        let addresses = sessions.values().map(|session| session.client.address());
+        addresses.map(str::to_owned).collect()
+    }
+
     /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. A
     /// budget outlives its sessions for as long as it holds a refused login: an object that is
     /// deleted and made again gets no further tries.
@@ -162,7 +169,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use bigip_icontrol::{Credentials, MayWrite, Trust, Verification};
+    use bigip_icontrol::{Credentials, MayWrite, Observer, Trust, Verification};
 
     use super::*;
 
@@ -203,6 +210,7 @@ y8izs/eq7/JmCw==
             networks: Arc::default(),
             verification: Verification::Full(Trust::Bundle(CA.into())),
             may_write: MayWrite::default(),
+            observer: Observer::default(),
             credentials: Credentials {
                 username: username.into(),
                 password: secret.into(),

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use kube::config::KubeConfigOptions;
+use kube::runtime::watcher;
 use kube::{Client, Config};
 use tokio::time::timeout;
 
@@ -52,6 +53,20 @@ impl From<kube::Error> for CallError {
             kube::Error::Api(status) => Self::Status(status),
             other => Self::Other(Box::new(other)),
         }
+    }
+}
+
+/// The HTTP status behind an error of the watch.
+pub(crate) fn code_of(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        },
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::NoResourceVersion => None,
     }
 }
 

@@ -1,71 +1,48 @@
-//! Counters of the process, in the text format of Prometheus.
+//! What the process counts, in the text format of Prometheus. `docs/reference/metrics.md` has them all.
 //!
-//! Labels come from closed sets: never a name of an object, a node or a device.
+//! Labels come from closed sets: words of ours, and the names and addresses of objects and their devices. Never
+//! a node or a record.
+
+mod device;
+mod exchanges;
+mod objects;
+mod watches;
 
 use std::sync::Mutex;
 
-use bigip_tunnel_core::vocabulary::reason;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// What is written to a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(crate) enum WriteKind {
-    /// A new record.
-    Add,
-    /// All records of an empty tunnel at once.
-    Fill,
-    /// Another endpoint for a record of ours.
-    Correct,
-    /// One record less.
-    Remove,
-    /// The running configuration into the stored one.
-    Save,
-}
+pub(crate) use self::device::{DeviceMetrics, WriteKind};
+pub(crate) use self::exchanges::Exchanges;
+pub(crate) use self::objects::Objects;
+pub(crate) use self::watches::Watches;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WriteLabels {
-    operation: WriteKind,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
+/// What every name begins with.
+const PREFIX: &str = "bigiptunnel";
 
 /// All metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Mutex<Registry>,
-    writes: Family<WriteLabels, Counter>,
-    passes: Family<ReasonLabel, Counter>,
     status_writes: Counter,
     tunnels: Gauge,
     leader: Gauge,
+    /// How each object and its devices are.
+    pub(crate) objects: Objects,
+    /// Requests to BIG-IPs.
+    pub(crate) exchanges: Exchanges,
+    /// The watches.
+    pub(crate) watches: Watches,
 }
 
 impl Metrics {
     /// Registers everything.
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("bigiptunnel");
-        let writes = Family::default();
-        registry.register(
-            "device_writes",
-            "Writes to BIG-IPs, by how they ended",
-            writes.clone(),
-        );
-        let passes = Family::default();
-        registry.register(
-            "device_passes",
-            "Passes over a device, by how they ended",
-            passes.clone(),
-        );
+        let mut registry = Registry::with_prefix(PREFIX);
         let status_writes = Counter::default();
         registry.register(
             "status_writes",
@@ -84,29 +61,21 @@ impl Metrics {
             "Whether this process leads: 1 while it may write, else 0",
             leader.clone(),
         );
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The running version", build);
+        registry.register("build", "The running version", build());
+        let watches = Watches::default();
+        watches.register(&mut registry);
+        let (objects, exchanges) = (Objects::default(), Exchanges::default());
+        registry.register_collector(Box::new(objects.clone()));
+        registry.register_collector(Box::new(exchanges.clone()));
         Self {
             registry: Mutex::new(registry),
-            writes,
-            passes,
             status_writes,
             tunnels,
             leader,
+            objects,
+            exchanges,
+            watches,
         }
-    }
-
-    /// Counts a write. `failed` is the reason why it failed, if it did.
-    pub(crate) fn record_write(&self, operation: WriteKind, failed: Option<&'static str>) {
-        let reason = failed.unwrap_or(reason::ANSWERED);
-        self.writes
-            .get_or_create(&WriteLabels { operation, reason })
-            .inc();
-    }
-
-    /// Counts a pass.
-    pub(crate) fn record_pass(&self, reason: &'static str) {
-        self.passes.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Counts a write of a status.
@@ -126,29 +95,101 @@ impl Metrics {
             .registry
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut text = String::new();
-        // Writing into a String cannot fail.
-        let _: Result<(), std::fmt::Error> = encode(&mut text, &registry);
-        text
+        text(&registry)
+    }
+}
+
+fn build() -> Info<Vec<(&'static str, String)>> {
+    let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let revision = option_env!("BIGIP_TUNNEL_COMMIT").unwrap_or_default();
+    Info::new(vec![
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("revision", revision.to_owned()),
+        ("target", platform),
+    ])
+}
+
+fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _: Result<(), std::fmt::Error> = encode(&mut text, registry);
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use prometheus_client::collector::Collector;
+
+    use super::*;
+
+    /// What is scraped of a collector.
+    pub(crate) fn text_of<C: Collector + Clone>(collector: &C) -> String {
+        let mut registry = Registry::with_prefix(PREFIX);
+        registry.register_collector(Box::new(collector.clone()));
+        text(&registry)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    const REFERENCE: &str = include_str!("../../docs/reference/metrics.md");
+
+    /// The names that are scraped, with their suffixes.
+    fn scraped(text: &str) -> BTreeSet<String> {
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, kind)| {
+                let suffix = match kind {
+                    "counter" => "_total",
+                    "info" => "_info",
+                    _ => "",
+                };
+                format!(
+                    "{name}{suffix} {}",
+                    if kind == "info" { "gauge" } else { kind }
+                )
+            })
+            .collect()
+    }
+
     #[test]
-    fn a_write_is_counted_under_how_it_ended() {
+    fn every_metric_is_in_the_reference_and_no_other() {
+        let text = Metrics::new().render(true);
+        let rows = REFERENCE
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"));
+        let documented: BTreeSet<String> = rows
+            .filter_map(|row| row.split_once("` | "))
+            .filter_map(|(name, rest)| Some((name, rest.split(' ').next()?)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(|(name, kind)| format!("{name} {kind}"))
+            .collect();
+        assert_eq!(scraped(&text), documented);
+        assert!(documented.len() > 15, "{documented:?}");
+    }
+
+    #[test]
+    fn what_is_not_of_an_object_is_scraped_like_this() {
         let metrics = Metrics::new();
-        metrics.record_write(WriteKind::Add, None);
-        metrics.record_write(WriteKind::Add, Some(reason::TIMEOUT));
+        metrics.record_status_write();
+        metrics.set_tunnels(3);
+        metrics.watches.record_error("nodes");
+        metrics.watches.set_crd_missing(true);
         let text = metrics.render(true);
         for line in [
-            r#"bigiptunnel_device_writes_total{operation="Add",reason="Answered"} 1"#,
-            r#"bigiptunnel_device_writes_total{operation="Add",reason="Timeout"} 1"#,
+            "bigiptunnel_status_writes_total 1",
+            "bigiptunnel_tunnels 3",
             "bigiptunnel_leader 1",
+            r#"bigiptunnel_watch_errors_total{kind="nodes"} 1"#,
+            "bigiptunnel_crd_missing 1",
         ] {
-            assert!(text.contains(line), "{text}");
+            assert!(text.contains(line), "{line} in {text}");
         }
+        assert!(metrics.render(false).contains("bigiptunnel_leader 0"));
     }
 }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::cilium::CiliumEntry;
 use self::store::{Kept, Known, ListProblem, Source, Store};
+use crate::metrics::Watches;
 use crate::settings::Settings;
 
 /// What a record can depend on, of one Node. A heartbeat does not change it.
@@ -99,17 +100,19 @@ pub(crate) struct Nodes {
     cilium: Source<CiliumNode>,
     state: Arc<watch::Sender<NodeState>>,
     watches_cilium: AtomicBool,
+    watches: Watches,
     stop: CancellationToken,
 }
 
 impl Nodes {
     /// Begins watching and listing, until `stop`.
-    pub(crate) fn start(client: Client, stop: CancellationToken) -> Self {
+    pub(crate) fn start(client: Client, watches: Watches, stop: CancellationToken) -> Self {
         let nodes = Self {
             kubernetes: Source::new(client.clone()),
             cilium: Source::new(client),
             state: Arc::new(watch::Sender::new(NodeState::pending())),
             watches_cilium: AtomicBool::new(false),
+            watches,
             stop,
         };
         nodes.spawn(nodes.kubernetes.clone());
@@ -125,7 +128,7 @@ impl Nodes {
     }
 
     fn spawn<K: Kept>(&self, source: Source<K>) {
-        let store = Store::new(source, self.state.clone());
+        let store = Store::new(source, self.state.clone(), self.watches.clone());
         let stop = self.stop.clone();
         tokio::spawn(async move {
             stop.run_until_cancelled(store.run()).await;

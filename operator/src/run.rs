@@ -80,11 +80,12 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
     let (clock, writer) = (Clock::start(), writer_name());
     let mut election = Candidacy::begin(&args, client.clone(), &writer, clock)?;
     let leadership = election.leadership.clone();
+    let metrics = Metrics::new();
     let shared = Arc::new(Shared {
         events: Events::start(client.clone(), &writer, leadership.clone(), stop.clone()),
         writer,
         leadership,
-        nodes: Nodes::start(client.clone(), stop.clone()),
+        nodes: Nodes::start(client.clone(), metrics.watches.clone(), stop.clone()),
         client,
         index: Index::default(),
         pool: DevicePool::default(),
@@ -93,7 +94,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         allow_insecure_tls: args.allow_insecure_tls,
         device_networks: args.device_networks.into(),
         require_secret_binding: args.require_secret_binding,
-        metrics: Metrics::new(),
+        metrics,
         stop: stop.clone(),
     });
     http::serve(listener, shared.clone(), endpoints.clone());
@@ -252,5 +253,6 @@ async fn sweep_pool(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         shared.pool.drop_unused().await;
+        shared.metrics.exchanges.keep(&shared.pool.addresses());
     }
 }

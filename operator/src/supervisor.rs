@@ -69,7 +69,11 @@ impl Supervisor {
     /// worker finish what it has begun.
     pub(crate) async fn run(mut self, namespaces: &[String]) {
         self.unlisted = scopes(namespaces);
-        let mut events = watch(&self.shared.client, &self.unlisted);
+        let mut events = watch(
+            &self.shared.client,
+            &self.unlisted,
+            &self.shared.metrics.watches,
+        );
         let stop = self.shared.stop.clone();
         while let Some(Some((scope, event))) = stop.run_until_cancelled(events.next()).await {
             self.take(&scope, event);

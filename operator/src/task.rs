@@ -328,12 +328,10 @@ impl DeviceTask {
             return;
         };
         known.session.queue().note_save_try(now);
-        let (session, shared) = (known.session.clone(), self.ctx.shared.clone());
+        let (session, metrics) = (known.session.clone(), self.ctx.metrics.clone());
         let save = async move {
             let result = session.client.save().await;
-            shared
-                .metrics
-                .record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
+            metrics.record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
             result.map_err(|error| failure_of(&error))
         };
         self.saving = Some((tokio::spawn(save.in_current_span()), now));
@@ -372,13 +370,13 @@ impl DeviceTask {
     fn log(&self, ended: &Result<PassEnd, Stop>) {
         let failure = match ended {
             Ok(_) => {
-                self.ctx.shared.metrics.record_pass(reason::IN_SYNC);
+                self.ctx.metrics.record_pass(reason::IN_SYNC);
                 return;
             }
             Err(Stop::Anew | Stop::Stopping) => return,
             Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) => failure,
         };
-        self.ctx.shared.metrics.record_pass(failure.reason);
+        self.ctx.metrics.record_pass(failure.reason);
         // Once when it begins, not once per try.
         if self.attempt == 0 {
             tracing::warn!(reason = failure.reason, "{}", failure.message);

@@ -18,7 +18,8 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::kubernetes::{READ_DEADLINE, WATCH_SECONDS};
+use crate::kubernetes::{READ_DEADLINE, WATCH_SECONDS, code_of};
+use crate::metrics::Watches;
 
 /// How often a watch is built anew although it seems to work.
 const RELIST_INTERVAL: Duration = Duration::from_secs(300);
@@ -49,11 +50,12 @@ pub(crate) fn scopes(namespaces: &[String]) -> BTreeSet<Scope> {
 pub(crate) fn watch(
     client: &Client,
     scopes: &BTreeSet<Scope>,
+    watches: &Watches,
 ) -> SelectAll<BoxStream<'static, (Scope, Event)>> {
     let watch = |scope: &Scope| {
         let api = objects(client, scope);
         let config = watcher::Config::default().timeout(WATCH_SECONDS);
-        Watch::new(scope.clone(), move || {
+        Watch::new(scope.clone(), watches.clone(), move || {
             watcher(api.clone(), config.clone()).boxed()
         })
         .events()
@@ -92,10 +94,11 @@ struct Watch<B> {
     errors: u32,
     /// Failures since it last worked, and when the last of them was slept over.
     failing: Option<(u32, Instant)>,
+    watches: Watches,
 }
 
 impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
-    fn new(scope: Scope, build: B) -> Self {
+    fn new(scope: Scope, watches: Watches, build: B) -> Self {
         let now = Instant::now();
         Self {
             scope,
@@ -105,6 +108,7 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
             list_by: Some(now + READ_DEADLINE),
             errors: 0,
             failing: None,
+            watches,
         }
     }
 
@@ -126,6 +130,7 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
                 }
                 Ok(Some(Err(error))) => {
                     self.errors += 1;
+                    self.watches.set_crd_missing(code_of(&error) == Some(404));
                     self.failed(&error.to_string()).await;
                     if self.errors >= ERRORS_MAX {
                         self.rebuild();
@@ -153,6 +158,7 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
         self.list_by = match event {
             watcher::Event::Init | watcher::Event::InitApply(_) => Some(now + READ_DEADLINE),
             watcher::Event::InitDone => {
+                self.watches.set_crd_missing(false);
                 // The list worked; whether the watch after it does is not known yet.
                 self.failing = self.failing.map(|(failures, _)| (failures, now));
                 None
@@ -178,6 +184,7 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
 
     /// Says that it does not work, once, and waits longer each time.
     async fn failed(&mut self, cause: &str) {
+        self.watches.record_error("bigiptunnels");
         let failures = self
             .failing
             .map_or(1, |(failures, _)| failures.saturating_add(1));

@@ -29,6 +29,7 @@ use self::former::Former;
 use crate::approval::Approval;
 use crate::device::{DeviceContext, Identities, Work};
 use crate::finalizer;
+use crate::index::ObjectKey;
 use crate::ledger::{Ledger, LedgerError};
 use crate::log;
 use crate::nodes::NodeState;
@@ -55,6 +56,7 @@ enum Wake {
 /// The task of one object.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
+    key: ObjectKey,
     api: Api<BigIpTunnel>,
     object: watch::Receiver<Arc<BigIpTunnel>>,
     ledger: Arc<Ledger>,
@@ -116,6 +118,7 @@ impl Worker {
         };
         Self {
             shared,
+            key: (namespace, current.name_any()),
             api,
             object,
             ledger: Arc::new(ledger),
@@ -180,6 +183,7 @@ impl Worker {
         // Their last requests are finished, not cut off; their reports are not waited for.
         self.news.1.close();
         while self.tasks.join_next().await.is_some() {}
+        self.shared.metrics.objects.forget(&self.key);
     }
 
     async fn wait(&mut self, nodes: &mut watch::Receiver<NodeState>) -> Wake {
@@ -264,6 +268,7 @@ impl Worker {
             former,
             settings,
             nodes,
+            arrivals: Arc::default(),
         })
         .await;
     }
@@ -296,6 +301,7 @@ impl Worker {
             tracing::warn!("another operator has taken the object over; this one leaves it alone");
         }
         self.stop_devices(|_| true);
+        self.shared.metrics.objects.forget(&self.key);
         self.write_at = None;
         false
     }
@@ -334,7 +340,7 @@ impl Worker {
         }
     }
 
-    async fn publish(&mut self, work: Work) {
+    async fn publish(&mut self, mut work: Work) {
         let settings = work.settings.clone();
         let former = work.former.clone();
         if work.deleting && self.retains(&self.object.borrow().spec) {
@@ -344,6 +350,7 @@ impl Worker {
         }
         let changed = self.work.as_ref().is_none_or(|sender| {
             let before = sender.borrow();
+            work.note_arrivals(&before, self.shared.clock.now());
             before.generation != work.generation
                 || before.deleting != work.deleting
                 || before.former != work.former
@@ -395,6 +402,7 @@ impl Worker {
             namespace: object.namespace().unwrap_or_default(),
             object: object.name_any(),
             device: name.clone(),
+            metrics: self.shared.metrics.objects.device(&self.key, name),
             ledger: self.ledger.clone(),
             identities: self.identities.clone(),
             stop: stop.clone(),
@@ -413,6 +421,7 @@ impl Worker {
             let stops = which(name);
             if stops {
                 device.stop.cancel();
+                self.shared.metrics.objects.forget_device(&self.key, name);
             }
             !stops
         });

@@ -32,6 +32,7 @@ mod lease;
 mod lies;
 mod lives;
 mod logs;
+mod metrics;
 mod model;
 mod neighbours;
 mod outages;

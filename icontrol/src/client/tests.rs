@@ -583,6 +583,7 @@ fn debug_output_of_a_client_is_its_address() {
             crate::testing::Authority::new("CA").pem().into_bytes(),
         )),
         may_write: crate::MayWrite::default(),
+        observer: crate::Observer::default(),
         credentials: crate::Credentials {
             username: "admin".into(),
             password: crate::testing::PASSWORD.into(),

@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::NodeState;
-use crate::kubernetes::{READ_DEADLINE, WATCH_SECONDS, call};
+use crate::kubernetes::{READ_DEADLINE, WATCH_SECONDS, call, code_of};
+use crate::metrics::Watches;
 
 /// How often all objects are listed.
 const LIST_INTERVAL: Duration = Duration::from_secs(60);
@@ -171,16 +172,22 @@ pub(super) struct Store<K: Kept> {
     entries: BTreeMap<String, Arc<K::Entry>>,
     /// Counts changes, so that a list that was overtaken by the watch is not taken for newer.
     changes: u64,
+    watches: Watches,
 }
 
 impl<K: Kept> Store<K> {
     /// A store that publishes to `sender`, not begun.
-    pub(super) fn new(source: Source<K>, sender: Arc<watch::Sender<NodeState>>) -> Self {
+    pub(super) fn new(
+        source: Source<K>,
+        sender: Arc<watch::Sender<NodeState>>,
+        watches: Watches,
+    ) -> Self {
         Self {
             source,
             sender,
             entries: BTreeMap::new(),
             changes: 0,
+            watches,
         }
     }
 
@@ -308,6 +315,7 @@ impl<K: Kept> Store<K> {
     }
 
     fn failed(&self, failure: &Failure) {
+        self.watches.record_error(K::PLURAL);
         let is_news = self
             .sender
             .send_if_modified(|state| note_failure(K::part_mut(state), failure));
@@ -335,20 +343,6 @@ fn note_failure<E>(part: &mut Known<E>, failure: &Failure) -> bool {
         *part = Err(failure.clone());
     }
     is_news
-}
-
-/// The HTTP status behind an error of the watch.
-fn code_of(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => match error {
-            kube::Error::Api(status) => Some(status.code),
-            _ => None,
-        },
-        watcher::Error::WatchError(status) => Some(status.code),
-        watcher::Error::NoResourceVersion => None,
-    }
 }
 
 /// The steps of the listing that runs beside the watch, without holding it up.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_icontrol::{Credentials, DeviceConfig, Fingerprint, MayWrite, Trust, Verification};
+use bigip_icontrol::{
+    Credentials, DeviceConfig, Fingerprint, MayWrite, Observer, Trust, Verification,
+};
 use bigip_tunnel_core::claims::DeviceClaims;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
@@ -215,6 +217,7 @@ async fn read_config(
         networks: ctx.shared.device_networks.clone(),
         verification: verification(ctx, device, ca_bundle)?,
         may_write: may_write(ctx),
+        observer: observer(ctx),
         credentials: Credentials {
             username: credentials.username,
             password: credentials.password,
@@ -222,6 +225,11 @@ async fn read_config(
         },
     };
     Ok((key, config))
+}
+
+fn observer(ctx: &DeviceContext) -> Observer {
+    let exchanges = ctx.shared.metrics.exchanges.clone();
+    Observer::new(move |exchange| exchanges.record(exchange))
 }
 
 /// Asked by the client right before anything that changes something is sent.

@@ -27,6 +27,7 @@ pub(super) fn note_losses(
     let now = ctx.shared.clock.now();
     let policy = work.settings.drift;
     if state.losses.look(lost, now) {
+        ctx.metrics.record_drift();
         tracing::warn!(
             count = state.losses.count(),
             "records of this object were removed or changed by somebody else"

@@ -78,7 +78,9 @@ async fn read(
             listing = read_records(ctx, work, inputs).await?;
         }
         state.listing = Some(listing);
-        state.report.last_read_time = Some(ctx.shared.clock.time());
+        let time = ctx.shared.clock.time();
+        ctx.metrics.set_last_read(time.as_second());
+        state.report.last_read_time = Some(time);
         state.report.reach = Reach::Answered;
     }
     // Asked last: the other entry may have turned out to be this box only now.

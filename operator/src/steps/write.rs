@@ -103,7 +103,6 @@ impl Writer<'_> {
                 .await
         };
         self.ctx
-            .shared
             .metrics
             .record_write(WriteKind::Fill, result.as_ref().err().map(Error::reason));
         if let Err(error) = result {
@@ -236,7 +235,6 @@ impl Writer<'_> {
     ) -> Result<bool, Stop> {
         let now = self.ctx.shared.clock.now();
         self.ctx
-            .shared
             .metrics
             .record_write(write, result.as_ref().err().map(Error::reason));
         match result {
@@ -347,6 +345,11 @@ impl Writer<'_> {
     fn note_done(&mut self, mac: MacAddress, added: bool) {
         let was_ours = self.inputs.claims.get(&mac) == Some(&ClaimState::Owned);
         let name = self.state.node_name(mac);
+        let came = self.work.arrivals.get(&name);
+        if let Some(came) = came.filter(|_| self.state.newcomers.contains(&mac)) {
+            let took = came.until(self.ctx.shared.clock.now());
+            self.ctx.metrics.record_propagation(took);
+        }
         let changes = &mut self.state.changes;
         let tally = if added && !was_ours {
             &mut changes.added

@@ -30,12 +30,19 @@ fn error() -> Said {
 /// A watch whose attempts say this, one after the other; each is silent afterwards, and so is every
 /// further one.
 fn scripted(attempts: Vec<Vec<Said>>) -> BoxStream<'static, (Scope, Event)> {
+    scripted_and_counted(attempts, &Watches::default())
+}
+
+fn scripted_and_counted(
+    attempts: Vec<Vec<Said>>,
+    watches: &Watches,
+) -> BoxStream<'static, (Scope, Event)> {
     let attempts = Mutex::new(VecDeque::from(attempts));
     let build = move || {
         let said = attempts.lock().unwrap().pop_front().unwrap_or_default();
         stream::iter(said).chain(stream::pending()).boxed()
     };
-    Watch::new("bigip".into(), build).events()
+    Watch::new("bigip".into(), watches.clone(), build).events()
 }
 
 /// The names of the next objects that the watch speaks of.
@@ -72,6 +79,31 @@ async fn a_watch_that_fails_three_times_in_a_row_is_built_anew() {
     let started = Instant::now();
     assert_eq!(names(&mut events, 2).await, ["a", "b"]);
     assert!(started.elapsed() < CALM, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_definition_is_shown_until_the_objects_can_be_listed() {
+    let watches = Watches::default();
+    let missing = || {
+        let status = kube::core::Status::failure("no such page", "NotFound").with_code(404);
+        let error = kube::Error::Api(Box::new(status));
+        vec![
+            Ok(Event::Init),
+            Err(watcher::Error::InitialListFailed(error)),
+        ]
+    };
+    let mut said = missing();
+    said.extend(missing());
+    said.extend(list(&["a"]));
+    let mut events = scripted_and_counted(vec![said], &watches);
+    let (_, begins) = events.next().await.unwrap();
+    assert!(matches!(begins, Event::Init));
+    let (_, again) = events.next().await.unwrap();
+    assert!(matches!(again, Event::Init));
+    assert!(watches.is_crd_missing());
+    assert_eq!(names(&mut events, 1).await, ["a"]);
+    events.next().await;
+    assert!(!watches.is_crd_missing());
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,10 @@ impl Worker {
             return Ok(());
         }
         let result = self.write(&object, deleting).await;
+        self.shared
+            .metrics
+            .objects
+            .show(&self.key, &self.ledger.status().await);
         if result.is_ok() && !self.blocked {
             self.failures = 0;
         }

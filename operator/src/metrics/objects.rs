@@ -1,0 +1,398 @@
+//! How the objects are: what their status says, in numbers, and what is counted of their devices.
+//!
+//! Labels name objects and devices, never a node or a record. What is shown of an object goes with the
+//! work on it, and what is shown of a device goes with that one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bigip_tunnel_core::vocabulary::condition;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelSetEncoder, MetricEncoder,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::device::{DeviceMetrics, Numbers};
+use crate::index::ObjectKey;
+
+/// A value under its labels besides those of the object.
+type Sample = (Vec<(&'static str, String)>, i64);
+
+/// The objects that are shown. Copies show the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Objects(Arc<Mutex<BTreeMap<ObjectKey, Shown>>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    status: Snapshot,
+    devices: BTreeMap<String, Arc<DeviceMetrics>>,
+}
+
+/// The numbers of a status.
+#[derive(Debug, Default)]
+struct Snapshot {
+    conditions: Vec<Sample>,
+    nodes: Vec<Sample>,
+    records: Vec<Sample>,
+    claims: Vec<Sample>,
+    removals_held: Vec<Sample>,
+    device_up: Vec<Sample>,
+    device_unsaved: Vec<Sample>,
+    device_info: Vec<Sample>,
+}
+
+/// Name, help, and where the samples are.
+type Gauge = (&'static str, &'static str, fn(&Snapshot) -> &[Sample]);
+
+const GAUGES: [Gauge; 8] = [
+    (
+        "condition",
+        "What a condition says; 1 for its status now",
+        |s| &s.conditions,
+    ),
+    ("nodes", "Nodes by state", |s| &s.nodes),
+    ("records", "FDB records of a device by state", |s| {
+        &s.records
+    }),
+    ("claims", "FDB records that belong to the object", |s| {
+        &s.claims
+    }),
+    (
+        "removals_held",
+        "Records whose removal waits for an approval",
+        |s| &s.removals_held,
+    ),
+    (
+        "device_up",
+        "Whether a device answered when it was last asked",
+        |s| &s.device_up,
+    ),
+    (
+        "device_unsaved_changes",
+        "Whether a restart of the device would lose changes",
+        |s| &s.device_unsaved,
+    ),
+    (
+        "device_info",
+        "What a device says that it is; always 1",
+        |s| &s.device_info,
+    ),
+];
+
+impl Objects {
+    /// Shows what the status of an object says.
+    pub(crate) fn show(&self, key: &ObjectKey, status: &BigIpTunnelStatus) {
+        self.lock().entry(key.clone()).or_default().status = Snapshot::of(status);
+    }
+
+    /// The numbers of a device, begun anew if it has none.
+    pub(crate) fn device(&self, key: &ObjectKey, device: &str) -> Arc<DeviceMetrics> {
+        let mut objects = self.lock();
+        let devices = &mut objects.entry(key.clone()).or_default().devices;
+        devices.entry(device.to_owned()).or_default().clone()
+    }
+
+    /// Shows a device no more.
+    pub(crate) fn forget_device(&self, key: &ObjectKey, device: &str) {
+        if let Some(shown) = self.lock().get_mut(key) {
+            shown.devices.remove(device);
+        }
+    }
+
+    /// Shows an object no more.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Shown>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Snapshot {
+    fn of(status: &BigIpTunnelStatus) -> Self {
+        let nodes = status.nodes.clone().unwrap_or_default();
+        let counts = [
+            ("selected", nodes.selected),
+            ("programmed", nodes.programmed),
+            ("leaving", nodes.leaving),
+            ("skipped", nodes.skipped),
+        ];
+        let of_devices = |sample: fn(&DeviceStatus) -> Option<i64>| {
+            let devices = status.devices.iter();
+            let sample = |device: &DeviceStatus| Some((of_device(&device.name), sample(device)?));
+            devices.filter_map(sample).collect()
+        };
+        let conditions = status.conditions.iter().map(|condition| {
+            let labels = vec![
+                ("type", condition.type_.clone()),
+                ("status", condition.status.clone()),
+            ];
+            (labels, 1)
+        });
+        let held = status.held_removal.as_ref();
+        Self {
+            conditions: conditions.collect(),
+            nodes: counts.map(in_state).into(),
+            records: status.devices.iter().flat_map(records).collect(),
+            claims: claims(status),
+            removals_held: vec![(Vec::new(), held.map_or(0, |held| i64::from(held.count)))],
+            device_up: of_devices(is_up),
+            device_unsaved: of_devices(|device| Some(device.unsaved_since.is_some().into())),
+            device_info: status.devices.iter().filter_map(info).collect(),
+        }
+    }
+}
+
+fn of_device(name: &str) -> Vec<(&'static str, String)> {
+    vec![("device", name.to_owned())]
+}
+
+fn in_state((state, count): (&str, i32)) -> Sample {
+    (vec![("state", state.to_owned())], i64::from(count))
+}
+
+/// `None` while it is not known.
+fn is_up(device: &DeviceStatus) -> Option<i64> {
+    let mut conditions = device.conditions.iter();
+    let reachable = conditions.find(|condition| condition.type_ == condition::REACHABLE)?;
+    match reachable.status.as_str() {
+        "True" => Some(1),
+        "False" => Some(0),
+        _ => None,
+    }
+}
+
+/// `None` until it was asked.
+fn info(device: &DeviceStatus) -> Option<Sample> {
+    let hostname = device.hostname.clone()?;
+    let text = |value: Option<String>| value.unwrap_or_default();
+    let mut labels = of_device(&device.name);
+    labels.push(("hostname", hostname));
+    labels.push(("version", text(device.version.clone())));
+    let state = device
+        .failover_state
+        .as_ref()
+        .map(|state| format!("{state:?}"));
+    labels.push(("failover_state", text(state)));
+    Some((labels, 1))
+}
+
+fn records(device: &DeviceStatus) -> Vec<Sample> {
+    let Some(records) = &device.records else {
+        return Vec::new();
+    };
+    let states = [
+        ("desired", records.desired),
+        ("present", records.present),
+        ("missing", records.missing),
+        ("stale", records.stale),
+        ("unclaimed", records.unclaimed),
+        ("foreign", records.foreign),
+    ];
+    let sample = |state| {
+        let (mut labels, count) = in_state(state);
+        labels.insert(0, ("device", device.name.clone()));
+        (labels, count)
+    };
+    states.map(sample).into()
+}
+
+fn claims(status: &BigIpTunnelStatus) -> Vec<Sample> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let rows = status.ownership.iter().flat_map(|owned| &owned.claims);
+    for row in rows {
+        for device in &row.devices {
+            *counts.entry(device).or_default() += row.macs.len();
+        }
+    }
+    let sample = |(device, count)| (of_device(device), i64::try_from(count).unwrap_or(i64::MAX));
+    counts.into_iter().map(sample).collect()
+}
+
+impl Collector for Objects {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let objects = self.lock();
+        for (name, help, samples) in GAUGES {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (key, shown) in objects.iter() {
+                for (labels, value) in samples(&shown.status) {
+                    let labels = with_object(key, labels);
+                    ConstGauge::new(*value).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        encode_devices(&objects, encoder)
+    }
+}
+
+/// What was counted of the devices.
+fn encode_devices(
+    objects: &BTreeMap<ObjectKey, Shown>,
+    mut encoder: DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let mut encode = |name, help, kind, each: Each| {
+        let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+        for (key, shown) in objects {
+            for (device, numbers) in &shown.devices {
+                let labels = with_object(key, &of_device(device));
+                each(&labels, &numbers.lock(), &mut metric)?;
+            }
+        }
+        Ok(())
+    };
+    encode(
+        "device_writes",
+        "Writes to a device, by how they ended",
+        MetricType::Counter,
+        |labels, numbers, metric| {
+            for (own, count) in &numbers.writes {
+                ConstCounter::new(*count).encode(metric.encode_family(&Both(labels, own))?)?;
+            }
+            Ok(())
+        },
+    )?;
+    encode(
+        "device_passes",
+        "Passes over a device, by how they ended",
+        MetricType::Counter,
+        |labels, numbers, metric| {
+            for (own, count) in &numbers.passes {
+                ConstCounter::new(*count).encode(metric.encode_family(&Both(labels, own))?)?;
+            }
+            Ok(())
+        },
+    )?;
+    encode(
+        "drift_detected",
+        "How often records were found that somebody else had removed or changed",
+        MetricType::Counter,
+        |labels, numbers, metric| {
+            ConstCounter::new(numbers.drift).encode(metric.encode_family(labels)?)
+        },
+    )?;
+    encode(
+        "device_last_read_timestamp_seconds",
+        "When the records were last read whole",
+        MetricType::Gauge,
+        |labels, numbers, metric| match numbers.last_read_s {
+            Some(unix_s) => ConstGauge::new(unix_s).encode(metric.encode_family(labels)?),
+            None => Ok(()),
+        },
+    )?;
+    encode(
+        "node_propagation_seconds",
+        "From the event of a node to its record read back on the device",
+        MetricType::Histogram,
+        |labels, numbers, metric| numbers.propagation.encode(metric.encode_family(labels)?),
+    )
+}
+
+/// Writes the samples of one device under the labels of its object and itself.
+type Each = fn(&Labels, &Numbers, &mut MetricEncoder<'_>) -> fmt::Result;
+
+/// The labels of an object, or of a device of it.
+type Labels = Vec<(&'static str, String)>;
+
+/// Labels, and those behind them.
+struct Both<'a, L>(&'a Labels, &'a L);
+
+impl<L: EncodeLabelSet> EncodeLabelSet for Both<'_, L> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)?;
+        self.1.encode(encoder)
+    }
+}
+
+fn with_object((namespace, name): &ObjectKey, labels: &[(&'static str, String)]) -> Labels {
+    let mut all = vec![("namespace", namespace.clone()), ("name", name.clone())];
+    all.extend_from_slice(labels);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bigip_tunnel_core::vocabulary::reason;
+    use serde_json::json;
+
+    use super::*;
+    use crate::metrics::WriteKind;
+    use crate::metrics::testing::text_of as text;
+
+    fn key() -> ObjectKey {
+        ("bigip".to_owned(), "prod".to_owned())
+    }
+
+    fn status() -> BigIpTunnelStatus {
+        let condition = |kind: &str, status: &str| {
+            json!({
+                "type": kind, "status": status, "reason": "Because", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let status = json!({
+            "conditions": [condition("Ready", "False"), condition("Stalled", "True")],
+            "nodes": {"selected": 48, "programmed": 46, "leaving": 1, "skipped": 2},
+            "heldRemoval": {
+                "digest": "1", "since": "2026-01-01T00:00:00Z", "count": 40, "sample": [],
+            },
+            "devices": [{
+                "name": "bigip-a", "unsavedSince": "2026-01-01T00:00:00Z",
+                "hostname": "bigip-a.example.com", "version": "17.1.2.1", "failoverState": "Active",
+                "conditions": [condition("Reachable", "True")],
+                "records": {
+                    "desired": 46, "present": 45, "missing": 1, "stale": 2, "unclaimed": 3,
+                    "foreign": 4,
+                },
+            }, {
+                "name": "bigip-b", "conditions": [condition("Reachable", "False")],
+            }, {
+                "name": "bigip-c", "conditions": [condition("Reachable", "Unknown")],
+            }],
+            "ownership": {"uid": "u", "claims": [
+                {"devices": ["bigip-a", "bigip-b"], "state": "Owned", "macs": ["1", "2"]},
+                {"devices": ["bigip-a"], "state": "Pending", "macs": ["3"]},
+            ]},
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    #[test]
+    fn a_status_and_a_node_that_came_are_scraped_like_this() {
+        let objects = Objects::default();
+        objects.show(&key(), &status());
+        let device = objects.device(&key(), "bigip-a");
+        device.record_propagation(Duration::from_millis(300));
+        device.record_write(WriteKind::Add, None);
+        device.record_write(WriteKind::Add, Some(reason::TIMEOUT));
+        device.record_pass(reason::IN_SYNC);
+        device.record_drift();
+        device.set_last_read(1_780_000_000);
+        let golden = include_str!("golden.txt");
+        assert_eq!(text(&objects), golden);
+    }
+
+    #[test]
+    fn an_object_that_is_not_worked_on_any_more_is_not_scraped() {
+        let objects = Objects::default();
+        objects.show(&key(), &status());
+        objects.device(&key(), "bigip-a").record_drift();
+        objects.forget(&key());
+        assert_eq!(text(&objects), text(&Objects::default()));
+    }
+
+    #[test]
+    fn a_device_that_is_not_worked_on_any_more_is_not_counted() {
+        let objects = Objects::default();
+        objects.device(&key(), "bigip-a").record_drift();
+        objects.forget_device(&key(), "bigip-a");
+        assert_eq!(text(&objects), text(&Objects::default()));
+    }
+}
