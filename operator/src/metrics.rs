@@ -6,6 +6,7 @@
 mod device;
 mod exchanges;
 mod objects;
+mod snapshot;
 mod watches;
 
 use std::sync::Mutex;

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::vocabulary::condition;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnelSpec, BigIpTunnelStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeMetric, LabelSetEncoder, MetricEncoder,
@@ -18,10 +17,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::device::{DeviceMetrics, Numbers};
+use super::snapshot::{GAUGES, Snapshot, of_device};
 use crate::index::ObjectKey;
-
-/// A value under its labels besides those of the object.
-type Sample = (Vec<(&'static str, String)>, i64);
 
 /// The objects that are shown. Copies show the same.
 #[derive(Debug, Clone, Default)]
@@ -33,61 +30,10 @@ struct Shown {
     devices: BTreeMap<String, Arc<DeviceMetrics>>,
 }
 
-/// The numbers of a status.
-#[derive(Debug, Default)]
-struct Snapshot {
-    conditions: Vec<Sample>,
-    nodes: Vec<Sample>,
-    records: Vec<Sample>,
-    claims: Vec<Sample>,
-    removals_held: Vec<Sample>,
-    device_up: Vec<Sample>,
-    device_unsaved: Vec<Sample>,
-    device_info: Vec<Sample>,
-}
-
-/// Name, help, and where the samples are.
-type Gauge = (&'static str, &'static str, fn(&Snapshot) -> &[Sample]);
-
-const GAUGES: [Gauge; 8] = [
-    (
-        "condition",
-        "What a condition says; 1 for its status now",
-        |s| &s.conditions,
-    ),
-    ("nodes", "Nodes by state", |s| &s.nodes),
-    ("records", "FDB records of a device by state", |s| {
-        &s.records
-    }),
-    ("claims", "FDB records that belong to the object", |s| {
-        &s.claims
-    }),
-    (
-        "removals_held",
-        "Records whose removal waits for an approval",
-        |s| &s.removals_held,
-    ),
-    (
-        "device_up",
-        "Whether a device answered when it was last asked",
-        |s| &s.device_up,
-    ),
-    (
-        "device_unsaved_changes",
-        "Whether a restart of the device would lose changes",
-        |s| &s.device_unsaved,
-    ),
-    (
-        "device_info",
-        "What a device says that it is; always 1",
-        |s| &s.device_info,
-    ),
-];
-
 impl Objects {
-    /// Shows what the status of an object says.
-    pub(crate) fn show(&self, key: &ObjectKey, status: &BigIpTunnelStatus) {
-        self.lock().entry(key.clone()).or_default().status = Snapshot::of(status);
+    /// Shows what spec and status of an object say.
+    pub(crate) fn show(&self, key: &ObjectKey, spec: &BigIpTunnelSpec, status: &BigIpTunnelStatus) {
+        self.lock().entry(key.clone()).or_default().status = Snapshot::of(spec, status);
     }
 
     /// The numbers of a device, begun anew if it has none.
@@ -112,107 +58,6 @@ impl Objects {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Shown>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Snapshot {
-    fn of(status: &BigIpTunnelStatus) -> Self {
-        let nodes = status.nodes.clone().unwrap_or_default();
-        let counts = [
-            ("selected", nodes.selected),
-            ("programmed", nodes.programmed),
-            ("leaving", nodes.leaving),
-            ("skipped", nodes.skipped),
-        ];
-        let of_devices = |sample: fn(&DeviceStatus) -> Option<i64>| {
-            let devices = status.devices.iter();
-            let sample = |device: &DeviceStatus| Some((of_device(&device.name), sample(device)?));
-            devices.filter_map(sample).collect()
-        };
-        let conditions = status.conditions.iter().map(|condition| {
-            let labels = vec![
-                ("type", condition.type_.clone()),
-                ("status", condition.status.clone()),
-            ];
-            (labels, 1)
-        });
-        let held = status.held_removal.as_ref();
-        Self {
-            conditions: conditions.collect(),
-            nodes: counts.map(in_state).into(),
-            records: status.devices.iter().flat_map(records).collect(),
-            claims: claims(status),
-            removals_held: vec![(Vec::new(), held.map_or(0, |held| i64::from(held.count)))],
-            device_up: of_devices(is_up),
-            device_unsaved: of_devices(|device| Some(device.unsaved_since.is_some().into())),
-            device_info: status.devices.iter().filter_map(info).collect(),
-        }
-    }
-}
-
-fn of_device(name: &str) -> Vec<(&'static str, String)> {
-    vec![("device", name.to_owned())]
-}
-
-fn in_state((state, count): (&str, i32)) -> Sample {
-    (vec![("state", state.to_owned())], i64::from(count))
-}
-
-/// `None` while it is not known.
-fn is_up(device: &DeviceStatus) -> Option<i64> {
-    let mut conditions = device.conditions.iter();
-    let reachable = conditions.find(|condition| condition.type_ == condition::REACHABLE)?;
-    match reachable.status.as_str() {
-        "True" => Some(1),
-        "False" => Some(0),
-        _ => None,
-    }
-}
-
-/// `None` until it was asked.
-fn info(device: &DeviceStatus) -> Option<Sample> {
-    let hostname = device.hostname.clone()?;
-    let text = |value: Option<String>| value.unwrap_or_default();
-    let mut labels = of_device(&device.name);
-    labels.push(("hostname", hostname));
-    labels.push(("version", text(device.version.clone())));
-    let state = device
-        .failover_state
-        .as_ref()
-        .map(|state| format!("{state:?}"));
-    labels.push(("failover_state", text(state)));
-    Some((labels, 1))
-}
-
-fn records(device: &DeviceStatus) -> Vec<Sample> {
-    let Some(records) = &device.records else {
-        return Vec::new();
-    };
-    let states = [
-        ("desired", records.desired),
-        ("present", records.present),
-        ("missing", records.missing),
-        ("stale", records.stale),
-        ("unclaimed", records.unclaimed),
-        ("foreign", records.foreign),
-    ];
-    let sample = |state| {
-        let (mut labels, count) = in_state(state);
-        labels.insert(0, ("device", device.name.clone()));
-        (labels, count)
-    };
-    states.map(sample).into()
-}
-
-fn claims(status: &BigIpTunnelStatus) -> Vec<Sample> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let rows = status.ownership.iter().flat_map(|owned| &owned.claims);
-    for row in rows {
-        for device in &row.devices {
-            *counts.entry(device).or_default() += row.macs.len();
-        }
-    }
-    let sample = |(device, count)| (of_device(device), i64::try_from(count).unwrap_or(i64::MAX));
-    counts.into_iter().map(sample).collect()
 }
 
 impl Collector for Objects {
@@ -330,6 +175,11 @@ mod tests {
         ("bigip".to_owned(), "prod".to_owned())
     }
 
+    fn spec() -> BigIpTunnelSpec {
+        let spec = json!({"devices": [], "tunnel": {"name": "flannel_vxlan"}});
+        serde_json::from_value(spec).unwrap()
+    }
+
     fn status() -> BigIpTunnelStatus {
         let condition = |kind: &str, status: &str| {
             json!({
@@ -367,7 +217,7 @@ mod tests {
     #[test]
     fn a_status_and_a_node_that_came_are_scraped_like_this() {
         let objects = Objects::default();
-        objects.show(&key(), &status());
+        objects.show(&key(), &spec(), &status());
         let device = objects.device(&key(), "bigip-a");
         device.record_propagation(Duration::from_millis(300));
         device.record_write(WriteKind::Add, None);
@@ -382,7 +232,7 @@ mod tests {
     #[test]
     fn an_object_that_is_not_worked_on_any_more_is_not_scraped() {
         let objects = Objects::default();
-        objects.show(&key(), &status());
+        objects.show(&key(), &spec(), &status());
         objects.device(&key(), "bigip-a").record_drift();
         objects.forget(&key());
         assert_eq!(text(&objects), text(&Objects::default()));

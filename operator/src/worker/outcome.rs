@@ -45,10 +45,9 @@ impl Worker {
             return Ok(());
         }
         let result = self.write(&object, deleting).await;
-        self.shared
-            .metrics
-            .objects
-            .show(&self.key, &self.ledger.status().await);
+        let status = self.ledger.status().await;
+        let objects = &self.shared.metrics.objects;
+        objects.show(&self.key, &object.spec, &status);
         if result.is_ok() && !self.blocked {
             self.failures = 0;
         }
