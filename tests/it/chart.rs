@@ -84,7 +84,11 @@ fn full_values(namespace: &str) -> Vec<String> {
             "enabled": true, "labels": {"release": "prometheus"}, "scrapeTimeout": "10s",
             "relabelings": [{"sourceLabels": ["pod"], "targetLabel": "instance"}],
             "metricRelabelings": [{"regex": "x", "action": "labeldrop"}],
-        }},
+        }, "prometheusRule": {
+            "enabled": true, "labels": {"release": "prometheus"},
+            "overrides": {"BigIPTunnelSuspendedLong": {"enabled": false}},
+            "additionalRules": [{"record": "tunnels", "expr": "bigiptunnel_tunnels"}],
+        }, "dashboard": {"enabled": true, "folder": "Network"}},
     });
     let members = values.as_object().unwrap().iter();
     members
@@ -159,6 +163,10 @@ async fn a_mistake_in_the_values_is_refused_and_named() {
             "/networkPolicy/flavor",
         ),
         ("metrics={\"serviceMonitor\":{\"enable\":true}}", "enable"),
+        (
+            r#"metrics={"prometheusRule":{"overrides":{"BigIPTunnelDown":{"for":"1m"}}}}"#,
+            "BigIPTunnelDown",
+        ),
         ("crds={\"kept\":false}", "kept"),
         (
             "podDisruptionBudget={\"maxUnavailable\":0}",

@@ -17,6 +17,7 @@ mod approval;
 mod chart;
 mod chart_policies;
 mod chart_rights;
+mod chart_watched;
 mod converge;
 mod crash;
 mod crash_everywhere;

@@ -126,6 +126,7 @@ fn about(spec: &BigIpTunnelSpec) -> Vec<(&'static str, String)> {
         ("partition", spec.tunnel.partition.clone()),
         ("tunnel", spec.tunnel.name.clone()),
         ("management_policy", policy.to_owned()),
+        ("save_config", format!("{:?}", spec.save_config.policy)),
     ]
 }
 

@@ -8,6 +8,7 @@
 //! the devices.
 
 pub mod account;
+pub mod alerts;
 pub mod bench;
 pub mod binaries;
 pub mod chart;

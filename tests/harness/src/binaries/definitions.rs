@@ -31,6 +31,7 @@ const MODULES: [Module; 2] = [
         files: &[
             "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
             "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
         ],
     },
     Module {
@@ -49,7 +50,7 @@ struct Download {
     error: Option<String>,
 }
 
-/// The definitions as YAML: `ServiceMonitor` and `PodMonitor` of the Prometheus operator, and
+/// The definitions as YAML: `ServiceMonitor`, `PodMonitor` and `PrometheusRule` of the Prometheus operator, and
 /// `CiliumNetworkPolicy`. Fetched at most once.
 pub fn of_others(progress: Progress<'_>) -> Result<Vec<String>, BinariesError> {
     let cache = paths::tools_cache();
@@ -61,13 +62,18 @@ pub fn of_others(progress: Progress<'_>) -> Result<Vec<String>, BinariesError> {
     let mut found = Vec::new();
     for module in &MODULES {
         let entry = cache.join(module.name.replace('/', "-"));
-        if !entry.is_dir() {
+        let is_there = |file: &&str| entry.join(file_name(file)).is_file();
+        if !module.files.iter().all(|file| is_there(file)) {
             let folder = tempfile::tempdir_in(&cache).map_err(cache_error)?;
             progress(&format!("fetching {}", module.name));
             fetch(module, folder.path()).map_err(|error| BinariesError::NoTool {
                 tool: module.name,
                 reason: error.to_string(),
             })?;
+            // One that was filled for fewer files may be there.
+            if entry.exists() {
+                fs::remove_dir_all(&entry).map_err(cache_error)?;
+            }
             fs::rename(folder.keep(), &entry).map_err(cache_error)?;
         }
         for file in module.files {

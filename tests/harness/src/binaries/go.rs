@@ -101,6 +101,8 @@ pub(super) struct Program {
     module: &'static str,
     package: &'static str,
     ldflags: String,
+    /// Build tags.
+    tags: &'static str,
 }
 
 impl Program {
@@ -112,7 +114,13 @@ impl Program {
             module: name,
             package,
             ldflags: "-s -w".to_owned(),
+            tags: "",
         }
+    }
+
+    /// The same with build tags.
+    pub(super) fn tagged(self, tags: &'static str) -> Self {
+        Self { tags, ..self }
     }
 }
 
@@ -139,6 +147,7 @@ fn kube_apiserver() -> Program {
             "-s -w -X {stamp}.gitVersion=v{KUBERNETES_VERSION} -X {stamp}.gitMajor={major} \
              -X {stamp}.gitMinor={minor} -X {stamp}.gitTreeState=clean"
         ),
+        tags: "",
     }
 }
 
@@ -155,7 +164,8 @@ impl Program {
             message,
         };
         let mut child = Command::new(go)
-            .args(["build", "-v", "-trimpath", "-ldflags", &self.ldflags, "-o"])
+            .args(["build", "-v", "-trimpath", "-tags", self.tags])
+            .args(["-ldflags", &self.ldflags, "-o"])
             .arg(folder.join(self.name))
             .arg(self.package)
             .current_dir(modules.join(self.module))

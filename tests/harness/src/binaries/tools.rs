@@ -18,16 +18,19 @@ pub enum Tool {
     Helm,
     /// Writes the reference of a chart's values.
     HelmDocs,
+    /// Tests alerts.
+    Promtool,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Helm, Self::HelmDocs];
+    pub const ALL: [Self; 3] = [Self::Helm, Self::HelmDocs, Self::Promtool];
 
     fn name(self) -> &'static str {
         match self {
             Self::Helm => "helm",
             Self::HelmDocs => "helm-docs",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -36,6 +39,7 @@ impl Tool {
         match self {
             Self::Helm => "4.3.1",
             Self::HelmDocs => "1.14.2",
+            Self::Promtool => "0.313.5",
         }
     }
 
@@ -43,6 +47,15 @@ impl Tool {
         match self {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::HelmDocs => "github.com/norwoodj/helm-docs/cmd/helm-docs",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
+        }
+    }
+
+    /// Build tags: promtool would bring the clients of every cloud that Prometheus discovers targets in.
+    fn tags(self) -> &'static str {
+        match self {
+            Self::Helm | Self::HelmDocs => "",
+            Self::Promtool => "remove_all_sd",
         }
     }
 
@@ -65,7 +78,8 @@ impl Tool {
         }
         // Moved into place whole, so that nobody ever sees half of it.
         let folder = tempfile::tempdir_in(&cache).map_err(cache_error)?;
-        let programs = [Program::new(name, self.version(), self.package())];
+        let program_source = Program::new(name, self.version(), self.package());
+        let programs = [program_source.tagged(self.tags())];
         let modules = paths::tools_modules();
         go::build(&programs, "go".as_ref(), &modules, folder.path(), progress).map_err(
             |reason| BinariesError::NoTool {
