@@ -1,5 +1,7 @@
 //! The chart: what it renders, what it refuses, and what becomes of it on a real API server.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
+use self::values::{OTHER_VALUES, full_values};
+
 /// Name of the releases.
 const RELEASE: &str = "tunnels";
 /// Name of everything that a release of this name makes.
@@ -29,80 +33,6 @@ const FULL_NAME: &str = "tunnels-bigip-tunnel-operator";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 /// How long the API server may take to serve a new resource.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Every value that renders something of its own.
-fn full_values(namespace: &str) -> Vec<String> {
-    let other = format!("{namespace}-other");
-    let values = json!({
-        "commonLabels": {"team": "network"},
-        "commonAnnotations": {"example.com/owner": "network"},
-        "watchNamespaces": [other],
-        "ignoreOtherNamespaces": true,
-        "operator": {
-            "logFormat": "text",
-            "deviceCIDRs": ["192.0.2.0/24"],
-            "allowInsecureTLS": true,
-            "requireSecretBinding": true,
-            "extraArgs": ["--settle-seconds=90"],
-        },
-        "admissionPolicies": {"enabled": true},
-        "image": {"digest": format!("sha256:{}", "0".repeat(64))},
-        "imagePullSecrets": [{"name": "registry"}],
-        "serviceAccount": {"annotations": {"example.com/role": "none"}},
-        "podLabels": {"tier": "infrastructure"},
-        "podAnnotations": {"example.com/scrape": "yes"},
-        "tolerations": [{"operator": "Exists"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
-            "nodeSelectorTerms": [{"matchExpressions": [{"key": "infra", "operator": "Exists"}]}],
-        }}},
-        "topologySpreadConstraints": [{
-            "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
-            "whenUnsatisfiable": "DoNotSchedule",
-        }],
-        "priorityClassName": "system-cluster-critical",
-        "runtimeClassName": "gvisor",
-        "dnsPolicy": "None",
-        "dnsConfig": {"nameservers": ["192.0.2.53"]},
-        "hostAliases": [{"ip": "192.0.2.11", "hostnames": ["bigip-a"]}],
-        "extraEnv": [{"name": "TZ", "value": "UTC"}],
-        "extraEnvFrom": [{"configMapRef": {"name": "settings", "optional": true}}],
-        "extraVolumes": [{"name": "roots", "configMap": {"name": "roots"}}],
-        "extraVolumeMounts": [{"name": "roots", "mountPath": "/etc/ssl/certs", "readOnly": true}],
-        "extraContainers": [{
-            "name": "beside", "image": "example.com/beside:1",
-            "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-        }],
-        "extraObjects": [{
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "extra", "namespace": namespace}, "data": {"a": "b"},
-        }],
-        "networkPolicy": {
-            "enabled": true, "apiServerCIDRs": ["192.0.2.1/32"],
-            "ingressFrom": [{"namespaceSelector": {"matchLabels": {"team": "metrics"}}}],
-        },
-        "metrics": {"serviceMonitor": {
-            "enabled": true, "labels": {"release": "prometheus"}, "scrapeTimeout": "10s",
-            "relabelings": [{"sourceLabels": ["pod"], "targetLabel": "instance"}],
-            "metricRelabelings": [{"regex": "x", "action": "labeldrop"}],
-        }, "prometheusRule": {
-            "enabled": true, "labels": {"release": "prometheus"},
-            "overrides": {"BigIPTunnelSuspendedLong": {"enabled": false}},
-            "additionalRules": [{"record": "tunnels", "expr": "bigiptunnel_tunnels"}],
-        }, "dashboard": {"enabled": true, "folder": "Network"}},
-    });
-    let members = values.as_object().unwrap().iter();
-    members
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect()
-}
-
-/// What other values render that exclude some of the full ones.
-const OTHER_VALUES: [&str; 4] = [
-    "watchAllNamespaces=true",
-    "hostNetwork=true",
-    r#"networkPolicy={"enabled":true,"flavor":"cilium"}"#,
-    r#"metrics={"podMonitor":{"enabled":true}}"#,
-];
 
 /// The one object of this kind.
 fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use bigip_tunnel_harness::alerts;
 use bigip_tunnel_harness::chart::{Helm, folder};
@@ -11,6 +12,7 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::Value;
 
 use bigip_tunnel_harness::paths::workspace_root;
+use bigip_tunnel_harness::products::Product;
 
 const ENABLED: &str = r#"metrics={"prometheusRule":{"enabled":true}}"#;
 /// Labels that Prometheus gives every series.
@@ -239,6 +241,27 @@ async fn every_alert_has_a_page_and_every_page_an_alert() {
         found.insert(name.to_owned());
     }
     assert_eq!(found, alerts);
+}
+
+#[test]
+fn the_plugin_understands_what_the_pages_say() {
+    let plugin = Product::Plugin.path().unwrap();
+    let mut count = 0;
+    for page in fs::read_dir(workspace_root().join("docs/runbooks")).unwrap() {
+        let page = fs::read_to_string(page.unwrap().path()).unwrap();
+        // In blocks a command is a line, elsewhere it stands between backticks.
+        let typed = page.split(['\n', '`']);
+        for command in typed.filter_map(|text| text.strip_prefix("kubectl bigip-tunnel ")) {
+            let words = command.split([' ', '|']).filter(|word| !word.is_empty());
+            let words = words.take_while(|word| *word != "kubectl");
+            let output = Command::new(&plugin).args(words).arg("--help").output();
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{command}: {said}");
+            count += 1;
+        }
+    }
+    assert!(count > 40, "{count}");
 }
 
 #[tokio::test]

@@ -105,7 +105,11 @@ fn let_go(world: &World) {
 async fn when_the_leader_is_killed_the_follower_adds_a_new_nodes_record_in_time() {
     let (mut world, follower) = with_follower("lease-kill", &[]).await;
     assert_one_was_there(&world);
-    assert!(get(&follower, "/readyz").await.starts_with("HTTP/1.1 200"));
+    let ready = eventually("a follower that is ready", LIMIT, async || {
+        let answer = get(&follower, "/readyz").await;
+        Answer::when(answer, |answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    ready.await.unwrap();
     world.kill_operator().await;
     let killed = Instant::now();
     world.create_node(NEW_NODE).await;
