@@ -19,6 +19,9 @@ pub struct Exchange<'a> {
     pub outcome: Result<u16, &'static str>,
     /// From sending to the end of the answer.
     pub took: Duration,
+    /// When the certificate that the device last presented expires, in seconds since 1970. Nothing where none
+    /// was accepted yet, and where its time does not count.
+    pub certificate_expires_unix_s: Option<i64>,
 }
 
 /// Whom to tell. Nobody, if nothing else is said.

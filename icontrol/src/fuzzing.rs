@@ -13,7 +13,7 @@ use crate::config::{Trust, Verification};
 use crate::error::{ErrorKind, is_unfit};
 use crate::listing::RecordName;
 use crate::normalise;
-use crate::tls::{self, Refusals};
+use crate::tls::{self, Handshakes};
 
 /// What the parsers are asked for.
 const TUNNEL: &str = "flannel_vxlan";
@@ -32,7 +32,7 @@ pub fn parse_as_everything(body: &[u8]) {
     }
     let verification = Verification::Full(Trust::Bundle(body.to_vec()));
     if let Ok(name) = ServerName::try_from("bigip") {
-        let _ = tls::client_config(&verification, name, &Refusals::default());
+        let _ = tls::client_config(&verification, name, &Handshakes::default());
     }
 }
 

@@ -17,23 +17,23 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 
 use self::verifier::DeviceVerifier;
-pub(crate) use self::verifier::{Refusal, Refusals};
+pub(crate) use self::verifier::{Handshakes, Refusal};
 use crate::config::{ConfigError, Verification};
 use crate::error::{CertificateProblem, ErrorKind, clean};
 
 /// The TLS side of one client. No session is resumed: every connection verifies the certificate anew, so
-/// that one that has expired or was exchanged is noticed. Why it was refused is left in `refusals`.
+/// that one that has expired or was exchanged is noticed. What came of it is left in `handshakes`.
 pub(crate) fn client_config(
     verification: &Verification,
     expected: ServerName<'static>,
-    refusals: &Refusals,
+    handshakes: &Handshakes,
 ) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(CryptoProvider {
         // Hybrid key shares make a first message that old network devices drop.
         kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         ..default_provider()
     });
-    let verifier = DeviceVerifier::new(verification, expected, &provider, refusals)?;
+    let verifier = DeviceVerifier::new(verification, expected, &provider, handshakes)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| ConfigError::Setup)?
@@ -47,7 +47,7 @@ pub(crate) fn client_config(
 /// The failure of TLS among the causes of an error, if there is one.
 pub(crate) fn failure_among(
     causes: &(dyn StdError + 'static),
-    refusals: &Refusals,
+    handshakes: &Handshakes,
 ) -> Option<ErrorKind> {
     let mut cause = Some(causes);
     while let Some(error) = cause {
@@ -59,7 +59,7 @@ pub(crate) fn failure_among(
             .and_then(|carried| carried.downcast_ref::<rustls::Error>())
             .or_else(|| error.downcast_ref::<rustls::Error>());
         if let Some(tls) = tls {
-            return Some(failure(tls, refusals));
+            return Some(failure(tls, handshakes));
         }
         cause = match carried {
             Some(carried) => Some(carried),
@@ -69,11 +69,11 @@ pub(crate) fn failure_among(
     None
 }
 
-fn failure(error: &rustls::Error, refusals: &Refusals) -> ErrorKind {
+fn failure(error: &rustls::Error, handshakes: &Handshakes) -> ErrorKind {
     let cause = || clean(&error.to_string());
     match error {
         rustls::Error::InvalidCertificate(problem) => {
-            let Refusal { problem, presented } = refusals.last().unwrap_or_else(|| Refusal {
+            let Refusal { problem, presented } = handshakes.refusal().unwrap_or_else(|| Refusal {
                 problem: problem_of(problem),
                 presented: None,
             });
@@ -118,7 +118,7 @@ mod tests {
     fn config(pem: &[u8]) -> Result<ClientConfig, ConfigError> {
         let name = ServerName::try_from("127.0.0.1").unwrap();
         let verification = Verification::Full(Trust::Bundle(pem.to_vec()));
-        client_config(&verification, name, &Refusals::default())
+        client_config(&verification, name, &Handshakes::default())
     }
 
     #[test]

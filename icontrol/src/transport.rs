@@ -21,7 +21,7 @@ use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
 use crate::exchange::{Exchange, Observer};
 use crate::limits::Limits;
-use crate::tls::{self, Refusals};
+use crate::tls::{self, Handshakes};
 
 const USER_AGENT: &str = concat!("bigip-tunnel/", env!("CARGO_PKG_VERSION"));
 
@@ -96,7 +96,7 @@ impl Request {
 pub(crate) struct Transport {
     client: reqwest::Client,
     device: Arc<str>,
-    refusals: Refusals,
+    handshakes: Handshakes,
     connect_deadline: Duration,
     body_bytes_max: usize,
     observer: Observer,
@@ -106,8 +106,8 @@ impl Transport {
     pub(crate) fn new(config: &DeviceConfig, limits: &Limits) -> Result<Self, ConfigError> {
         let device: Arc<str> = config.authority()?.into();
         let expected = config.expected_name()?;
-        let refusals = Refusals::default();
-        let tls = tls::client_config(&config.verification, expected, &refusals)?;
+        let handshakes = Handshakes::default();
+        let tls = tls::client_config(&config.verification, expected, &handshakes)?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
@@ -126,7 +126,7 @@ impl Transport {
         Ok(Self {
             client,
             device,
-            refusals,
+            handshakes,
             connect_deadline: limits.connect,
             body_bytes_max: limits.body_bytes,
             observer: config.observer.clone(),
@@ -160,6 +160,7 @@ impl Transport {
                 Err(error) => Err(error.reason()),
             },
             took,
+            certificate_expires_unix_s: self.handshakes.expires_unix_s(),
         });
         match &result {
             Ok(Answer { status, .. }) => {
@@ -222,7 +223,7 @@ impl Transport {
     }
 
     fn failed(&self, error: &reqwest::Error, request: &Request) -> Error {
-        let kind = tls::failure_among(error, &self.refusals).unwrap_or_else(|| {
+        let kind = tls::failure_among(error, &self.handshakes).unwrap_or_else(|| {
             let refused = causes(error).find_map(|cause| cause.downcast_ref::<NotAllowed>());
             if let Some(&NotAllowed { address, problem }) = refused {
                 ErrorKind::AddressNotAllowed { address, problem }

@@ -8,6 +8,7 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use super::*;
 use crate::client::Client;
+use crate::exchange::{Exchange, Observer};
 use crate::testing::{PASSWORD, Reply, Seen, Server, recorded, short_limits};
 
 fn path() -> TunnelPath {
@@ -49,6 +50,24 @@ async fn nothing_is_dialled_before_the_first_call() {
     client.logout().await;
     assert!(!client.has_logged_in());
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn who_observes_is_told_of_each_request_and_when_the_certificate_expires() {
+    let server = Server::with_login(empty).await;
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let mut config = server.config();
+    let list = told.clone();
+    config.observer = Observer::new(move |exchange| {
+        let Exchange { verb, resource, .. } = exchange;
+        let line = format!("{verb} {resource} {:?}", exchange.outcome);
+        assert!(exchange.certificate_expires_unix_s.is_some(), "{line}");
+        list.lock().unwrap().push(line);
+    });
+    let client = Client::new(config).unwrap();
+    client.records(&path()).await.unwrap();
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told, ["POST login Ok(200)", "GET list of records Ok(200)"]);
 }
 
 #[tokio::test]

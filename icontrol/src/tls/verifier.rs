@@ -5,7 +5,7 @@
 //! a certificate that is in the bundle itself is trusted as it is; its time, and in full verification its
 //! name, count all the same. That the device holds the key is always verified. Knows nothing of HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -20,10 +20,16 @@ use super::problem_of;
 use crate::config::{ConfigError, Fingerprint, Trust, Verification};
 use crate::error::{CertificateProblem, Presented, clean};
 
-/// Why the last certificate was refused: the library's own errors say neither what was presented nor
-/// what else was asked for.
+/// What came of the last certificate. The library's own errors say neither what was presented nor what else
+/// was asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Refusals(Arc<Mutex<Option<Refusal>>>);
+pub(crate) struct Handshakes(Arc<Mutex<Last>>);
+
+#[derive(Debug, Default)]
+struct Last {
+    refusal: Option<Refusal>,
+    expires_unix_s: Option<i64>,
+}
 
 /// A certificate that was refused.
 #[derive(Debug, Clone)]
@@ -32,17 +38,23 @@ pub(crate) struct Refusal {
     pub(crate) presented: Option<Box<Presented>>,
 }
 
-impl Refusals {
-    fn note(&self, refusal: Option<Refusal>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+impl Handshakes {
+    fn note(&self, last: Last) {
+        *self.lock() = last;
     }
 
-    /// The last one.
-    pub(crate) fn last(&self) -> Option<Refusal> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Why it was refused, if it was.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.lock().refusal.clone()
+    }
+
+    /// When it expires, if it was accepted and that counts: in seconds since 1970.
+    pub(crate) fn expires_unix_s(&self) -> Option<i64> {
+        self.lock().expires_unix_s
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,7 +81,7 @@ pub(super) struct DeviceVerifier {
     check: Check,
     expected: ServerName<'static>,
     algorithms: WebPkiSupportedAlgorithms,
-    refusals: Refusals,
+    handshakes: Handshakes,
 }
 
 impl DeviceVerifier {
@@ -77,7 +89,7 @@ impl DeviceVerifier {
         verification: &Verification,
         expected: ServerName<'static>,
         provider: &Arc<CryptoProvider>,
-        refusals: &Refusals,
+        handshakes: &Handshakes,
     ) -> Result<Self, ConfigError> {
         let bundle = |pem: &[u8], by_name| {
             let (certificates, roots) = read_bundle(pem)?;
@@ -106,7 +118,7 @@ impl DeviceVerifier {
             check,
             expected,
             algorithms: provider.signature_verification_algorithms,
-            refusals: refusals.clone(),
+            handshakes: handshakes.clone(),
         })
     }
 
@@ -156,6 +168,16 @@ impl DeviceVerifier {
         }
     }
 
+    /// `None` where the certificate is good at any time.
+    fn expires_unix_s(&self, end_entity: &CertificateDer<'_>) -> Option<i64> {
+        match self.check {
+            Check::System(_) | Check::Bundle { .. } => {
+                Some(parse(end_entity)?.validity().not_after.timestamp())
+            }
+            Check::Pinned(_) | Check::Nothing => None,
+        }
+    }
+
     fn problem(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -190,11 +212,13 @@ impl ServerCertVerifier for DeviceVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let result = self.verify(end_entity, intermediates, ocsp_response, now);
-        self.refusals
-            .note(result.as_ref().err().map(|error| Refusal {
+        self.handshakes.note(Last {
+            refusal: result.as_ref().err().map(|error| Refusal {
                 problem: self.problem(end_entity, error),
                 presented: presented(end_entity).map(Box::new),
-            }));
+            }),
+            expires_unix_s: self.expires_unix_s(end_entity).filter(|_| result.is_ok()),
+        });
         result.map(|()| ServerCertVerified::assertion())
     }
 

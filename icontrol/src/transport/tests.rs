@@ -236,7 +236,7 @@ async fn the_certificate_of_one_device_in_the_bundle_vouches_for_no_other() {
 fn a_chain_alone_is_never_verified_against_all_authorities_of_the_internet() {
     let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
     let config = |verification: &Verification| {
-        let refusals = Refusals::default();
+        let refusals = Handshakes::default();
         tls::client_config(verification, name.clone(), &refusals).unwrap_err()
     };
     assert_eq!(

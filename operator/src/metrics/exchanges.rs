@@ -9,11 +9,17 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 /// Upper bounds in seconds. iControl REST takes tens of milliseconds at best and answers a busy unit's
 /// requests after up to a minute.
 const DURATION_SECONDS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+struct Address {
+    address: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct Asked {
@@ -35,6 +41,8 @@ struct Ended {
 struct Numbers {
     counts: BTreeMap<Ended, u64>,
     durations: BTreeMap<Asked, Histogram>,
+    /// Unix time in seconds.
+    expiries: BTreeMap<Address, i64>,
 }
 
 /// The requests so far. Copies count the same.
@@ -63,6 +71,10 @@ impl Exchanges {
         let durations = numbers.durations.entry(asked);
         let histogram = durations.or_insert_with(|| Histogram::new(DURATION_SECONDS));
         histogram.observe(exchange.took.as_secs_f64());
+        if let Some(expires_unix_s) = exchange.certificate_expires_unix_s {
+            let address = exchange.address.to_owned();
+            numbers.expiries.insert(Address { address }, expires_unix_s);
+        }
     }
 
     /// Shows no other addresses than these any more.
@@ -72,6 +84,8 @@ impl Exchanges {
         counts.retain(|ended, _| addresses.contains(&ended.address));
         let durations = &mut numbers.durations;
         durations.retain(|asked, _| addresses.contains(&asked.address));
+        let expiries = &mut numbers.expiries;
+        expiries.retain(|at, _| addresses.contains(&at.address));
     }
 
     fn lock(&self) -> MutexGuard<'_, Numbers> {
@@ -100,6 +114,15 @@ impl Collector for Exchanges {
         for (labels, histogram) in &numbers.durations {
             histogram.encode(durations.encode_family(labels)?)?;
         }
+        let mut expiries = encoder.encode_descriptor(
+            "device_certificate_expiry_timestamp_seconds",
+            "When the certificate of a BIG-IP expires",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, unix_s) in &numbers.expiries {
+            ConstGauge::new(*unix_s).encode(expiries.encode_family(labels)?)?;
+        }
         Ok(())
     }
 }
@@ -118,6 +141,7 @@ mod tests {
             resource: "records",
             outcome,
             took: Duration::from_millis(30),
+            certificate_expires_unix_s: Some(1_800_000_000),
         }
     }
 
@@ -131,6 +155,7 @@ mod tests {
         for line in [
             r#"bigiptunnel_device_requests_total{address="192.0.2.11:443",method="GET",resource="records",code="200"} 2"#,
             r#"bigiptunnel_device_requests_total{address="192.0.2.12:443",method="GET",resource="records",code="Timeout"} 1"#,
+            r#"bigiptunnel_device_certificate_expiry_timestamp_seconds{address="192.0.2.11:443"} 1800000000"#,
             r#"bigiptunnel_device_request_duration_seconds_count{address="192.0.2.11:443",method="GET",resource="records"} 2"#,
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -63,7 +63,7 @@ pub fn of_others(progress: Progress<'_>) -> Result<Vec<String>, BinariesError> {
     for module in &MODULES {
         let entry = cache.join(module.name.replace('/', "-"));
         let is_there = |file: &&str| entry.join(file_name(file)).is_file();
-        if !module.files.iter().all(|file| is_there(file)) {
+        if !module.files.iter().all(is_there) {
             let folder = tempfile::tempdir_in(&cache).map_err(cache_error)?;
             progress(&format!("fetching {}", module.name));
             fetch(module, folder.path()).map_err(|error| BinariesError::NoTool {
