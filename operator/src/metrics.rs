@@ -53,7 +53,7 @@ impl Metrics {
         let tunnels = Gauge::default();
         registry.register(
             "tunnels",
-            "BigIpTunnel objects that the leader works on",
+            "BigIpTunnel objects that are known, and worked on by the leader",
             tunnels.clone(),
         );
         let leader = Gauge::default();

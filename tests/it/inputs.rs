@@ -141,6 +141,7 @@ async fn a_selector_that_makes_no_sense_is_refused_and_costs_no_record() {
     let status = world.until_reason("InvalidSpec").await;
     let message = &condition(&status.conditions, "Ready").message;
     assert!(message.contains("selector"), "{message}");
+    world.reconcile().await;
     assert_eq!(claims(&status, "bigip-a").len(), 3);
     world.assert_records(&ALL);
     assert_eq!(writes(&world), before);

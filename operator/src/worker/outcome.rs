@@ -159,16 +159,7 @@ impl Worker {
         let transport = current.map(|settings| settings.transport());
         let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
         let unclear = self.ask_and_hear(object, &reports, &desired).await;
-        let handled = work.as_ref().and_then(|work| {
-            let listed = self
-                .devices
-                .iter()
-                .filter(|(name, _)| !self.former.devices.contains_key(*name));
-            let answered = |d: &DeviceHandle| d.last.as_ref()?.request.clone();
-            let mut all = listed.map(|(_, device)| answered(device));
-            let same = work.request.is_some() && all.all(|request| request == work.request);
-            work.request.clone().filter(|_| same)
-        });
+        let handled = self.handled_request(object, work.as_deref());
         // While the nodes are not known, the work may still be that of an older spec.
         let current = work.as_ref().filter(|_| self.nodes_failure.is_none());
         let generation = current.map(|work| work.generation);
@@ -196,6 +187,26 @@ impl Worker {
             .events
             .tell(object, self.journal.look(&summary.report(), now));
         Ok(())
+    }
+
+    /// The reconcile request that has been answered: by every device, or, where a spec cannot be worked with,
+    /// by saying so.
+    fn handled_request(&self, object: &BigIpTunnel, work: Option<&Work>) -> Option<String> {
+        if self.rejected.is_some() {
+            let requested = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
+            return requested.cloned();
+        }
+        let work = work?;
+        let mut listed = self
+            .devices
+            .iter()
+            .filter(|(name, _)| !self.former.devices.contains_key(*name));
+        let is_answered = |device: &DeviceHandle| {
+            let last = device.last.as_ref();
+            last.and_then(|news| news.request.as_ref()) == work.request.as_ref()
+        };
+        let by_all = listed.all(|(_, device)| is_answered(device));
+        work.request.clone().filter(|_| by_all)
     }
 
     /// Brings the held removal up to date, and acts on a person's answer to it. Returns whether the
