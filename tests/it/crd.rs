@@ -100,6 +100,13 @@ async fn a_chain_alone_is_verified_against_a_bundle_only() {
 }
 
 #[tokio::test]
+async fn a_device_whose_name_the_release_annotation_has_a_meaning_for_is_refused() {
+    let devices = json!([{"name": "true", "address": "192.0.2.11"}]);
+    let said = refusal("crd-true", "/devices", devices).await;
+    assert!(said.contains("cannot be called true"), "{said}");
+}
+
+#[tokio::test]
 async fn an_address_in_ipv6_is_taken() {
     let client = namespace("crd-ipv6").await;
     let mut spec = smallest();

@@ -31,6 +31,11 @@ pub struct Device {
         length(min = 1, max = 63),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     )]
+    // The annotation `release` names a BIG-IP, or says `true` for the whole object.
+    #[x_kube(
+        validation = Rule::new("self != 'true'")
+            .message("a BIG-IP cannot be called true: the release annotation says so of the whole object")
+    )]
     pub name: String,
 
     /// Host name or IP address of the unit's iControl REST: its management address, or a
