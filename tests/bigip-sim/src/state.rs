@@ -90,6 +90,12 @@ impl State {
         records_in(&self.device.running, tunnel)
     }
 
+    /// Whether it is among them, by the MAC address as it is stored.
+    pub fn has_record(&self, tunnel: &str, mac: &str) -> bool {
+        let mut records = self.device.running.records(tunnel);
+        records.any(|record| record.name == mac)
+    }
+
     /// The same as of the last save.
     pub fn saved_records(&self, tunnel: &str) -> BTreeMap<String, String> {
         records_in(&self.device.saved, tunnel)
