@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bigip_sim::{Method, Simulator, TunnelConfig};
 use kube::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use self::process::Measured;
@@ -23,6 +23,7 @@ use crate::nodes::Nodes;
 use crate::objects;
 use crate::operator::{OperatorOptions, OperatorProcess};
 use crate::products::Product;
+use crate::wait::{Answer, eventually};
 
 const TUNNEL: &str = "flannel_vxlan";
 const TUNNEL_PATH: &str = "/Common/flannel_vxlan";
@@ -159,6 +160,8 @@ impl Bench {
             self.nodes.create(&name, &address).await?;
             self.until_there(number).await?;
             took.push(started.elapsed());
+            // The next one comes when the operator is at rest.
+            self.until_shown(number + 1).await?;
         }
         took.sort();
         let of = |share: usize| took.get(took.len() * share / 100).copied();
@@ -240,6 +243,21 @@ impl Bench {
             unit.wait_until(LIMIT, |state| state.has_record(TUNNEL_PATH, &mac))
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Waits until the status shows so many nodes as programmed.
+    async fn until_shown(&self, nodes: u32) -> Result<(), BenchError> {
+        let tunnels = objects::tunnels(&self.client, NAMESPACE);
+        let shown = eventually("the status", LIMIT, async || {
+            let tunnel = tunnels.get(NAME).await.ok();
+            let programmed = tunnel
+                .as_ref()
+                .and_then(|tunnel| tunnel.data.pointer("/status/nodes/programmed"))
+                .and_then(Value::as_u64);
+            Answer::when(programmed, |shown| *shown == Some(nodes.into()))
+        });
+        shown.await?;
         Ok(())
     }
 
