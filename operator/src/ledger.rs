@@ -4,10 +4,13 @@
 //! claims are written before a device is touched: no claim, no device write. Claims and display are
 //! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
 
+mod claiming;
 mod removals;
 
+use std::sync::{Arc, MutexGuard, PoisonError};
+
 use bigip_tunnel_core::budget::OverBudget;
-use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims};
+use bigip_tunnel_core::claims::{Claims, DeviceClaims};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status::DEVICES_MAX;
@@ -18,6 +21,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::claiming::Waiting;
 pub(crate) use self::removals::{Removals, Spending};
 use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
 use crate::lease::Leadership;
@@ -26,7 +30,7 @@ use crate::lease::Leadership;
 const CONFLICT_TRIES: u32 = 5;
 
 /// Why a claim or a status could not be written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum LedgerError {
     /// The object is gone, or another one of the same name has taken its place.
     #[error("the object is gone")]
@@ -45,7 +49,13 @@ pub(crate) enum LedgerError {
     Busy,
     /// The API server did not take the write.
     #[error("the status could not be written: {0}")]
-    Call(#[from] CallError),
+    Call(Arc<CallError>),
+}
+
+impl From<CallError> for LedgerError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Arc::new(error))
+    }
 }
 
 impl LedgerError {
@@ -53,7 +63,7 @@ impl LedgerError {
     pub(crate) fn failure(&self) -> Failure {
         let reason = match self {
             Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
-            Self::Call(CallError::NotLeading) => reason::NOT_LEADING,
+            Self::Call(error) if matches!(**error, CallError::NotLeading) => reason::NOT_LEADING,
             Self::Gone | Self::Overtaken | Self::Displaced(_) | Self::Busy | Self::Call(_) => {
                 reason::KUBERNETES_UNAVAILABLE
             }
@@ -75,6 +85,8 @@ pub(crate) struct Ledger {
     writer: String,
     leadership: Leadership,
     stored: Mutex<Stored>,
+    /// Claims that the next write takes along.
+    waiting: std::sync::Mutex<Vec<Waiting>>,
 }
 
 /// What the API server last said.
@@ -122,7 +134,13 @@ impl Ledger {
             writer: writer.to_owned(),
             leadership,
             stored,
+            waiting: std::sync::Mutex::default(),
         }
+    }
+
+    /// A panic cannot leave the list half changed.
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes this process the one that writes. Whatever another one has in mind for the object fails
@@ -193,52 +211,6 @@ impl Ledger {
     ) -> Removals {
         let stored = self.stored.lock().await;
         Removals::of(&stored, device, is_listed)
-    }
-
-    /// Changes the claims for one device and returns when that is stored. Writes nothing when
-    /// nothing changes. Removals are taken from the budget in the same write, so that nobody else
-    /// can spend it in between; and since when the device holds changes that are not saved stands
-    /// there before it is touched.
-    pub(crate) async fn claim(
-        &self,
-        device: &str,
-        changes: &ClaimChanges,
-        spending: Option<&Spending<'_>>,
-        unsaved: Option<&DeviceStatus>,
-    ) -> Result<(), LedgerError> {
-        let mut stored = self.stored.lock().await;
-        let before = stored.claims.clone();
-        let mut wanted = before.clone();
-        let mark =
-            |stored: &Stored| unsaved.and_then(|device| unsaved_mark(&stored.status, device));
-        if !wanted.apply(device, changes) && mark(&stored).is_none() {
-            return Ok(());
-        }
-        let window = spending
-            .map(|spending| spending.window(&stored, device))
-            .transpose()?;
-        let mut operations = vec![self.ownership(&wanted)];
-        if let Some(window) = window.flatten().as_ref().and_then(convert::stored_window) {
-            let value = serde_json::to_value(window).unwrap_or_default();
-            operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
-        }
-        for _ in 0..CONFLICT_TRIES {
-            // Where the mark goes depends on what is stored now.
-            let marked = operations.iter().cloned().chain(mark(&stored)).collect();
-            match self.patch(&mut stored, marked).await {
-                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
-                    self.reread(&mut stored).await?;
-                    if stored.claims == wanted && mark(&stored).is_none() {
-                        return Ok(());
-                    }
-                    if stored.claims != before && stored.claims != wanted {
-                        return Err(LedgerError::Overtaken);
-                    }
-                }
-                result => return result,
-            }
-        }
-        Err(LedgerError::Busy)
     }
 
     /// Moves all claims on one device to another name, and what the status knows of the device with
@@ -386,26 +358,6 @@ fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Va
     Some(json!({"op": "add", "path": "/status/devices", "value": value}))
 }
 
-/// The operation that notes a change which is not saved; none when one is noted already. The list
-/// cannot move under it: the patch is for exactly this resource version. `device` is what is known of a
-/// device that the status does not show yet, with the time.
-fn unsaved_mark(status: &BigIpTunnelStatus, device: &DeviceStatus) -> Option<Value> {
-    let since = device.unsaved_since.as_ref()?;
-    let known = status.devices.iter().position(|d| d.name == device.name);
-    let Some(index) = known else {
-        let (path, value) = match status.devices.len() {
-            0 => ("/status/devices", json!([device])),
-            1..DEVICES_MAX => ("/status/devices/-", json!(device)),
-            // No room beside devices that have just left the spec.
-            _ => return None,
-        };
-        return Some(json!({"op": "add", "path": path, "value": value}));
-    };
-    let path = format!("/status/devices/{index}/unsavedSince");
-    let is_noted = status.devices.get(index)?.unsaved_since.is_some();
-    (!is_noted).then(|| json!({"op": "add", "path": path, "value": since}))
-}
-
 /// Kubernetes promises that resource versions of one kind of object compare as numbers.
 fn is_newer(seen: &str, known: &str) -> bool {
     match (seen.parse::<u128>(), known.parse::<u128>()) {
@@ -450,8 +402,6 @@ fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> 
 #[cfg(test)]
 mod tests {
     use bigip_tunnel_crds::v1alpha1::{NodeCounts, Ownership};
-    use jiff::Timestamp;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
 
@@ -518,32 +468,6 @@ mod tests {
         assert_eq!(renamed["value"][0]["name"], "b");
         assert_eq!(renamed["value"][0]["identity"], "box");
         assert_eq!(renamed_device(&status, "c", "b"), None);
-    }
-
-    #[test]
-    fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let path = |status: &BigIpTunnelStatus, device| {
-            let device = DeviceStatus {
-                name: String::from(device),
-                unsaved_since: Some(Time(at(100))),
-                ..DeviceStatus::default()
-            };
-            let mark = unsaved_mark(status, &device);
-            mark.map(|mark| mark["path"].as_str().unwrap().to_owned())
-        };
-        let mut status = BigIpTunnelStatus::default();
-        assert_eq!(path(&status, "a").as_deref(), Some("/status/devices"));
-        let device = |name: &str, unsaved_since: Option<i64>| DeviceStatus {
-            name: name.into(),
-            unsaved_since: unsaved_since.map(|second| Time(at(second))),
-            ..DeviceStatus::default()
-        };
-        status.devices = vec![device("a", None), device("b", Some(50))];
-        let noted = Some("/status/devices/0/unsavedSince");
-        assert_eq!(path(&status, "a").as_deref(), noted);
-        assert_eq!(path(&status, "b"), None);
-        assert_eq!(path(&status, "c").as_deref(), Some("/status/devices/-"));
     }
 
     #[test]

@@ -1,0 +1,204 @@
+//! Claims against an API server of a few lines, on a clock that the tests move.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bigip_tunnel_core::claims::ClaimState;
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use futures::FutureExt as _;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::client::Body;
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::*;
+use crate::lease::Leadership;
+
+/// What becomes of a write.
+#[derive(Clone, Copy)]
+enum Fate {
+    Stored,
+    Refused,
+    Lost,
+}
+
+/// An API server that knows one object, and the writes that came.
+#[derive(Clone)]
+struct Server {
+    fates: Arc<Mutex<Vec<Fate>>>,
+    object: Arc<Mutex<Value>>,
+    writes: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Server {
+    /// The first writes have these fates, all others are stored.
+    fn new(fates: &[Fate]) -> Self {
+        let object = json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1", "kind": "BigIpTunnel",
+            "metadata": {"name": "prod", "namespace": "bigip", "uid": "uid", "resourceVersion": "1"},
+            "spec": {"devices": [], "tunnel": {"name": "t"}}, "status": {},
+        });
+        Self {
+            fates: Arc::new(Mutex::new(fates.to_vec())),
+            object: Arc::new(Mutex::new(object)),
+            writes: Arc::default(),
+        }
+    }
+
+    fn ledger(&self) -> Ledger {
+        let object = self.object.lock().unwrap().clone();
+        let object: BigIpTunnel = serde_json::from_value(object).unwrap();
+        let server = self.clone();
+        let service = tower::service_fn(move |request| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        let api = Api::namespaced(Client::new(service, "bigip"), "bigip");
+        Ledger::new(api, &object, "writer", Leadership::unelected())
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let fate = {
+            let mut fates = self.fates.lock().unwrap();
+            if body.is_empty() || fates.is_empty() {
+                Fate::Stored
+            } else {
+                fates.remove(0)
+            }
+        };
+        if !body.is_empty() {
+            let operations: Vec<Value> = serde_json::from_slice(&body).unwrap();
+            self.writes.lock().unwrap().push(operations.into());
+        }
+        match fate {
+            Fate::Lost => std::future::pending().await,
+            Fate::Refused => {
+                let status =
+                    json!({"kind": "Status", "code": 403, "message": "no", "status": "Failure"});
+                let mut response = Response::new(Body::from(status.to_string().into_bytes()));
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response
+            }
+            Fate::Stored => {
+                if !body.is_empty() {
+                    self.carry_out();
+                }
+                let object = self.object.lock().unwrap().to_string();
+                Response::new(Body::from(object.into_bytes()))
+            }
+        }
+    }
+
+    /// What all operations of the last write say, as far as these tests need it.
+    fn carry_out(&self) {
+        let writes = self.writes.lock().unwrap();
+        let mut object = self.object.lock().unwrap();
+        for operation in writes.last().unwrap().as_array().unwrap() {
+            let path = operation["path"].as_str().unwrap();
+            if let Some(field) = path.strip_prefix("/status/") {
+                object["status"][field] = operation["value"].clone();
+            }
+        }
+        let version = format!("{}", writes.len() + 1);
+        object["metadata"]["resourceVersion"] = version.into();
+    }
+
+    fn writes(&self) -> usize {
+        self.writes.lock().unwrap().len()
+    }
+}
+
+fn addition() -> ClaimChanges {
+    let mac = "0a:0a:0a:a9:48:ef".parse().unwrap();
+    ClaimChanges::from([(mac, Some(ClaimState::Pending))])
+}
+
+async fn claim(ledger: &Ledger, device: &str) -> Result<(), LedgerError> {
+    ledger.claim(device, &addition(), None, None).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_devices_claim_at_one_moment_is_one_write() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
+    a.and(b).unwrap();
+    assert_eq!(server.writes(), 1);
+    for device in ["a", "b"] {
+        assert_eq!(ledger.claims_of(device).await.len(), 1);
+    }
+    claim(&ledger, "a").await.unwrap();
+    assert_eq!(server.writes(), 1, "what is stored is not written again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_common_write_failed_is_told_to_all_who_waited_for_it() {
+    let server = Server::new(&[Fate::Refused]);
+    let ledger = server.ledger();
+    let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
+    assert!(matches!(a, Err(LedgerError::Call(_))), "{a:?}");
+    assert!(matches!(b, Err(LedgerError::Call(_))), "{b:?}");
+    assert_eq!(server.writes(), 1);
+    assert!(ledger.claims().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_does_not_rely_on_a_common_write_that_was_broken_off() {
+    let server = Server::new(&[Fate::Lost]);
+    let ledger = server.ledger();
+    let mut a = Box::pin(claim(&ledger, "a"));
+    let mut b = Box::pin(claim(&ledger, "b"));
+    // Both wait; then the first one writes for both.
+    assert!(a.as_mut().now_or_never().is_none() && b.as_mut().now_or_never().is_none());
+    tokio::time::advance(2 * GATHER).await;
+    assert!(a.as_mut().now_or_never().is_none() && b.as_mut().now_or_never().is_none());
+    while server.writes() == 0 {
+        assert!(a.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    drop(a);
+    b.await.unwrap();
+    assert_eq!(server.writes(), 2);
+    assert_eq!(ledger.claims_of("b").await.len(), 1);
+    assert!(ledger.claims_of("a").await.is_empty());
+}
+
+fn device(name: &str, unsaved_since_s: Option<i64>) -> DeviceStatus {
+    DeviceStatus {
+        name: name.into(),
+        unsaved_since: unsaved_since_s.map(|s| Time(Timestamp::from_second(s).unwrap())),
+        ..DeviceStatus::default()
+    }
+}
+
+fn note(devices: &[DeviceStatus], name: &str) -> Option<Vec<DeviceStatus>> {
+    let claim = Claim {
+        device: name.to_owned(),
+        changes: ClaimChanges::new(),
+        unsaved: Some(device(name, Some(100))),
+    };
+    let mut devices = devices.to_vec();
+    claim.note_unsaved(&mut devices).then_some(devices)
+}
+
+#[test]
+fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
+    let noted = device("a", Some(100));
+    assert_eq!(note(&[], "a"), Some(vec![noted.clone()]));
+    let known = [device("a", None), device("b", Some(50))];
+    assert_eq!(note(&known, "a"), Some(vec![noted, known[1].clone()]));
+    assert_eq!(note(&known, "b"), None);
+    let third = note(&known, "c").unwrap();
+    assert_eq!(
+        third,
+        [known[0].clone(), known[1].clone(), device("c", Some(100))]
+    );
+    let full: Vec<_> = (0..DEVICES_MAX)
+        .map(|n| device(&n.to_string(), None))
+        .collect();
+    assert_eq!(note(&full, "c"), None);
+}
