@@ -101,10 +101,12 @@ pub(crate) struct Args {
     pub(crate) settle_seconds: Duration,
 }
 
+/// The commit that it was built from, if whoever built it told.
+pub(crate) const COMMIT: Option<&str> = option_env!("BIGIP_TUNNEL_COMMIT");
+
 /// What `--version` says.
 fn version() -> &'static str {
-    static VERSION: LazyLock<String> =
-        LazyLock::new(|| version_of(option_env!("BIGIP_TUNNEL_COMMIT")));
+    static VERSION: LazyLock<String> = LazyLock::new(|| version_of(COMMIT));
     &VERSION
 }
 
@@ -113,8 +115,12 @@ fn version_of(commit: Option<&str>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let commit = commit.map(|commit| format!("{commit}, "));
     let commit = commit.unwrap_or_default();
-    let (machine, system) = (std::env::consts::ARCH, std::env::consts::OS);
-    format!("{version} ({commit}{machine}-{system})")
+    format!("{version} ({commit}{})", platform())
+}
+
+/// What it was built for.
+pub(crate) fn platform() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 /// Form of the log.

@@ -34,6 +34,16 @@ pub(crate) struct SessionKey {
     pub(crate) ca_bundle: Option<Vec<u8>>,
 }
 
+impl SessionKey {
+    /// Whether it counts when the certificate expires.
+    pub(crate) fn looks_at_expiry(&self) -> bool {
+        match self.verification {
+            TlsVerification::Full | TlsVerification::CaOnly => true,
+            TlsVerification::Pinned | TlsVerification::None => false,
+        }
+    }
+}
+
 /// A login on a device, with the queue of its box.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -131,10 +141,11 @@ impl DevicePool {
         *lock(&session.queue) = queue;
     }
 
-    /// The addresses that there are sessions for, as the client names them.
-    pub(crate) fn addresses(&self) -> BTreeSet<String> {
+    /// The addresses that there are such sessions for, as the client names them.
+    pub(crate) fn addresses(&self, which: impl Fn(&SessionKey) -> bool) -> BTreeSet<String> {
         let sessions = lock(&self.sessions);
-        let addresses = sessions.values().map(|session| session.client.address());
+        let sessions = sessions.iter().filter(|(key, _)| which(key));
+        let addresses = sessions.map(|(_, session)| session.client.address());
         addresses.map(str::to_owned).collect()
     }
 
@@ -242,6 +253,18 @@ y8izs/eq7/JmCw==
         drop(second);
         pool.drop_unused().await;
         assert!(users(&pool).is_empty());
+    }
+
+    #[tokio::test]
+    async fn addresses_are_known_for_as_long_as_a_session_is_held() {
+        let pool = DevicePool::default();
+        let session = session(&pool, "login", "admin");
+        let there = BTreeSet::from(["192.0.2.11:443".to_owned()]);
+        assert_eq!(pool.addresses(SessionKey::looks_at_expiry), there);
+        assert!(pool.addresses(|key| !key.looks_at_expiry()).is_empty());
+        drop(session);
+        pool.drop_unused().await;
+        assert!(pool.addresses(|_| true).is_empty());
     }
 
     #[tokio::test]

@@ -17,6 +17,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::args::{COMMIT, platform};
+
 pub(crate) use self::device::{DeviceMetrics, WriteKind};
 pub(crate) use self::exchanges::Exchanges;
 pub(crate) use self::objects::Objects;
@@ -101,12 +103,10 @@ impl Metrics {
 }
 
 fn build() -> Info<Vec<(&'static str, String)>> {
-    let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    let revision = option_env!("BIGIP_TUNNEL_COMMIT").unwrap_or_default();
     Info::new(vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("revision", revision.to_owned()),
-        ("target", platform),
+        ("revision", COMMIT.unwrap_or_default().to_owned()),
+        ("target", platform()),
     ])
 }
 

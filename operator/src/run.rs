@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::clock::Clock;
-use crate::device_pool::DevicePool;
+use crate::device_pool::{DevicePool, SessionKey};
 use crate::events::Events;
 use crate::http;
 use crate::index::Index;
@@ -253,6 +253,8 @@ async fn sweep_pool(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         shared.pool.drop_unused().await;
-        shared.metrics.exchanges.keep(&shared.pool.addresses());
+        let all = shared.pool.addresses(|_| true);
+        let expiring = shared.pool.addresses(SessionKey::looks_at_expiry);
+        shared.metrics.exchanges.keep(&all, &expiring);
     }
 }

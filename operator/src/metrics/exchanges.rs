@@ -77,15 +77,16 @@ impl Exchanges {
         }
     }
 
-    /// Shows no other addresses than these any more.
-    pub(crate) fn keep(&self, addresses: &BTreeSet<String>) {
+    /// Shows no other addresses than these any more, and of no others than `expiring` when a certificate
+    /// expires.
+    pub(crate) fn keep(&self, addresses: &BTreeSet<String>, expiring: &BTreeSet<String>) {
         let mut numbers = self.lock();
         let counts = &mut numbers.counts;
         counts.retain(|ended, _| addresses.contains(&ended.address));
         let durations = &mut numbers.durations;
         durations.retain(|asked, _| addresses.contains(&asked.address));
         let expiries = &mut numbers.expiries;
-        expiries.retain(|at, _| addresses.contains(&at.address));
+        expiries.retain(|at, _| expiring.contains(&at.address));
     }
 
     fn lock(&self) -> MutexGuard<'_, Numbers> {
@@ -160,11 +161,23 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
-        exchanges.keep(&BTreeSet::from(["192.0.2.12:443".to_owned()]));
+        let left = BTreeSet::from(["192.0.2.12:443".to_owned()]);
+        exchanges.keep(&left, &left);
         let text = text_of(&exchanges);
         assert!(
             !text.contains("192.0.2.11") && text.contains("192.0.2.12"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_expiry_that_does_not_count_any_more_is_not_shown() {
+        let exchanges = Exchanges::default();
+        exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
+        let there = BTreeSet::from(["192.0.2.11:443".to_owned()]);
+        exchanges.keep(&there, &BTreeSet::new());
+        let text = text_of(&exchanges);
+        assert!(text.contains("device_requests_total{"), "{text}");
+        assert!(!text.contains("expiry_timestamp_seconds{"), "{text}");
     }
 }
