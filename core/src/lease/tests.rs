@@ -133,6 +133,22 @@ fn a_leader_counts_from_before_it_sent_the_write() {
 }
 
 #[test]
+fn a_leader_keeps_its_lease_while_every_answer_takes_almost_half_of_its_renew_deadline() {
+    let answer_after = usual().call_deadline() - Duration::from_millis(1);
+    let (mut elector, mut now) = (leader(), at(1));
+    for version in 3..100 {
+        while let Step::Wait(until) = elector.next(now) {
+            now = until;
+        }
+        assert!(matches!(elector.next(now), Step::Take { .. }), "{now:?}");
+        let sent = now;
+        now = sent + answer_after;
+        assert!(elector.leads_until().is_some_and(|until| now < until));
+        elector.taken(lease(&version.to_string(), Some("us"), 15), sent, now);
+    }
+}
+
+#[test]
 fn a_leader_renews_in_time_and_is_over_when_it_could_not() {
     let mut elector = leader();
     assert_eq!(elector.next(at(1)), Step::Wait(at(2)));
