@@ -97,6 +97,10 @@ async fn a_mistake_in_the_values_is_refused_and_named() {
             r#"metrics={"prometheusRule":{"overrides":{"BigIPTunnelDown":{"for":"1m"}}}}"#,
             "BigIPTunnelDown",
         ),
+        (
+            r#"metrics={"prometheusRule":{"overrides":{"BigIPTunnelStalled":{"threshold":1}}}}"#,
+            "threshold",
+        ),
         ("crds={\"kept\":false}", "kept"),
         (
             "podDisruptionBudget={\"maxUnavailable\":0}",

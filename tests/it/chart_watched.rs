@@ -180,6 +180,25 @@ async fn every_alert_asks_for_what_is_there() {
     }
 }
 
+#[tokio::test]
+async fn what_an_alert_says_names_labels_that_it_has() {
+    for rule in rules(&groups(&[ENABLED]).await) {
+        let expr = rule["expr"].as_str().unwrap();
+        let by = expr.split_once("by (").map(|(_, rest)| rest);
+        let by = by
+            .and_then(|rest| rest.split(')').next())
+            .unwrap_or_default();
+        let has: Vec<&str> = by.split(", ").collect();
+        for text in ["summary", "description"] {
+            let text = rule["annotations"][text].as_str().unwrap();
+            for label in text.split("$labels.").skip(1) {
+                let label = label.split([' ', '}']).next().unwrap();
+                assert!(has.contains(&label), "{label} in {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_query_of_the_dashboard_asks_for_what_is_there() {
     let dashboard = dashboard();
