@@ -134,6 +134,9 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use bigip_icontrol::Exchange;
 
     use super::*;
 
@@ -174,23 +177,63 @@ mod tests {
         assert!(documented.len() > 15, "{documented:?}");
     }
 
-    #[test]
-    fn what_is_not_of_an_object_is_scraped_like_this() {
+    /// Metrics with something of everything.
+    fn filled() -> Metrics {
         let metrics = Metrics::new();
         metrics.record_status_write();
         metrics.set_tunnels(3);
         metrics.watches.record_error("nodes");
         metrics.watches.set_crd_missing(true);
-        let text = metrics.render(true);
-        for line in [
-            "bigiptunnel_status_writes_total 1",
-            "bigiptunnel_tunnels 3",
-            "bigiptunnel_leader 1",
-            r#"bigiptunnel_watch_errors_total{kind="nodes"} 1"#,
-            "bigiptunnel_crd_missing 1",
-        ] {
-            assert!(text.contains(line), "{line} in {text}");
+        objects::tests::fill(&metrics.objects);
+        metrics.exchanges.record(&Exchange {
+            address: "192.0.2.11:443",
+            verb: "GET",
+            resource: "list of records",
+            outcome: Ok(200),
+            took: Duration::from_millis(30),
+            certificate_expires_unix_s: Some(1_800_000_000),
+        });
+        metrics
+    }
+
+    #[test]
+    fn everything_is_scraped_like_this() {
+        let build = |version: &str, revision: &str, target: &str| {
+            format!(r#"version="{version}",revision="{revision}",target="{target}""#)
+        };
+        let (version, revision) = (env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or_default());
+        let own = build(version, revision, &platform());
+        let text = filled().render(true);
+        let text = text.replace(&own, &build("VERSION", "REVISION", "TARGET"));
+        // Series of one metric come in any order.
+        let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+        assert_eq!(lines(&text), lines(include_str!("metrics/golden.txt")));
+        assert!(filled().render(false).contains("bigiptunnel_leader 0"));
+    }
+
+    #[test]
+    fn every_label_is_in_the_reference() {
+        let text = filled().render(true);
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let Some((name, labels)) = line.split_once('{') else {
+                continue;
+            };
+            let ends = ["_bucket", "_sum", "_count", ""];
+            let mut rows = ends.iter().filter_map(|end| {
+                let row = format!("| `{}` |", name.strip_suffix(end)?);
+                REFERENCE.lines().find(|line| line.starts_with(&row))
+            });
+            let row = rows.next().unwrap();
+            for label in labels
+                .split("=\"")
+                .filter_map(|part| part.rsplit([',', ' ']).next())
+            {
+                let label = label.trim_start_matches('"');
+                let is_common = ["namespace", "name", "le"].contains(&label);
+                let is_label = label.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                let is_named = row.contains(&format!("`{label}`"));
+                assert!(is_common || !is_label || is_named, "{label} of {name}");
+            }
         }
-        assert!(metrics.render(false).contains("bigiptunnel_leader 0"));
     }
 }
