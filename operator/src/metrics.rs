@@ -223,7 +223,8 @@ mod tests {
                 let row = format!("| `{}` |", name.strip_suffix(end)?);
                 REFERENCE.lines().find(|line| line.starts_with(&row))
             });
-            let row = rows.next().unwrap();
+            let row = rows.next().and_then(|row| row.split(" | ").nth(2));
+            let row = row.unwrap();
             for label in labels
                 .split("=\"")
                 .filter_map(|part| part.rsplit([',', ' ']).next())
