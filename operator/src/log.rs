@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::{Event, Span, Subscriber};
 use tracing_serde::fields::AsMap as _;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -45,7 +46,10 @@ impl Log {
     /// Begins to log on stderr. The level is that of the file if there is one, else that of `RUST_LOG`, else
     /// `info`.
     pub(crate) fn start(format: LogFormat, file: Option<PathBuf>) -> Self {
-        let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVEL));
+        let level = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| LEVEL.to_owned());
+        let parsed = parse(level.trim());
+        let refused = parsed.as_ref().err().map(ToString::to_string);
+        let level = parsed.unwrap_or_else(|_| EnvFilter::new(LEVEL));
         let (filter, level) = reload::Layer::new(level);
         let lines = match format {
             LogFormat::Json => tracing_subscriber::fmt::layer()
@@ -61,6 +65,9 @@ impl Log {
             .with(filter)
             .with(lines)
             .init();
+        if let Some(error) = refused {
+            tracing::warn!("the level of the log is {LEVEL}: RUST_LOG: {error}; {HINT}");
+        }
         let mut log = Self {
             level,
             file,
@@ -118,8 +125,25 @@ fn read(file: &Path) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-fn parse(text: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(text)
+/// No level.
+#[derive(Debug, thiserror::Error)]
+enum NoLevel {
+    /// A word that is none. The library would take it for the name of a part, and log nothing else.
+    #[error("{0:?} is no level")]
+    Word(String),
+    /// Something else is wrong with it.
+    #[error(transparent)]
+    Syntax(#[from] ParseError),
+}
+
+fn parse(text: &str) -> Result<EnvFilter, NoLevel> {
+    for part in text.split(',') {
+        let (_, level) = part.rsplit_once('=').unwrap_or(("", part));
+        if LevelFilter::from_str(level.trim()).is_err() || level.trim().is_empty() {
+            return Err(NoLevel::Word(part.to_owned()));
+        }
+    }
+    Ok(EnvFilter::builder().parse(text)?)
 }
 
 /// One JSON object per line: when, how bad and where, the fields of the event, and then those of its spans from
@@ -210,7 +234,15 @@ mod tests {
         for text in ["debug", "info,bigip_icontrol=debug", "warn,kube=off"] {
             assert!(parse(text).is_ok(), "{text}");
         }
-        for text in ["loud,,=", "info,x=very"] {
+        for text in [
+            "warning",
+            "loud",
+            "",
+            "info,",
+            "info,kube",
+            "info,x=very",
+            "loud,,=",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

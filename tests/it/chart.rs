@@ -79,6 +79,7 @@ async fn a_mistake_in_the_values_is_refused_and_named() {
         ("watchAllNamespaces=\"yes\"", "/watchAllNamespaces"),
         ("operator={\"logformat\":\"json\"}", "logformat"),
         ("operator={\"logFormat\":\"xml\"}", "/operator/logFormat"),
+        ("operator={\"logLevel\":\"warning\"}", "/operator/logLevel"),
         (
             "operator={\"deviceCIDRs\":[\"192.0.2.11\"]}",
             "/operator/deviceCIDRs/0",

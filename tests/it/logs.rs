@@ -75,7 +75,7 @@ async fn another_level_needs_no_restart_and_one_that_makes_no_sense_changes_noth
     );
     std::fs::write(&file, "debug").unwrap();
     until_line(&world, 0, |line| line["level_set"] == "debug").await;
-    std::fs::write(&file, "loud,,=").unwrap();
+    std::fs::write(&file, "warning").unwrap();
     let refused = until_line(&world, 0, |line| line["level"] == "WARN").await;
     assert!(refused.to_string().contains(&path), "{refused}");
     let before = world.operator_log().len();
