@@ -14,7 +14,7 @@ use ipnet::IpNet;
 ///
 /// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bigip-tunnel-operator", version = version())]
+#[command(name = "bigip-tunnel-operator", version = version(), args_override_self = true)]
 pub(crate) struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
@@ -193,6 +193,23 @@ mod tests {
         assert_eq!(version_of(None), format!("{version} ({platform})"));
         let error = Args::try_parse_from(["operator", "--version"]).unwrap_err();
         assert!(error.to_string().contains(&platform), "{error}");
+    }
+
+    #[test]
+    fn of_an_argument_that_is_given_twice_the_last_counts() {
+        let args = ["operator", "--leader-elect=true", "--leader-elect=false"];
+        assert!(!Args::try_parse_from(args).unwrap().leader_elect);
+    }
+
+    #[test]
+    fn networks_may_be_repeated() {
+        let args = [
+            "operator",
+            "--device-cidrs=10.1.0.0/16",
+            "--device-cidrs=10.2.0.0/16",
+        ];
+        let networks = Args::try_parse_from(args).unwrap().device_networks;
+        assert_eq!(networks.len(), 2);
     }
 
     #[test]

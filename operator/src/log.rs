@@ -4,6 +4,7 @@
 //! Knows nothing of what is logged.
 
 use std::fmt;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -58,6 +59,7 @@ impl Log {
                 .with_writer(std::io::stderr)
                 .boxed(),
             LogFormat::Text => tracing_subscriber::fmt::layer()
+                .with_ansi(std::io::stderr().is_terminal())
                 .with_writer(std::io::stderr)
                 .boxed(),
         };
@@ -143,7 +145,12 @@ fn parse(text: &str) -> Result<EnvFilter, NoLevel> {
             return Err(NoLevel::Word(part.to_owned()));
         }
     }
-    Ok(EnvFilter::builder().parse(text)?)
+    // The client's own errors say neither what was asked nor for whom, once per try.
+    let quiet = match LevelFilter::from_str(text.trim()) {
+        Ok(level) if level <= LevelFilter::INFO => ",kube_client=off",
+        _ => "",
+    };
+    Ok(EnvFilter::builder().parse(format!("{text}{quiet}"))?)
 }
 
 /// One JSON object per line: when, how bad and where, the fields of the event, and then those of its spans from

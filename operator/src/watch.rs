@@ -130,7 +130,10 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
                 }
                 Ok(Some(Err(error))) => {
                     self.errors += 1;
-                    self.watches.set_crd_missing(code_of(&error) == Some(404));
+                    // Whatever else goes wrong says nothing about it.
+                    if code_of(&error) == Some(404) {
+                        self.watches.set_crd_missing(true);
+                    }
                     self.failed(&error.to_string()).await;
                     if self.errors >= ERRORS_MAX {
                         self.rebuild();

@@ -56,7 +56,7 @@ async fn helm_renders_the_chart_with_what_the_page_says() {
             }
         }));
         // There is no release whose values could be used again.
-        args.retain(|word| *word != "--reuse-values" && *word != "--create-namespace");
+        args.retain(|word| *word != "--reset-then-reuse-values" && *word != "--create-namespace");
         helm.run(&args).await.unwrap();
     }
 }

@@ -40,7 +40,8 @@ async fn a_line_about_a_device_names_object_and_device_in_fields_of_their_own() 
     let busy = Effect::status(500, "text/html", "no");
     world.devices.units()[0].fault(Fault::new(busy).method(Method::POST));
     world.create_node(NEW_NODE).await;
-    let failed = until_line(&world, 0, |line| line["level"] == "WARN").await;
+    let is_failure = |line: &Value| line["level"] == "WARN" && line["device"] == "bigip-a";
+    let failed = until_line(&world, 0, is_failure).await;
     let answered = until_line(&world, 0, is_an_answer).await;
     for line in [&failed, &answered] {
         assert_eq!(line["namespace"], "log-fields", "{line}");

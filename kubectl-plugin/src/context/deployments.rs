@@ -62,11 +62,21 @@ pub(super) fn operator(deployment: &Deployment) -> Option<OperatorSeen> {
 
 /// The lease that the operator's arguments name: the chart's is beside the operator.
 fn lease_of(deployment: &Deployment) -> Option<(String, String)> {
-    let mut args = containers(deployment)
+    let args = containers(deployment)
         .iter()
         .flat_map(|container| container.args.iter().flatten());
-    let name = args.find_map(|arg| arg.strip_prefix("--lease-name="))?;
-    Some((deployment.namespace()?, name.to_owned()))
+    // The last one counts, as for the operator.
+    let last = |flag: &str| {
+        args.clone()
+            .filter_map(|arg| arg.strip_prefix(flag))
+            .next_back()
+    };
+    if last("--leader-elect=") == Some("false") {
+        return None;
+    }
+    let namespace = last("--lease-namespace=").map(str::to_owned);
+    let name = last("--lease-name=")?.to_owned();
+    Some((namespace.or_else(|| deployment.namespace())?, name))
 }
 
 /// The Deployment, if it is one of F5 CIS that writes the records of a tunnel.
@@ -121,6 +131,16 @@ mod tests {
         let elects = ["--leader-elect=true", "--lease-name=op"];
         let seen = operator(&deployment(&labels, "op:v0.4.1", &elects)).unwrap();
         assert_eq!(seen.lease, Some(("ns".to_owned(), "op".to_owned())));
+        let elsewhere = ["--lease-name=op", "--lease-namespace=other"];
+        let seen = operator(&deployment(&labels, "op:v0.4.1", &elsewhere)).unwrap();
+        assert_eq!(seen.lease, Some(("other".to_owned(), "op".to_owned())));
+        let alone = [
+            "--lease-name=op",
+            "--leader-elect=true",
+            "--leader-elect=false",
+        ];
+        let seen = operator(&deployment(&labels, "op:v0.4.1", &alone)).unwrap();
+        assert_eq!(seen.lease, None);
         assert!(operator(&deployment(&json!({}), "op:v0.4.1", &[])).is_none());
     }
 

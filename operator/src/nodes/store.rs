@@ -173,6 +173,8 @@ pub(super) struct Store<K: Kept> {
     /// Counts changes, so that a list that was overtaken by the watch is not taken for newer.
     changes: u64,
     watches: Watches,
+    /// Whether the last list or watch failed: that is told once.
+    failing: bool,
 }
 
 impl<K: Kept> Store<K> {
@@ -188,6 +190,7 @@ impl<K: Kept> Store<K> {
             entries: BTreeMap::new(),
             changes: 0,
             watches,
+            failing: false,
         }
     }
 
@@ -216,7 +219,11 @@ impl<K: Kept> Store<K> {
             tokio::select! {
                 event = events.next() => match event {
                     Some(Ok(event)) => {
-                        errors = 0;
+                        // A list that only begins has not worked yet.
+                        if !matches!(event, watcher::Event::Init) {
+                            errors = 0;
+                            self.failing = false;
+                        }
                         if self.take(event, &mut batch) && publish_at.is_none() {
                             // The first change goes out at once; what follows it, together.
                             self.publish();
@@ -241,6 +248,7 @@ impl<K: Kept> Store<K> {
                         relist = async move { Relist::Done(source.list().await) }.boxed();
                     }
                     Relist::Done(Ok(entries)) => {
+                        self.failing = false;
                         self.take_list(entries, changes_at_list);
                         relist = list_due();
                     }
@@ -314,13 +322,15 @@ impl<K: Kept> Store<K> {
         }
     }
 
-    fn failed(&self, failure: &Failure) {
+    fn failed(&mut self, failure: &Failure) {
         self.watches.record_error(K::PLURAL);
         let is_news = self
             .sender
             .send_if_modified(|state| note_failure(K::part_mut(state), failure));
-        if is_news || failure.retryable {
+        if is_news || !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(reason = failure.reason, "{}", failure.message);
+        } else {
+            tracing::debug!(reason = failure.reason, "{}", failure.message);
         }
     }
 
