@@ -93,8 +93,9 @@ impl Work {
         self.deleting || self.former(ctx).is_some()
     }
 
-    /// Notes which nodes came, or came to be as they are, since the work before this one.
-    pub(crate) fn note_arrivals(&mut self, before: &Self, now: Moment) {
+    /// When nodes came that came, or came to be as they are, since the object is worked on. `before`: the
+    /// work before this one, which selected others.
+    pub(crate) fn arrivals_since(&self, before: &Self, now: Moment) -> BTreeMap<String, Moment> {
         let selected = |node: &&NodeView| node.selected;
         let known = before.nodes.iter().filter(selected);
         let known: BTreeMap<&str, &NodeView> = known.map(|n| (n.name.as_str(), n)).collect();
@@ -105,7 +106,7 @@ impl Work {
             };
             Some((node.name.clone(), came))
         });
-        self.arrivals = Arc::new(arrivals.collect());
+        arrivals.collect()
     }
 
     fn former(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {

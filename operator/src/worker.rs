@@ -350,14 +350,19 @@ impl Worker {
         }
         let changed = self.work.as_ref().is_none_or(|sender| {
             let before = sender.borrow();
-            work.note_arrivals(&before, self.shared.clock.now());
+            let same_nodes = same_selected(&before.nodes, &work.nodes);
+            work.arrivals = if same_nodes {
+                before.arrivals.clone()
+            } else {
+                Arc::new(work.arrivals_since(&before, self.shared.clock.now()))
+            };
             before.generation != work.generation
                 || before.deleting != work.deleting
                 || before.former != work.former
                 || before.request != work.request
                 || before.approved != work.approved
                 || before.accepted_box != work.accepted_box
-                || !same_selected(&before.nodes, &work.nodes)
+                || !same_nodes
         });
         let work = Arc::new(work);
         if changed {
@@ -395,12 +400,12 @@ impl Worker {
     fn start_device(&mut self, device: &DeviceSettings, stored: &BigIpTunnelStatus) {
         let name = &device.name;
         let Some(work) = &self.work else { return };
-        let object = self.object.borrow().clone();
+        let (namespace, object) = self.key.clone();
         let stop = self.stop.child_token();
         let ctx = Arc::new(DeviceContext {
             shared: self.shared.clone(),
-            namespace: object.namespace().unwrap_or_default(),
-            object: object.name_any(),
+            namespace,
+            object,
             device: name.clone(),
             metrics: self.shared.metrics.objects.device(&self.key, name),
             ledger: self.ledger.clone(),

@@ -135,10 +135,11 @@ impl Ledger {
             operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
         }
         for _ in 0..CONFLICT_TRIES {
-            if is_stored(stored, batch) {
+            let noted = noted(stored, batch);
+            if stored.claims == wanted && noted.is_none() {
                 return Ok(());
             }
-            let noted = noted(stored, batch).map(|devices| {
+            let noted = noted.map(|devices| {
                 let value = serde_json::to_value(devices).unwrap_or_default();
                 json!({"op": "add", "path": "/status/devices", "value": value})
             });
