@@ -42,6 +42,49 @@ impl fmt::Display for UnitIdentity {
     }
 }
 
+/// SHA-256 of the public key (`SubjectPublicKeyInfo`, DER) of the certificate that a unit presented in a
+/// TLS handshake whose signature was verified: a unit cannot repeat another unit's key, as it can
+/// repeat its name. Shown as 64 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKeyHash(pub [u8; 32]);
+
+impl fmt::Display for PublicKeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text is not 64 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256 of 64 hex digits")]
+pub struct ParseHashError;
+
+impl FromStr for PublicKeyHash {
+    type Err = ParseHashError;
+
+    fn from_str(text: &str) -> Result<Self, ParseHashError> {
+        let mut bytes = [0; 32];
+        let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex {
+            return Err(ParseHashError);
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| ParseHashError)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| ParseHashError)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A unit as it proved itself to one login: its own words, and the key that its words came under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProvenUnit {
+    /// What it says it is. Decides whether a replaced unit has to be accepted: certificates are renewed.
+    pub identity: UnitIdentity,
+    /// The key that it proved in the handshake of that login.
+    pub key: PublicKeyHash,
+}
+
 /// A TMOS version such as `17.1.2.1`, compared number by number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TmosVersion(Vec<u32>);
@@ -191,6 +234,17 @@ mod tests {
         assert!(version("9.4") < version("13.1"));
         assert!(version("17.1.2.1") > version("17.1.2"));
         assert_eq!(version("17.1.2.1").to_string(), "17.1.2.1");
+    }
+
+    #[test]
+    fn public_key_hash_reads_back_as_shown() {
+        let hash = PublicKeyHash(std::array::from_fn(|index| {
+            u8::try_from(index * 8).unwrap()
+        }));
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        for text in ["", "00", &"0".repeat(63), &"g".repeat(64), &"+1".repeat(32)] {
+            assert_eq!(text.parse::<PublicKeyHash>(), Err(ParseHashError), "{text}");
+        }
     }
 
     #[test]
