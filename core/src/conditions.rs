@@ -289,7 +289,7 @@ fn tunnel_usable(devices: &[DeviceReport]) -> Condition {
         None => of(
             Truth::True,
             reason::USABLE,
-            "profile, flooding type and self IP are as Cilium needs them".to_owned(),
+            "key, profile, flooding type and self IP are as Cilium needs them".to_owned(),
         ),
     }
 }

@@ -175,6 +175,9 @@ pub struct TunnelFacts {
     pub self_ips: Vec<String>,
 }
 
+/// The VNI of traffic between Cilium and a VTEP, in every version and on dual stack (seen on real agents).
+pub const CILIUM_VNI: u32 = 2;
+
 impl TunnelFacts {
     /// What keeps pods from being reached through this tunnel although its records are right. For a
     /// person.
@@ -183,6 +186,13 @@ impl TunnelFacts {
             return Some(format!(
                 "its profile {} is of the kind {kind}; Cilium speaks vxlan and geneve",
                 self.profile
+            ));
+        }
+        if self.vni != CILIUM_VNI {
+            return Some(format!(
+                "its key (VNI) is {} and has to be {CILIUM_VNI}, the only one that Cilium uses; the key of \
+                 a tunnel cannot be changed: recreate the tunnel",
+                self.vni
             ));
         }
         match self.flooding_type.as_deref() {

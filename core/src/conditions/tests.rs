@@ -308,6 +308,17 @@ fn a_tunnel_without_a_self_ip_or_of_another_kind_is_unusable() {
 }
 
 #[test]
+fn tunnel_with_vni_other_than_2_is_unusable() {
+    for vni in [0, 1, 3, 9, 10, 16_777_215] {
+        let case = with_facts(|facts| facts.tunnel.vni = vni);
+        let usable = find(&case, condition::TUNNEL_USABLE);
+        assert_eq!(usable.reason, reason::TUNNEL_UNUSABLE, "VNI {vni}");
+        assert!(usable.message.contains("has to be 2"), "{}", usable.message);
+        assert_eq!(case.words()[0], "Ready=False/TunnelUnusable");
+    }
+}
+
+#[test]
 fn a_unit_of_the_trust_domain_that_is_not_listed_is_named() {
     let peer = |name: &str| crate::unit::UnitIdentity {
         device_name: format!("{name}.example.net"),

@@ -19,11 +19,6 @@ pub(super) fn version(image: &str) -> Option<Version> {
     Some((next()?, next()?, next()?))
 }
 
-/// Whether an identity of its own stands for the world of IPv4 (cilium#22625).
-pub(super) fn splits_world(version: Version) -> bool {
-    version >= (1, 15, 0)
-}
-
 /// What is broken in a version. Sources are on the code's page.
 fn broken(version: Version) -> Option<&'static str> {
     match version {
@@ -33,14 +28,6 @@ fn broken(version: Version) -> Option<&'static str> {
         (1, 19, patch) if patch < 2 => Some("answers ARP requests with the MAC address 0"),
         _ => None,
     }
-}
-
-/// The oldest version that runs, if any can be told.
-pub(super) fn oldest(agents: &[AgentSeen]) -> Option<Version> {
-    agents
-        .iter()
-        .filter_map(|agent| version(&agent.image))
-        .min()
 }
 
 /// The checks.

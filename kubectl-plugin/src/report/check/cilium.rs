@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::{Config, Routing};
-use super::evidence::{CiliumSeen, ConfigSeen, Evidence, NodeSeen};
+use super::evidence::{ConfigSeen, Evidence, NodeSeen};
 use super::{Category, Check, agents, count, policies, some_of, vtep};
 use crate::catalogue::{BTN0401, BTN0406, BTN0407, BTN0415, BTN0416, BTN0417, BTN0418};
 
@@ -69,20 +69,11 @@ fn configuration(seen: &ConfigSeen, evidence: &Evidence) -> Vec<Check> {
     }
     checks.extend(problems);
     checks.extend(vtep::sane(&entries, config, evidence));
-    let splits = splits_world(cilium);
     let tunnels = evidence.tunnels.iter().flatten();
     for tunnel in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
-        checks.extend(vtep::devices(tunnel, &entries, config, splits));
+        checks.extend(vtep::devices(tunnel, &entries, config));
     }
     checks
-}
-
-/// A version that cannot be told is taken for one of today.
-fn splits_world(cilium: &CiliumSeen) -> bool {
-    let agents = cilium.agents.as_ref().ok();
-    agents
-        .and_then(|agents| agents::oldest(agents))
-        .is_none_or(agents::splits_world)
 }
 
 /// What stands in the way of every VTEP.

@@ -11,10 +11,6 @@ use bigip_tunnel_core::node::Ipv4Net;
 /// Default UDP ports of the tunnel protocols.
 const VXLAN_PORT: u16 = 8472;
 const GENEVE_PORT: u16 = 6081;
-/// Identity `world`, which is the VNI of what comes from outside.
-const WORLD: i64 = 2;
-/// The same for IPv4 where both families are enabled.
-const WORLD_IPV4: i64 = 9;
 
 /// The configuration.
 #[derive(Clone, Copy)]
@@ -69,21 +65,6 @@ impl<'a> Config<'a> {
         Routing::Tunnel {
             protocol: protocol.to_owned(),
             port: port.filter(|port| *port != 0).unwrap_or(default),
-        }
-    }
-
-    /// Whether both IPv4 and IPv6 are enabled.
-    fn is_dual_stack(self) -> bool {
-        self.is_on("enable-ipv6") && self.get("enable-ipv4") != "false"
-    }
-
-    /// The VNI with which Cilium answers, and all that it accepts. `splits`: whether its version tells
-    /// the world of IPv4 from the world of IPv6, as 1.15 and later do.
-    pub(super) fn vni(self, splits: bool) -> (i64, &'static [i64]) {
-        if self.is_dual_stack() && splits {
-            (WORLD_IPV4, &[WORLD, WORLD_IPV4])
-        } else {
-            (WORLD, &[WORLD])
         }
     }
 
@@ -149,15 +130,6 @@ mod tests {
         let list = Config(&data).list("vtep-endpoint");
         assert_eq!(list, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
         assert!(Config(&data).list("vtep-cidr").is_empty());
-    }
-
-    #[test]
-    fn two_families_have_a_vni_of_their_own_since_1_15() {
-        let one = data(&[("enable-ipv4", "true"), ("enable-ipv6", "false")]);
-        let both = data(&[("enable-ipv4", "true"), ("enable-ipv6", "true")]);
-        assert_eq!(Config(&both).vni(true).0, 9);
-        assert_eq!(Config(&both).vni(false).0, 2);
-        assert_eq!(Config(&one).vni(true).0, 2);
     }
 
     #[test]

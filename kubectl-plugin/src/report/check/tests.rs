@@ -270,12 +270,15 @@ fn the_tunnel_has_to_speak_as_cilium_does() {
 }
 
 #[test]
-fn on_a_cluster_of_two_families_cilium_answers_with_another_vni() {
-    let evidence = with_config("enable-ipv6", "true");
-    assert_eq!(codes(&evidence), [(WARNING, BTN0202), (WARNING, BTN0202)]);
-    let mut old = with_config("enable-ipv6", "true");
-    old.cilium.agents = Ok(vec![agent("v1.14.9")]);
-    assert_eq!(codes(&old), []);
+fn dual_stack_cluster_needs_vni_2_and_no_other() {
+    assert_eq!(codes(&with_config("enable-ipv6", "true")), []);
+    for vni in [0, 1, 3, 9, 10, 68] {
+        let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
+        device["tunnel"]["vni"] = json!(vni);
+        let mut evidence = evidence(Tunnel::new("prod-east").device(device));
+        evidence.cilium.config = with_config("enable-ipv6", "true").cilium.config;
+        assert_eq!(codes(&evidence), [(ERROR, BTN0202)], "VNI {vni}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::Ipv4Net;
+use bigip_tunnel_core::unit::CILIUM_VNI;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus, TunnelStatus};
 
 use super::config::{Config, Routing};
@@ -139,17 +140,12 @@ fn taken(entry: &Entry, config: Config<'_>, evidence: &Evidence) -> Option<Check
 }
 
 /// The BIG-IPs of one tunnel, against the entries and the way in which Cilium talks.
-pub(super) fn devices(
-    tunnel: &BigIpTunnel,
-    entries: &[Entry],
-    config: Config<'_>,
-    splits_world: bool,
-) -> Vec<Check> {
+pub(super) fn devices(tunnel: &BigIpTunnel, entries: &[Entry], config: Config<'_>) -> Vec<Check> {
     let status = tunnel.status.iter().flat_map(|status| &status.devices);
     let mut checks = Vec::new();
     for device in status {
         if let Some(found) = &device.tunnel {
-            let findings = of_device(device, found, entries, config, splits_world);
+            let findings = of_device(device, found, entries, config);
             checks.extend(findings);
         }
     }
@@ -161,9 +157,8 @@ fn of_device(
     tunnel: &TunnelStatus,
     entries: &[Entry],
     config: Config<'_>,
-    splits_world: bool,
 ) -> Vec<Check> {
-    let mut checks = talk(device, tunnel, config, splits_world);
+    let mut checks = talk(device, tunnel, config);
     let local = tunnel.local_address.as_deref().and_then(network::address);
     let Some(local) = local else {
         return checks;
@@ -210,12 +205,7 @@ fn of_device(
 }
 
 /// Whether both speak the same protocol, to the same port, with the same VNI.
-fn talk(
-    device: &DeviceStatus,
-    tunnel: &TunnelStatus,
-    config: Config<'_>,
-    splits_world: bool,
-) -> Vec<Check> {
+fn talk(device: &DeviceStatus, tunnel: &TunnelStatus, config: Config<'_>) -> Vec<Check> {
     let name = &device.name;
     let mut checks = Vec::new();
     let known = (tunnel.encapsulation.as_deref(), tunnel.port);
@@ -226,17 +216,10 @@ fn talk(
         let text = format!("{name} speaks {kind} to UDP {theirs}, Cilium {protocol} to UDP {port}");
         checks.push(Check::error(BTN0203, text));
     }
-    let (answers, accepts) = config.vni(splits_world);
-    match tunnel.vni {
-        Some(vni) if !accepts.contains(&vni) => {
-            let text = format!("{name} has VNI {vni}, Cilium drops all but {answers}");
-            checks.push(Check::error(BTN0202, text));
-        }
-        Some(vni) if vni != answers => {
-            let text = format!("{name} has VNI {vni}, Cilium answers with {answers}");
-            checks.push(Check::warning(BTN0202, text));
-        }
-        _ => {}
+    let wrong = |vni: &i64| *vni != i64::from(CILIUM_VNI);
+    if let Some(vni) = tunnel.vni.filter(wrong) {
+        let text = format!("{name} has VNI {vni}, Cilium uses {CILIUM_VNI}");
+        checks.push(Check::error(BTN0202, text));
     }
     checks
 }
