@@ -12,14 +12,15 @@ use std::time::Duration;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::unit::PublicKeyHash;
 
 use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
 use crate::normalise::Member;
-use crate::session::Session;
 use crate::session::budget::LoginBudget;
+use crate::session::{Login, Session};
 use crate::transport::{Request, Verb};
 use crate::{normalise, path, wire};
 
@@ -215,6 +216,18 @@ impl Client {
     /// holds all the same ([`LoginBudget`]): BIG-IP locks accounts.
     pub fn allow_login(&self) {
         self.session.allow_login();
+    }
+
+    /// The last login of this client that worked; none before the first. Another value means that a
+    /// login was made since: what was read before may be of a different unit.
+    pub fn login(&self) -> Option<Login> {
+        self.session.login_made()
+    }
+
+    /// The public key that the unit proved to hold in the handshake of that login, however its
+    /// certificate is verified.
+    pub fn peer_key(&self) -> Option<PublicKeyHash> {
+        self.session.peer_key()
     }
 
     /// Whether a login of this client has ever worked.

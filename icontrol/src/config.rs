@@ -68,13 +68,18 @@ pub struct ParseFingerprintError;
 impl Fingerprint {
     /// The fingerprint of a certificate in DER form.
     pub fn of(certificate: &[u8]) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-        let mut octets = [0; 32];
-        for (octet, of_digest) in octets.iter_mut().zip(digest.as_ref()) {
-            *octet = *of_digest;
-        }
-        Self(octets)
+        Self(sha256(certificate))
     }
+}
+
+/// The SHA-256 digest of these bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut octets = [0; 32];
+    for (octet, of_digest) in octets.iter_mut().zip(digest.as_ref()) {
+        *octet = *of_digest;
+    }
+    octets
 }
 
 impl FromStr for Fingerprint {

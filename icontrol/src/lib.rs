@@ -42,5 +42,6 @@ pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Pres
 pub use exchange::{Exchange, Observer};
 pub use listing::{Listing, RecordName};
 pub use may_write::MayWrite;
+pub use session::Login;
 pub use session::budget::LoginBudget;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};

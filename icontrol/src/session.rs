@@ -7,9 +7,11 @@
 pub(crate) mod budget;
 mod gate;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bigip_tunnel_core::unit::PublicKeyHash;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
@@ -27,6 +29,26 @@ use gate::{LoginGate, Refusal};
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(1_200);
 /// The longest that BIG-IP gives (`DevCentral` 287462).
 const LIFETIME_MAX: Duration = Duration::from_secs(36_000);
+
+/// One login that worked, told from all others of this process. What was read from a unit is valid for the
+/// login that it was read under: after another one a different unit may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Login(u64);
+
+impl Login {
+    /// A login that is none of those before.
+    fn next() -> Self {
+        static LOGINS: AtomicU64 = AtomicU64::new(0);
+        Self(LOGINS.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A login, and the key that the unit proved in the handshake that the login was sent over.
+#[derive(Debug, Clone, Copy)]
+struct Proof {
+    login: Login,
+    key: PublicKeyHash,
+}
 
 #[derive(Clone)]
 struct Token {
@@ -80,6 +102,8 @@ pub(crate) struct Session {
     credentials: Credentials,
     limits: Limits,
     tokens: tokio::sync::Mutex<Tokens>,
+    /// The last login that worked.
+    proof: Mutex<Option<Proof>>,
     failed: Mutex<Option<Failed>>,
     gate: Mutex<LoginGate>,
     budget: LoginBudget,
@@ -98,6 +122,7 @@ impl Session {
             credentials: config.credentials,
             limits,
             tokens: tokio::sync::Mutex::default(),
+            proof: Mutex::default(),
             failed: Mutex::default(),
             gate: Mutex::default(),
             budget,
@@ -166,6 +191,20 @@ impl Session {
     /// Whether a login has worked.
     pub(crate) fn has_logged_in(&self) -> bool {
         self.gate().has_worked()
+    }
+
+    /// The last login that worked.
+    pub(crate) fn login_made(&self) -> Option<Login> {
+        self.proof().map(|proof| proof.login)
+    }
+
+    /// The key that the unit proved at that login.
+    pub(crate) fn peer_key(&self) -> Option<PublicKeyHash> {
+        self.proof().map(|proof| proof.key)
+    }
+
+    fn proof(&self) -> MutexGuard<'_, Option<Proof>> {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<Failed>> {
@@ -279,6 +318,8 @@ impl Session {
         let wire::Token { token, timeout } =
             normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
         self.gate().worked();
+        let login = Login::next();
+        *self.proof() = self.transport.proven_key().map(|key| Proof { login, key });
         let lifetime = timeout
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs);

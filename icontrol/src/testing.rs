@@ -9,7 +9,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use bigip_tunnel_core::unit::PublicKeyHash;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification};
+use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification, sha256};
 use crate::exchange::Observer;
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
@@ -44,6 +47,11 @@ impl Authority {
     /// Fingerprint of its own certificate.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.0.der())
+    }
+
+    /// SHA-256 of its public key.
+    pub(crate) fn key_hash(&self) -> PublicKeyHash {
+        PublicKeyHash(sha256(&self.0.key().subject_public_key_info()))
     }
 
     /// A device's own certificate, which is not marked as a CA and issues all the same.

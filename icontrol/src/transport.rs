@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::unit::PublicKeyHash;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
@@ -136,6 +137,11 @@ impl Transport {
     /// `host:port`, as messages name the device.
     pub(crate) fn device(&self) -> &Arc<str> {
         &self.device
+    }
+
+    /// The key that the device proved in the last handshake.
+    pub(crate) fn proven_key(&self) -> Option<PublicKeyHash> {
+        self.handshakes.proven_key()
     }
 
     /// Sends a request once and reads the answer, whatever its status. An error of a request that

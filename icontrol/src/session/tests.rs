@@ -8,8 +8,9 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use super::*;
 use crate::client::Client;
+use crate::config::{Trust, Verification};
 use crate::exchange::{Exchange, Observer};
-use crate::testing::{PASSWORD, Reply, Seen, Server, recorded, short_limits};
+use crate::testing::{Authority, PASSWORD, Reply, Seen, Server, recorded, short_limits};
 
 fn path() -> TunnelPath {
     TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
@@ -129,6 +130,49 @@ async fn a_call_carries_the_token_and_nothing_else_that_identifies() {
         );
         assert!(!call.line.contains("ver="));
     }
+}
+
+#[tokio::test]
+async fn peer_key_is_proven_under_every_verification() {
+    let own = Authority::not_marked_as_ca("bigip01");
+    let (pem, pin, key) = (own.pem().into_bytes(), own.fingerprint(), own.key_hash());
+    let server = Server::presenting(own, |seen, _| match seen.line.as_str() {
+        line if line.ends_with("/login") => Reply::login("TOKEN"),
+        _ => Reply::ok(recorded::NO_RECORDS),
+    })
+    .await;
+    for verification in [
+        Verification::Full(Trust::Bundle(pem.clone())),
+        Verification::CaOnly(Trust::Bundle(pem)),
+        Verification::Pinned(vec![pin]),
+        Verification::Nothing,
+    ] {
+        let mut config = server.config();
+        config.verification = verification;
+        let client = Client::new(config).unwrap();
+        assert_eq!((client.login(), client.peer_key()), (None, None));
+        client.records(&path()).await.unwrap();
+        assert!(client.login().is_some());
+        assert_eq!(client.peer_key(), Some(key));
+    }
+}
+
+#[tokio::test]
+async fn each_login_of_the_process_differs() {
+    let server = Server::with_login(empty).await;
+    let clients = [(); 2].map(|()| Client::new(server.config()).unwrap());
+    let mut logins = Vec::new();
+    for client in &clients {
+        for _ in 0..2 {
+            client.records(&path()).await.unwrap();
+            client.records(&path()).await.unwrap();
+            logins.push(client.login().unwrap());
+            client.logout().await;
+        }
+    }
+    assert_eq!(server.logins(), 4);
+    let distinct: std::collections::HashSet<_> = logins.iter().collect();
+    assert_eq!(distinct.len(), 4);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bigip_tunnel_core::unit::PublicKeyHash;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
@@ -17,7 +18,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::problem_of;
-use crate::config::{ConfigError, Fingerprint, Trust, Verification};
+use crate::config::{ConfigError, Fingerprint, Trust, Verification, sha256};
 use crate::error::{CertificateProblem, Presented, clean};
 
 /// What came of the last certificate. The library's own errors say neither what was presented nor what else
@@ -29,6 +30,7 @@ pub(crate) struct Handshakes(Arc<Mutex<Last>>);
 struct Last {
     refusal: Option<Refusal>,
     expires_unix_s: Option<i64>,
+    proven: Option<PublicKeyHash>,
 }
 
 /// A certificate that was refused.
@@ -39,8 +41,22 @@ pub(crate) struct Refusal {
 }
 
 impl Handshakes {
-    fn note(&self, last: Last) {
-        *self.lock() = last;
+    fn note_verdict(&self, refusal: Option<Refusal>, expires_unix_s: Option<i64>) {
+        let mut last = self.lock();
+        last.refusal = refusal;
+        last.expires_unix_s = expires_unix_s;
+    }
+
+    /// Notes the key of a certificate whose owner has signed the handshake with it.
+    fn note_key(&self, certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
+        let key = public_key(certificate).ok_or(CertificateError::BadEncoding)?;
+        self.lock().proven = Some(key);
+        Ok(())
+    }
+
+    /// The key that the peer of the last handshake proved to hold.
+    pub(crate) fn proven_key(&self) -> Option<PublicKeyHash> {
+        self.lock().proven
     }
 
     /// Why it was refused, if it was.
@@ -212,13 +228,12 @@ impl ServerCertVerifier for DeviceVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let result = self.verify(end_entity, intermediates, ocsp_response, now);
-        self.handshakes.note(Last {
-            refusal: result.as_ref().err().map(|error| Refusal {
-                problem: self.problem(end_entity, error),
-                presented: presented(end_entity).map(Box::new),
-            }),
-            expires_unix_s: self.expires_unix_s(end_entity).filter(|_| result.is_ok()),
+        let refusal = result.as_ref().err().map(|error| Refusal {
+            problem: self.problem(end_entity, error),
+            presented: presented(end_entity).map(Box::new),
         });
+        let expires = self.expires_unix_s(end_entity).filter(|_| result.is_ok());
+        self.handshakes.note_verdict(refusal, expires);
         result.map(|()| ServerCertVerified::assertion())
     }
 
@@ -228,7 +243,9 @@ impl ServerCertVerifier for DeviceVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+        let valid = rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)?;
+        self.handshakes.note_key(cert)?;
+        Ok(valid)
     }
 
     fn verify_tls13_signature(
@@ -237,7 +254,9 @@ impl ServerCertVerifier for DeviceVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+        let valid = rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)?;
+        self.handshakes.note_key(cert)?;
+        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -275,6 +294,14 @@ fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>>
     X509Certificate::from_der(certificate)
         .ok()
         .map(|(_, parsed)| parsed)
+}
+
+/// SHA-256 of the `SubjectPublicKeyInfo`, as the certificate holds it. A handshake whose signature was
+/// verified has read that part of the certificate.
+fn public_key(certificate: &CertificateDer<'_>) -> Option<PublicKeyHash> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let info = parsed.subject_public_key_info();
+    Some(PublicKeyHash(sha256(&info)))
 }
 
 fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
