@@ -1,22 +1,22 @@
-//! A way to an API server on which things go wrong: it falls silent, or answers in the server's place.
+//! A proxy in front of an API server, with faults: it falls silent, answers in the server's place, loses
+//! answers, changes them, and delays the events of watches.
 //!
-//! It must not know what goes over it, nor who asks.
+//! It must not know which program sends requests over it, nor what they mean.
+//!
+//! A fault is a [`Trouble`] and a rule which requests it applies to. Of several faults, the one that was
+//! added first applies. [`Proxy::clear`] removes all of them, and what they held goes on.
 
-use std::convert::Infallible;
+mod pass;
+mod rewrite;
+mod rule;
+
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use futures::stream;
-use http::header::RETRY_AFTER;
-use http::{Method, StatusCode, Uri};
-use http_body_util::BodyExt as _;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use serde_json::json;
@@ -25,8 +25,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The largest body of a request that is passed on.
-const BODY_MAX_BYTES: usize = 4 << 20;
+pub use self::rewrite::Rewrite;
+pub use self::rule::{Loss, Rule, RuleId, Seen, Trouble};
+
+use self::rule::Traffic;
+use crate::wait::Timeout;
 
 /// Why there is no proxy.
 #[derive(Debug, thiserror::Error)]
@@ -42,32 +45,9 @@ pub enum ProxyError {
     Client(#[from] kube::Error),
 }
 
-/// What happens to a request, instead of being passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// It is answered with this code, and with how many seconds to wait.
-    Answer(StatusCode, Option<u32>),
-    /// It is never answered. Nothing more comes of what was answered before, either: so it is behind a
-    /// network that drops everything.
-    Silence,
-}
-
-/// A request that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Its method.
-    pub method: Method,
-    /// Its path, without the query.
-    pub path: String,
-}
-
-/// To which requests something happens.
-type Matches = fn(&Seen) -> bool;
-
 struct Shared {
     client: Client,
-    trouble: watch::Sender<Option<(Trouble, Matches)>>,
-    seen: Mutex<Vec<Seen>>,
+    traffic: watch::Sender<Traffic>,
 }
 
 /// A proxy on a port of its own, with the rights of the kubeconfig that it was made with. All connections
@@ -97,18 +77,13 @@ impl Proxy {
         let options = KubeConfigOptions::default();
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-        // Whoever is on the way shall see every failure.
+        // Every failure is passed back as it is.
         config.default_retry = false;
         let shared = Arc::new(Shared {
             client: Client::try_from(config)?,
-            trouble: watch::Sender::new(None),
-            seen: Mutex::default(),
+            traffic: watch::Sender::default(),
         });
-        let router = Router::new().fallback(answer).with_state(shared.clone());
-        let task = tokio::spawn(async move {
-            // It ends with its task, and says nothing worth hearing.
-            let _: io::Result<()> = axum::serve(listener, router).await;
-        });
+        let task = tokio::spawn(pass::accept(listener, Arc::clone(&shared)));
         Ok(Self {
             shared,
             task,
@@ -121,20 +96,90 @@ impl Proxy {
         kubeconfig_in(&self.folder)
     }
 
-    /// From now on this happens to such requests, and nothing else to others.
-    pub fn make_trouble(&self, trouble: Trouble, matches: Matches) {
-        self.shared.trouble.send_replace(Some((trouble, matches)));
+    /// Adds a fault for every such request from now on.
+    pub fn make_trouble(
+        &self,
+        trouble: Trouble,
+        matches: impl Fn(&Seen) -> bool + Send + Sync + 'static,
+    ) -> RuleId {
+        self.add(Rule::new(trouble, matches))
     }
 
-    /// Passes everything on again.
+    /// Adds a fault.
+    pub fn add(&self, rule: Rule) -> RuleId {
+        let mut id = RuleId::default();
+        self.shared
+            .traffic
+            .send_modify(|traffic| id = traffic.add(rule));
+        id
+    }
+
+    /// Removes one fault; what it held goes on.
+    pub fn remove(&self, id: RuleId) {
+        self.shared
+            .traffic
+            .send_modify(|traffic| traffic.remove(id));
+    }
+
+    /// Removes every fault; what they held goes on.
     pub fn clear(&self) {
-        self.shared.trouble.send_replace(None);
+        self.shared.traffic.send_modify(Traffic::clear);
     }
 
     /// Such requests that came.
-    pub fn seen(&self, matches: Matches) -> Vec<Seen> {
-        let seen = self.shared.seen();
-        seen.iter().filter(|seen| matches(seen)).cloned().collect()
+    pub fn seen(&self, matches: impl Fn(&Seen) -> bool) -> Vec<Seen> {
+        let traffic = self.shared.traffic.borrow();
+        traffic.seen(matches).cloned().collect()
+    }
+
+    /// How often a fault has taken effect: for [`Trouble::AnswerAfter`] and [`Trouble::Rewrite`] once the
+    /// server has answered, for [`Trouble::HoldWatch`] once an event is held.
+    pub fn effects(&self, id: RuleId) -> usize {
+        self.shared.traffic.borrow().effects(id)
+    }
+
+    /// The first request that a fault took effect on.
+    pub fn first_effect(&self, id: RuleId) -> Option<Seen> {
+        self.shared.traffic.borrow().first_effect(id).cloned()
+    }
+
+    /// Waits until a fault has taken effect so many times.
+    pub async fn until_effects(
+        &self,
+        id: RuleId,
+        count: usize,
+        limit: Duration,
+    ) -> Result<(), Timeout> {
+        let what = format!("{count} effects of a fault of the proxy");
+        self.until(what, limit, |traffic| traffic.effects(id) >= count)
+            .await
+    }
+
+    /// Waits until no request or answer is under way, watches included: until the clients are gone.
+    pub async fn until_idle(&self, limit: Duration) -> Result<(), Timeout> {
+        let what = "no request under way".to_owned();
+        self.until(what, limit, |traffic| traffic.under_way() == 0)
+            .await
+    }
+
+    async fn until(
+        &self,
+        what: String,
+        limit: Duration,
+        is_so: impl Fn(&Traffic) -> bool,
+    ) -> Result<(), Timeout> {
+        let mut traffic = self.shared.traffic.subscribe();
+        let waited = tokio::time::timeout(limit, traffic.wait_for(is_so)).await;
+        let last = match waited {
+            // The sender lives as long as the proxy.
+            Ok(Ok(_) | Err(_)) => return Ok(()),
+            Err(_) => format!("{:?}", self.shared.traffic.borrow()),
+        };
+        Err(Timeout {
+            what,
+            waited: limit,
+            last,
+        })
     }
 }
 
@@ -147,93 +192,11 @@ impl Drop for Proxy {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("trouble", &self.trouble)
-            .field("seen", &self.seen)
+            .field("traffic", &self.traffic)
             .finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn kubeconfig_in(folder: &TempDir) -> PathBuf {
     folder.path().join("kubeconfig")
-}
-
-/// Waits until what is on its way may arrive.
-async fn until_heard(trouble: &mut watch::Receiver<Option<(Trouble, Matches)>>, seen: &Seen) {
-    let is_heard = |now: &Option<(Trouble, Matches)>| {
-        now.is_none_or(|(trouble, matches)| trouble != Trouble::Silence || !matches(seen))
-    };
-    // The sender lives as long as the proxy.
-    let _: Result<_, _> = trouble.wait_for(is_heard).await;
-}
-
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let seen = Seen {
-        method: parts.method.clone(),
-        path: parts.uri.path().to_owned(),
-    };
-    shared.seen().push(seen.clone());
-    let mut trouble = shared.trouble.subscribe();
-    let now = *trouble.borrow_and_update();
-    if let Some((Trouble::Answer(code, retry_after_s), matches)) = now
-        && matches(&seen)
-    {
-        return refusal(code, retry_after_s, "as the test wants it");
-    }
-    until_heard(&mut trouble, &seen).await;
-    let Ok(bytes) = axum::body::to_bytes(body, BODY_MAX_BYTES).await else {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, None, "too large");
-    };
-    let mut request = http::Request::new(kube::client::Body::from(bytes.to_vec()));
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = path_of(&parts.uri);
-    *request.headers_mut() = parts.headers;
-    request.headers_mut().remove(http::header::HOST);
-    match shared.client.send(request).await {
-        Ok(response) => pass_back(response, trouble, seen).await,
-        Err(error) => refusal(StatusCode::BAD_GATEWAY, None, &error.to_string()),
-    }
-}
-
-fn path_of(uri: &Uri) -> Uri {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    path.parse().unwrap_or_default()
-}
-
-/// Passes an answer back as it comes, while it may be heard.
-async fn pass_back(
-    response: http::Response<kube::client::Body>,
-    mut trouble: watch::Receiver<Option<(Trouble, Matches)>>,
-    seen: Seen,
-) -> Response {
-    until_heard(&mut trouble, &seen).await;
-    let (parts, body) = response.into_parts();
-    let chunks = stream::unfold(
-        (body, trouble, seen),
-        async |(mut body, mut trouble, seen)| {
-            let chunk = body.frame().await?.ok()?.into_data().ok()?;
-            until_heard(&mut trouble, &seen).await;
-            Some((Ok::<_, Infallible>(chunk), (body, trouble, seen)))
-        },
-    );
-    Response::from_parts(parts, Body::from_stream(Box::pin(chunks)))
-}
-
-fn refusal(code: StatusCode, retry_after_s: Option<u32>, message: &str) -> Response {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "code": code.as_u16(),
-    });
-    let mut response = Response::new(Body::from(status.to_string()));
-    *response.status_mut() = code;
-    if let Some(seconds) = retry_after_s {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    response
 }
