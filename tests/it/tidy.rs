@@ -274,3 +274,70 @@ fn every_test_and_file_that_a_document_names_is_there() {
     // A rule over nothing would hold for ever.
     assert!(count > 50, "only {count} tests named");
 }
+
+/// The groups of the fault catalogue, and the last row of each.
+const CATALOGUE: [(char, u32); 7] = [
+    ('A', 33),
+    ('B', 53),
+    ('C', 96),
+    ('D', 138),
+    ('E', 154),
+    ('F', 166),
+    ('G', 174),
+];
+
+/// The rows of the fault catalogue, as `faults.md` writes them.
+fn catalogue() -> Vec<String> {
+    let mut first = 1;
+    let groups = CATALOGUE.into_iter().flat_map(|(group, last)| {
+        let rows = first..=last;
+        first = last + 1;
+        rows.map(move |row| format!("{group}{row}"))
+    });
+    groups.collect()
+}
+
+/// The lines of the tables of a document, with the heading that each stands under.
+fn table_lines(document: &str) -> Vec<(&str, Vec<&str>)> {
+    let (mut heading, mut lines) = ("", Vec::new());
+    for line in document.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            heading = title;
+        } else if let Some(row) = line.strip_prefix("| ") {
+            lines.push((heading, row.split('|').map(str::trim).collect()));
+        }
+    }
+    lines
+}
+
+fn explanation(name: &str) -> String {
+    let folder = workspace_root().join("docs/explanation");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[test]
+fn each_row_of_the_fault_catalogue_is_listed_once() {
+    let document = explanation("faults.md");
+    let lines = table_lines(&document);
+    let cells = lines.iter().flat_map(|(_, cells)| cells[0].split(", "));
+    let mut listed: Vec<_> = cells.filter(|row| *row != "–" && *row != "row").collect();
+    let mut catalogue = catalogue();
+    catalogue.sort();
+    listed.sort_unstable();
+    assert_eq!(listed, catalogue);
+}
+
+#[test]
+fn each_fault_that_counts_as_covered_names_a_test() {
+    let (document, sources) = (explanation("faults.md"), sources());
+    let uncovered = ["Not covered", "Not applicable"];
+    for (heading, cells) in table_lines(&document) {
+        if cells[0] == "row" || uncovered.contains(&heading) {
+            continue;
+        }
+        let names: Vec<_> = cells.iter().flat_map(|cell| quoted(cell)).collect();
+        let names: Vec<_> = names.into_iter().filter(|w| is_sentence(w)).collect();
+        assert!(!names.is_empty(), "no test named: {cells:?}");
+        assert_eq!(unknown(&names, &sources), [""; 0], "{cells:?}");
+    }
+}
