@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod sharing;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod time;
 pub mod tunnel;
 pub mod unit;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
 
@@ -338,18 +339,6 @@ impl fmt::Display for DeviceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
     }
-}
-
-/// Whether a character could make a terminal or a reader see something else than the text: control
-/// characters, line separators, and those that turn the direction of writing or are not seen.
-pub(crate) fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// A device's text as it may be shown: cut to 200 characters, without those that are not fit.

@@ -5,12 +5,13 @@
 
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use rustls::pki_types::ServerName;
 
 use crate::answer::{Answer, Asked};
 use crate::config::{Trust, Verification};
-use crate::error::{ErrorKind, is_unfit};
+use crate::error::ErrorKind;
 use crate::listing::RecordName;
 use crate::normalise;
 use crate::tls::{self, Handshakes};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::{FdbRecord, Records};
+use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::{
     Encapsulation, FailoverState, TmosVersion, TunnelFacts, UnitIdentity,
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Mismatch, clean, is_unfit};
+use crate::error::{Mismatch, clean};
 use crate::listing::{Listing, RecordName};
 use crate::wire;
 

@@ -6,6 +6,7 @@
 //! kubectl takes no flag before the name of a plugin, so the plugin has to take all of them itself.
 //! Knows nothing of what is asked of the cluster.
 
+mod access;
 mod identity;
 
 use std::env;
@@ -21,6 +22,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+pub(crate) use self::access::Access;
 use crate::cli::completion::Completes;
 use crate::error::Error;
 
@@ -153,6 +155,14 @@ fn parse_extra(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// How the client reaches a cluster, and how messages name that.
+pub(crate) struct Reached {
+    /// The configuration of the client.
+    pub(crate) config: Config,
+    /// The cluster and its login, without secrets.
+    pub(crate) access: Access,
+}
+
 impl Connection {
     /// Whoever names a tunnel means one namespace. The parser cannot refuse this: the flag is global.
     pub(crate) fn must_be_one_namespace(&self) -> Result<(), Error> {
@@ -168,14 +178,19 @@ impl Connection {
         Ok(read_kubeconfig(self.kubeconfig.as_ref())?)
     }
 
-    /// The configuration of the client: kubeconfig, else the pod's own, with the flags on top.
-    pub(crate) async fn config(&self) -> Result<Config, Error> {
-        let mut config = match self.kubeconfig()? {
+    /// The cluster that is meant: that of the kubeconfig, else the pod's own, with the flags on top.
+    pub(crate) async fn reach(&self) -> Result<Reached, Error> {
+        let kubeconfig = self.kubeconfig()?;
+        let current = kubeconfig.as_ref();
+        let current = current.and_then(|kubeconfig| kubeconfig.current_context.clone());
+        let context = self.context.clone().or(current);
+        let mut config = match kubeconfig {
             Some(kubeconfig) => self.with_kubeconfig(kubeconfig).await?,
             None => self.without_kubeconfig()?,
         };
         self.apply(&mut config)?;
-        Ok(config)
+        let access = Access::of(&config, context);
+        Ok(Reached { config, access })
     }
 
     async fn with_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<Config, Error> {

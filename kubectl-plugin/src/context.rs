@@ -25,10 +25,10 @@ use k8s_openapi::api::core::v1::{Event, Node};
 use kube::api::ListParams;
 use kube::config::ExecInteractiveMode;
 use kube::core::{DeserializeGuard, ObjectList, Selector};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 
-use crate::connection::{Connection, RequestTimeout};
+use crate::connection::{Access, Connection, Reached, RequestTimeout};
 use crate::error::{CILIUM_NODES, EVENTS, Error};
 
 /// Namespaces in which Cilium is usually installed.
@@ -68,6 +68,8 @@ pub(crate) struct Nodes {
 pub(crate) struct Cluster {
     client: Client,
     timeout: RequestTimeout,
+    /// What errors name the cluster and its login by.
+    access: Access,
     /// The namespace that is meant when none is named.
     pub(crate) namespace: String,
 }
@@ -75,24 +77,27 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The cluster of these flags. Nothing is asked of it yet.
     pub(crate) async fn new(connection: &Connection) -> Result<Self, Error> {
-        Self::of(connection.config().await?, connection)
+        Self::of(connection.reach().await?, connection)
     }
 
     /// The same for a moment in which nobody can be asked to log in.
     pub(crate) async fn new_unattended(connection: &Connection) -> Result<Self, Error> {
-        let mut config = connection.config().await?;
-        if let Some(program) = &mut config.auth_info.exec {
+        let mut reached = connection.reach().await?;
+        if let Some(program) = &mut reached.config.auth_info.exec {
             program.interactive_mode = Some(ExecInteractiveMode::Never);
         }
-        Self::of(config, connection)
+        Self::of(reached, connection)
     }
 
-    fn of(config: Config, connection: &Connection) -> Result<Self, Error> {
+    fn of(reached: Reached, connection: &Connection) -> Result<Self, Error> {
+        let Reached { config, access } = reached;
         let namespace = config.default_namespace.clone();
         // Where the login comes from a program, it is run here.
-        let client = Client::try_from(config).map_err(|error| connecting(&error))?;
+        let client = Client::try_from(config)
+            .map_err(|error| Error::from_kube(&error, &access, "connect", "to the API server"))?;
         Ok(Self {
             client,
+            access,
             timeout: connection.request_timeout,
             namespace,
         })
@@ -254,10 +259,6 @@ impl Cluster {
                 .map_err(|_| Error::Timeout(limit))?,
             None => request.await,
         };
-        result.map_err(|error| Error::from_kube(&error, verb, what))
+        result.map_err(|error| Error::from_kube(&error, &self.access, verb, what))
     }
-}
-
-fn connecting(error: &kube::Error) -> Error {
-    Error::from_kube(error, "connect", "to the API server")
 }

@@ -2,13 +2,17 @@
 //!
 //! An error is a lower-case sentence and a hint. Knows no verb.
 
+mod cluster;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bigip_tunnel_core::text::printable;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use kube::config::KubeconfigError;
 
+use crate::connection::Access;
 use crate::direct::Trouble;
 
 /// The resource `ciliumnodes`, as errors name it.
@@ -163,8 +167,19 @@ pub(crate) enum Error {
         waited_for: String,
     },
     /// The kubeconfig cannot be used.
-    #[error("the kubeconfig cannot be used: {0}")]
-    Kubeconfig(#[from] KubeconfigError),
+    #[error("cannot use the kubeconfig: {0}")]
+    Kubeconfig(String),
+    /// The kubeconfig's login cannot be used.
+    #[error("cannot log in to {at}: {problem}")]
+    Login {
+        /// Server and context.
+        at: String,
+        /// What is wrong with the login. Never holds an argument, an environment variable or the standard
+        /// output of a credential plugin.
+        problem: String,
+        /// How to get it right.
+        hint: Option<String>,
+    },
     /// There is no kubeconfig, and this is no pod.
     #[error("no cluster is known: there is no kubeconfig, and this is not a pod")]
     NoCluster,
@@ -229,8 +244,8 @@ pub(crate) enum Error {
         /// What the API server said.
         message: String,
     },
-    /// The API server gave no usable answer.
-    #[error("the cluster cannot be reached: {0}")]
+    /// The API server gave no usable answer. Holds server, context and cause.
+    #[error("cannot reach {0}")]
     Unreachable(String),
     /// The API server did not answer in the time of `--request-timeout`.
     #[error("the cluster did not answer within {} s", .0.as_secs_f32())]
@@ -244,10 +259,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// What a failed request means. `verb` and `what` say what was asked for.
-    pub(crate) fn from_kube(error: &kube::Error, verb: &'static str, what: &'static str) -> Self {
+    /// What a failed request means. `verb` and `what` say what was asked for, `access` of which cluster.
+    pub(crate) fn from_kube(
+        error: &kube::Error,
+        access: &Access,
+        verb: &'static str,
+        what: &'static str,
+    ) -> Self {
         let kube::Error::Api(status) = error else {
-            return Self::Unreachable(innermost(error));
+            return cluster::unanswered(error, access);
         };
         match status.code {
             401 => Self::Unauthorized,
@@ -326,6 +346,7 @@ impl Error {
             Self::NotReady { .. } => "--timeout says how long to wait",
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
+            Self::Login { hint, .. } => return hint.clone(),
             Self::NoCluster => "set KUBECONFIG, or give --kubeconfig or --server",
             Self::Flags { hint, .. } | Self::File { hint, .. } => hint,
             Self::Device { trouble, .. } => {
@@ -367,21 +388,18 @@ impl Error {
         if self.code() == 0 {
             return Ok(());
         }
-        writeln!(err, "error: {self}")?;
+        writeln!(err, "error: {}", printable(&self.to_string()))?;
         match self.hint() {
-            Some(hint) => writeln!(err, "hint: {hint}"),
+            Some(hint) => writeln!(err, "hint: {}", printable(&hint)),
             None => Ok(()),
         }
     }
 }
 
-/// The cause at the bottom of a chain of causes: the layers above it only say that they failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+impl From<KubeconfigError> for Error {
+    fn from(error: KubeconfigError) -> Self {
+        Self::Kubeconfig(cluster::kubeconfig_problem(&error))
     }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -394,6 +412,12 @@ mod tests {
         let mut text = Vec::new();
         error.tell(&mut text).unwrap();
         String::from_utf8(text).unwrap()
+    }
+
+    /// What an answer of the API server to a list means.
+    fn from_api(status: Status, what: &'static str) -> Error {
+        let error = kube::Error::Api(Box::new(status));
+        Error::from_kube(&error, &Access::default(), "list", what)
     }
 
     #[test]
@@ -424,7 +448,7 @@ mod tests {
                 message: "etcd leader changed".into(),
                 ..Status::default()
             };
-            Error::from_kube(&kube::Error::Api(Box::new(status)), "list", "nodes")
+            from_api(status, "nodes")
         };
         assert_eq!(
             of_code(401).to_string(),
@@ -451,7 +475,7 @@ mod tests {
                 code,
                 ..Status::default()
             };
-            Error::from_kube(&kube::Error::Api(Box::new(status)), "list", CILIUM_NODES)
+            from_api(status, CILIUM_NODES)
         };
         insta::assert_snapshot!(told(&of_code(403)), @"
         error: not allowed to list ciliumnodes
@@ -473,17 +497,5 @@ mod tests {
         error: not allowed to list events
         hint: needed is the right to list events in this namespace, or in all with -A
         ");
-    }
-
-    #[test]
-    fn an_unreachable_cluster_is_told_by_the_innermost_cause() {
-        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let error = kube::Error::Service(Box::new(kube::Error::ReadEvents(refused)));
-        let error = Error::from_kube(&error, "list", "nodes");
-        assert_eq!(
-            error.to_string(),
-            "the cluster cannot be reached: connection refused"
-        );
-        assert_eq!(error.code(), 3);
     }
 }

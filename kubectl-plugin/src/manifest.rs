@@ -84,12 +84,13 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// A text that is no YAML. Does not show the text: a manifest may hold a password.
+/// A text that is not YAML. Does not show the text: a manifest may hold a password.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{message}{}", .line.map_or_else(String::new, |line| format!(" (line {line})")))]
 pub(crate) struct NoYaml {
     pub(crate) line: Option<u64>,
-    message: String,
+    /// What is wrong, without the line.
+    pub(crate) message: String,
 }
 
 /// The documents in a text. Empty ones are left out.
@@ -108,7 +109,17 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, NoYaml> {
 fn no_yaml(problem: &serde_saphyr::Error) -> NoYaml {
     NoYaml {
         line: problem.location().map(|location| location.line()),
-        message: problem.without_snippet().to_string(),
+        message: match problem.without_snippet() {
+            serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+                format!("invalid YAML: duplicate key {key:?}")
+            }
+            serde_saphyr::Error::UnknownAnchor { .. } => {
+                "invalid YAML: alias of an anchor that does not exist".to_owned()
+            }
+            serde_saphyr::Error::Eof { .. } => "invalid YAML: unexpected end".to_owned(),
+            // The library's other texts may quote the file.
+            _ => "invalid YAML".to_owned(),
+        },
     }
 }
 
@@ -251,6 +262,15 @@ mod tests {
         let error = documents("kind: A\n  b: {{ .Values.x }}\n").unwrap_err();
         assert!(error.line.is_some(), "{error}");
         assert!(!error.to_string().contains("Values"), "{error}");
+    }
+
+    #[test]
+    fn duplicate_key_is_named_with_its_line() {
+        let text = "spec:\n  credentialsSecretRef: {name: a}\n  credentialsSecretRef: {name: b}\n";
+        assert_eq!(
+            documents(text).unwrap_err().to_string(),
+            "invalid YAML: duplicate key \"credentialsSecretRef\" (line 3)"
+        );
     }
 
     #[test]

@@ -89,10 +89,133 @@ fn a_cluster_that_refuses_the_connection_exits_with_3() {
     // Port 1 is reserved and served by nobody.
     let refused = run(&["status", "--server", "https://127.0.0.1:1"]);
     assert_eq!(refused.status.code(), Some(3));
-    let error = text(&refused.stderr);
-    assert!(
-        error.starts_with("error: the cluster cannot be reached: "),
-        "{error}"
+    assert_eq!(
+        text(&refused.stderr),
+        "error: cannot reach https://127.0.0.1:1: connection refused\n\
+         hint: kubectl cluster-info tells whether it is the cluster or the plugin\n"
+    );
+}
+
+/// A kubeconfig whose login comes from `sh -c SCRIPT`, with canaries in everything that may be secret.
+fn kubeconfig_with_plugin(command: &str, script: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "lab",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": command,
+            "args": ["-c", script, "canary-argument"],
+            "env": [{"name": "SECRET", "value": "canary-environment"}],
+            "installHint": "get it from the portal",
+            "interactiveMode": "Never",
+        }}}],
+        "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u"}}],
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
+/// Runs every verb that asks a cluster, and completion. Returns what was printed, on both streams.
+fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.zip").display().to_string();
+    let verbs: [&[&str]; 21] = [
+        &["status"],
+        &["fdb", "x"],
+        &["tree", "x"],
+        &["graph", "x"],
+        &["events"],
+        &["macs"],
+        &["check"],
+        &["check", "--pre"],
+        &["diff", "x"],
+        &["report", "--file", &bundle],
+        &["version"],
+        &["reconcile", "x"],
+        &["suspend", "x", "--reason", "r"],
+        &["resume", "x"],
+        &["approve", "x", "--yes"],
+        &["accept-device", "x", "d", "--yes"],
+        &["release", "x", "--yes"],
+        &["prune", "x", "--direct", "--yes"],
+        &["migrate", "cis"],
+        &["explain", "x"],
+        &["status", "-w"],
+    ];
+    let kubeconfig = kubeconfig.display().to_string();
+    let with_config = |arguments: &[&str]| {
+        let mut command = Command::cargo_bin("kubectl-bigip_tunnel").unwrap();
+        command
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .env("PATH", "/usr/bin:/bin")
+            .env("KUBECONFIG", &kubeconfig)
+            .args(arguments);
+        command
+    };
+    let mut printed = Vec::new();
+    for verb in verbs {
+        let output = with_config(verb)
+            .timeout(std::time::Duration::from_secs(20))
+            .output()
+            .unwrap();
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        printed.push((verb.join(" "), all));
+    }
+    let mut completion = with_config(&["--", "kubectl-bigip_tunnel", "status", ""]);
+    completion
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2");
+    let output = completion.output().unwrap();
+    let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    printed.push(("completion".to_owned(), all));
+    if let Ok(file) = std::fs::read(&bundle) {
+        printed.push((
+            "bundle".to_owned(),
+            String::from_utf8_lossy(&file).into_owned(),
+        ));
+    }
+    printed
+}
+
+#[test]
+fn failing_credential_plugin_leaks_nothing_from_any_verb() {
+    let script = "echo canary-output; echo no ticket >&2; exit 3";
+    let kubeconfig = kubeconfig_with_plugin("sh", script);
+    let printed = printed_by_all_verbs(kubeconfig.path());
+    let named = printed.iter().filter(|(_, all)| {
+        all.contains("credential plugin \"sh\" failed with exit code 3: no ticket")
+    });
+    assert!(named.count() >= 15, "{printed:?}");
+    for (verb, all) in &printed {
+        assert!(!all.contains("canary"), "{verb}: {all}");
+    }
+}
+
+#[test]
+fn credential_plugin_with_odd_output_leaks_nothing() {
+    for script in [
+        "echo canary-output",
+        "echo '{\"status\": {\"token\": [\"canary\"]}}'",
+    ] {
+        let kubeconfig = kubeconfig_with_plugin("sh", script);
+        for (verb, all) in printed_by_all_verbs(kubeconfig.path()) {
+            assert!(!all.contains("canary"), "{verb}: {all}");
+        }
+    }
+}
+
+#[test]
+fn missing_credential_plugin_is_named_with_its_install_hint() {
+    let kubeconfig = kubeconfig_with_plugin("no-such-plugin", "");
+    let kubeconfig = kubeconfig.path().display().to_string();
+    let missing = run(&["status", "--kubeconfig", &kubeconfig]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert_eq!(
+        text(&missing.stderr),
+        "error: cannot log in to https://127.0.0.1:1 (context \"lab\"): credential plugin \
+         \"no-such-plugin\" not found in PATH\nhint: get it from the portal\n"
     );
 }
 

@@ -42,9 +42,7 @@ fn collect(args: &LintArgs) -> Result<LintReport, Error> {
             let name = file.display().to_string();
             files.push(match manifest::documents(&text) {
                 Ok(documents) => FileReport::new(name, &documents, &rules),
-                Err(problem) => {
-                    FileReport::unreadable(name, problem.line, format!("no YAML: {problem}"))
-                }
+                Err(problem) => FileReport::unreadable(name, problem.line, problem.message),
             });
         }
     }

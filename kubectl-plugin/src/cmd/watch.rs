@@ -253,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_cluster_that_does_not_answer_is_said_once_beside_what_was_last_seen() {
-        let error = Error::Unreachable("connection refused".to_owned());
-        let said = "the cluster cannot be reached: connection refused; trying again";
+        let error = Error::Unreachable("https://192.0.2.1:6443: connection refused".to_owned());
+        let said = "cannot reach https://192.0.2.1:6443: connection refused; trying again";
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let style = Style::PLAIN;
         let mut shown = Pictures::new(style, true);

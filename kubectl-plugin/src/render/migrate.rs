@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use bigip_tunnel_core::text::printable;
+
 use super::to_yaml;
 use crate::error::Error;
 use crate::report::migrate::{From, Item, MigrateReport, Migration};
@@ -88,11 +90,7 @@ impl Comments<'_> {
 
     /// One line, whatever is in it: what stands in a manifest must not end the comment.
     fn line(&mut self, line: &str) -> Result<(), Error> {
-        let line: String = line
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let line = format!("# {line}");
+        let line = format!("# {}", printable(line));
         Ok(writeln!(self.out, "{}", line.trim_end())?)
     }
 }

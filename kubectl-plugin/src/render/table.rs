@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+pub(crate) use bigip_tunnel_core::text::printable as plain;
 use comfy_table::Table as Layout;
 use comfy_table::presets::NOTHING;
 use unicode_width::UnicodeWidthStr as _;
@@ -166,11 +167,6 @@ fn paint(line: &str, cells: &[Cell], widths: &[u16], style: Style) -> String {
     }
     painted.push_str(rest);
     painted
-}
-
-/// Text without anything that a terminal would obey: much of what is shown was chosen by a device.
-pub(crate) fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]

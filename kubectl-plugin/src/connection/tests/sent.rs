@@ -168,7 +168,7 @@ async fn asked_of_proxy(scheme: &str, length: usize) -> Vec<u8> {
         kubeconfig: Some(path),
         ..Connection::default()
     };
-    let client = Client::try_from(connection.config().await.unwrap()).unwrap();
+    let client = Client::try_from(connection.reach().await.unwrap().config).unwrap();
     let asked = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut asked = vec![0; length];

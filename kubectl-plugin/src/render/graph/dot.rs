@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use bigip_tunnel_core::text::printable;
+
 use super::{device_words, link_words, links, more_words, node_words};
 use crate::error::Error;
 use crate::report::graph::GraphReport;
@@ -71,7 +73,7 @@ fn quoted(words: &[impl AsRef<str>]) -> String {
 
 fn escape(word: &str) -> String {
     let word = word.replace('\\', "\\\\").replace('"', "\\\"");
-    word.replace(char::is_control, " ")
+    printable(&word)
 }
 
 #[cfg(test)]

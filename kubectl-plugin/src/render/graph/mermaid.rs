@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use bigip_tunnel_core::text::printable;
+
 use super::{device_words, link_words, links, more_words, node_words};
 use crate::error::Error;
 use crate::report::graph::GraphReport;
@@ -64,14 +66,13 @@ fn text(words: &[impl AsRef<str>]) -> String {
 
 fn escape(word: &str) -> String {
     let mut escaped = String::with_capacity(word.len());
-    for letter in word.chars() {
+    for letter in printable(word).chars() {
         match letter {
             '#' => escaped.push_str("#35;"),
             '"' => escaped.push_str("#quot;"),
             '<' => escaped.push_str("#lt;"),
             '>' => escaped.push_str("#gt;"),
             '&' => escaped.push_str("#amp;"),
-            letter if letter.is_control() => escaped.push(' '),
             letter => escaped.push(letter),
         }
     }

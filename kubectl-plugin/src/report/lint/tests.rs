@@ -148,7 +148,7 @@ fn findings_are_printed_with_file_line_and_field() {
         .replace("  tunnel:\n", "  tunel: {}\n  tunnel:\n")
         .replace("192.0.2.12", "192.0.2.12:443");
     let advised = GOOD.replace("spec:\n", "spec:\n  tls: {verification: None}\n");
-    let broken = FileReport::unreadable("b.yaml".to_owned(), Some(3), "no YAML: m".to_owned());
+    let broken = FileReport::unreadable("b.yaml".to_owned(), Some(3), "invalid YAML".to_owned());
     insta::assert_snapshot!(shown(vec![report(&bad), report(&advised), broken]));
 }
 
