@@ -19,6 +19,7 @@ pub mod mac;
 pub mod node;
 pub mod outcome;
 pub mod plan;
+pub mod proven;
 pub mod record;
 pub mod requeue;
 pub mod saving;

@@ -16,10 +16,11 @@ use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::DeviceReport;
+use bigip_tunnel_core::proven::ProvenUnits;
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Schedule;
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
+use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts};
 use bigip_tunnel_crds::status;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,7 @@ pub(crate) struct DeviceContext {
     pub(crate) metrics: Arc<DeviceMetrics>,
     /// The object's claims.
     pub(crate) ledger: Arc<Ledger>,
-    /// Which boxes the object's devices have turned out to be.
+    /// Which units the object's devices have proven to be.
     pub(crate) identities: Arc<Identities>,
     /// Cancelled when the task is to end.
     pub(crate) stop: CancellationToken,
@@ -278,46 +279,42 @@ impl DeviceState {
     }
 }
 
-/// The boxes behind an object's devices, to find one that is listed twice.
+/// The units that an object's devices have proven to be in this process: finds one that is listed twice.
 #[derive(Debug, Default)]
-pub(crate) struct Identities(watch::Sender<BTreeMap<String, UnitIdentity>>);
+pub(crate) struct Identities(watch::Sender<ProvenUnits>);
 
 impl Identities {
-    /// Notes which box a device is.
-    pub(crate) fn note(&self, device: &str, identity: &UnitIdentity) {
-        self.0.send_if_modified(|known| {
-            known.insert(device.to_owned(), identity.clone()).as_ref() != Some(identity)
-        });
+    /// Notes which unit a device has proven to be.
+    pub(crate) fn note(&self, device: &str, unit: &ProvenUnit) {
+        self.0.send_if_modified(|known| known.note(device, unit));
     }
 
-    /// Forgets which box a device was: its address has changed.
+    /// Forgets which unit a device was: its address has changed.
     pub(crate) fn forget(&self, device: &str) {
-        self.0
-            .send_if_modified(|known| known.remove(device).is_some());
+        self.0.send_if_modified(|known| known.forget(device));
     }
 
-    /// Which box a device is.
-    pub(crate) fn of(&self, device: &str) -> Option<UnitIdentity> {
-        self.0.borrow().get(device).cloned()
+    /// Which unit a device has proven to be.
+    pub(crate) fn of(&self, device: &str) -> Option<ProvenUnit> {
+        self.0.borrow().of(device).cloned()
     }
 
-    /// The device listed before this one that is the same box.
+    /// The device listed before this one that is the same unit.
     pub(crate) fn twin(&self, device: &str, devices: &[DeviceSettings]) -> Option<String> {
-        let known = self.0.borrow();
-        let identity = known.get(device)?;
-        let mut before = devices.iter().take_while(|other| other.name != device);
-        let twin = before.find(|other| known.get(&other.name) == Some(identity));
-        twin.map(|twin| twin.name.clone())
+        let names = devices.iter().map(|device| device.name.as_str());
+        let before = names.take_while(|name| *name != device);
+        self.0.borrow().same_unit(device, before).map(str::to_owned)
     }
 
-    /// Tells when a device turns out to be another box, or one that is known already.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<BTreeMap<String, UnitIdentity>> {
+    /// All that is known. Changes when a device turns out to be another unit, or one that is known already.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<ProvenUnits> {
         self.0.subscribe()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::unit::{PublicKeyHash, UnitIdentity};
     use bigip_tunnel_crds::v1alpha1::Tls;
 
     use super::*;
@@ -333,16 +330,19 @@ mod tests {
     }
 
     #[test]
-    fn of_two_entries_for_one_box_the_first_listed_counts() {
-        let identity = UnitIdentity {
-            device_name: "bigip01".into(),
-            base_mac: "00:0c:29:35:0d:bd".into(),
+    fn of_two_entries_for_one_unit_the_first_listed_counts() {
+        let unit = ProvenUnit {
+            identity: UnitIdentity {
+                device_name: "bigip01".into(),
+                base_mac: "00:0c:29:35:0d:bd".into(),
+            },
+            key: PublicKeyHash([1; 32]),
         };
         let devices = [device("a"), device("b")];
         let identities = Identities::default();
-        identities.note("b", &identity);
+        identities.note("b", &unit);
         assert_eq!(identities.twin("b", &devices), None);
-        identities.note("a", &identity);
+        identities.note("a", &unit);
         assert_eq!(identities.twin("a", &devices), None);
         assert_eq!(identities.twin("b", &devices), Some("a".into()));
         identities.forget("a");

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::unit::UnitIdentity;
+use bigip_tunnel_core::unit::ProvenUnit;
 use bigip_tunnel_crds::v1alpha1::TlsVerification;
 use tokio::sync::OwnedMutexGuard;
 
@@ -88,8 +88,8 @@ impl WriterQueue {
 enum QueueKey {
     /// A box that has not said yet which one it is: host, in lower case, and port.
     Address(String, u16),
-    /// A box that has.
-    Box(UnitIdentity),
+    /// A unit that has proven which one it is.
+    Unit(ProvenUnit),
 }
 
 /// Host, in lower case, port and user name.
@@ -134,10 +134,10 @@ impl DevicePool {
         lock(&self.queues).entry(key).or_default().clone()
     }
 
-    /// Puts a session into the queue of the box that it turned out to lead to: two addresses of one
-    /// box have one queue. Called before anything is written.
-    pub(crate) fn join_box(&self, session: &Session, identity: &UnitIdentity) {
-        let queue = self.queue(QueueKey::Box(identity.clone()));
+    /// Puts a session into the queue of the unit that it has proven to lead to: two addresses of one
+    /// unit have one queue. Called before anything is written.
+    pub(crate) fn join_unit(&self, session: &Session, unit: &ProvenUnit) {
+        let queue = self.queue(QueueKey::Unit(unit.clone()));
         *lock(&session.queue) = queue;
     }
 
@@ -181,6 +181,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use bigip_icontrol::{Credentials, MayWrite, Observer, Trust, Verification};
+    use bigip_tunnel_core::unit::{PublicKeyHash, UnitIdentity};
 
     use super::*;
 
@@ -268,17 +269,26 @@ y8izs/eq7/JmCw==
     }
 
     #[tokio::test]
-    async fn two_addresses_of_one_box_have_one_queue() {
+    async fn two_addresses_of_one_unit_have_one_queue() {
         let pool = DevicePool::default();
         let one = session_at(&pool, "192.0.2.11", "login", "admin");
         let two = session_at(&pool, "bigip-a.example.com", "login", "admin");
         assert!(!Arc::ptr_eq(&one.queue(), &two.queue()));
-        let identity = UnitIdentity {
-            device_name: "bigip01".into(),
-            base_mac: "00:0c:29:35:0d:bd".into(),
-        };
-        pool.join_box(&one, &identity);
-        pool.join_box(&two, &identity);
+        pool.join_unit(&one, &unit(1));
+        pool.join_unit(&two, &unit(1));
         assert!(Arc::ptr_eq(&one.queue(), &two.queue()));
+        pool.join_unit(&two, &unit(2));
+        assert!(!Arc::ptr_eq(&one.queue(), &two.queue()));
+    }
+
+    /// A unit of one name, with this key.
+    fn unit(key: u8) -> ProvenUnit {
+        ProvenUnit {
+            identity: UnitIdentity {
+                device_name: "bigip01".into(),
+                base_mac: "00:0c:29:35:0d:bd".into(),
+            },
+            key: PublicKeyHash([key; 32]),
+        }
     }
 }

@@ -10,7 +10,7 @@ use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
 use bigip_tunnel_core::record::Records;
-use bigip_tunnel_core::unit::{UnitFacts, UnitIdentity};
+use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::apply::give_up_all;
@@ -131,8 +131,22 @@ async fn read_unit(
             format!("TMOS {} is too old; 13.1 or later is needed", facts.version),
         ));
     }
-    ctx.shared.pool.join_box(&inputs.session, &facts.identity);
+    if let Some(unit) = ctx.identities.of(&ctx.device) {
+        ctx.shared.pool.join_unit(&inputs.session, &unit);
+    }
     Ok(facts)
+}
+
+/// Notes which unit the device has proven to be. Without a handshake nothing is proven.
+fn note_unit(ctx: &DeviceContext, inputs: &Inputs, identity: &UnitIdentity) {
+    match inputs.session.client.peer_key() {
+        Some(key) => {
+            let identity = identity.clone();
+            ctx.identities
+                .note(&ctx.device, &ProvenUnit { identity, key });
+        }
+        None => ctx.identities.forget(&ctx.device),
+    }
 }
 
 /// Reads the records.
@@ -167,8 +181,8 @@ async fn check_box(
     identity: &UnitIdentity,
 ) -> Result<(), Stop> {
     state.report.reach = Reach::Answered;
-    // Also a box that may not be written to is known: it is not one that has left.
-    ctx.identities.note(&ctx.device, identity);
+    // Also a unit that may not be written to is known: it is not one that has left.
+    note_unit(ctx, inputs, identity);
     let identity = identity.to_string();
     state.report.found_identity = None;
     if state

@@ -139,7 +139,7 @@ impl Worker {
             let seen = self
                 .identities
                 .of(&device.name)
-                .map(|seen| seen.to_string());
+                .map(|seen| seen.identity.to_string());
             match (&former.identity, seen) {
                 (Some(known), Some(seen)) => *known == seen,
                 _ => u16::try_from(former.port).is_ok_and(|port| device.is_at(&host, port)),
@@ -161,7 +161,10 @@ impl Worker {
     fn describe(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<FormerDevice> {
         let last = self.last.as_ref();
         let before = last.and_then(|settings| settings.device(name).cloned());
-        let seen = self.identities.of(name).map(|seen| seen.to_string());
+        let seen = self
+            .identities
+            .of(name)
+            .map(|seen| seen.identity.to_string());
         let identity = seen.or_else(|| status::known_identity(stored, name).map(str::to_owned));
         let since = Time(self.shared.clock.time());
         let (reason, message) = (None, None);

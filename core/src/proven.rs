@@ -1,0 +1,156 @@
+//! What the devices of one object have proven to be, in this process.
+//!
+//! A unit says its name and base MAC address, and proves its key. Two devices are one unit only if both
+//! agree. A certificate may be renewed between two logins: the last two keys of each device count. Pure:
+//! knows nothing of logins.
+
+use std::collections::BTreeMap;
+
+use crate::unit::{ProvenUnit, PublicKeyHash};
+
+/// The units behind the devices of one object.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ProvenUnits(BTreeMap<String, Seen>);
+
+/// What one device has proven to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    unit: ProvenUnit,
+    /// The key that this unit proved before, behind the same device.
+    previous_key: Option<PublicKeyHash>,
+}
+
+impl Seen {
+    fn has_proven(&self, key: PublicKeyHash) -> bool {
+        self.unit.key == key || self.previous_key == Some(key)
+    }
+
+    /// Whether the two are one unit: the key of one of them is among the last two of the other.
+    fn is_same(&self, other: &Self) -> bool {
+        self.unit.identity == other.unit.identity
+            && (self.has_proven(other.unit.key) || other.has_proven(self.unit.key))
+    }
+}
+
+impl ProvenUnits {
+    /// Notes what a device has proven to be. Returns whether that is new.
+    pub fn note(&mut self, device: &str, unit: &ProvenUnit) -> bool {
+        let before = self.0.get(device);
+        if before.is_some_and(|before| before.unit == *unit) {
+            return false;
+        }
+        let same = before.filter(|before| before.unit.identity == unit.identity);
+        let seen = Seen {
+            unit: unit.clone(),
+            previous_key: same.map(|same| same.unit.key),
+        };
+        self.0.insert(device.to_owned(), seen);
+        true
+    }
+
+    /// Forgets what a device was: its address has changed. Returns whether it was known.
+    pub fn forget(&mut self, device: &str) -> bool {
+        self.0.remove(device).is_some()
+    }
+
+    /// What a device has proven to be, with its latest key.
+    pub fn of(&self, device: &str) -> Option<&ProvenUnit> {
+        self.0.get(device).map(|seen| &seen.unit)
+    }
+
+    /// Whether a device has proven this identity and key, as one of its last two keys.
+    pub fn have_seen(&self, unit: &ProvenUnit) -> bool {
+        let mut seen = self.0.values();
+        seen.any(|seen| seen.unit.identity == unit.identity && seen.has_proven(unit.key))
+    }
+
+    /// The first of these other devices that is the same unit as this one.
+    pub fn same_unit<'a>(
+        &self,
+        device: &str,
+        mut others: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let this = self.0.get(device)?;
+        others.find(|other| self.0.get(*other).is_some_and(|other| other.is_same(this)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::UnitIdentity;
+
+    fn unit(name: &str, key: u8) -> ProvenUnit {
+        ProvenUnit {
+            identity: UnitIdentity {
+                device_name: name.to_owned(),
+                base_mac: "00:0c:29:35:0d:bd".to_owned(),
+            },
+            key: PublicKeyHash([key; 32]),
+        }
+    }
+
+    fn known(devices: &[(&str, u8)]) -> ProvenUnits {
+        let mut known = ProvenUnits::default();
+        for (device, key) in devices {
+            known.note(device, &unit("bigip01", *key));
+        }
+        known
+    }
+
+    fn twin<'a>(known: &ProvenUnits, device: &str, others: &[&'a str]) -> Option<&'a str> {
+        known.same_unit(device, others.iter().copied())
+    }
+
+    #[test]
+    fn equal_identity_and_key_are_one_unit() {
+        assert_eq!(twin(&known(&[("a", 1), ("b", 1)]), "b", &["a"]), Some("a"));
+    }
+
+    #[test]
+    fn repeated_name_with_another_key_is_another_unit() {
+        let known = known(&[("a", 1), ("b", 2)]);
+        assert_eq!(twin(&known, "b", &["a"]), None);
+        assert_eq!(twin(&known, "a", &["b"]), None);
+    }
+
+    #[test]
+    fn equal_key_under_another_name_is_another_unit() {
+        let mut known = known(&[("a", 1)]);
+        known.note("b", &unit("bigip02", 1));
+        assert_eq!(twin(&known, "b", &["a"]), None);
+    }
+
+    #[test]
+    fn renewed_certificate_keeps_two_devices_one_unit() {
+        let mut known = known(&[("a", 1), ("b", 1)]);
+        assert!(known.note("a", &unit("bigip01", 2)));
+        assert_eq!(twin(&known, "b", &["a"]), Some("a"));
+        assert_eq!(twin(&known, "a", &["b"]), Some("b"));
+    }
+
+    #[test]
+    fn only_the_last_two_keys_of_a_device_count() {
+        let known = known(&[("a", 1), ("a", 2), ("a", 3)]);
+        let seen = |key| known.have_seen(&unit("bigip01", key));
+        assert_eq!([seen(1), seen(2), seen(3)], [false, true, true]);
+        assert!(!known.have_seen(&unit("bigip02", 3)));
+    }
+
+    #[test]
+    fn keys_of_an_exchanged_unit_do_not_count() {
+        let mut known = known(&[("a", 1)]);
+        known.note("a", &unit("bigip02", 2));
+        assert!(!known.have_seen(&unit("bigip02", 1)));
+        assert!(!known.have_seen(&unit("bigip01", 1)));
+    }
+
+    #[test]
+    fn noting_the_same_unit_again_is_no_news() {
+        let mut known = known(&[("a", 1)]);
+        assert!(!known.note("a", &unit("bigip01", 1)));
+        assert!(known.forget("a"));
+        assert!(!known.forget("a"));
+        assert_eq!(known.of("a"), None);
+    }
+}
