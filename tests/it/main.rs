@@ -57,5 +57,6 @@ mod sharing;
 mod tidy;
 mod tls;
 mod unreadable;
+mod witness;
 mod world;
 mod writers;

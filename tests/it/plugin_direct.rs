@@ -12,6 +12,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::devices::create_secret;
+use crate::witness::Rule;
 use crate::world::{
     FOREIGN, LOCAL_ADDRESS, NAME, NODES, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
     mutations,
@@ -164,6 +165,8 @@ async fn a_password_goes_nowhere_where_its_secret_forbids_it() {
 #[tokio::test]
 async fn only_leftovers_are_pruned_and_only_after_a_yes() {
     let world = out_of_sync("direct-prune").await;
+    let reason = "a user prunes orphaned records";
+    world.witness.exempt(Rule::ForeignRecord, reason);
     let held = |world: &World| world.devices.standby().records(TUNNEL_PATH);
     let before = held(&world);
     let prune = ["prune", NAME, "--direct"];

@@ -29,6 +29,8 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::witness::Witness;
+
 /// Name of the tunnel on the devices.
 pub(crate) const TUNNEL: &str = "flannel_vxlan";
 /// The same as a full path.
@@ -65,6 +67,8 @@ const LOG_LINES: usize = 30;
 
 /// Everything that runs for one test. The operator ends before the devices do.
 pub(crate) struct World {
+    /// The first field, so that it judges before the operator and the devices end.
+    pub(crate) witness: Witness,
     operator: Option<OperatorProcess>,
     pub(crate) devices: DevicePair,
     pub(crate) nodes: Nodes,
@@ -99,7 +103,12 @@ impl World {
         objects::create_access(&client, name, &devices)
             .await
             .unwrap();
+        let witness = Witness::new(&kubeconfig, name);
+        for unit in devices.units() {
+            witness.watch(unit);
+        }
         Self {
+            witness,
             operator: None,
             devices,
             nodes: Nodes::new(client.clone(), name),

@@ -24,7 +24,7 @@ use crate::validate::text;
 const PROVIDER: &str = "https://localhost/mgmt/cm/system/authn/providers/tmos/\
     1f44a60e-11a7-3c51-a49f-82983026b41b";
 /// The header that carries a token.
-const TOKEN_HEADER: &str = "x-f5-auth-token";
+pub(crate) const TOKEN_HEADER: &str = "x-f5-auth-token";
 /// The built-in user: the token leak spares it.
 const BUILT_IN_USER: &str = "admin";
 

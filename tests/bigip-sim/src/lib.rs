@@ -42,6 +42,7 @@ mod configuration;
 pub mod conformance;
 mod failure;
 mod faults;
+mod journal;
 mod log;
 mod resources;
 mod schema;
@@ -62,8 +63,9 @@ pub use faults::{
 };
 pub use hyper::Method;
 pub use hyper::header::{HeaderName, HeaderValue};
+pub use journal::{Journal, RecordChange, Write};
 pub use log::LoggedRequest;
-pub use server::{Simulator, StartError, Timeout};
+pub use server::{Simulator, StartError, Timeout, Watched};
 pub use state::{Client, Held, Reboot, Reply, Snapshot, State};
 pub use tls::{TlsError, TlsProfile};
 pub use tmos::{TmosVersion, UnknownVersion};

@@ -31,10 +31,14 @@ impl LoggedRequest {
     /// Whether it asks to change the configuration. Logins and token calls do not; nor does what has to do
     /// with transactions, whose commands change something when they are committed.
     pub fn is_mutation(&self) -> bool {
-        let is_write = !matches!(self.method, Method::GET | Method::HEAD);
         let is_single = !self.is_queued && !self.path.starts_with("/mgmt/tm/transaction");
-        is_write && is_single && self.path.starts_with("/mgmt/tm/")
+        is_single && asks_to_change(&self.method, &self.path)
     }
+}
+
+/// Whether a request asks for a change of the configuration, a transaction included.
+pub(crate) fn asks_to_change(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) && path.starts_with("/mgmt/tm/")
 }
 
 /// Names an entry while its request is worked on.

@@ -23,6 +23,7 @@ use crate::config::{
     VirtualServer,
 };
 use crate::faults::{Fault, FaultId};
+use crate::journal::Journal;
 use crate::log::LoggedRequest;
 use crate::state::{Reboot, Snapshot, State};
 use crate::tls::{Tls, TlsError, TlsProfile};
@@ -34,6 +35,25 @@ pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     accepting: JoinHandle<()>,
+}
+
+/// The journal of a device, also after the device has ended.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Watched {
+    /// Where the device listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was asked to change, and what has changed, up to now.
+    pub fn journal(&self) -> Journal {
+        self.shared.state.borrow().journal().clone()
+    }
 }
 
 /// The device cannot be started.
@@ -138,6 +158,14 @@ impl Simulator {
     /// See [`State::held_by`].
     pub fn held_by(&self, fault: FaultId) -> Vec<LoggedRequest> {
         self.shared.state.borrow().held_by(fault).cloned().collect()
+    }
+
+    /// A handle to the journal that outlives a borrow of the device.
+    pub fn watched(&self) -> Watched {
+        Watched {
+            shared: Arc::clone(&self.shared),
+            address: self.address,
+        }
     }
 
     /// See [`State::logins`].

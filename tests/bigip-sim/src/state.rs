@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::configuration::Configuration;
 use crate::faults::{Answer, Effect, Fault, FaultId, Faults, Preset};
+use crate::journal::{Journal, WriteId};
 use crate::log::{EntryId, Log, LoggedRequest};
 use crate::resources::{Device, Transactions};
 use crate::tmos::TmosVersion;
@@ -32,6 +33,7 @@ pub struct State {
     accounts: Accounts,
     faults: Faults,
     log: Log,
+    journal: Journal,
     /// Requests that wait, and for which fault to be removed.
     held: Vec<(Option<FaultId>, EntryId)>,
     /// The configuration as of when a fault was set that answers so.
@@ -75,6 +77,7 @@ impl State {
             accounts: Accounts::new(config, seed),
             faults: Faults::default(),
             log: Log::default(),
+            journal: Journal::default(),
             held: Vec::new(),
             pasts: BTreeMap::new(),
             unloaded: Configuration::new(&SimConfig::default())?,
@@ -148,7 +151,10 @@ impl State {
         mac: &str,
         endpoint: &str,
     ) -> Result<(), ConfigError> {
-        if self.device.running.put_record(tunnel, mac, endpoint, None) {
+        let is_there = self.noting(None, Some(mac), |state| {
+            state.device.running.put_record(tunnel, mac, endpoint, None)
+        });
+        if is_there {
             Ok(())
         } else {
             Err(ConfigError::NoSuchTunnel(tunnel.to_owned()))
@@ -157,7 +163,9 @@ impl State {
 
     /// Removes a record as a person at tmsh would; false if there was none.
     pub fn drop_record(&mut self, tunnel: &str, mac: &str) -> bool {
-        self.device.running.remove_record(tunnel, mac)
+        self.noting(None, Some(mac), |state| {
+            state.device.running.remove_record(tunnel, mac)
+        })
     }
 
     /// Makes a tunnel, and its profile if it is new.
@@ -207,7 +215,9 @@ impl State {
 
     /// Restarts at once with the saved configuration, as a reboot does. Tokens stay good (*assumed*).
     pub fn reboot(&mut self) {
-        self.device.running = self.device.saved.clone();
+        self.noting(None, None, |state| {
+            state.device.running = state.device.saved.clone();
+        });
         self.device.transactions.drop_all();
         self.accounts.forget_leaked_tokens();
     }
@@ -230,7 +240,9 @@ impl State {
     /// Puts an older configuration in place of the running and the saved one, as loading an archive (UCS)
     /// does.
     pub fn restore(&mut self, snapshot: &Snapshot) {
-        self.device.running = snapshot.0.clone();
+        self.noting(None, None, |state| {
+            state.device.running = snapshot.0.clone();
+        });
         self.device.saved = snapshot.0.clone();
     }
 
@@ -243,7 +255,7 @@ impl State {
 
     /// Deletes a tunnel, its records and the self IPs on it; false if there was none.
     pub fn delete_tunnel(&mut self, path: &str) -> bool {
-        self.device.running.delete_tunnel(path)
+        self.noting(None, None, |state| state.device.running.delete_tunnel(path))
     }
 
     /// Changes a password, or adds the user. Tokens given out before stay good, a locked account stays
@@ -297,6 +309,27 @@ impl State {
     /// Forgets the logged requests; the counters stay.
     pub fn clear_log(&mut self) {
         self.log.clear();
+    }
+}
+
+impl State {
+    /// What was asked to change, and what has changed, since the start.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Does something, and notes which records it changes: any, or those of one name.
+    fn noting<T>(
+        &mut self,
+        write: Option<WriteId>,
+        mac: Option<&str>,
+        action: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let before = self.device.running.endpoints(mac);
+        let result = action(self);
+        let after = self.device.running.endpoints(mac);
+        self.journal.changed(before, after, write);
+        result
     }
 }
 

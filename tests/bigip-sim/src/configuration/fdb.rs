@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Configuration, FDB_TUNNEL};
+use crate::journal::Endpoints;
 
 /// An FDB record, texts as they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,23 @@ impl Configuration {
     /// The record of this name, in whatever case it is written.
     pub(crate) fn record(&self, tunnel: &str, mac: &str) -> Option<&Record> {
         self.records.get(tunnel)?.get(&key(mac))
+    }
+
+    /// Endpoints by tunnel and name, of all records or of those of one name.
+    pub(crate) fn endpoints(&self, mac: Option<&str>) -> Endpoints {
+        let name = mac.map(key);
+        let tunnels = self.records.iter();
+        let records = tunnels.flat_map(|(tunnel, records)| {
+            let named = name.iter().filter_map(|name| records.get_key_value(name));
+            let all = records.iter().filter(|_| name.is_none());
+            named.chain(all).map(move |record| (tunnel, record))
+        });
+        records
+            .map(|(tunnel, (name, record))| {
+                let key = (tunnel.clone(), name.clone());
+                (key, record.endpoint.clone())
+            })
+            .collect()
     }
 
     /// Writes one record, new or not, without any check; false if there is no such tunnel.

@@ -24,7 +24,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::broken::{self, Socket};
 use crate::faults::Delivery;
-use crate::log;
+use crate::journal::WriteId;
+use crate::log::{self, asks_to_change};
 use crate::state::{Client, Held, Reply, State};
 use crate::tls::{Greeting, Tls};
 
@@ -184,6 +185,37 @@ enum ServeError {
     Ended(#[from] tokio::task::JoinError),
 }
 
+/// A write, as long as its client waits for the answer.
+struct WriteUnderWay {
+    shared: Arc<Shared>,
+    id: WriteId,
+    is_answered: bool,
+}
+
+impl WriteUnderWay {
+    /// Notes the arrival of a request, if it is a write.
+    fn of(request: &mut Request<Bytes>, shared: &Arc<Shared>) -> Option<Self> {
+        if !asks_to_change(request.method(), request.uri().path()) {
+            return None;
+        }
+        let id = shared.change(|state| state.write_began(request, Timestamp::now()))?;
+        request.extensions_mut().insert(id);
+        Some(Self {
+            shared: Arc::clone(shared),
+            id,
+            is_answered: false,
+        })
+    }
+}
+
+impl Drop for WriteUnderWay {
+    fn drop(&mut self) {
+        let (id, is_answered) = (self.id, self.is_answered);
+        self.shared
+            .change(|state| state.write_ended(id, is_answered, Timestamp::now()));
+    }
+}
+
 async fn serve(
     shared: Arc<Shared>,
     breaking: mpsc::Sender<(Response<Bytes>, Delivery)>,
@@ -193,9 +225,14 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let mut request = Request::from_parts(parts, body.collect().await?.to_bytes());
     request.extensions_mut().insert(Client(client));
+    let mut under_way = WriteUnderWay::of(&mut request, &shared);
     shared.until_responsive().await;
     // A task of its own: a device goes on with a request whose sender has gone.
-    match tokio::spawn(shared.work(request)).await? {
+    let reply = tokio::spawn(shared.work(request)).await?;
+    if let Some(under_way) = &mut under_way {
+        under_way.is_answered = true;
+    }
+    match reply {
         Reply::Answer(response) => Ok(response.map(Full::new)),
         Reply::Broken(response, delivery) => {
             // One connection has one answer at a time, so there is room for it.

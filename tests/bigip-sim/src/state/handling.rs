@@ -11,10 +11,12 @@ use jiff::Timestamp;
 
 use super::routing::{Admission, client, path_and_query, plain, record_of};
 use super::{State, edits};
+use crate::accounts::TOKEN_HEADER;
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::faults::{Answer, Commit, Delivery, Effect, FaultId, Given, Moment, Preset};
-use crate::log::EntryId;
+use crate::journal::WriteId;
+use crate::log::{EntryId, asks_to_change};
 use crate::resources::COORDINATION;
 
 /// What becomes of a request.
@@ -77,8 +79,46 @@ struct Struck {
 pub struct Client(pub IpAddr);
 
 impl State {
+    /// Notes the arrival of a write. The name that it gets belongs into the extensions of the request.
+    pub(crate) fn write_began(
+        &mut self,
+        request: &Request<Bytes>,
+        now: Timestamp,
+    ) -> Option<WriteId> {
+        let path = path_and_query(request.uri());
+        let token = request.headers().get(TOKEN_HEADER);
+        self.journal.began(request.method(), path, token, now)
+    }
+
+    /// Notes that nothing more comes of it for its client.
+    pub(crate) fn write_ended(&mut self, id: WriteId, is_answered: bool, now: Timestamp) {
+        self.journal.ended(id, is_answered, now);
+    }
+
     /// Takes a request: logs it, lets the faults have it, else carries it out.
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        self.noting_changes(request, |state| state.take(request, now))
+    }
+
+    /// Goes on with a request that waited. Faults do not get it a second time.
+    pub fn resume(&mut self, request: &Request<Bytes>, held: &Held, now: Timestamp) -> Reply {
+        self.noting_changes(request, |state| state.go_on(request, held, now))
+    }
+
+    fn noting_changes<T>(
+        &mut self,
+        request: &Request<Bytes>,
+        action: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        if !asks_to_change(request.method(), request.uri().path()) {
+            return action(self);
+        }
+        let write = request.extensions().get::<WriteId>().copied();
+        let record = record_of(request);
+        self.noting(write, record.as_deref(), action)
+    }
+
+    fn take(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let path = path_and_query(request.uri());
         let record = record_of(request);
         let is_queued = request.headers().contains_key(COORDINATION);
@@ -147,8 +187,7 @@ impl State {
         held.fault.is_none_or(|fault| self.faults.contains(fault))
     }
 
-    /// Goes on with a request that waited. Faults do not get it a second time.
-    pub fn resume(&mut self, request: &Request<Bytes>, held: &Held, now: Timestamp) -> Reply {
+    fn go_on(&mut self, request: &Request<Bytes>, held: &Held, now: Timestamp) -> Reply {
         self.held.retain(|(_, entry)| *entry != held.entry);
         match &held.rest {
             Rest::Send(sent) => {
