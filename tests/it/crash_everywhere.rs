@@ -1,12 +1,10 @@
-//! The operator is killed at every request that it makes of a device, and ends where it ends
-//! undisturbed.
+//! The operator is killed at every request that it makes of a device, and at every write to Kubernetes, and
+//! ends where it ends undisturbed.
 //!
 //! One small life of an object is lived again and again, with one crash each: before every request is
-//! carried out, and after it was but before its answer. A crash after the answer is one of these: the
-//! process has stored nothing since the request, and it is the crash after it was carried out, or all
-//! that it had to, and it is the crash before the next one. Where it stores in several steps in
-//! between, those are not told apart. Must not know which requests the operator makes, or in what
-//! order.
+//! carried out, and after it was but before its answer. A crash after the answer is one of these: it is the
+//! crash before the next request to a device or write to Kubernetes. Events are no part of the work and do
+//! not count. Must not know which requests the operator makes, or in what order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -15,6 +13,7 @@ use std::time::{Duration, Instant};
 use bigip_sim::{Effect, Fault, FaultId, LoggedRequest, Method, Simulator};
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, ClaimState, DeviceStatus};
+use bigip_tunnel_harness::proxy::{Loss, Proxy, Rule, RuleId, Seen, Trouble};
 use futures::StreamExt as _;
 
 use crate::world::{
@@ -136,11 +135,36 @@ enum Side {
     After,
 }
 
-/// When the operator is killed: at the n-th request of any kind, logins included.
+impl Side {
+    const BOTH: [Self; 2] = [Self::Before, Self::After];
+}
+
+/// Whose requests are counted: all of a device, logins included, or the writes to Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Device,
+    Kubernetes,
+}
+
+/// When the operator is killed: at the n-th request of a place.
 #[derive(Debug, Clone, Copy)]
 struct Crash {
-    nth: u64,
+    nth: usize,
     side: Side,
+}
+
+/// What holds the request at which the operator is killed.
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    Device(FaultId),
+    Kubernetes(RuleId),
+}
+
+/// The request at which it was killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Met {
+    Device(LoggedRequest),
+    Kubernetes(Seen),
 }
 
 /// How things are after a step.
@@ -181,32 +205,36 @@ struct Outcome {
 /// A life, and the faults that stop its requests.
 struct Life {
     world: World,
+    /// On the operator's way to the API server.
+    proxy: Proxy,
     /// Holds one request, at which the operator is killed.
-    crash: Option<(FaultId, Side)>,
+    crash: Option<(Holder, Side)>,
     /// The request at which it was killed.
-    crashed_at: Option<(LoggedRequest, Side)>,
+    crashed_at: Option<(Met, Side)>,
     /// Hold every write until its claim was looked up.
     gates: [FaultId; 3],
 }
 
 impl Life {
-    async fn new(name: &str, crash: Option<Crash>) -> Self {
+    async fn new(name: &str, place: Place, crash: Option<Crash>) -> Self {
         let mut world = World::new(name).await;
+        let proxy = world.start_proxy().await;
         let unit = world.devices.active();
         unit.seed_record(TUNNEL_PATH, FOREIGN.0, FOREIGN.1).unwrap();
         // Set before the gates: at the request that both match it is the one that holds.
         let crash = crash.map(|Crash { nth, side }| {
-            let effect = match side {
-                Side::Before => Effect::stall_then_drop(),
-                Side::After => Effect::commit_then_stall(),
+            let holder = match place {
+                Place::Device => hold_at_device(unit, nth, side),
+                Place::Kubernetes => hold_at_api_server(&proxy, nth, side),
             };
-            (unit.fault(Fault::new(effect).nth(nth)), side)
+            (holder, side)
         });
         let gates = set_gates(unit);
         world.create_nodes().await;
         world.start_operator().await;
         Self {
             world,
+            proxy,
             crash,
             crashed_at: None,
             gates,
@@ -236,25 +264,39 @@ impl Life {
     /// Waits until the step is done, wherever in it the operator is killed. Every write that arrives
     /// meanwhile has to have been claimed.
     async fn until_done(&mut self, step: Step) {
-        while let Some(request) = self.until_crash(step).await {
+        while let Some(met) = self.until_crash(step).await {
             let (_, side) = self.crash.take().unwrap();
             self.world.kill_operator().await;
+            // What was not passed on is not passed on any more.
+            self.proxy.until_idle(LIMIT).await.unwrap();
+            self.proxy.clear();
             self.unit().clear_faults();
             let gone = self
                 .unit()
                 .wait_until(LIMIT, |state| state.held_requests() == 0);
             gone.await.unwrap();
-            self.crashed_at = Some((request, side));
+            self.crashed_at = Some((met, side));
             self.gates = set_gates(self.unit());
             self.world.start_operator().await;
         }
     }
 
     /// Waits until the step is done, or until the request is held at which the operator is killed.
-    async fn until_crash(&mut self, step: Step) -> Option<LoggedRequest> {
-        let Self { world, gates, .. } = self;
-        let (unit, crash) = (world.devices.active(), self.crash.map(|(id, _)| id));
+    async fn until_crash(&mut self, step: Step) -> Option<Met> {
+        let Self {
+            world,
+            proxy,
+            gates,
+            ..
+        } = self;
+        let unit = world.devices.active();
+        let (crash, rule) = match self.crash {
+            Some((Holder::Device(fault), _)) => (Some(fault), None),
+            Some((Holder::Kubernetes(rule), _)) => (None, Some(rule)),
+            None => (None, None),
+        };
         let mut done = pin!(step.end(world));
+        let mut stopped = pin!(until_stopped(proxy, rule));
         loop {
             let holding = gates.iter().copied().chain(crash).collect::<Vec<_>>();
             let held = unit.wait_until(LIMIT, |state| {
@@ -263,13 +305,14 @@ impl Life {
             tokio::select! {
                 biased;
                 held = held => held.unwrap(),
+                seen = &mut stopped => return Some(Met::Kubernetes(seen)),
                 () = &mut done => return None,
             }
             let of = |id: &FaultId| unit.held_by(*id).pop();
             let request = holding.iter().find_map(of).unwrap();
             check_claimed(world, &request).await;
             if crash.as_ref().and_then(of).is_some() {
-                return Some(request);
+                return Some(Met::Device(request));
             }
             // New gates first: no write slips in between.
             let passed = std::mem::replace(gates, set_gates(unit));
@@ -290,8 +333,10 @@ impl Life {
         let unanswered = self.crashed_at.as_ref();
         let unanswered = unanswered.filter(|(_, side)| *side == Side::After);
         let requests = self.unit().requests().into_iter().filter(|request| {
-            let is_carried_out = request.status == Some(200)
-                || unanswered.is_some_and(|(unanswered, _)| unanswered == request);
+            let is_unanswered =
+                |(met, _): &(Met, Side)| matches!(met, Met::Device(at) if at == request);
+            let is_carried_out =
+                request.status == Some(200) || unanswered.is_some_and(is_unanswered);
             request.is_mutation() && request.record.is_some() && is_carried_out
         });
         let mut made: Vec<_> = requests.map(|request| deed(&request)).collect();
@@ -322,15 +367,50 @@ async fn check_claimed(world: &World, request: &LoggedRequest) {
     assert!(is_claimed, "{}: {request:?} with {claim:?}", world.name);
 }
 
-/// Lives that meet a crash at each of the first `requests` requests, on both sides.
-fn lives(requests: usize) -> impl Iterator<Item = impl Future<Output = (Life, Outcome)>> {
-    let sides = [Side::Before, Side::After];
+fn hold_at_device(unit: &Simulator, nth: usize, side: Side) -> Holder {
+    let effect = match side {
+        Side::Before => Effect::stall_then_drop(),
+        Side::After => Effect::commit_then_stall(),
+    };
+    let nth = nth.try_into().unwrap();
+    Holder::Device(unit.fault(Fault::new(effect).nth(nth)))
+}
+
+fn hold_at_api_server(proxy: &Proxy, nth: usize, side: Side) -> Holder {
+    let trouble = match side {
+        Side::Before => Trouble::Silence,
+        Side::After => Trouble::AnswerAfter(Loss::Silence),
+    };
+    Holder::Kubernetes(proxy.add(Rule::new(trouble, is_write).nth(nth)))
+}
+
+/// Whether it is a write to the object or its status.
+fn is_write(seen: &Seen) -> bool {
+    seen.is_mutation() && seen.path.contains("/bigiptunnels/")
+}
+
+/// Waits until the proxy holds the request at which the operator is killed; for ever if it holds none.
+async fn until_stopped(proxy: &Proxy, rule: Option<RuleId>) -> Seen {
+    let Some(rule) = rule else {
+        return std::future::pending().await;
+    };
+    // Undisturbed for all of the life, where the request never comes.
+    while proxy.until_effects(rule, 1, LIMIT).await.is_err() {}
+    proxy.first_effect(rule).unwrap()
+}
+
+/// Lives that meet a crash at each of the first `requests` requests of a place, on both sides.
+fn lives(
+    place: Place,
+    requests: usize,
+) -> impl Iterator<Item = impl Future<Output = (Life, Outcome)>> {
     let crashes = (1..)
         .take(requests)
-        .flat_map(move |nth| sides.map(|side| Crash { nth, side }));
-    crashes.map(async |crash| {
-        let name = format!("everywhere-{}-{:?}", crash.nth, crash.side).to_lowercase();
-        Life::new(&name, Some(crash)).await.live().await
+        .flat_map(move |nth| Side::BOTH.map(|side| Crash { nth, side }));
+    crashes.map(move |crash| async move {
+        let name = format!("everywhere-{place:?}-{}-{:?}", crash.nth, crash.side);
+        let life = Life::new(&name.to_lowercase(), place, Some(crash)).await;
+        life.live().await
     })
 }
 
@@ -342,14 +422,19 @@ fn deed(request: &LoggedRequest) -> Deed {
     (method, path, request.record.clone())
 }
 
-#[tokio::test]
-async fn an_operator_killed_at_any_device_request_ends_where_the_undisturbed_one_does() {
+/// Lives every life with a crash at this place, and checks that each ends where the undisturbed one does.
+/// Returns the requests of the undisturbed life, and at which requests the others were killed.
+async fn live_all<T>(
+    place: Place,
+    requests: impl Fn(&Life) -> Vec<T>,
+) -> (Vec<T>, Vec<(Met, Side)>) {
     let started = Instant::now();
-    let (undisturbed, reference) = Life::new("everywhere", None).await.live().await;
-    let requests = undisturbed.unit().requests();
+    let name = format!("everywhere-{place:?}").to_lowercase();
+    let (undisturbed, reference) = Life::new(&name, place, None).await.live().await;
+    let requests = requests(&undisturbed);
     drop(undisturbed);
-
-    let mut lives = futures::stream::iter(lives(requests.len())).buffer_unordered(AT_ONCE);
+    let lives = lives(place, requests.len());
+    let mut lives = futures::stream::iter(lives).buffer_unordered(AT_ONCE);
     let mut met = Vec::new();
     while let Some((life, outcome)) = lives.next().await {
         let crash = life.crashed_at;
@@ -361,16 +446,39 @@ async fn an_operator_killed_at_any_device_request_ends_where_the_undisturbed_one
         met.extend(crash);
     }
     say(&format!(
-        "{} device requests, {} crashes: {} ms",
+        "{place:?}: {} requests, {} crashes: {} ms",
         requests.len(),
         met.len(),
         started.elapsed().as_millis()
     ));
-    let met: BTreeSet<_> = met.iter().map(|(at, side)| (deed(at), *side)).collect();
+    (requests, met)
+}
+
+#[tokio::test]
+async fn an_operator_killed_at_any_device_request_ends_where_the_undisturbed_one_does() {
+    let (requests, met) = live_all(Place::Device, |life| life.unit().requests()).await;
+    let met: BTreeSet<_> = met
+        .iter()
+        .filter_map(|(met, side)| match met {
+            Met::Device(at) => Some((deed(at), *side)),
+            Met::Kubernetes(_) => None,
+        })
+        .collect();
     for request in requests {
-        for side in [Side::Before, Side::After] {
+        for side in Side::BOTH {
             let is_met = met.contains(&(deed(&request), side));
             assert!(is_met, "no crash {side:?} {request:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn operator_killed_at_any_kubernetes_write_ends_the_same() {
+    let (writes, met) = live_all(Place::Kubernetes, |life| life.proxy.seen(is_write)).await;
+    // How many status writes there are depends on what is ready together: each life may have a few less.
+    let points = 2 * writes.len();
+    assert!(met.len() * 4 >= points * 3, "{} of {points}", met.len());
+    for (write, side) in met {
+        assert!(matches!(write, Met::Kubernetes(_)), "{write:?} {side:?}");
     }
 }
