@@ -341,3 +341,19 @@ fn each_fault_that_counts_as_covered_names_a_test() {
         assert_eq!(unknown(&names, &sources), [""; 0], "{cells:?}");
     }
 }
+
+#[test]
+fn each_line_beside_strangers_names_its_tests() {
+    let (document, sources) = (explanation("safety.md"), sources());
+    let lines = table_lines(&document).into_iter();
+    let lines = lines
+        .filter(|(heading, cells)| *heading == "Beside strangers" && cells[0] != "what was seen");
+    let mut count = 0;
+    for (_, cells) in lines {
+        count += 1;
+        let names = quoted(cells[2]);
+        assert!(!names.is_empty(), "no test named: {cells:?}");
+        assert_eq!(unknown(&names, &sources), [""; 0], "{cells:?}");
+    }
+    assert!(count > 0, "no line found");
+}
