@@ -4,9 +4,10 @@
 //! wait behind a long backlog. Claims change *before* the device does; the functions here say how.
 //! Knows nothing of requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::claims::{ClaimChanges, ClaimState, DeviceClaims};
+use crate::claims::{ClaimChanges, ClaimState, DeviceClaims, stored_bytes};
+use crate::desired::DesiredNode;
 use crate::endpoint::Endpoint;
 use crate::mac::MacAddress;
 use crate::plan::Plan;
@@ -22,6 +23,8 @@ pub const REMOVALS_MAX: usize = 8;
 /// The writes to make next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
+    /// On the device as desired, and to be claimed as ours without a write.
+    pub adopt: BTreeSet<MacAddress>,
     /// To be added.
     pub add: Records,
     /// To get this endpoint.
@@ -30,7 +33,7 @@ pub struct Batch {
     pub remove: Records,
     /// Whether more of the plan can be carried out after this.
     pub more: bool,
-    /// Records that cannot be added because no more claims can be stored.
+    /// Records that can be neither adopted nor added because no more claims can be stored.
     pub without_room: usize,
 }
 
@@ -67,8 +70,10 @@ pub struct Choice<'a> {
     pub refused: &'a BTreeSet<MacAddress>,
     /// Lost records that are not put back now ([`crate::drift`]).
     pub held_back: &'a BTreeSet<MacAddress>,
-    /// How many more claims can be stored.
-    pub room: usize,
+    /// How many more bytes of claims can be stored.
+    pub room_bytes: usize,
+    /// The nodes behind the desired records: a claim holds the node's name.
+    pub nodes: &'a BTreeMap<MacAddress, DesiredNode>,
     /// The most records to write at once.
     pub writes_max: usize,
 }
@@ -78,16 +83,13 @@ impl Batch {
     /// change makes before it breaks, and what shows that a removal is right would grow old
     /// meanwhile.
     pub fn next(plan: &Plan, choice: &Choice<'_>) -> Self {
+        let mut adopt = plan.adopt.clone();
         let mut add = choice.in_order(&plan.add);
-        let mut room = choice.room;
-        let wanted = add.len();
-        add.retain(|(mac, _)| {
-            let is_claimed = choice.claims.contains_key(mac);
-            let fits = is_claimed || room > 0;
-            room -= usize::from(fits && !is_claimed);
-            fits
-        });
-        let without_room = wanted - add.len();
+        let mut room_bytes = choice.room_bytes;
+        let wanted = adopt.len() + add.len();
+        adopt.retain(|mac| choice.takes_room(*mac, &mut room_bytes));
+        add.retain(|(mac, _)| choice.takes_room(*mac, &mut room_bytes));
+        let without_room = wanted - adopt.len() - add.len();
         let correct = choice.in_order(&plan.correct);
         let writes = !(add.is_empty() && correct.is_empty());
         let removals = plan.remove.iter();
@@ -104,6 +106,7 @@ impl Batch {
             || correct.len() > corrections_max
             || remove.len() < removals.count();
         Self {
+            adopt,
             add: add.into_iter().take(adds_max).collect(),
             correct: correct.into_iter().take(corrections_max).collect(),
             remove,
@@ -119,6 +122,18 @@ impl Batch {
 }
 
 impl Choice<'_> {
+    /// Whether a claim on this record can be stored; it then takes its bytes from what is left. One that
+    /// is stored takes none.
+    fn takes_room(&self, mac: MacAddress, room_bytes: &mut usize) -> bool {
+        if self.claims.contains_key(&mac) {
+            return true;
+        }
+        let node = self.nodes.get(&mac).map(|node| node.name.as_str());
+        let rest = room_bytes.checked_sub(stored_bytes(node));
+        *room_bytes = rest.unwrap_or(*room_bytes);
+        rest.is_some()
+    }
+
     /// The records that may be written now: newcomers first, refused ones last.
     fn in_order(&self, records: &Records) -> Vec<(MacAddress, Endpoint)> {
         let may_be_written = records
@@ -182,7 +197,12 @@ pub fn claims_before(
     changes.extend(withdrawn.chain(disowned).map(|mac| (*mac, None)));
     let left_to_others = plan.remove.keys().filter(|mac| book.theirs.contains(*mac));
     changes.extend(left_to_others.map(|mac| (*mac, None)));
-    changes.extend(plan.adopt.iter().map(|mac| (*mac, Some(ClaimState::Owned))));
+    changes.extend(
+        batch
+            .adopt
+            .iter()
+            .map(|mac| (*mac, Some(ClaimState::Owned))),
+    );
     changes.retain(|mac, change| claims.get(mac).copied() != *change);
     for mac in batch.add.keys() {
         // A lost record that was owned stays owned: only its presence changed.
@@ -248,6 +268,7 @@ mod tests {
     };
 
     const NO_CLAIMS: DeviceClaims = DeviceClaims::new();
+    const NO_NODES: BTreeMap<MacAddress, DesiredNode> = BTreeMap::new();
     /// Nothing in the way, and nothing that may be removed.
     const CHOICE: Choice<'static> = Choice {
         claims: &NO_CLAIMS,
@@ -255,7 +276,8 @@ mod tests {
         newcomers: &NONE,
         refused: &NONE,
         held_back: &NONE,
-        room: usize::MAX,
+        room_bytes: usize::MAX,
+        nodes: &NO_NODES,
         writes_max: BATCH_MAX,
     };
 
@@ -414,12 +436,32 @@ mod tests {
         let plan = plan(&desired, &Records::new(), &pending, MacPrefix::DEFAULT);
         let choice = Choice {
             claims: &pending,
-            room: 0,
+            room_bytes: 0,
             ..CHOICE
         };
         let batch = Batch::next(&plan, &choice);
         assert_eq!(batch.add, records(&[(M1, E1)]));
         assert_eq!((batch.without_room, batch.more), (1, false));
+    }
+
+    #[test]
+    fn record_without_room_for_its_name_is_not_adopted() {
+        let desired = records(&[(M1, E1), (M2, E2)]);
+        let plan = plan(&desired, &desired, &NO_CLAIMS, MacPrefix::DEFAULT);
+        let node = |name: &str, last| DesiredNode {
+            name: name.to_owned(),
+            address: std::net::Ipv4Addr::new(10, 0, 0, last),
+        };
+        let nodes = BTreeMap::from([(mac(M1), node("a", 1)), (mac(M2), node("b", 2))]);
+        let choice = Choice {
+            nodes: &nodes,
+            room_bytes: 2 * stored_bytes(Some("a")) - 1,
+            ..CHOICE
+        };
+        let batch = Batch::next(&plan, &choice);
+        assert_eq!((batch.adopt.len(), batch.without_room), (1, 1));
+        let changes = claims_before(&plan, &batch, &NO_CLAIMS, BOOK);
+        assert_eq!(changes.len(), 1);
     }
 
     #[test]

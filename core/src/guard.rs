@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::{self, Window};
+use crate::claims::NodeNames;
 use crate::desired::Desired;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
@@ -107,6 +108,8 @@ pub struct Budget<'a> {
     pub paid: &'a BTreeSet<MacAddress>,
     /// Records whose removal a person has approved.
     pub approved: &'a BTreeSet<MacAddress>,
+    /// The nodes of the claimed records.
+    pub nodes: &'a NodeNames,
     /// The wall clock: the window outlives the process.
     pub now: Timestamp,
 }
@@ -139,12 +142,25 @@ pub enum Hold {
     Waiting(Moment),
     /// More records are due than may be removed within an hour. A person can approve it.
     OverBudget,
+    /// The claim does not name the record's node, so the node cannot be asked for. A person can approve
+    /// the removal.
+    NodeUnknown,
 }
 
 impl Verdict {
     /// Takes the due removals from the budget, all of them or none. What a person has approved costs
-    /// nothing, and goes whatever becomes of the rest; what is leaving already was paid for.
+    /// nothing, and goes whatever becomes of the rest; what is leaving already was paid for. A record
+    /// whose node is not known by name goes only when it is approved.
     pub fn spend(&mut self, budget: &Budget<'_>) {
+        let unasked = self.remove.difference(budget.approved);
+        let nameless: Vec<_> = unasked
+            .filter(|mac| budget.nodes.is_unknown(**mac))
+            .copied()
+            .collect();
+        for mac in nameless {
+            self.remove.remove(&mac);
+            self.held.insert(mac, Hold::NodeUnknown);
+        }
         let due = self.remove.difference(budget.approved);
         let costs: BTreeSet<MacAddress> = due
             .filter(|mac| !budget.paid.contains(*mac))
@@ -168,12 +184,10 @@ impl Verdict {
         }
     }
 
-    /// The records that only the budget holds.
+    /// The records that only a person's approval can let go.
     pub fn over_budget(&self) -> BTreeSet<MacAddress> {
-        let over = self
-            .held
-            .iter()
-            .filter(|(_, hold)| **hold == Hold::OverBudget);
+        let needs_approval = |hold: &Hold| matches!(hold, Hold::OverBudget | Hold::NodeUnknown);
+        let over = self.held.iter().filter(|(_, hold)| needs_approval(hold));
         over.map(|(mac, _)| *mac).collect()
     }
 

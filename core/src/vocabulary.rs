@@ -129,6 +129,8 @@ pub mod reason {
     pub const DRIFT_REPORTED: &str = "DriftReported";
     /// There are more nodes than claims can be stored for.
     pub const TOO_MANY_NODES: &str = "TooManyNodes";
+    /// The claims in the status cannot be read, so it is not known which records are this object's.
+    pub const OWNERSHIP_UNREADABLE: &str = "OwnershipUnreadable";
     /// The tunnel can be used with Cilium.
     pub const USABLE: &str = "Usable";
     /// The tunnel, its profile or its self IP keeps pods from being reached, whatever its records.

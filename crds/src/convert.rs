@@ -8,7 +8,7 @@ mod node;
 mod seen;
 mod spec;
 
-pub use self::claims::{claims, ownership, removal_window, stored_window};
+pub use self::claims::{UnreadableClaims, claims, ownership, removal_window, stored_window};
 pub use self::credentials::{
     Binding, BundleProblem, Credentials, SecretProblem, binding, ca_from_config_map,
     ca_from_secret, credentials_from_secret,

@@ -64,6 +64,11 @@ fn tidy(schema: &mut JSONSchemaProps) {
     // An optional field is absent, never null: the API server then drops a null that somebody
     // writes, instead of storing it.
     schema.nullable = None;
+    // A field that is not known is dropped by the API server, not refused; and it takes no schema that
+    // says otherwise beside properties.
+    if schema.properties.is_some() {
+        schema.additional_properties = None;
+    }
     // Lines of a doc comment end where the source is wrapped, which is no business of the reader.
     schema.description = schema
         .description

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bigip_tunnel_core::text::printable;
-use bigip_tunnel_crds::convert::InvalidSpec;
+use bigip_tunnel_crds::convert::{InvalidSpec, UnreadableClaims};
 use kube::config::KubeconfigError;
 
 use crate::connection::Access;
@@ -55,6 +55,27 @@ pub(crate) struct Obstacle {
     pub(crate) hint: String,
 }
 
+impl From<UnreadableClaims> for Obstacle {
+    fn from(problem: UnreadableClaims) -> Self {
+        Self {
+            problem: problem.to_string(),
+            hint: "remove status.ownership; the operator then adopts the records that match"
+                .to_owned(),
+        }
+    }
+}
+
+/// What of an object cannot be worked with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// A field of the spec.
+    #[error(transparent)]
+    Spec(#[from] InvalidSpec),
+    /// What it claims.
+    #[error(transparent)]
+    Claims(#[from] UnreadableClaims),
+}
+
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -77,7 +98,7 @@ pub(crate) enum Error {
         /// Its name.
         name: String,
         /// What is wrong with it.
-        problem: InvalidSpec,
+        problem: Unusable,
     },
     /// The object is not in a state in which this can be done to it.
     #[error("bigiptunnel {namespace}/{name}: {}", .obstacle.problem)]

@@ -114,7 +114,7 @@ impl Tunnel {
 
     /// The same with a claim more.
     pub(crate) fn claim(mut self, devices: &[&str], state: &str, macs: &[&str]) -> Self {
-        let claim = json!({"devices": devices, "state": state, "macs": macs});
+        let claim = json!({"devices": devices, "state": state, "records": macs});
         push(&mut self.0["status"]["ownership"]["claims"], claim);
         self
     }

@@ -71,11 +71,15 @@ async fn write(
     finalizers: Vec<String>,
 ) -> Result<(), CallError> {
     let name = object.name_any();
+    // Without them the patch would be no compare-and-swap.
+    let (Some(version), Some(uid)) = (object.resource_version(), object.uid()) else {
+        return Err(CallError::NoResourceVersion);
+    };
     let patch = Patch::Merge(json!({
         "metadata": {
             "finalizers": finalizers,
-            "resourceVersion": object.resource_version(),
-            "uid": object.uid(),
+            "resourceVersion": version,
+            "uid": uid,
         }
     }));
     let params = PatchParams {

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::claims::ClaimState;
+use bigip_tunnel_core::claims::{ClaimState, Claims};
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::sharing::{Needs, Neighbour, needs};
+use bigip_tunnel_crds::convert::UnreadableClaims;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_crds::{convert, status};
 use kube::ResourceExt;
@@ -136,25 +137,23 @@ fn neighbour(
     };
     Some(Some(Neighbour {
         desired,
-        claimed: claimed(other, &shared.name),
+        claimed: claimed(other, &shared.name).ok()?,
         // One that writes nothing gives nothing up, so the other one has to.
         comes_first: comes_first || paused(other).is_some() || theirs.observes,
     }))
 }
 
 /// What an object claims on its device of this name and does not let go.
-fn claimed(object: &BigIpTunnel, device: &str) -> BTreeSet<MacAddress> {
+fn claimed(object: &BigIpTunnel, device: &str) -> Result<BTreeSet<MacAddress>, UnreadableClaims> {
     let uid = object.uid().unwrap_or_default();
-    let claims = object
-        .status
-        .as_ref()
-        .map(|status| convert::claims(status, &uid));
-    let claims = claims.unwrap_or_default();
+    let claims = object.status.as_ref();
+    let claims = claims.map(|status| convert::claims(status, &uid));
+    let claims = claims.unwrap_or(Ok(Claims::default()))?;
     let kept = claims
         .of(device)
         .iter()
         .filter(|(_, state)| **state != ClaimState::Leaving);
-    kept.map(|(mac, _)| *mac).collect()
+    Ok(kept.map(|(mac, _)| *mac).collect())
 }
 
 #[cfg(test)]
@@ -174,7 +173,7 @@ mod tests {
                 "tunnel": {"name": tunnel},
             },
             "status": {"ownership": {"uid": name, "claims": [
-                {"devices": ["unit"], "state": "Owned", "macs": claimed},
+                {"devices": ["unit"], "state": "Owned", "records": claimed},
             ]}},
         }));
         Arc::new(object.unwrap())

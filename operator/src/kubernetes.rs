@@ -32,6 +32,9 @@ pub(crate) enum CallError {
     /// It would have written, and this process does not lead now. It was not made.
     #[error("this operator does not lead, or cannot tell whether it does: nothing is written")]
     NotLeading,
+    /// The object has no resource version, so the write would be no compare-and-swap. It was not made.
+    #[error("the object has no resource version or no uid: nothing is written")]
+    NoResourceVersion,
     /// Anything else.
     #[error("{0}")]
     Other(#[source] Box<kube::Error>),
@@ -42,7 +45,7 @@ impl CallError {
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(status.code),
-            Self::Deadline(_) | Self::NotLeading | Self::Other(_) => None,
+            Self::Deadline(_) | Self::NotLeading | Self::NoResourceVersion | Self::Other(_) => None,
         }
     }
 }

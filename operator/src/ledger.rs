@@ -5,23 +5,26 @@
 //! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
 
 mod claiming;
+mod patch;
 mod removals;
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bigip_tunnel_core::budget::OverBudget;
-use bigip_tunnel_core::claims::{Claims, DeviceClaims};
+use bigip_tunnel_core::claims::{Claims, DeviceClaims, NodeNames};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::convert::UnreadableClaims;
 use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
+use json_patch::PatchOperation;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use self::claiming::Waiting;
+use self::patch::PatchError;
 pub(crate) use self::removals::{Removals, Spending};
 use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
 use crate::lease::Leadership;
@@ -47,9 +50,29 @@ pub(crate) enum LedgerError {
     /// Others keep changing the object.
     #[error("the object kept changing while its status was written")]
     Busy,
+    /// What is claimed is not known, so nothing is written or removed.
+    #[error("the claims of the object cannot be read: {0}")]
+    Unreadable(#[from] UnreadableClaims),
+    /// The API server took the write and shows other claims than those that were sent.
+    #[error("the API server stored other claims than were sent: apply the CRD of this version")]
+    NotAsSent,
+    /// The object would be larger than the API server takes.
+    #[error(
+        "more claims than the API server can store: select fewer nodes, and the others in a second object"
+    )]
+    TooLarge,
+    /// The patch could not be built.
+    #[error("the status could not be written: {0}")]
+    Patch(Arc<PatchError>),
     /// The API server did not take the write.
     #[error("the status could not be written: {0}")]
     Call(Arc<CallError>),
+}
+
+impl From<PatchError> for LedgerError {
+    fn from(error: PatchError) -> Self {
+        Self::Patch(Arc::new(error))
+    }
 }
 
 impl From<CallError> for LedgerError {
@@ -64,14 +87,20 @@ impl LedgerError {
         let reason = match self {
             Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
             Self::Call(error) if matches!(**error, CallError::NotLeading) => reason::NOT_LEADING,
-            Self::Gone | Self::Overtaken | Self::Displaced(_) | Self::Busy | Self::Call(_) => {
-                reason::KUBERNETES_UNAVAILABLE
-            }
+            Self::Unreadable(_) => reason::OWNERSHIP_UNREADABLE,
+            Self::TooLarge => reason::TOO_MANY_NODES,
+            Self::Patch(_) => reason::INTERNAL_ERROR,
+            Self::Gone
+            | Self::Overtaken
+            | Self::Displaced(_)
+            | Self::Busy
+            | Self::NotAsSent
+            | Self::Call(_) => reason::KUBERNETES_UNAVAILABLE,
         };
         Failure {
             reason,
             message: self.to_string(),
-            retryable: true,
+            retryable: !matches!(self, Self::Unreadable(_) | Self::TooLarge),
         }
     }
 }
@@ -91,25 +120,47 @@ pub(crate) struct Ledger {
 
 /// What the API server last said.
 struct Stored {
-    resource_version: String,
+    /// `None` only where the API server has left it out; then nothing is written.
+    resource_version: Option<String>,
     /// Whether there is a status at all. The schema gives every object one; a status that somebody
     /// took away altogether cannot be patched field by field.
     has_status: bool,
     status: BigIpTunnelStatus,
+    /// The last claims that could be read.
     claims: Claims,
+    /// Why the claims as they are stored now cannot be read, if they cannot.
+    unreadable: Option<UnreadableClaims>,
 }
 
 impl Stored {
     /// Claims that were made for another object (a restored or copied status) are void.
     fn read(object: &BigIpTunnel, uid: &str) -> Self {
         let status = object.status.clone().unwrap_or_default();
-        let claims = convert::claims(&status, uid);
+        let (claims, unreadable) = match convert::claims(&status, uid) {
+            Ok(claims) => (claims, None),
+            Err(problem) => (Claims::default(), Some(problem)),
+        };
         Self {
-            resource_version: object.resource_version().unwrap_or_default(),
+            resource_version: object.resource_version(),
             has_status: object.status.is_some(),
             status,
             claims,
+            unreadable,
         }
+    }
+
+    /// Takes over what is stored now. Claims that cannot be read leave those known before.
+    fn replace(&mut self, mut now: Self) {
+        if now.unreadable.is_some() {
+            now.claims = std::mem::take(&mut self.claims);
+        }
+        *self = now;
+    }
+
+    fn check_readable(&self) -> Result<(), LedgerError> {
+        self.unreadable
+            .clone()
+            .map_or(Ok(()), |problem| Err(problem.into()))
     }
 
     fn writer(&self) -> Option<&str> {
@@ -144,16 +195,18 @@ impl Ledger {
     }
 
     /// Makes this process the one that writes. Whatever another one has in mind for the object fails
-    /// from then on: its next write meets another resource version, and this name.
+    /// from then on: its next write meets another resource version, and this name. Asks the API server
+    /// for the object first: a watch may show it without the claims that were written last.
     pub(crate) async fn take_over(&self) -> Result<(), LedgerError> {
         let mut stored = self.stored.lock().await;
+        self.reread(&mut stored).await?;
         for _ in 0..CONFLICT_TRIES {
             if stored.writer().is_none_or(|writer| writer == self.writer) {
                 // Where there is no name yet, the first write brings it.
                 return Ok(());
             }
             match self
-                .patch_as_writer(&mut stored, vec![self.name_writer()])
+                .patch_as_writer(&mut stored, vec![self.name_writer()?])
                 .await
             {
                 Err(LedgerError::Call(error)) if may_be_stored(&error) => {
@@ -171,8 +224,13 @@ impl Ledger {
         stored.writer().is_some_and(|writer| writer != self.writer)
     }
 
-    fn name_writer(&self) -> Value {
-        json!({"op": "add", "path": "/status/writer", "value": self.writer})
+    /// Why what is claimed is not known, if it is not. Such an object is not worked on.
+    pub(crate) async fn check_readable(&self) -> Result<(), LedgerError> {
+        self.stored.lock().await.check_readable()
+    }
+
+    fn name_writer(&self) -> Result<PatchOperation, PatchError> {
+        patch::set("writer", &self.writer)
     }
 
     /// Takes over what somebody else has written, when it is newer than what is known. Returns
@@ -180,11 +238,15 @@ impl Ledger {
     pub(crate) async fn observe(&self, object: &BigIpTunnel) -> bool {
         let mut stored = self.stored.lock().await;
         let seen = Stored::read(object, &self.uid);
-        if !is_newer(&seen.resource_version, &stored.resource_version) {
+        let (known, new) = (&stored.resource_version, &seen.resource_version);
+        if !new
+            .as_deref()
+            .is_some_and(|new| is_newer(new, known.as_deref()))
+        {
             return false;
         }
         let differs = seen.status != stored.status;
-        *stored = seen;
+        stored.replace(seen);
         differs
     }
 
@@ -196,6 +258,11 @@ impl Ledger {
     /// All claims.
     pub(crate) async fn claims(&self) -> Claims {
         self.stored.lock().await.claims.clone()
+    }
+
+    /// The nodes of the claimed records.
+    pub(crate) async fn nodes(&self) -> NodeNames {
+        self.stored.lock().await.claims.nodes().clone()
     }
 
     /// The status as stored.
@@ -217,21 +284,19 @@ impl Ledger {
     /// them.
     pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), LedgerError> {
         let renamed = |stored: &Stored| {
+            stored.check_readable()?;
             let mut wanted = stored.claims.clone();
             if !wanted.rename(from, to) {
-                return Vec::new();
+                return Ok(Vec::new());
             }
-            let mut operations = vec![self.ownership(&wanted)];
-            operations.extend(renamed_device(&stored.status, from, to));
-            operations
+            let ownership = convert::ownership(&wanted, &self.uid);
+            let mut operations = patch::ownership(stored.status.ownership.as_ref(), &ownership)?;
+            if let Some(devices) = renamed_device(&stored.status, from, to) {
+                operations.push(patch::set("devices", &devices)?);
+            }
+            Ok(operations)
         };
         self.bring_to(renamed).await.map(|_| ())
-    }
-
-    fn ownership(&self, claims: &Claims) -> Value {
-        let ownership = convert::ownership(claims, &self.uid);
-        let value = serde_json::to_value(&ownership).unwrap_or_default();
-        json!({"op": "add", "path": "/status/ownership", "value": value})
     }
 
     /// Brings the displayed part of the status to what `next` makes of the stored one. Returns
@@ -240,7 +305,11 @@ impl Ledger {
         &self,
         next: impl Fn(&BigIpTunnelStatus) -> BigIpTunnelStatus,
     ) -> Result<bool, LedgerError> {
-        let displayed = |stored: &Stored| display_operations(&stored.status, &next(&stored.status));
+        let displayed = |stored: &Stored| {
+            // Such an object has conditions of its own.
+            stored.check_readable()?;
+            Ok(patch::display(&stored.status, &next(&stored.status))?)
+        };
         self.bring_to(displayed).await
     }
 
@@ -248,11 +317,11 @@ impl Ledger {
     /// operations: nothing to do. Returns whether anything was written.
     async fn bring_to(
         &self,
-        operations: impl Fn(&Stored) -> Vec<Value>,
+        operations: impl Fn(&Stored) -> Result<Vec<PatchOperation>, LedgerError>,
     ) -> Result<bool, LedgerError> {
         let mut stored = self.stored.lock().await;
         for _ in 0..CONFLICT_TRIES {
-            let operations = operations(&stored);
+            let operations = operations(&stored)?;
             if operations.is_empty() {
                 return Ok(false);
             }
@@ -270,44 +339,39 @@ impl Ledger {
     async fn patch(
         &self,
         stored: &mut Stored,
-        mut operations: Vec<Value>,
+        mut operations: Vec<PatchOperation>,
     ) -> Result<(), LedgerError> {
         match stored.writer() {
             Some(writer) if writer != self.writer => {
                 return Err(LedgerError::Displaced(writer.to_owned()));
             }
             Some(_) => {}
-            None => operations.push(self.name_writer()),
+            None => operations.push(self.name_writer()?),
         }
         self.patch_as_writer(stored, operations).await
     }
 
-    /// A stale resource version makes the API server answer 409 (a `test` operation would give an
-    /// opaque 422), so this is the compare-and-swap.
+    /// Sends a patch as a compare-and-swap, and takes over what the API server shows then.
     async fn patch_as_writer(
         &self,
         stored: &mut Stored,
-        mut operations: Vec<Value>,
+        mut operations: Vec<PatchOperation>,
     ) -> Result<(), LedgerError> {
-        let version = json!({
-            "op": "replace",
-            "path": "/metadata/resourceVersion",
-            "value": stored.resource_version,
-        });
+        let version = stored.resource_version.as_deref();
+        let version = patch::at_version(version.ok_or(PatchError::NoResourceVersion)?);
         if !stored.has_status {
-            operations.insert(0, json!({"op": "add", "path": "/status", "value": {}}));
+            operations.insert(0, patch::set_status());
         }
         operations.insert(0, version);
-        let patch = serde_json::from_value(Value::Array(operations)).unwrap_or_default();
         let params = PatchParams {
             field_manager: Some(MANAGER_OPERATOR.into()),
             ..Default::default()
         };
-        let patch = Patch::<BigIpTunnel>::Json(patch);
+        let patch = Patch::<BigIpTunnel>::Json(json_patch::Patch(operations));
         let request = self.api.patch_status(&self.name, &params, &patch);
         match kubernetes::write(&self.leadership, request).await {
             Ok(object) => {
-                *stored = Stored::read(&object, &self.uid);
+                self.take_answer(stored, &object)?;
                 Ok(())
             }
             Err(error) => {
@@ -315,16 +379,33 @@ impl Ledger {
                     // Only the object's own absence ends the work on it, not one odd answer.
                     self.reread(stored).await?;
                 }
+                if is_too_large(&error) {
+                    return Err(LedgerError::TooLarge);
+                }
                 Err(error.into())
             }
         }
+    }
+
+    /// Takes over the answer to a write: it has to be about this object, and not older than what is
+    /// known.
+    fn take_answer(&self, stored: &mut Stored, object: &BigIpTunnel) -> Result<(), LedgerError> {
+        let seen = Stored::read(object, &self.uid);
+        let version = seen.resource_version.as_deref();
+        let known = stored.resource_version.as_deref();
+        let is_current = version.is_some_and(|new| Some(new) == known || is_newer(new, known));
+        if object.uid().as_deref() != Some(&self.uid) || !is_current {
+            return Err(LedgerError::NotAsSent);
+        }
+        stored.replace(seen);
+        Ok(())
     }
 
     async fn reread(&self, stored: &mut Stored) -> Result<(), LedgerError> {
         let object = call(READ_DEADLINE, self.api.get_opt(&self.name)).await?;
         match object {
             Some(object) if object.uid().as_deref() == Some(&self.uid) => {
-                *stored = Stored::read(&object, &self.uid);
+                stored.replace(Stored::read(&object, &self.uid));
                 Ok(())
             }
             _ => Err(LedgerError::Gone),
@@ -332,9 +413,9 @@ impl Ledger {
     }
 }
 
-/// The operation that makes what the status knows of one device that of another name: above all which
-/// box the claims were made on. None when the name has an entry already.
-fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Value> {
+/// The devices of the status, with what it knows of one device under another name: above all which
+/// unit the claims were made on. `None` when the name has an entry already.
+fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Vec<DeviceStatus>> {
     let mut devices = status.devices.clone();
     if devices.iter().any(|device| device.name == to) {
         return None;
@@ -354,16 +435,26 @@ fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Va
             ..DeviceStatus::default()
         });
     }
-    let value = serde_json::to_value(&devices).unwrap_or_default();
-    Some(json!({"op": "add", "path": "/status/devices", "value": value}))
+    Some(devices)
 }
 
 /// Kubernetes promises that resource versions of one kind of object compare as numbers.
-fn is_newer(seen: &str, known: &str) -> bool {
+fn is_newer(seen: &str, known: Option<&str>) -> bool {
+    let Some(known) = known else { return true };
     match (seen.parse::<u128>(), known.parse::<u128>()) {
         (Ok(seen), Ok(known)) => seen > known,
         _ => seen != known,
     }
+}
+
+/// Whether the API server, or its database, does not take an object of this size.
+fn is_too_large(error: &CallError) -> bool {
+    let CallError::Status(status) = error else {
+        return false;
+    };
+    let says = |text| status.message.contains(text);
+    status.code == 413
+        || status.code >= 500 && (says("request is too large") || says("larger than max"))
 }
 
 /// Whether the object has to be read again before anything is known: somebody was faster (409), or
@@ -371,89 +462,16 @@ fn is_newer(seen: &str, known: &str) -> bool {
 fn may_be_stored(error: &CallError) -> bool {
     match error.code() {
         Some(code) => code == 409 || code >= 500,
-        None => !matches!(error, CallError::NotLeading),
+        None => !matches!(error, CallError::NotLeading | CallError::NoResourceVersion),
     }
-}
-
-/// The JSON patch operations that turn one displayed status into the other, field by field.
-fn display_operations(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> Vec<Value> {
-    let fields = |status: &BigIpTunnelStatus| match serde_json::to_value(status) {
-        Ok(Value::Object(mut fields)) => {
-            fields.remove("ownership");
-            fields.remove("removalWindow");
-            fields.remove("writer");
-            fields
-        }
-        _ => serde_json::Map::new(),
-    };
-    let (before, after) = (fields(before), fields(after));
-    let removed = before.keys().filter(|key| !after.contains_key(*key));
-    let mut operations: Vec<Value> = removed
-        .map(|key| json!({"op": "remove", "path": format!("/status/{key}")}))
-        .collect();
-    for (key, value) in after {
-        if before.get(&key) != Some(&value) {
-            operations.push(json!({"op": "add", "path": format!("/status/{key}"), "value": value}));
-        }
-    }
-    operations
 }
 
 #[cfg(test)]
 mod tests {
-    use bigip_tunnel_crds::v1alpha1::{NodeCounts, Ownership};
+    use kube::core::Status;
+    use serde_json::json;
 
     use super::*;
-
-    fn status(selected: i32) -> BigIpTunnelStatus {
-        let nodes = Some(NodeCounts {
-            selected,
-            ..NodeCounts::default()
-        });
-        BigIpTunnelStatus {
-            nodes,
-            ..BigIpTunnelStatus::default()
-        }
-    }
-
-    #[test]
-    fn an_unchanged_display_needs_no_patch() {
-        assert_eq!(
-            display_operations(&status(3), &status(3)),
-            Vec::<Value>::new()
-        );
-    }
-
-    #[test]
-    fn only_the_fields_that_changed_are_patched() {
-        let operations = display_operations(&status(3), &status(4));
-        assert_eq!(operations.len(), 1);
-        assert_eq!(operations[0]["path"], "/status/nodes");
-    }
-
-    #[test]
-    fn a_field_that_is_gone_is_removed() {
-        let operations = display_operations(&status(3), &BigIpTunnelStatus::default());
-        assert_eq!(
-            operations,
-            [json!({"op": "remove", "path": "/status/nodes"})]
-        );
-    }
-
-    #[test]
-    fn a_display_never_touches_the_claims() {
-        let claimed = BigIpTunnelStatus {
-            ownership: Some(Ownership {
-                uid: "uid-1".into(),
-                claims: vec![],
-            }),
-            ..status(3)
-        };
-        assert_eq!(
-            display_operations(&claimed, &status(3)),
-            Vec::<Value>::new()
-        );
-    }
 
     #[test]
     fn a_device_that_comes_back_under_another_name_is_still_known_as_its_box() {
@@ -465,15 +483,32 @@ mod tests {
         }))
         .unwrap();
         let renamed = renamed_device(&status, "a", "b").unwrap();
-        assert_eq!(renamed["value"][0]["name"], "b");
-        assert_eq!(renamed["value"][0]["identity"], "box");
+        assert_eq!(renamed[0].name, "b");
+        assert_eq!(renamed[0].identity.as_deref(), Some("box"));
         assert_eq!(renamed_device(&status, "c", "b"), None);
     }
 
     #[test]
     fn resource_versions_compare_as_numbers() {
-        assert!(is_newer("100", "99"));
-        assert!(!is_newer("99", "100"));
-        assert!(!is_newer("100", "100"));
+        assert!(is_newer("100", Some("99")));
+        assert!(!is_newer("99", Some("100")));
+        assert!(!is_newer("100", Some("100")));
+    }
+
+    #[test]
+    fn object_that_the_api_server_cannot_store_is_too_large() {
+        let refused = |code, message: &str| {
+            let mut status = Status::failure(message, "Failure");
+            status.code = code;
+            is_too_large(&CallError::Status(Box::new(status)))
+        };
+        assert!(refused(413, "limit is 3145728"));
+        assert!(refused(500, "etcdserver: request is too large"));
+        assert!(refused(
+            500,
+            "trying to send message larger than max (2098 vs. 2097)"
+        ));
+        assert!(!refused(500, "etcdserver: request timed out"));
+        assert!(!refused(409, "request is too large"));
     }
 }

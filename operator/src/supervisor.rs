@@ -21,7 +21,7 @@ use crate::index::ObjectKey;
 use crate::log;
 use crate::restart::{self, RESTART_DELAY};
 use crate::shared::Shared;
-use crate::unreadable;
+use crate::unreadable::{self, Problem};
 use crate::watch::{Event, Scope, scopes, watch};
 use crate::worker::Worker;
 
@@ -47,7 +47,7 @@ struct Handle {
 /// An object that does not parse.
 #[derive(Default)]
 struct Unreadable {
-    problem: String,
+    problem: Problem,
     /// The attempts to write its status. They are ended when this value goes.
     _writing: Option<DropGuard>,
 }
@@ -147,7 +147,7 @@ impl Supervisor {
 
     /// Ends the work on an object that cannot be read: nobody knows what it wants any more. Its
     /// records stay, and so do those that others may share with it.
-    fn apply_unreadable(&mut self, key: &ObjectKey, object: &DynamicObject, problem: String) {
+    fn apply_unreadable(&mut self, key: &ObjectKey, object: &DynamicObject, problem: Problem) {
         self.workers.remove(key);
         self.shared.index.insert_unreadable(key.clone());
         let known = self.unreadable.get(key);
@@ -155,8 +155,9 @@ impl Supervisor {
             tracing::warn!(
                 namespace = key.0,
                 name = key.1,
-                reason = reason::INVALID_SPEC,
-                "the object cannot be read and is not worked on: {problem}"
+                reason = problem.reason,
+                "the object cannot be read and is not worked on: {}",
+                problem.text
             );
         }
         let patch = unreadable::status_patch(object, &problem, self.shared.clock.time());

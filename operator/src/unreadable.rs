@@ -1,12 +1,13 @@
-//! An object that does not parse: what is wrong with it, and how its status comes to say so.
+//! An object that cannot be read: what is wrong with it, and how its status comes to say so.
 //!
-//! Works on plain JSON, because the types are what fails. Writes conditions and nothing else: claims
-//! and finalizer stay as they are. Knows no device.
+//! An object whose claims cannot be read is one of these: what is claimed is not known, so nothing may be
+//! written or removed. Works on plain JSON, because the types are what fails. Writes conditions and
+//! nothing else: claims and finalizer stay as they are. Knows no device.
 
 use bigip_tunnel_core::conditions::Truth;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR};
+use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR, convert};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -23,14 +24,46 @@ use crate::watch::{back_off, objects};
 /// The most characters of a message.
 const MESSAGE_MAX: usize = 512;
 
-/// Parses an object. The error names the field and what it should be, never its value: that may be
-/// a password in the wrong place.
-pub(crate) fn parse(object: &DynamicObject) -> Result<BigIpTunnel, String> {
-    let value = serde_json::to_value(object).map_err(|_| "it is not JSON".to_owned())?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let problem = without_value(&error.inner().to_string());
-        format!("{}: {problem}", error.path())
-    })
+/// Where the claims are in an object.
+const OWNERSHIP: &str = "status.ownership";
+
+/// Why an object cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Reason of its conditions.
+    pub(crate) reason: &'static str,
+    /// The field, and what is wrong with it.
+    pub(crate) text: String,
+}
+
+/// Parses an object, and its claims. The error names the field and what it should be, never its value:
+/// that may be a password in the wrong place.
+pub(crate) fn parse(object: &DynamicObject) -> Result<BigIpTunnel, Problem> {
+    let invalid = |text| Problem {
+        reason: reason::INVALID_SPEC,
+        text,
+    };
+    let unreadable = |text| Problem {
+        reason: reason::OWNERSHIP_UNREADABLE,
+        text,
+    };
+    let value = serde_json::to_value(object).map_err(|_| invalid("it is not JSON".to_owned()))?;
+    let parsed = serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let text = format!("{path}: {}", without_value(&error.inner().to_string()));
+        if path.starts_with(OWNERSHIP) {
+            unreadable(text)
+        } else {
+            invalid(text)
+        }
+    });
+    let parsed: BigIpTunnel = parsed?;
+    let uid = object.uid().unwrap_or_default();
+    let claims = parsed.status.as_ref();
+    match claims.map(|status| convert::claims(status, &uid)) {
+        Some(Err(problem)) => Err(unreadable(problem.to_string())),
+        Some(Ok(_)) | None => Ok(parsed),
+    }
 }
 
 /// What serde says against a value, without the value.
@@ -60,8 +93,13 @@ fn without_value(said: &str) -> String {
 /// The patch of the status that says what is wrong with the object; none when it says so already.
 ///
 /// Its resource version makes it a compare-and-swap: an object that was repaired in the meantime
-/// never gets it.
-pub(crate) fn status_patch(object: &DynamicObject, problem: &str, now: Timestamp) -> Option<Value> {
+/// never gets it. Without one nothing is written.
+pub(crate) fn status_patch(
+    object: &DynamicObject,
+    problem: &Problem,
+    now: Timestamp,
+) -> Option<Value> {
+    let version = object.resource_version()?;
     let generation = object.metadata.generation.unwrap_or_default();
     let status = object.data.get("status");
     let stored = status.and_then(|status| status.get("conditions"));
@@ -73,21 +111,22 @@ pub(crate) fn status_patch(object: &DynamicObject, problem: &str, now: Timestamp
         .iter()
         .filter_map(|condition| Condition::deserialize(condition).ok())
         .collect();
-    let wanted = conditions(&previous, &message(object, problem), generation, now);
+    let text = message(object, problem);
+    let wanted = conditions(&previous, (problem.reason, &text), generation, now);
     let observed = status.and_then(|status| status.get("observedGeneration"));
     let is_said = previous == wanted
         && previous.len() == stored.len()
         && observed.and_then(Value::as_i64) == Some(generation);
     (!is_said).then(|| {
         json!({
-            "metadata": {"resourceVersion": object.resource_version()},
+            "metadata": {"resourceVersion": version},
             "status": {"observedGeneration": generation, "conditions": wanted},
         })
     })
 }
 
 /// The problem, and what becomes of the object; cut so that the second part is always there.
-fn message(object: &DynamicObject, problem: &str) -> String {
+fn message(object: &DynamicObject, problem: &Problem) -> String {
     let is_kept = object
         .finalizers()
         .iter()
@@ -100,7 +139,16 @@ fn message(object: &DynamicObject, problem: &str) -> String {
     } else {
         ". Its records stay on the BIG-IPs as they are until it is repaired".to_owned()
     };
-    let problem = format!("the object cannot be read: {problem}");
+    let rest = if problem.reason == reason::OWNERSHIP_UNREADABLE {
+        format!(
+            ". Which records belong to the object is not known, and nothing is written or removed. Run \
+             the version that wrote the claims, or remove status.ownership: matching records are then \
+             adopted{rest}"
+        )
+    } else {
+        rest
+    };
+    let problem = format!("the object cannot be read: {}", problem.text);
     let max = MESSAGE_MAX.saturating_sub(rest.chars().count());
     problem.chars().take(max).chain(rest.chars()).collect()
 }
@@ -108,7 +156,7 @@ fn message(object: &DynamicObject, problem: &str) -> String {
 /// The conditions of an object that does not parse. A time moves only when the status does.
 fn conditions(
     previous: &[Condition],
-    message: &str,
+    (reason, message): (&'static str, &str),
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
@@ -125,7 +173,7 @@ fn conditions(
         Condition {
             type_: kind.to_owned(),
             status: truth.as_str().to_owned(),
-            reason: reason::INVALID_SPEC.to_owned(),
+            reason: reason.to_owned(),
             message: message.to_owned(),
             observed_generation: Some(generation),
             last_transition_time: same

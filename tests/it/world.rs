@@ -471,7 +471,10 @@ pub(crate) fn claims(status: &BigIpTunnelStatus, device: &str) -> BTreeMap<Strin
         .iter()
         .flat_map(|ownership| &ownership.claims);
     rows.filter(|row| row.devices.iter().any(|name| name == device))
-        .flat_map(|row| row.macs.iter().map(|mac| (mac.clone(), row.state)))
+        .flat_map(|row| {
+            let macs = row.mac_addresses().into_iter();
+            macs.map(|mac| (mac.to_owned(), row.state))
+        })
         .collect()
 }
 

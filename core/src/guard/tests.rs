@@ -390,7 +390,12 @@ const THREE: [&str; 3] = ["0a:0a:0a:00:00:07", "0a:0a:0a:00:00:08", GONE];
 
 fn spend(verdict: &mut Verdict, claimed: usize, paid: &[&str], approved: &[&str]) {
     let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect();
+    let mut nodes = NodeNames::default();
+    for mac in &verdict.remove {
+        nodes.insert(*mac, "worker");
+    }
     verdict.spend(&Budget {
+        nodes: &nodes,
         window: &NO_REMOVALS,
         claimed,
         percent: 50,
@@ -431,4 +436,29 @@ fn a_record_that_is_leaving_one_device_costs_nothing_on_the_next() {
     let mut verdict = due(&THREE);
     spend(&mut verdict, 1, &THREE, &[]);
     assert_eq!(verdict, due(&THREE));
+}
+
+#[test]
+fn removal_of_a_nameless_claim_waits_for_approval() {
+    let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect::<BTreeSet<_>>();
+    let mut nodes = NodeNames::default();
+    nodes.insert(mac(THREE[0]), "worker");
+    let spend = |approved: &[&str]| {
+        let mut verdict = due(&THREE);
+        verdict.spend(&Budget {
+            nodes: &nodes,
+            window: &NO_REMOVALS,
+            claimed: 100,
+            percent: 50,
+            paid: &set(&[THREE[1]]),
+            approved: &set(approved),
+            now: Timestamp::UNIX_EPOCH,
+        });
+        verdict
+    };
+    let verdict = spend(&[]);
+    assert_eq!(verdict.remove, set(&THREE[..1]));
+    assert_eq!(verdict.held[&mac(THREE[1])], Hold::NodeUnknown);
+    assert_eq!(verdict.over_budget(), set(&THREE[1..]));
+    assert_eq!(spend(&THREE[1..]), due(&THREE));
 }

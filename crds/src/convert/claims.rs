@@ -1,39 +1,108 @@
 //! Claims as stored in the status, to and from core's.
 //!
-//! A claim that does not parse is left out: it stays on the device and is reported as unclaimed,
-//! which is the careful mistake.
+//! Claims that cannot be read, all or in part, are an error and never taken for none: what is claimed is
+//! then not known, and nothing may be written or removed.
+
+use std::sync::Arc;
 
 use bigip_tunnel_core::budget::{Step, Window};
-use bigip_tunnel_core::claims::{ClaimRow, ClaimState, Claims};
+use bigip_tunnel_core::claims::{ClaimRow, ClaimState, ClaimedRecord, Claims};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::v1alpha1::{self, BigIpTunnelStatus, Claim, Ownership, RemovalStep, RemovalWindow};
 
+/// Bytes of the longest name that a Node can have.
+const NODE_NAME_MAX: usize = 253;
+
+/// Claims that cannot be read. The fields are positions, so that a user finds the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableClaims {
+    /// An entry is not a MAC address, nor one with the name of a node.
+    #[error(
+        "status.ownership.claims[{row}].{list}[{entry}] is not a MAC address followed by the name of a node"
+    )]
+    Record {
+        /// Position of the row.
+        row: usize,
+        /// The list in the row.
+        list: &'static str,
+        /// Position of the entry.
+        entry: usize,
+    },
+    /// A row names no device.
+    #[error("status.ownership.claims[{row}] names no device")]
+    NoDevice {
+        /// Position of the row.
+        row: usize,
+    },
+}
+
 /// The claims in this status. Void, that is none, when they were made for an object with another
 /// uid: a status that was restored or copied owns nothing.
-pub fn claims(status: &BigIpTunnelStatus, uid: &str) -> Claims {
-    let ownership = status
-        .ownership
-        .as_ref()
-        .filter(|ownership| ownership.uid == uid);
-    let rows = ownership
-        .into_iter()
-        .flat_map(|ownership| &ownership.claims);
-    Claims::from_rows(rows.map(|claim| {
-        ClaimRow {
-            devices: claim.devices.clone(),
-            state: match claim.state {
-                v1alpha1::ClaimState::Pending => ClaimState::Pending,
-                v1alpha1::ClaimState::Owned => ClaimState::Owned,
-                v1alpha1::ClaimState::Leaving => ClaimState::Leaving,
-            },
-            macs: claim
-                .macs
-                .iter()
-                .filter_map(|mac| mac.parse().ok())
-                .collect(),
-        }
-    }))
+///
+/// # Errors
+///
+/// What cannot be read. The claims then count as not known.
+pub fn claims(status: &BigIpTunnelStatus, uid: &str) -> Result<Claims, UnreadableClaims> {
+    let ownership = status.ownership.iter();
+    let ownership = ownership.filter(|ownership| ownership.uid == uid);
+    let rows = ownership.flat_map(|ownership| ownership.claims.iter().enumerate());
+    let rows = rows.map(|(row, claim)| read_row(row, claim));
+    Ok(Claims::from_rows(rows.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn read_row(row: usize, claim: &Claim) -> Result<ClaimRow, UnreadableClaims> {
+    let Claim {
+        devices,
+        state,
+        records,
+        macs,
+    } = claim;
+    let read = |list: &'static str, (entry, text): (usize, &String)| {
+        read_record(text).ok_or(UnreadableClaims::Record { row, list, entry })
+    };
+    let named = records.iter().enumerate().map(|item| read("records", item));
+    let older = macs.iter().enumerate().map(|item| read("macs", item));
+    let records = named.chain(older).collect::<Result<Vec<_>, _>>()?;
+    if devices.is_empty() && !records.is_empty() {
+        return Err(UnreadableClaims::NoDevice { row });
+    }
+    Ok(ClaimRow {
+        devices: devices.clone(),
+        state: match state {
+            v1alpha1::ClaimState::Pending => ClaimState::Pending,
+            v1alpha1::ClaimState::Owned => ClaimState::Owned,
+            v1alpha1::ClaimState::Leaving => ClaimState::Leaving,
+        },
+        records,
+    })
+}
+
+fn read_record(text: &str) -> Option<ClaimedRecord> {
+    let Some((mac, node)) = text.split_once(' ') else {
+        let mac = text.parse().ok()?;
+        return Some(ClaimedRecord { mac, node: None });
+    };
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_name = node
+        .bytes()
+        .all(|byte| is_part(byte) || b".-".contains(&byte));
+    if node.is_empty() || node.len() > NODE_NAME_MAX || !is_name {
+        return None;
+    }
+    Some(ClaimedRecord {
+        mac: mac.parse().ok()?,
+        node: Some(Arc::from(node)),
+    })
+}
+
+/// A claimed record as it is stored.
+fn stored_record(record: &ClaimedRecord) -> String {
+    let ClaimedRecord { mac, node } = record;
+    match node {
+        Some(node) => format!("{mac} {node}"),
+        None => mac.to_string(),
+    }
 }
 
 /// These claims as the status of the object with this uid holds them.
@@ -45,7 +114,8 @@ pub fn ownership(claims: &Claims, uid: &str) -> Ownership {
             ClaimState::Owned => v1alpha1::ClaimState::Owned,
             ClaimState::Leaving => v1alpha1::ClaimState::Leaving,
         },
-        macs: row.macs.iter().map(ToString::to_string).collect(),
+        records: row.records.iter().map(stored_record).collect(),
+        macs: Vec::new(),
     };
     Ownership {
         uid: uid.to_owned(),
@@ -89,11 +159,15 @@ pub fn stored_window(window: &Window) -> Option<RemovalWindow> {
 mod tests {
     use super::*;
 
-    fn status(uid: &str, macs: &[&str]) -> BigIpTunnelStatus {
+    const NAMED: &str = "0a:0a:0a:00:00:01 worker-1.example.com";
+    const NAMELESS: &str = "0a:0a:0a:00:00:02";
+
+    fn status(uid: &str, records: &[&str]) -> BigIpTunnelStatus {
         let claim = Claim {
             devices: vec!["bigip-a".into()],
             state: v1alpha1::ClaimState::Owned,
-            macs: macs.iter().map(|mac| (*mac).to_owned()).collect(),
+            records: records.iter().map(|text| (*text).to_owned()).collect(),
+            macs: Vec::new(),
         };
         let ownership = Ownership {
             uid: uid.into(),
@@ -105,25 +179,60 @@ mod tests {
         }
     }
 
+    fn read(records: &[&str]) -> Result<Claims, UnreadableClaims> {
+        claims(&status("uid-1", records), "uid-1")
+    }
+
     #[test]
     fn stored_claims_are_read_back_the_same() {
-        let stored = status("uid-1", &["0a:0a:0a:00:00:01", "0a:0a:0a:00:00:02"]);
-        assert_eq!(
-            Some(ownership(&claims(&stored, "uid-1"), "uid-1")),
-            stored.ownership
-        );
+        let stored = status("uid-1", &[NAMED, NAMELESS]);
+        let read = claims(&stored, "uid-1").unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(Some(ownership(&read, "uid-1")), stored.ownership);
     }
 
     #[test]
     fn claims_of_another_object_are_void() {
-        assert!(claims(&status("uid-1", &["0a:0a:0a:00:00:01"]), "uid-2").is_empty());
+        let stored = status("uid-1", &[NAMED, "x"]);
+        assert!(claims(&stored, "uid-2").unwrap().is_empty());
     }
 
     #[test]
-    fn a_claim_that_does_not_parse_claims_nothing() {
-        assert_eq!(
-            claims(&status("uid-1", &["0a:0a:0a:00:00:01", "x"]), "uid-1").len(),
-            1
-        );
+    fn one_entry_that_does_not_parse_makes_all_claims_unreadable() {
+        let long = format!("{NAMELESS} {}", "n".repeat(254));
+        for entry in [
+            "x",
+            "",
+            "0a:0a:0a:00:00:02 ",
+            " worker-1",
+            "0a:0a:0a:00:00:02  worker-1",
+            "0a:0a:0a:00:00:02 worker-1 worker-2",
+            "0a:0a:0a:00:00:02 Worker",
+            &long,
+        ] {
+            let problem = read(&[NAMED, entry]).unwrap_err();
+            let place = "status.ownership.claims[0].records[1]";
+            assert!(problem.to_string().starts_with(place), "{entry}");
+        }
+    }
+
+    #[test]
+    fn row_without_device_is_unreadable() {
+        let mut stored = status("uid-1", &[NAMED]);
+        stored.ownership.as_mut().unwrap().claims[0].devices.clear();
+        assert!(claims(&stored, "uid-1").is_err());
+    }
+
+    #[test]
+    fn claims_of_an_older_version_are_read_without_names() {
+        let stored = include_str!("../../../tests/fixtures/status/v0.1-macs.json");
+        let object: v1alpha1::BigIpTunnel = serde_json::from_str(stored).unwrap();
+        let uid = object.metadata.uid.unwrap();
+        let read = claims(&object.status.unwrap(), &uid).unwrap();
+        assert_eq!(read.of("bigip-a"), read.of("bigip-b"));
+        assert_eq!(read.of("bigip-a").len(), 3);
+        for mac in read.of("bigip-a").keys() {
+            assert!(read.nodes().is_unknown(*mac));
+        }
     }
 }

@@ -418,7 +418,8 @@ fn a_stored_status_reads_back_and_serialises_equal() {
             "problems": [{"mac": "0a:0a:0a:00:00:09", "kind": "Stale"}],
         }],
         "ownership": {"uid": "u", "claims": [
-            {"devices": ["bigip-a"], "state": "Owned", "macs": ["0a:0a:0a:00:00:01"]},
+            {"devices": ["bigip-a"], "state": "Owned", "records": ["0a:0a:0a:00:00:01 w1"]},
+            {"devices": ["bigip-a"], "state": "Leaving", "macs": ["0a:0a:0a:00:00:02"]},
         ]},
     });
     let status: BigIpTunnelStatus = serde_json::from_value(stored.clone()).unwrap();

@@ -108,7 +108,7 @@ async fn collect(
         object: &wanted,
         nodes: &nodes.views,
     };
-    DiffReport::new(&wish, &seen.claims(), source, held).map_err(refused)
+    DiffReport::new(&wish, &seen.claims()?, source, held).map_err(refused)
 }
 
 const NOTHING_NAMED: Error = Error::Flags {

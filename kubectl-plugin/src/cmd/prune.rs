@@ -97,8 +97,7 @@ async fn prune(
     let needed = needed(cluster, seen).await?;
     let of = |(device, answer): (&&Device, &Result<Live, Trouble>)| match answer {
         Ok(live) => {
-            let plan = seen.plan(&device.name, live);
-            let plan = plan.map_err(|problem| invalid(&seen.object, problem))?;
+            let plan = seen.plan(&device.name, live)?;
             Ok(Pruned::new(device.name.clone(), &plan.unclaimed, &needed))
         }
         Err(trouble) => Ok(Pruned::unknown(device.name.clone(), trouble.clone())),

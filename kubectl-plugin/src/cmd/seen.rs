@@ -10,7 +10,7 @@ use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::Records;
-use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
 use tokio::time::{Instant, sleep};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::watch::{PAUSE, Picture, Pictures};
 use crate::context::{Cluster, Nodes, readable};
 use crate::direct::Live;
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Outcome, Unusable};
 use crate::report::fdb::{FdbReport, Wanted};
 use crate::style::Style;
 
@@ -97,20 +97,23 @@ impl Seen {
     }
 
     /// What the tunnel claims.
-    pub(super) fn claims(&self) -> Claims {
+    pub(super) fn claims(&self) -> Result<Claims, Error> {
         let uid = self.object.uid().unwrap_or_default();
         let status = self.object.status.as_ref();
-        status.map_or_else(Claims::default, |status| convert::claims(status, &uid))
+        let claims = status.map(|status| convert::claims(status, &uid));
+        let claims = claims.unwrap_or(Ok(Claims::default()));
+        claims.map_err(|problem| invalid(&self.object, problem))
     }
 
     /// What separates the records of a BIG-IP that was asked from those that it should hold.
-    pub(super) fn plan(&self, device: &str, live: &Live) -> Result<Plan, InvalidSpec> {
-        let prefix = convert::mac_prefix(&self.object.spec)?;
-        let rule = convert::address_rule(&self.object.spec)?;
+    pub(super) fn plan(&self, device: &str, live: &Live) -> Result<Plan, Error> {
+        let refused = |problem| invalid(&self.object, problem);
+        let prefix = convert::mac_prefix(&self.object.spec).map_err(refused)?;
+        let rule = convert::address_rule(&self.object.spec).map_err(refused)?;
         let desired = desired(self.nodes(), prefix, &rule);
         let local = live.facts.tunnel.local_address;
         let wanted = local.map_or_else(Records::new, |local| desired.records(local));
-        let claims = self.claims();
+        let claims = self.claims()?;
         Ok(plan(
             &wanted,
             &live.listing.records,
@@ -189,10 +192,10 @@ async fn list(cluster: &Cluster, object: &BigIpTunnel) -> Result<Nodes, Error> {
     cluster.nodes(&selector, &rule).await
 }
 
-pub(super) fn invalid(object: &BigIpTunnel, problem: InvalidSpec) -> Error {
+pub(super) fn invalid(object: &BigIpTunnel, problem: impl Into<Unusable>) -> Error {
     Error::Invalid {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
-        problem,
+        problem: problem.into(),
     }
 }

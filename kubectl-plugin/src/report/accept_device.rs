@@ -51,7 +51,9 @@ impl Exchange {
             return Err(nothing_found(name, found));
         };
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let claims = status.map(|status| convert::claims(status, uid));
+        let claims = status
+            .map(|status| convert::claims(status, uid))
+            .transpose()?;
         let answer = object.annotations().get(ANNOTATION_ACCEPT_DEVICE);
         let waiting = devices().find(|other| {
             other.name != name && answer.is_some() && other.found_identity.as_ref() == answer

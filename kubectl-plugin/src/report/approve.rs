@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, convert};
@@ -54,6 +55,8 @@ impl Held {
                 hint: "kubectl bigip-tunnel status shows what it waits for, if anything".to_owned(),
             });
         };
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let claims = convert::claims(status, uid)?;
         Ok(Self {
             tunnel: title(object),
             digest: held.digest.clone(),
@@ -62,7 +65,7 @@ impl Held {
             sample: held
                 .sample
                 .iter()
-                .map(|mac| record(object, status, mac))
+                .map(|mac| record(object, status, &claims, mac))
                 .collect(),
         })
     }
@@ -73,9 +76,12 @@ impl Held {
     }
 }
 
-fn record(object: &BigIpTunnel, status: &BigIpTunnelStatus, text: &str) -> HeldRecord {
-    let uid = object.metadata.uid.as_deref().unwrap_or_default();
-    let claims = convert::claims(status, uid);
+fn record(
+    object: &BigIpTunnel,
+    status: &BigIpTunnelStatus,
+    claims: &Claims,
+    text: &str,
+) -> HeldRecord {
     let mac = text.parse::<MacAddress>().ok();
     let prefix = convert::mac_prefix(&object.spec).ok();
     let address = mac

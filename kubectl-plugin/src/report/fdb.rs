@@ -12,7 +12,7 @@ use bigip_tunnel_core::desired::{Desired, DesiredNode, desired};
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
 use bigip_tunnel_core::node::NodeView;
-use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelStatus, DeviceStatus, ManagementPolicy, ProblemKind, RecordCounts,
 };
@@ -21,7 +21,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::status::is_verified;
-use crate::error::Outcome;
+use crate::error::{Outcome, Unusable};
 
 /// Everything that `fdb` found.
 #[derive(Serialize, Debug)]
@@ -173,12 +173,12 @@ impl FdbReport {
         object: &BigIpTunnel,
         nodes: &[NodeView],
         wanted: &Wanted<'_>,
-    ) -> Result<Self, InvalidSpec> {
+    ) -> Result<Self, Unusable> {
         let tunnel = convert::tunnel_path(&object.spec)?;
         let prefix = convert::mac_prefix(&object.spec)?;
         let nothing = BigIpTunnelStatus::default();
         let status = object.status.as_ref().unwrap_or(&nothing);
-        let claims = convert::claims(status, &object.uid().unwrap_or_default());
+        let claims = convert::claims(status, &object.uid().unwrap_or_default())?;
         let is_observed = object.spec.management_policy == ManagementPolicy::Observe;
         let devices = &object.spec.devices;
         let devices: Vec<DeviceView<'_>> = devices

@@ -78,20 +78,18 @@ impl Needed {
                 .as_ref()
                 .map_err(|invalid| Unreadable(invalid.metadata.name.clone().unwrap_or_default()))?;
             // Claims of a copied object are void, and say all the same whose records these were.
-            let rows = object.status.iter().flat_map(|status| {
+            if let Some(status) = &object.status {
                 let ownership = status.ownership.as_ref();
                 let uid = ownership.map_or("", |ownership| ownership.uid.as_str());
-                let claims = convert::claims(status, uid);
+                let unreadable = |_| Unreadable(object.metadata.name.clone().unwrap_or_default());
+                let claims = convert::claims(status, uid).map_err(unreadable)?;
                 let devices = status.devices.iter().map(|device| &device.name);
                 let former = status.former_devices.iter().map(|device| &device.name);
                 let listed = object.spec.devices.iter().map(|device| &device.name);
                 let names: BTreeSet<&String> = devices.chain(former).chain(listed).collect();
-                let macs = names
-                    .into_iter()
-                    .flat_map(|name| claims.of(name).keys().copied());
-                macs.collect::<Vec<_>>()
-            });
-            needed.claimed.extend(rows);
+                let macs = names.into_iter().flat_map(|name| claims.of(name).keys());
+                needed.claimed.extend(macs.copied());
+            }
         }
         Ok(needed)
     }

@@ -58,7 +58,7 @@ impl Left {
         let nothing = BigIpTunnelStatus::default();
         let status = object.status.as_ref().unwrap_or(&nothing);
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let claims = convert::claims(status, uid);
+        let claims = convert::claims(status, uid)?;
         let devices = if let Some(name) = device {
             vec![former(object, status, &claims, name)?]
         } else {

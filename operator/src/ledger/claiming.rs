@@ -6,15 +6,17 @@
 use std::time::Duration;
 
 use bigip_tunnel_core::budget::Window;
-use bigip_tunnel_core::claims::{ClaimChanges, Claims};
+use bigip_tunnel_core::claims::{ClaimChanges, Claims, NodeChanges};
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
-use serde_json::json;
+use json_patch::PatchOperation;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::{CONFLICT_TRIES, Ledger, LedgerError, Spending, Stored, may_be_stored};
+use crate::kubernetes::CallError;
+
+use super::{CONFLICT_TRIES, Ledger, LedgerError, Spending, Stored, may_be_stored, patch};
 
 /// How long a claim waits for those of the other devices. They come to it at the same time, within what it
 /// takes to plan.
@@ -24,13 +26,15 @@ const GATHER: Duration = Duration::from_millis(5);
 pub(super) struct Claim {
     device: String,
     changes: ClaimChanges,
+    nodes: NodeChanges,
     /// What is known of the device, with the time since when it holds changes that are not saved.
     unsaved: Option<DeviceStatus>,
 }
 
 impl Claim {
     fn apply(&self, claims: &mut Claims) -> bool {
-        claims.apply(&self.device, &self.changes)
+        let changed = claims.apply(&self.device, &self.changes);
+        claims.note_nodes(&self.nodes) || changed
     }
 
     /// Notes since when there are changes that are not saved; nothing where that is noted already. Returns
@@ -68,16 +72,19 @@ impl Ledger {
         &self,
         device: &str,
         changes: &ClaimChanges,
+        nodes: &NodeChanges,
         spending: Option<&Spending<'_>>,
         unsaved: Option<&DeviceStatus>,
     ) -> Result<(), LedgerError> {
         let claim = || Claim {
             device: device.to_owned(),
             changes: changes.clone(),
+            nodes: nodes.clone(),
             unsaved: unsaved.cloned(),
         };
         {
             let mut stored = self.stored.lock().await;
+            stored.check_readable()?;
             let own = [claim()];
             if is_stored(&stored, &own) {
                 return Ok(());
@@ -124,38 +131,69 @@ impl Ledger {
         batch: &[Claim],
         window: Option<&Window>,
     ) -> Result<(), LedgerError> {
+        stored.check_readable()?;
         let before = stored.claims.clone();
         let mut wanted = before.clone();
         for claim in batch {
             claim.apply(&mut wanted);
         }
-        let mut operations = vec![self.ownership(&wanted)];
-        if let Some(window) = window.and_then(convert::stored_window) {
-            let value = serde_json::to_value(window).unwrap_or_default();
-            operations.push(json!({"op": "add", "path": "/status/removalWindow", "value": value}));
-        }
+        let mut as_a_whole = false;
         for _ in 0..CONFLICT_TRIES {
             let noted = noted(stored, batch);
             if stored.claims == wanted && noted.is_none() {
                 return Ok(());
             }
-            let noted = noted.map(|devices| {
-                let value = serde_json::to_value(devices).unwrap_or_default();
-                json!({"op": "add", "path": "/status/devices", "value": value})
-            });
-            let all = operations.iter().cloned().chain(noted).collect();
-            match self.patch(stored, all).await {
-                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
+            let mut operations = self.claimed(stored, &wanted, as_a_whole)?;
+            if let Some(window) = window.and_then(convert::stored_window) {
+                operations.push(patch::set("removalWindow", &window)?);
+            }
+            if let Some(devices) = noted {
+                operations.push(patch::set("devices", &devices)?);
+            }
+            match self.patch(stored, operations).await {
+                Ok(()) => {
+                    stored.check_readable()?;
+                    if stored.claims != wanted {
+                        return Err(LedgerError::NotAsSent);
+                    }
+                    return Ok(());
+                }
+                Err(LedgerError::Call(error))
+                    if may_be_stored(&error) || (is_misfit(&error) && !as_a_whole) =>
+                {
+                    as_a_whole |= is_misfit(&error);
                     self.reread(stored).await?;
+                    stored.check_readable()?;
                     if stored.claims != before && stored.claims != wanted {
                         return Err(LedgerError::Overtaken);
                     }
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
         Err(LedgerError::Busy)
     }
+
+    fn claimed(
+        &self,
+        stored: &Stored,
+        wanted: &Claims,
+        as_a_whole: bool,
+    ) -> Result<Vec<PatchOperation>, LedgerError> {
+        let wanted = convert::ownership(wanted, &self.uid);
+        let operations = if as_a_whole {
+            patch::whole_ownership(&wanted)
+        } else {
+            patch::ownership(stored.status.ownership.as_ref(), &wanted)
+        };
+        Ok(operations?)
+    }
+}
+
+/// Whether the patch does not fit the object as it is now: the API server carries it out before it
+/// compares resource versions.
+fn is_misfit(error: &CallError) -> bool {
+    error.code() == Some(422)
 }
 
 /// Whether nothing has to be written for these claims.

@@ -20,8 +20,8 @@ pub(crate) struct Removals {
     pub(crate) window: Window,
     /// How many records are claimed and not leaving.
     pub(crate) claimed: usize,
-    /// How many more claims can be stored.
-    pub(crate) room: usize,
+    /// How many more bytes of claims can be stored.
+    pub(crate) room_bytes: usize,
     /// Records that are leaving on some device.
     pub(crate) leaving: BTreeSet<MacAddress>,
     /// Records that stay claimed on another device than the one that is asked for.
@@ -50,7 +50,7 @@ impl Removals {
         Self {
             window: convert::removal_window(&stored.status),
             claimed,
-            room: stored.claims.room(),
+            room_bytes: stored.claims.room_bytes(),
             leaving,
             elsewhere,
         }
@@ -108,8 +108,8 @@ mod tests {
             "metadata": {"name": "a", "namespace": "bigip", "uid": "uid"},
             "spec": {"devices": [], "tunnel": {"name": "t"}},
             "status": {"ownership": {"uid": "uid", "claims": [
-                {"devices": ["listed"], "state": "Owned", "macs": [mac]},
-                {"devices": ["left"], "state": "Leaving", "macs": [mac]},
+                {"devices": ["listed"], "state": "Owned", "records": [mac]},
+                {"devices": ["left"], "state": "Leaving", "records": [mac]},
             ]}},
         }))
         .unwrap();

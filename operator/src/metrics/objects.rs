@@ -207,8 +207,8 @@ pub(super) mod tests {
                 "name": "bigip-c", "conditions": [condition("Reachable", "Unknown")],
             }],
             "ownership": {"uid": "u", "claims": [
-                {"devices": ["bigip-a", "bigip-b"], "state": "Owned", "macs": ["1", "2"]},
-                {"devices": ["bigip-a"], "state": "Pending", "macs": ["3"]},
+                {"devices": ["bigip-a", "bigip-b"], "state": "Owned", "records": ["1 a", "2 b"]},
+                {"devices": ["bigip-a"], "state": "Pending", "records": ["3 c"]},
             ]},
         });
         serde_json::from_value(status).unwrap()

@@ -181,7 +181,7 @@ fn claims(status: &BigIpTunnelStatus) -> Vec<Sample> {
     let rows = status.ownership.iter().flat_map(|owned| &owned.claims);
     for row in rows {
         for device in &row.devices {
-            *counts.entry(device).or_default() += row.macs.len();
+            *counts.entry(device).or_default() += row.mac_addresses().len();
         }
     }
     let sample = |(device, count)| (of_device(device), i64::try_from(count).unwrap_or(i64::MAX));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored, claims_before};
-use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims};
+use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims, NodeChanges, nodes_to_note};
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -52,6 +52,7 @@ pub(crate) async fn apply(
         theirs: inputs.needs.as_ref().map_or(&nobody, |needs| &needs.theirs),
     };
     let changes = claims_before(plan, batch, &inputs.claims, book);
+    let nodes = names_to_note(state, inputs, &changes);
     let is_listed = |name: &str| work.settings.device(name).is_some();
     let spending = Spending {
         is_listed: &is_listed,
@@ -65,11 +66,11 @@ pub(crate) async fn apply(
     let unsaved = unsaved(ctx, state, work, batch);
     let claimed = ctx
         .ledger
-        .claim(&ctx.device, &changes, spending, unsaved.as_ref())
+        .claim(&ctx.device, &changes, &nodes, spending, unsaved.as_ref())
         .await;
     let applied = match claimed.map_err(stopped) {
         Ok(()) => {
-            note_adopted(state, plan, inputs);
+            note_adopted(state, batch, inputs);
             carry_out(ctx, state, work, inputs, (batch, fills), book).await
         }
         Err(stop) => Err(stop),
@@ -82,12 +83,26 @@ pub(crate) async fn apply(
 }
 
 /// Counts what is ours from now on without a write. What was claimed before is what we have written.
-fn note_adopted(state: &mut DeviceState, plan: &Plan, inputs: &Inputs) {
-    let adopted = plan.adopt.iter();
+fn note_adopted(state: &mut DeviceState, batch: &Batch, inputs: &Inputs) {
+    let adopted = batch.adopt.iter();
     for mac in adopted.filter(|mac| !inputs.claims.contains_key(mac)) {
         let name = state.node_name(*mac);
         state.changes.adopted.add(name);
     }
+}
+
+/// The nodes that are noted with these claims, and with those that lack the node that desires their
+/// record now.
+fn names_to_note(state: &DeviceState, inputs: &Inputs, changes: &ClaimChanges) -> NodeChanges {
+    let new = changes.iter().filter(|(_, change)| change.is_some());
+    let claimed = new.map(|(mac, _)| mac).chain(inputs.claims.keys());
+    nodes_to_note(
+        claimed.copied(),
+        &inputs.names,
+        &state.desired,
+        &inputs.nodes,
+        inputs.removals.room_bytes,
+    )
 }
 
 /// What is noted with the claims, so that the process after this one knows that something was changed
@@ -156,7 +171,11 @@ pub(crate) async fn give_up_all(ctx: &DeviceContext, claims: &DeviceClaims) -> R
 
 /// Changes claims after the device was touched, or without touching it.
 pub(super) async fn claim(ctx: &DeviceContext, changes: &ClaimChanges) -> Result<(), Stop> {
-    let claimed = ctx.ledger.claim(&ctx.device, changes, None, None).await;
+    let nodes = NodeChanges::new();
+    let claimed = ctx
+        .ledger
+        .claim(&ctx.device, changes, &nodes, None, None)
+        .await;
     claimed.map_err(stopped)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bigip_icontrol::{
     Credentials, DeviceConfig, Fingerprint, MayWrite, Observer, Trust, Verification,
 };
-use bigip_tunnel_core::claims::DeviceClaims;
+use bigip_tunnel_core::claims::{DeviceClaims, NodeNames};
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::sharing::Needs;
@@ -39,6 +39,8 @@ pub(crate) struct Inputs {
     pub(crate) nodes: Arc<[NodeView]>,
     /// What is claimed on this device.
     pub(crate) claims: DeviceClaims,
+    /// The nodes of the claimed records.
+    pub(crate) names: NodeNames,
     /// The nodes of all objects, as they were when these inputs were read.
     all: NodeState,
     /// What other objects need on this device and tunnel, if that is known.
@@ -63,10 +65,12 @@ pub(crate) async fn dereference(
     let (nodes, all) = nodes(ctx, work, depth).await?;
     let listed = |name: &str| work.settings.device(name).is_some();
     let removals = ctx.ledger.removals(&ctx.device, &listed).await;
+    let names = ctx.ledger.nodes().await;
     Ok(Inputs {
         session,
         nodes,
         claims,
+        names,
         all,
         needs: None,
         removals,

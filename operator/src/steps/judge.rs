@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::batch::{self, BATCH_MAX, Batch, Choice};
+use bigip_tunnel_core::claims::{OWNERSHIP_BYTES_MAX, stored_bytes};
 use bigip_tunnel_core::drift::{self, DriftPolicy, Losses};
 use bigip_tunnel_core::guard::{Budget, Evidence, Verdict, guard, guard_deletion};
 use bigip_tunnel_core::mac::MacAddress;
@@ -90,7 +91,10 @@ pub(crate) fn may_fill(
 ) -> bool {
     let is_alone = inputs.needs.as_ref().is_some_and(|needs| !needs.is_shared);
     let is_asked_for = work.settings.bulk_writes && !work.deleting;
-    let fits = plan.add.len() <= inputs.removals.room;
+    // All units of the object may be filled at once, each with claims of its own until they are equal.
+    let names = state.desired.nodes.values().map(|node| node.name.as_str());
+    let bytes: usize = names.map(|name| stored_bytes(Some(name))).sum();
+    let fits = bytes * work.settings.devices.len() <= inputs.removals.room_bytes;
     is_asked_for
         && is_alone
         && fits
@@ -122,7 +126,8 @@ pub(crate) fn choose(
         newcomers: &state.newcomers,
         refused: &state.refused,
         held_back: &held_back,
-        room: inputs.removals.room,
+        room_bytes: inputs.removals.room_bytes,
+        nodes: &state.desired.nodes,
         writes_max: match state {
             _ if fills => usize::MAX,
             DeviceState { refuses: true, .. } => 1,
@@ -137,9 +142,9 @@ pub(crate) fn no_room(count: usize) -> Stop {
     Stop::Refused(Failure {
         reason: reason::TOO_MANY_NODES,
         message: format!(
-            "{count} nodes have no record: an object can claim {} at most. Select fewer nodes, and the \
-             others in a second object",
-            bigip_tunnel_core::claims::MACS_MAX
+            "{count} nodes have no claimed record: the claims of an object can take up {} KiB, names of \
+             nodes included. Select fewer nodes, and the others in a second object",
+            OWNERSHIP_BYTES_MAX / 1024
         ),
         retryable: false,
     })
@@ -161,8 +166,10 @@ pub(crate) fn judge(
     }
     // What is added or corrected is right before anything goes.
     let adds = plan.add.keys();
-    let can_be_claimed =
-        |mac: &MacAddress| inputs.claims.contains_key(mac) || inputs.removals.room > 0;
+    let can_be_claimed = |mac: &MacAddress| {
+        let node = state.desired.nodes.get(mac).map(|node| node.name.as_str());
+        inputs.claims.contains_key(mac) || stored_bytes(node) <= inputs.removals.room_bytes
+    };
     let first = adds
         .filter(|mac| can_be_claimed(mac))
         .chain(plan.correct.keys())
@@ -186,6 +193,7 @@ pub(crate) fn judge(
         percent: work.settings.removal_percent,
         paid: &inputs.removals.leaving,
         approved: &work.approved,
+        nodes: &inputs.names,
         now: clock.time(),
     });
     verdict

@@ -70,17 +70,17 @@ fn an_object_that_parses_has_no_problem() {
 #[test]
 fn a_problem_names_the_field_and_what_it_should_be() {
     assert_eq!(
-        parse(&bad()).unwrap_err(),
+        parse(&bad()).unwrap_err().text,
         "spec.devices[0].port: invalid type, expected i32"
     );
     let policy = object_with("/spec/deletionPolicy", json!("Sometimes"));
     assert_eq!(
-        parse(&policy).unwrap_err(),
+        parse(&policy).unwrap_err().text,
         "spec.deletionPolicy: unknown variant, expected `Delete` or `Retain`"
     );
     let tunnel = object_with("/spec/tunnel", json!({}));
     assert_eq!(
-        parse(&tunnel).unwrap_err(),
+        parse(&tunnel).unwrap_err().text,
         "spec.tunnel: missing field `name`"
     );
 }
@@ -95,7 +95,7 @@ fn a_problem_never_shows_the_value() {
             "/spec",
         ] {
             let problem = parse(&object_with(pointer, value.clone())).unwrap_err();
-            assert!(!problem.contains("hunter"), "{problem}");
+            assert!(!problem.text.contains("hunter"), "{}", problem.text);
         }
     }
     assert!(!without_value("hunter2 is not a number, expected hunter3").contains("hunter"));
@@ -222,7 +222,71 @@ fn a_finalizer_that_is_not_there_is_not_blamed() {
 
 #[test]
 fn a_long_problem_is_cut_and_the_advice_is_not() {
-    let message = message(&bad(), &"ä".repeat(2 * MESSAGE_MAX));
+    let message = message(
+        &bad(),
+        &Problem {
+            reason: reason::INVALID_SPEC,
+            text: "ä".repeat(2 * MESSAGE_MAX),
+        },
+    );
     assert_eq!(message.chars().count(), MESSAGE_MAX);
     assert!(message.ends_with("until it is repaired"), "{message}");
+}
+
+/// An object with these rows of claims, made for this uid.
+fn claiming(claims: &Value, uid: &str) -> DynamicObject {
+    let mut object = object_with("/metadata/generation", json!(7));
+    object.metadata.uid = Some("uid-1".to_owned());
+    let ownership = json!({"uid": uid, "claims": claims});
+    object.data["status"] = json!({ "ownership": ownership });
+    object
+}
+
+#[test]
+fn claims_that_cannot_be_read_make_the_object_unreadable() {
+    let of = |field: &str, value: Value| {
+        let mut row =
+            json!({"devices": ["a"], "state": "Owned", "records": ["0a:0a:0a:00:00:01 n"]});
+        row[field] = value;
+        json!([row])
+    };
+    let cases = [
+        of("records", json!(["0a:0a:0a:00:00:01 n", "x"])),
+        of("macs", json!(["x"])),
+        of("state", json!("Frozen")),
+        of("identity", json!("of a later version")),
+        of("devices", json!([])),
+        json!("other"),
+    ];
+    for claims in cases {
+        let problem = parse(&claiming(&claims, "uid-1")).unwrap_err();
+        assert_eq!(problem.reason, reason::OWNERSHIP_UNREADABLE, "{claims}");
+        assert!(problem.text.starts_with(OWNERSHIP), "{}", problem.text);
+    }
+    assert!(parse(&claiming(&of("devices", json!(["a"])), "uid-1")).is_ok());
+}
+
+#[test]
+fn unreadable_claims_of_another_object_are_void() {
+    let claims = json!([{"devices": ["a"], "state": "Owned", "records": ["x"]}]);
+    assert!(parse(&claiming(&claims, "uid-2")).is_ok());
+}
+
+#[test]
+fn unreadable_claims_are_said_with_what_mends_them_and_stay() {
+    let claims = json!([{"devices": ["a"], "state": "Owned", "records": ["x"]}]);
+    let patch = patch(&claiming(&claims, "uid-1"), NOW).unwrap();
+    assert_eq!(patch["status"].get("ownership"), None);
+    let ready = of_kind(&patch, "Ready");
+    assert_eq!(ready["reason"], "OwnershipUnreadable");
+    let message = ready["message"].as_str().unwrap();
+    assert!(message.contains("remove status.ownership"), "{message}");
+    assert!(message.ends_with("until it is repaired"), "{message}");
+}
+
+#[test]
+fn object_without_resource_version_gets_no_patch() {
+    let mut object = bad();
+    object.metadata.resource_version = None;
+    assert_eq!(patch(&object, NOW), None);
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bigip_tunnel_core::claims::NodeChanges;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{
@@ -220,7 +221,11 @@ impl Worker {
         self.stop_devices(|name| name == device);
         let claims = self.ledger.claims().await;
         let changes = claims.of(device).keys().map(|mac| (*mac, None)).collect();
-        match self.ledger.claim(device, &changes, None, None).await {
+        match self
+            .ledger
+            .claim(device, &changes, &NodeChanges::new(), None, None)
+            .await
+        {
             Ok(()) => {
                 tracing::warn!(
                     device,

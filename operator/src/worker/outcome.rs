@@ -29,6 +29,7 @@ impl Worker {
         if self.ledger.is_displaced().await {
             return Ok(());
         }
+        self.ledger.check_readable().await?;
         let object = self.object.borrow().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored};
-use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims};
+use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, NodeChanges};
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::plan::Plan;
@@ -48,7 +48,14 @@ impl World {
             theirs: &BTreeSet::new(),
         };
         let changes = decisions::claims_first(plan, batch, &turn.claims, book);
-        self.claim(turn.device, &changes, Some(&batch.remove))?;
+        let nodes = decisions::nodes_first(
+            &self.ledger.claims,
+            DEVICE_NAMES[turn.device],
+            &changes,
+            &self.operator.tasks[turn.device].desired,
+            &turn.views,
+        );
+        self.claim(turn.device, (&changes, &nodes), Some(&batch.remove))?;
         let mut refusals = 0;
         let mut is_right = true;
         for (added, records) in [(true, &batch.add), (false, &batch.correct)] {
@@ -103,7 +110,7 @@ impl World {
         let forgotten =
             gone.filter(|mac| !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)));
         let changes = forgotten.map(|mac| (mac, None));
-        self.claim(turn.device, &changes.collect(), None)?;
+        self.claim(turn.device, (&changes.collect(), &NodeChanges::new()), None)?;
         if is_refused {
             Err(Stop::Failed)
         } else {
@@ -113,13 +120,19 @@ impl World {
 
     fn has_node_again(&self, device: usize, mac: MacAddress, endpoint: Endpoint) -> bool {
         let absence = self.operator.tasks[device].absences.get(mac);
-        let name = absence.and_then(|absence| absence.node.as_ref());
-        let (Some(name), IpAddr::V4(address)) = (name, endpoint.address) else {
+        let IpAddr::V4(address) = endpoint.address else {
             return false;
         };
+        let names: BTreeSet<&str> = self
+            .ledger
+            .claims
+            .nodes()
+            .of(mac)
+            .map(|name| &**name)
+            .collect();
         let now = views(self.cluster.now(), self.settings.selector);
-        let node = now.iter().find(|node| node.name == *name);
-        node.is_some_and(|node| decisions::keeps(node, address, absence))
+        let mut nodes = now.iter().filter(|node| names.contains(node.name.as_str()));
+        nodes.any(|node| decisions::keeps(node, address, absence))
     }
 
     /// What is going to happen to the next write. What others do, they do now.
@@ -189,7 +202,7 @@ impl World {
             }
         }
         self.witness.devices[device].saw_records(written, &found);
-        self.claim(device, &changes, None)?;
+        self.claim(device, (&changes, &NodeChanges::new()), None)?;
         Ok(is_effective)
     }
 
@@ -211,11 +224,12 @@ impl World {
     fn claim(
         &mut self,
         device: usize,
-        changes: &ClaimChanges,
+        (changes, nodes): (&ClaimChanges, &NodeChanges),
         removing: Option<&Records>,
     ) -> Result<(), Stop> {
         let mut claims = self.ledger.claims.clone();
-        if !claims.apply(DEVICE_NAMES[device], changes) {
+        let applied = claims.apply(DEVICE_NAMES[device], changes);
+        if !(claims.note_nodes(nodes) || applied) {
             return Ok(());
         }
         if let Some(removing) = removing {

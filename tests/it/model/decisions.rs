@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Bookkeeping, Choice, claims_before};
 use bigip_tunnel_core::budget::{self, OverBudget, Window};
-use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims};
+use bigip_tunnel_core::claims::{
+    ClaimChanges, Claims, DeviceClaims, NodeChanges, NodeNames, nodes_to_note,
+};
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::drift::{self, DriftPolicy, Losses};
 use bigip_tunnel_core::guard::{self, Absence, Absences, Budget, Evidence, Verdict};
@@ -35,6 +37,7 @@ pub(super) struct Purse<'a> {
     pub(super) claimed: usize,
     pub(super) leaving: &'a BTreeSet<MacAddress>,
     pub(super) approved: &'a BTreeSet<MacAddress>,
+    pub(super) names: &'a NodeNames,
     pub(super) percent: u8,
 }
 
@@ -88,6 +91,7 @@ pub(super) fn judge(
         percent: purse.percent,
         paid: purse.leaving,
         approved: purse.approved,
+        nodes: purse.names,
         now: now.time,
     });
     verdict
@@ -114,6 +118,7 @@ pub(super) fn choose(
     plan: &Plan,
     claims: &DeviceClaims,
     removals: &BTreeSet<MacAddress>,
+    desired: &Desired,
     (refused, held_back): (&BTreeSet<MacAddress>, &BTreeSet<MacAddress>),
 ) -> Batch {
     let choice = Choice {
@@ -122,7 +127,8 @@ pub(super) fn choose(
         newcomers: &BTreeSet::new(),
         refused,
         held_back,
-        room: usize::MAX,
+        room_bytes: usize::MAX,
+        nodes: &desired.nodes,
         writes_max: BATCH_MAX,
     };
     Batch::next(plan, &choice)
@@ -135,6 +141,19 @@ pub(super) fn claims_first(
     book: Bookkeeping<'_>,
 ) -> ClaimChanges {
     claims_before(plan, batch, claims, book)
+}
+
+/// The nodes that are noted with these claims.
+pub(super) fn nodes_first(
+    claims: &Claims,
+    device: &str,
+    changes: &ClaimChanges,
+    desired: &Desired,
+    nodes: &[NodeView],
+) -> NodeChanges {
+    let new = changes.iter().filter(|(_, change)| change.is_some());
+    let claimed = new.map(|(mac, _)| mac).chain(claims.of(device).keys());
+    nodes_to_note(claimed.copied(), claims.nodes(), desired, nodes, usize::MAX)
 }
 
 /// The window after these removals, or `None` when they cost nothing.

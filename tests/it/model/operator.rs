@@ -42,7 +42,7 @@ pub(super) struct Operator {
 
 /// What a device's task remembers.
 pub(super) struct Task {
-    desired: Desired,
+    pub(super) desired: Desired,
     pub(super) absences: Absences,
     losses: Losses,
     /// Records of nodes that have just come, and are not there yet.
@@ -272,8 +272,9 @@ impl World {
         let verdict = self.judge(&turn, &plan, &held_back);
         let mut allowed = verdict.remove.clone();
         allowed.retain(|_| depth == Depth::Removal);
-        let refused = &self.operator.tasks[device].refused;
-        let batch = decisions::choose(&plan, &turn.claims, &allowed, (refused, &held_back));
+        let task = &self.operator.tasks[device];
+        let in_order = (&task.refused, &held_back);
+        let batch = decisions::choose(&plan, &turn.claims, &allowed, &task.desired, in_order);
         let applied = self.apply(&turn, &plan, &batch, fate);
         let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
         self.operator.tasks[device].verdict = verdict;
@@ -338,6 +339,7 @@ impl World {
             claimed,
             leaving,
             approved: &self.operator.approved,
+            names: self.ledger.claims.nodes(),
             percent: self.settings.percent,
         }
     }

@@ -101,7 +101,10 @@ impl World {
                 self.is_over_budget(&over)
             }
             Hold::NothingElse => self.operator.tasks[device].plan.present().is_empty(),
-            Hold::NeededElsewhere | Hold::OthersUnknown | Hold::Waiting(_) => false,
+            // Every claim of this model names its node.
+            Hold::NodeUnknown | Hold::NeededElsewhere | Hold::OthersUnknown | Hold::Waiting(_) => {
+                false
+            }
         }
     }
 

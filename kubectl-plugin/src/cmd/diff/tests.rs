@@ -14,7 +14,8 @@ fn by_status(tunnel: Tunnel, nodes: &[NodeView], edit: Option<(&str, Value)>) ->
         |(pointer, value)| tunnel.clone().with(pointer, &value).object(),
     );
     let object = tunnel.object();
-    let claims = convert::claims(object.status.as_ref().unwrap(), &object.uid().unwrap());
+    let status = object.status.as_ref().unwrap();
+    let claims = convert::claims(status, &object.uid().unwrap()).unwrap();
     let listed = Nodes {
         views: nodes.to_vec(),
         ..Nodes::default()

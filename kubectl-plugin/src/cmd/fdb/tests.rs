@@ -1,5 +1,6 @@
 //! What `fdb` prints, and how it exits.
 
+use crate::error::Unusable;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use insta::assert_snapshot;
@@ -408,7 +409,7 @@ fn a_spec_that_cannot_be_worked_with_is_an_error() {
     let tunnel = Tunnel::healthy("broken").with("/spec/tunnel/name", &json!("../x"));
     assert!(matches!(
         FdbReport::new(&tunnel.object(), &nodes(), &Wanted::default()),
-        Err(InvalidSpec::TunnelName { .. })
+        Err(Unusable::Spec(InvalidSpec::TunnelName { .. }))
     ));
 }
 

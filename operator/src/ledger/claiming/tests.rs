@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::client::Body;
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::lease::Leadership;
@@ -21,7 +21,12 @@ use crate::lease::Leadership;
 #[derive(Clone, Copy)]
 enum Fate {
     Stored,
-    Refused,
+    /// Answered with this code and not stored.
+    Refused(u16),
+    /// Stored, and answered 504.
+    StoredUnheard,
+    /// Taken, and stored without the claims.
+    Emptied,
     Lost,
 }
 
@@ -76,16 +81,17 @@ impl Server {
         }
         match fate {
             Fate::Lost => std::future::pending().await,
-            Fate::Refused => {
-                let status =
-                    json!({"kind": "Status", "code": 403, "message": "no", "status": "Failure"});
-                let mut response = Response::new(Body::from(status.to_string().into_bytes()));
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                response
+            Fate::Refused(code) => refusal(code),
+            Fate::StoredUnheard => {
+                self.carry_out();
+                refusal(504)
             }
-            Fate::Stored => {
+            Fate::Stored | Fate::Emptied => {
                 if !body.is_empty() {
                     self.carry_out();
+                }
+                if matches!(fate, Fate::Emptied) {
+                    self.object.lock().unwrap()["status"]["ownership"] = json!({"uid": "uid"});
                 }
                 let object = self.object.lock().unwrap().to_string();
                 Response::new(Body::from(object.into_bytes()))
@@ -93,16 +99,13 @@ impl Server {
         }
     }
 
-    /// What all operations of the last write say, as far as these tests need it.
+    /// Carries the operations of the last write out.
     fn carry_out(&self) {
         let writes = self.writes.lock().unwrap();
         let mut object = self.object.lock().unwrap();
-        for operation in writes.last().unwrap().as_array().unwrap() {
-            let path = operation["path"].as_str().unwrap();
-            if let Some(field) = path.strip_prefix("/status/") {
-                object["status"][field] = operation["value"].clone();
-            }
-        }
+        let operations: json_patch::Patch =
+            serde_json::from_value(writes.last().unwrap().clone()).unwrap();
+        json_patch::patch(&mut object, &operations).unwrap();
         let version = format!("{}", writes.len() + 1);
         object["metadata"]["resourceVersion"] = version.into();
     }
@@ -112,13 +115,27 @@ impl Server {
     }
 }
 
+fn refusal(code: u16) -> Response<Body> {
+    let status = json!({"kind": "Status", "code": code, "message": "no", "status": "Failure"});
+    let mut response = Response::new(Body::from(status.to_string().into_bytes()));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap();
+    response
+}
+
 fn addition() -> ClaimChanges {
     let mac = "0a:0a:0a:a9:48:ef".parse().unwrap();
     ClaimChanges::from([(mac, Some(ClaimState::Pending))])
 }
 
+fn named() -> NodeChanges {
+    let mac = "0a:0a:0a:a9:48:ef".parse().unwrap();
+    NodeChanges::from([(mac, ["worker-01".into()].into())])
+}
+
 async fn claim(ledger: &Ledger, device: &str) -> Result<(), LedgerError> {
-    ledger.claim(device, &addition(), None, None).await
+    ledger
+        .claim(device, &addition(), &named(), None, None)
+        .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +154,7 @@ async fn what_two_devices_claim_at_one_moment_is_one_write() {
 
 #[tokio::test(start_paused = true)]
 async fn why_a_common_write_failed_is_told_to_all_who_waited_for_it() {
-    let server = Server::new(&[Fate::Refused]);
+    let server = Server::new(&[Fate::Refused(403)]);
     let ledger = server.ledger();
     let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
     assert!(matches!(a, Err(LedgerError::Call(_))), "{a:?}");
@@ -179,6 +196,7 @@ fn note(devices: &[DeviceStatus], name: &str) -> Option<Vec<DeviceStatus>> {
     let claim = Claim {
         device: name.to_owned(),
         changes: ClaimChanges::new(),
+        nodes: NodeChanges::new(),
         unsaved: Some(device(name, Some(100))),
     };
     let mut devices = devices.to_vec();
@@ -201,4 +219,77 @@ fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
         .map(|n| device(&n.to_string(), None))
         .collect();
     assert_eq!(note(&full, "c"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_that_was_stored_and_answered_504_is_written_once() {
+    let server = Server::new(&[Fate::StoredUnheard]);
+    let ledger = server.ledger();
+    claim(&ledger, "a").await.unwrap();
+    assert_eq!(server.writes(), 1);
+    assert_eq!(ledger.claims_of("a").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_that_is_refused_as_a_conflict_each_time_is_not_made() {
+    let server = Server::new(&[Fate::Refused(409); 32]);
+    let ledger = server.ledger();
+    let refused = claim(&ledger, "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Busy), "{refused}");
+    assert_eq!(server.writes(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_that_the_answer_does_not_show_is_not_made() {
+    let server = Server::new(&[Fate::Emptied]);
+    let ledger = server.ledger();
+    let refused = claim(&ledger, "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::NotAsSent), "{refused}");
+    assert!(ledger.claims().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_that_cannot_be_read_refuse_every_claim_and_stay_known() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    claim(&ledger, "a").await.unwrap();
+    let row = json!([{"devices": ["a"], "state": "Owned", "records": ["x"]}]);
+    let object = {
+        let mut object = server.object.lock().unwrap();
+        object["status"]["ownership"]["claims"] = row;
+        object["metadata"]["resourceVersion"] = json!("100");
+        serde_json::from_value(object.clone()).unwrap()
+    };
+    ledger.observe(&object).await;
+    let writes = server.writes();
+    // Also one that is stored as far as is known.
+    let refused = claim(&ledger, "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Unreadable(_)), "{refused}");
+    assert_eq!(server.writes(), writes);
+    assert_eq!(ledger.claims_of("a").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_over_reads_claims_that_the_watch_has_not_shown() {
+    let server = Server::new(&[]);
+    let stale = server.ledger();
+    claim(&server.ledger(), "a").await.unwrap();
+    assert!(stale.claims().await.is_empty());
+    stale.take_over().await.unwrap();
+    assert_eq!(stale.claims_of("a").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_of_a_claimed_node_is_completed_once() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    let nameless = NodeChanges::new();
+    let addition = addition();
+    let stored = ledger.claim("a", &addition, &nameless, None, None).await;
+    stored.unwrap();
+    claim(&ledger, "a").await.unwrap();
+    claim(&ledger, "a").await.unwrap();
+    assert_eq!(server.writes(), 2);
+    let mac = *addition.keys().next().unwrap();
+    assert!(!ledger.nodes().await.is_unknown(mac));
 }
