@@ -127,6 +127,7 @@ pub(crate) async fn exchanged(name: &str, records: &[(&str, &str)]) -> (World, S
         ..SimConfig::default()
     };
     let replacement = Simulator::start(config).await.unwrap();
+    world.witness.watch(&replacement);
     world
         .trust(&[world.devices.ca_bundle().as_str(), &replacement.ca_pem()])
         .await;

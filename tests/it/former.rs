@@ -200,6 +200,7 @@ async fn other_box(world: &World) -> Simulator {
         ..SimConfig::default()
     };
     let other = Simulator::start(config).await.unwrap();
+    world.witness.watch(&other);
     let bundle = world.devices.ca_bundle();
     world.trust(&[bundle.as_str(), &other.ca_pem()]).await;
     other

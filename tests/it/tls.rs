@@ -26,7 +26,9 @@ async fn with_new_box(name: &str) -> (World, Simulator) {
         tls: TlsProfile::OwnCertificate,
         ..SimConfig::default()
     };
-    (world, Simulator::start(config).await.unwrap())
+    let unit = Simulator::start(config).await.unwrap();
+    world.witness.watch(&unit);
+    (world, unit)
 }
 
 /// Makes an object for this box alone, with this `tls`.

@@ -15,6 +15,7 @@ use bigip_tunnel_harness::nodes::GROUP_LABEL;
 use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use serde_json::Value;
@@ -252,10 +253,8 @@ async fn watch(observer: Arc<Observer>, kind: Kind) {
     let Ok(client) = control_plane::client(&observer.kubeconfig).await else {
         return;
     };
-    let mut events = pin!(watcher::watcher(
-        api(client, kind),
-        watcher::Config::default()
-    ));
+    let events = watcher::watcher(api(client, kind), watcher::Config::default());
+    let mut events = pin!(events.default_backoff());
     while let Some(event) = events.next().await {
         let now = Timestamp::now();
         match event {
