@@ -100,6 +100,10 @@ pub mod reason {
     pub const AUTHORIZATION_FAILED: &str = "AuthorizationFailed";
     /// The user holds as many tokens as BIG-IP allows (100).
     pub const TOO_MANY_TOKENS: &str = "TooManyTokens";
+    /// The login ended while it was in use; what was read under it is read again.
+    pub const LOGIN_ENDED: &str = "LoginEnded";
+    /// Units with different keys answer in turn behind one address.
+    pub const UNIT_KEY_ALTERNATES: &str = "UnitKeyAlternates";
     /// The device is starting or its configuration is not loaded.
     pub const DEVICE_NOT_READY: &str = "DeviceNotReady";
     /// The device is busy with another task.

@@ -1,16 +1,12 @@
-//! The typed calls, one per resource.
+//! The typed calls that read, one per resource. Those that write are in `unit`.
 //!
-//! No call sends anything twice, but for a request whose token was refused: that one was not worked
-//! on. After an uncertain error of a write (`Error::is_uncertain`) the caller reads before it
-//! decides. Calls that write are meant to be made one at a time per device; the client does not
-//! queue them.
+//! A read whose login has ended is repeated once under a new one, unless it is asked of a
+//! [`Unit`](crate::Unit).
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::PublicKeyHash;
 
@@ -22,33 +18,18 @@ use crate::normalise::Member;
 use crate::session::budget::LoginBudget;
 use crate::session::{Login, Session};
 use crate::transport::{Request, Verb};
-use crate::{normalise, path, wire};
+use crate::unit::Unit;
+use crate::{normalise, path};
 
 /// Pages of one collection, to come to an end with a device that always has one more.
 const PAGES_MAX: usize = 1_000;
 
-/// One login on one BIG-IP. Clones share token and connections.
+/// One user on one BIG-IP. Clones share token and connections.
 #[derive(Clone)]
 pub struct Client {
     session: Arc<Session>,
-}
-
-/// What became of a record that was to be added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Added {
-    /// It was created.
-    Created,
-    /// A record of this MAC address is there already, with whatever endpoint.
-    Exists,
-}
-
-/// What became of a record that was to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
-    /// It was removed.
-    Removed,
-    /// It was not there, says a unit that is ready.
-    Absent,
+    /// The only login that its calls are made under, if it does not matter to them which one it is.
+    only: Option<Login>,
 }
 
 impl fmt::Debug for Client {
@@ -84,7 +65,24 @@ impl Client {
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             session: Arc::new(Session::new(config, limits, budget)?),
+            only: None,
         })
+    }
+
+    /// The unit that answers now, as far as one login can tell: logs in if there is no login. Dials nothing
+    /// otherwise.
+    pub async fn unit(&self) -> Result<Unit, Error> {
+        let login = self.session.log_in().await?;
+        Ok(self.unit_of(login))
+    }
+
+    /// The unit of a login of this client, which may have ended.
+    pub fn unit_of(&self, login: Login) -> Unit {
+        let client = Self {
+            session: self.session.clone(),
+            only: Some(login),
+        };
+        Unit::new(client, login)
     }
 
     /// Reads all records of a tunnel: one `GET` of `net/fdb/tunnel/<t>/records`. If it is answered in
@@ -113,93 +111,6 @@ impl Client {
             Some(body) => self.parsed(normalise::record(&body, name)).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Adds a record: `POST` to the tunnel's records. The endpoint is always sent with its route
-    /// domain: a bare one means route domain 0 (12.1.1, CIS#425).
-    ///
-    /// A record of that MAC address that is there already is left alone (409 `01020066`). The
-    /// answer does not prove that the record is there: read it back.
-    pub async fn add_record(&self, tunnel: &TunnelPath, record: FdbRecord) -> Result<Added, Error> {
-        let body = normalise::render(&normalise::new_record(record));
-        let result = self
-            .write(Verb::Post, "record", path::records(tunnel), Some(body))
-            .await;
-        match self.of_tunnel(tunnel, result).await {
-            Ok(_) => Ok(Added::Created),
-            Err(error) if matches!(error.kind(), ErrorKind::Exists { .. }) => Ok(Added::Exists),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Gives a record another endpoint: `PATCH` of it. A record that is gone is an error, not
-    /// created.
-    pub async fn correct_record(
-        &self,
-        tunnel: &TunnelPath,
-        name: &RecordName,
-        endpoint: Endpoint,
-    ) -> Result<(), Error> {
-        let body = normalise::render(&wire::RecordChange {
-            endpoint: endpoint.to_string(),
-        });
-        self.write(
-            Verb::Patch,
-            "record",
-            path::record(tunnel, name),
-            Some(body),
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Removes a record: `DELETE` of it. `Absent` only if the configuration layer does not know it
-    /// (404 `01020036`) and the unit says that it is ready.
-    pub async fn remove_record(
-        &self,
-        tunnel: &TunnelPath,
-        name: &RecordName,
-    ) -> Result<Removed, Error> {
-        let result = self
-            .write(Verb::Delete, "record", path::record(tunnel, name), None)
-            .await;
-        let found = self.believe_missing(result).await?;
-        Ok(if found.is_some() {
-            Removed::Removed
-        } else {
-            Removed::Absent
-        })
-    }
-
-    /// Replaces **all** records of a tunnel by these: `GET` of `net/fdb/tunnel/<t>`, then `PUT` of
-    /// the object as read plus `records`, as F5 CIS writes it (request recorded on 14.1.3.1,
-    /// CIS#1730). Records of others that are not in the list are lost, also those that were added
-    /// since the caller read them.
-    pub async fn replace_records(
-        &self,
-        tunnel: &TunnelPath,
-        records: &Records,
-    ) -> Result<(), Error> {
-        const RESOURCE: &str = "FDB of the tunnel";
-        let result = self.get(RESOURCE, path::fdb(tunnel)).await;
-        let read = self.of_tunnel(tunnel, result).await?;
-        let body = self.parsed(normalise::with_records(&read, tunnel, records))?;
-        let deadline = self.session.limits().bulk_write;
-        let request = request(Verb::Put, RESOURCE, path::fdb(tunnel), Some(body), deadline);
-        let result = self.session.call(&request).await;
-        self.of_tunnel(tunnel, result).await?;
-        Ok(())
-    }
-
-    /// Saves the running configuration: `POST sys/config {"command":"save"}`. Without it a reboot
-    /// brings the saved state back. Saves everybody's changes.
-    pub async fn save(&self) -> Result<(), Error> {
-        let body = normalise::render(&wire::Command { command: "save" });
-        let deadline = self.session.limits().save;
-        let path = path::CONFIG.to_owned();
-        let request = request(Verb::Post, "configuration", path, Some(body), deadline);
-        self.session.call(&request).await?;
-        Ok(())
     }
 
     /// `host:port`, as errors and [`crate::Exchange`]s name the device.
@@ -236,16 +147,29 @@ impl Client {
     }
 
     pub(crate) async fn get(&self, resource: &'static str, path: String) -> Result<Vec<u8>, Error> {
-        let deadline = self.session.limits().read;
-        self.session
-            .call(&request(Verb::Get, resource, path, None, deadline))
-            .await
+        self.send(&Request {
+            verb: Verb::Get,
+            resource,
+            path,
+            body: None,
+            deadline: self.limits().read,
+        })
+        .await
+    }
+
+    /// Sends a request, under the only login that counts if there is one.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        self.session.call(request, self.only).await
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.session.limits()
     }
 
     /// All members of a collection. One that comes in pages can change between them, so that a member is
     /// missed: it is believed if it reads the same twice.
     pub(crate) async fn collection<T: Member>(&self, path: &str) -> Result<Vec<T>, Error> {
-        let after = self.session.limits().collection;
+        let after = self.limits().collection;
         let read = async {
             let (members, pages) = self.pages(path).await?;
             if pages > 1 && self.pages::<T>(path).await?.0 != members {
@@ -265,7 +189,7 @@ impl Client {
         for number in 1..=PAGES_MAX {
             let body = self.get(T::LIST, url).await?;
             bytes += body.len();
-            if bytes > self.session.limits().body_bytes {
+            if bytes > self.limits().body_bytes {
                 return Err(self.error(Mismatch::TooLarge));
             }
             let page = self.parsed(normalise::page(&body))?;
@@ -282,21 +206,8 @@ impl Client {
         Err(self.error(Mismatch::Paged { resource: T::LIST }))
     }
 
-    async fn write(
-        &self,
-        verb: Verb,
-        resource: &'static str,
-        path: String,
-        body: Option<Vec<u8>>,
-    ) -> Result<Vec<u8>, Error> {
-        let deadline = self.session.limits().write;
-        self.session
-            .call(&request(verb, resource, path, body, deadline))
-            .await
-    }
-
     /// The result of a request that only a missing tunnel can have answered with "not found".
-    async fn of_tunnel<T>(
+    pub(crate) async fn of_tunnel<T>(
         &self,
         tunnel: &TunnelPath,
         result: Result<T, Error>,
@@ -315,22 +226,6 @@ impl Client {
 
     pub(crate) fn parsed<T>(&self, result: Result<T, Mismatch>) -> Result<T, Error> {
         result.map_err(|mismatch| self.error(mismatch))
-    }
-}
-
-fn request(
-    verb: Verb,
-    resource: &'static str,
-    path: String,
-    body: Option<Vec<u8>>,
-    deadline: Duration,
-) -> Request {
-    Request {
-        verb,
-        resource,
-        path,
-        body,
-        deadline,
     }
 }
 

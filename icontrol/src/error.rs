@@ -87,6 +87,19 @@ pub enum ErrorKind {
     /// The device does not take the token that it just gave out.
     #[error("it refuses a token right after the login")]
     TokenRefused,
+    /// The login that the call was made under is over. It was not worked on; what was read before may be of a
+    /// different unit.
+    #[error(
+        "its login has ended, and a different unit may answer now: read the unit again before \
+         anything is changed"
+    )]
+    LoginEnded,
+    /// A connection proved another key than the login's. Nothing was sent over it.
+    #[error(
+        "its certificate has another key than at the login a moment ago; if a load balancer or a \
+         floating address stands in front of several units, give each unit's own address"
+    )]
+    OtherKey,
     /// The user lacks a right. F5 CIS needs the role Administrator (F5 documents of CIS,
     /// `bigip-permissions-ctlr`); whether a smaller role does is not known.
     #[error("the user may not {verb} the {resource}; give it the role Administrator")]
@@ -353,7 +366,7 @@ impl ErrorKind {
     /// How long to wait although the device does not ask for it: every further try costs a token.
     pub(crate) const fn pause(&self) -> Option<Duration> {
         match self {
-            Self::TokenRefused | Self::TooManyTokens => Some(PAUSE_MAX),
+            Self::TokenRefused | Self::TooManyTokens | Self::OtherKey => Some(PAUSE_MAX),
             _ => None,
         }
     }
@@ -397,6 +410,11 @@ impl Error {
         )
     }
 
+    /// Whether the login that the request was sent under is over. The request was not worked on.
+    pub(crate) const fn ends_login(&self) -> bool {
+        matches!(self.kind, ErrorKind::TokenRefused | ErrorKind::OtherKey)
+    }
+
     /// The code of the configuration layer, where the device gave one.
     pub fn code(&self) -> Option<&str> {
         match &self.kind {
@@ -423,6 +441,8 @@ impl Error {
             ErrorKind::LoginRefused | ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }
+            ErrorKind::LoginEnded => reason::LOGIN_ENDED,
+            ErrorKind::OtherKey => reason::UNIT_KEY_ALTERNATES,
             ErrorKind::Forbidden { .. } => reason::AUTHORIZATION_FAILED,
             ErrorKind::TooManyTokens => reason::TOO_MANY_TOKENS,
             ErrorKind::NotReady { .. } => reason::DEVICE_NOT_READY,
@@ -455,6 +475,8 @@ impl Error {
             | ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionFailed { .. }
             | ErrorKind::TokenRefused
+            | ErrorKind::LoginEnded
+            | ErrorKind::OtherKey
             | ErrorKind::TooManyTokens
             | ErrorKind::NotReady { .. }
             | ErrorKind::Busy { .. }

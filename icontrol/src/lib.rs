@@ -1,7 +1,8 @@
 //! iControl REST, as far as a tunnel and its FDB records need it, for F5 BIG-IP 13.1 and later.
 //!
-//! [`Client`] is one login on one BIG-IP; clients with the same user there share a [`LoginBudget`],
-//! because BIG-IP locks accounts after a few wrong passwords. What a device sends is parsed, never trusted: bodies are
+//! [`Client`] is one user on one BIG-IP; clients with the same user there share a [`LoginBudget`],
+//! because BIG-IP locks accounts after a few wrong passwords. [`Unit`] is what answers under one login:
+//! only under the login that a unit was read under is anything changed on it. What a device sends is parsed, never trusted: bodies are
 //! capped, links are not followed, redirects are refused, and a list that does not parse completely
 //! is an error, not a shorter list. A missing object counts as gone only if the configuration layer
 //! says so *and* the device says that it is ready.
@@ -31,10 +32,11 @@ mod surroundings;
 mod testing;
 mod tls;
 mod transport;
+mod unit;
 mod wire;
 
 pub use address::AddressProblem;
-pub use client::{Added, Client, Removed};
+pub use client::Client;
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
 };
@@ -45,3 +47,4 @@ pub use may_write::MayWrite;
 pub use session::Login;
 pub use session::budget::LoginBudget;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};
+pub use unit::{Added, Removed, Unit};

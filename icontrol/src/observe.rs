@@ -25,7 +25,7 @@ impl Client {
         if version.is_supported() {
             self.check_ready().await?;
         }
-        let unit = self.unit().await?;
+        let unit = self.own_entry().await?;
         let mut facts = self.tunnel(tunnel, &version).await?;
         let self_ips = self.collection(path::SELF_IPS).await?;
         facts.self_ips = normalise::self_ips(self_ips, tunnel);
@@ -41,10 +41,10 @@ impl Client {
 
     /// Which box the unit is: `cm/device` only, for when the tunnel is missing.
     pub async fn identity(&self) -> Result<UnitIdentity, Error> {
-        Ok(self.unit().await?.identity)
+        Ok(self.own_entry().await?.identity)
     }
 
-    async fn unit(&self) -> Result<normalise::Unit, Error> {
+    async fn own_entry(&self) -> Result<normalise::Unit, Error> {
         let entries = self.collection(path::DEVICES).await?;
         self.parsed(normalise::unit(entries))
     }

@@ -1,8 +1,9 @@
-//! One login on one device: the token that all calls share.
+//! One user's login on one device: the token and the connections that all calls share.
 //!
-//! Logs in when the first call needs it, extends the token before it ends, and logs in once more when
-//! the device refuses it. Callers at the same time wait for one login. Knows nothing of tunnels and
-//! records.
+//! Logs in when a call needs it and extends the token before it ends. A login is over when the device
+//! refuses its token, or proves another key than at the login. A read is then repeated under a new
+//! login; what changes something never is, because a different unit may answer by then. Callers at the
+//! same time wait for one login. Knows nothing of tunnels and records.
 
 pub(crate) mod budget;
 mod gate;
@@ -17,16 +18,18 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::config::{ConfigError, Credentials, DeviceConfig};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, PAUSE_MAX};
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
-use crate::transport::{Request, Transport, Verb};
+use crate::transport::{Connections, Request, Transport, Verb};
 use crate::{normalise, path, wire};
 use budget::LoginBudget;
 use gate::{LoginGate, Refusal};
 
 /// A token's lifetime where the login does not tell (14.1 to 17.1 answer 1,200 s).
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(1_200);
+/// The shortest that is believed. A token that ends sooner is refused then, and that has its own pause.
+const LIFETIME_MIN: Duration = Duration::from_secs(60);
 /// The longest that BIG-IP gives (`DevCentral` 287462).
 const LIFETIME_MAX: Duration = Duration::from_secs(36_000);
 
@@ -58,8 +61,15 @@ struct Token {
     lifetime: Duration,
     /// What the login gave, and every extension adds to the time that has passed.
     span: Duration,
-    /// Tells a token that was refused from one that another caller got meanwhile.
-    generation: u64,
+}
+
+/// A login that has not ended.
+#[derive(Clone)]
+struct Active {
+    proof: Proof,
+    token: Token,
+    /// All of them to a holder of the key.
+    connections: Connections,
 }
 
 impl Token {
@@ -82,10 +92,19 @@ impl Token {
 }
 
 #[derive(Default)]
-struct Tokens {
-    current: Option<Token>,
-    /// Logins begun so far.
-    issued: u64,
+struct Logins {
+    current: Option<Active>,
+    /// The one before, whose token has not been given back.
+    ended: Option<Active>,
+    /// A login that ends before this moment is followed by a pause.
+    quiet_until: Option<Instant>,
+}
+
+impl Logins {
+    /// Ends the current login.
+    fn end_current(&mut self) {
+        self.ended = self.current.take().or(self.ended.take());
+    }
 }
 
 /// A login that gave no token that works.
@@ -101,7 +120,7 @@ pub(crate) struct Session {
     transport: Transport,
     credentials: Credentials,
     limits: Limits,
-    tokens: tokio::sync::Mutex<Tokens>,
+    logins: tokio::sync::Mutex<Logins>,
     /// The last login that worked.
     proof: Mutex<Option<Proof>>,
     failed: Mutex<Option<Failed>>,
@@ -121,7 +140,7 @@ impl Session {
             may_write: config.may_write,
             credentials: config.credentials,
             limits,
-            tokens: tokio::sync::Mutex::default(),
+            logins: tokio::sync::Mutex::default(),
             proof: Mutex::default(),
             failed: Mutex::default(),
             gate: Mutex::default(),
@@ -143,31 +162,68 @@ impl Session {
         self.transport.device()
     }
 
-    /// Sends a request with the token. A refused token is replaced once: a 401 may be spurious
-    /// (15.1.2.1, terraform-provider-bigip#469), and it says that the request was not worked on, so
-    /// that a write can be sent again.
-    pub(crate) async fn call(&self, request: &Request) -> Result<Vec<u8>, Error> {
-        let token = self.token(None).await?;
-        match self.send(request, Some(&token.value)).await {
-            Err(error) if *error.kind() == ErrorKind::TokenRefused => {
-                let token = self.token(Some(token.generation)).await?;
-                let result = self.send(request, Some(&token.value)).await;
-                if let Err(error) = &result
-                    && *error.kind() == ErrorKind::TokenRefused
-                {
-                    self.note_failure(error);
-                }
-                result
-            }
-            result => result,
+    /// Sends a request under the login `only`, or under any if it is a read that stands for itself. That
+    /// one is repeated once under a new login: a 401 may be spurious (15.1.2.1,
+    /// terraform-provider-bigip#469). A call under a login that is over is `LoginEnded` and not worked on.
+    pub(crate) async fn call(
+        &self,
+        request: &Request,
+        only: Option<Login>,
+    ) -> Result<Vec<u8>, Error> {
+        let active = self.active(only).await?;
+        let error = match self.send(request, &active).await {
+            Err(error) if error.ends_login() => error,
+            result => return result,
+        };
+        let pauses = self.end(&active, &error).await;
+        if only.is_some() {
+            return Err(self.error(ErrorKind::LoginEnded));
         }
+        if pauses || request.writes() {
+            return Err(error);
+        }
+        let active = self.active(None).await?;
+        let result = self.send(request, &active).await;
+        if let Err(error) = &result
+            && error.ends_login()
+        {
+            self.end(&active, error).await;
+        }
+        result
+    }
+
+    /// The current login, made if there is none.
+    pub(crate) async fn log_in(&self) -> Result<Login, Error> {
+        Ok(self.active(None).await?.proof.login)
+    }
+
+    /// Ends a login because of how the unit answered under it. Returns whether the next one has to wait:
+    /// at most one is replaced at once within a minute, whoever asks.
+    async fn end(&self, active: &Active, error: &Error) -> bool {
+        let mut logins = self.logins.lock().await;
+        let is_current = |current: &Active| current.proof.login == active.proof.login;
+        if !logins.current.as_ref().is_some_and(is_current) {
+            // Another caller has ended it, and may have made a new one.
+            return false;
+        }
+        logins.end_current();
+        let now = Instant::now();
+        let pauses = logins.quiet_until.is_some_and(|until| now < until);
+        logins.quiet_until = Some(now + PAUSE_MAX);
+        if pauses {
+            self.note_failure(error);
+            logins.quiet_until = Some(now + 2 * PAUSE_MAX);
+        }
+        pauses
     }
 
     /// Gives the token back. Best effort: a token that stays ends by itself.
     pub(crate) async fn logout(&self) {
         let logout = async {
-            if let Some(token) = self.tokens.lock().await.current.take() {
-                self.give_back(&token, &token).await;
+            let mut logins = self.logins.lock().await;
+            logins.end_current();
+            if let Some(ended) = logins.ended.take() {
+                self.give_back(&ended, &ended).await;
             }
         };
         if tokio::time::timeout(self.limits.logout, logout)
@@ -235,32 +291,37 @@ impl Session {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The current token, extended if it is near its end, or a new one if it is `refused` or cannot be
-    /// extended. A new login would do as well, but some versions keep what was given back (17.1.2, bug
-    /// 1787517), and a user has 100 tokens.
-    async fn token(&self, refused: Option<u64>) -> Result<Token, Error> {
+    /// The current login, its token extended if it is near its end; a new one if there is none, or if its
+    /// token cannot be extended. A new login would do as well as an extension, but some versions keep what
+    /// was given back (17.1.2, bug 1787517), and a user has 100 tokens. With `only` no login is made.
+    async fn active(&self, only: Option<Login>) -> Result<Active, Error> {
         let asked = Instant::now();
-        let mut tokens = self.tokens.lock().await;
-        let usable = |token: &&Token| Some(token.generation) != refused;
-        if let Some(token) = tokens.current.as_ref().filter(usable) {
-            if token.is_fresh(Instant::now()) {
-                return Ok(token.clone());
+        let mut logins = self.logins.lock().await;
+        let fits = |current: &&Active| only.is_none_or(|login| login == current.proof.login);
+        if let Some(current) = logins.current.as_ref().filter(fits).cloned() {
+            if current.token.is_fresh(Instant::now()) {
+                return Ok(current);
             }
-            if let Some(extended) = self.extend(token).await? {
-                tokens.current = Some(extended.clone());
+            if let Some(token) = self.extend(&current).await? {
+                let extended = Active { token, ..current };
+                logins.current = Some(extended.clone());
                 return Ok(extended);
             }
+            logins.end_current();
+        }
+        if only.is_some() {
+            return Err(self.error(ErrorKind::LoginEnded));
         }
         if let Some(error) = self.shared_failure(asked) {
             return Err(error);
         }
-        // If the login fails, the old token is forgotten; it ends by itself.
-        let old = tokens.current.take();
-        tokens.issued += 1;
-        let login = self.login(tokens.issued).await;
-        let new = login.inspect_err(|error| self.note_failure(error))?;
-        tokens.current = Some(new.clone());
-        if let Some(old) = old {
+        let new = self.login().await;
+        // If the login failed, the old token is forgotten; it ends by itself.
+        let old = logins.ended.take();
+        let new = new.inspect_err(|error| self.note_failure(error))?;
+        logins.current = Some(new.clone());
+        // The token of one unit is not for another one to see.
+        if let Some(old) = old.filter(|old| old.proof.key == new.proof.key) {
             self.give_back(&old, &new).await;
         }
         Ok(new)
@@ -268,7 +329,8 @@ impl Session {
 
     /// The token with a longer lifetime: `PATCH` of it. `None` if it takes a new login. A device that
     /// does not answer is not asked for a login either.
-    async fn extend(&self, token: &Token) -> Result<Option<Token>, Error> {
+    async fn extend(&self, active: &Active) -> Result<Option<Token>, Error> {
+        let token = &active.token;
         let Some(wanted) = token.extension(Instant::now()) else {
             return Ok(None);
         };
@@ -281,7 +343,7 @@ impl Session {
             })),
             deadline: self.limits.read,
         };
-        let lifetime = match self.send(&request, Some(&token.value)).await {
+        let lifetime = match self.send(&request, active).await {
             Ok(body) => normalise::lifetime(&body).ok(),
             Err(error) if error.is_unanswered() => return Err(error.before_the_request()),
             Err(_) => None,
@@ -294,7 +356,7 @@ impl Session {
         Ok(extended.filter(|extended| extended.is_fresh(Instant::now())))
     }
 
-    async fn login(&self, generation: u64) -> Result<Token, Error> {
+    async fn login(&self) -> Result<Active, Error> {
         let refused = |refusal: Refusal| self.error(refusal.kind());
         self.gate().check(Instant::now()).map_err(refused)?;
         let password = &self.credentials.password;
@@ -304,7 +366,17 @@ impl Session {
         let mut refusals = turn.map_err(|_| self.error(ErrorKind::Timeout { after }))?;
         let started = Instant::now();
         refusals.check(password, started).map_err(refused)?;
-        let result = self.send(&self.login_request(), None).await;
+        let cannot_connect = |problem: ConfigError| {
+            self.error(ErrorKind::ConnectionFailed {
+                cause: problem.to_string(),
+            })
+        };
+        // Connections of its own: the unit that answers may be another one than before.
+        let connections = self.transport.connections().map_err(cannot_connect)?;
+        let may_write = self.may_write.clone();
+        let result = self
+            .exchange(&connections, &self.login_request(), None, may_write)
+            .await;
         let answer = result.map_err(|error| {
             let Some(refusal) = Refusal::of(error.kind()) else {
                 return error.before_the_request();
@@ -317,19 +389,27 @@ impl Session {
         drop(refusals);
         let wire::Token { token, timeout } =
             normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
+        let key = connections
+            .proven_key()
+            .ok_or_else(|| cannot_connect(ConfigError::Setup))?;
         self.gate().worked();
-        let login = Login::next();
-        *self.proof() = self.transport.proven_key().map(|key| Proof { login, key });
-        let lifetime = timeout
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs);
-        let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
-        Ok(Token {
+        let proof = Proof {
+            login: Login::next(),
+            key,
+        };
+        *self.proof() = Some(proof);
+        let lifetime = timeout.map_or(LIFETIME_DEFAULT, Duration::from_secs);
+        let lifetime = lifetime.clamp(LIFETIME_MIN, LIFETIME_MAX);
+        let token = Token {
             value: token.into(),
             started,
             lifetime,
             span: lifetime,
-            generation,
+        };
+        Ok(Active {
+            proof,
+            token,
+            connections,
         })
     }
 
@@ -348,39 +428,47 @@ impl Session {
         }
     }
 
-    /// Deletes a token. A user may do that with another token of its own.
-    async fn give_back(&self, token: &Token, with: &Token) {
+    /// Deletes a token. A user may do that with another token of its own, and always.
+    async fn give_back(&self, ended: &Active, with: &Active) {
         let request = Request {
             verb: Verb::Delete,
             resource: "token",
-            path: path::token(token.value.expose_secret()),
+            path: path::token(ended.token.value.expose_secret()),
             body: None,
             deadline: self.limits.logout,
         };
-        if let Err(error) = self.exchange(&request, Some(&with.value)).await {
+        let (connections, token) = (&with.connections, Some(&with.token.value));
+        let deleted = self.exchange(connections, &request, token, MayWrite::default());
+        if let Err(error) = deleted.await {
             let (address, reason) = (self.device(), error.reason());
             tracing::debug!(address, reason, "a token was not deleted");
         }
     }
 
-    /// Sends a request, unless it would change something that may not be changed now.
-    async fn send(
-        &self,
-        request: &Request,
-        token: Option<&SecretString>,
-    ) -> Result<Vec<u8>, Error> {
-        if request.writes() && !self.may_write.now() {
-            return Err(self.error(ErrorKind::MayNotWrite));
-        }
-        self.exchange(request, token).await
+    /// Sends a request under a login. Asks whether anything may be changed before anything is dialled, and
+    /// again when the request leaves.
+    async fn send(&self, request: &Request, active: &Active) -> Result<Vec<u8>, Error> {
+        let may_write = if request.writes() {
+            self.may_write.clone()
+        } else {
+            MayWrite::default()
+        };
+        let token = Some(&active.token.value);
+        self.exchange(&active.connections, request, token, may_write)
+            .await
     }
 
     async fn exchange(
         &self,
+        connections: &Connections,
         request: &Request,
         token: Option<&SecretString>,
+        may_write: MayWrite,
     ) -> Result<Vec<u8>, Error> {
-        let answer = self.transport.send(request, token).await?;
+        if !may_write.now() {
+            return Err(self.error(ErrorKind::MayNotWrite));
+        }
+        let answer = connections.send(request, token, may_write).await?;
         let (status, retry_after) = (answer.status, answer.retry_after);
         let token = token.map_or("", ExposeSecret::expose_secret);
         let secrets = [self.credentials.password.expose_secret(), token];

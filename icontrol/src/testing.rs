@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bigip_tunnel_core::record::FdbRecord;
+use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::PublicKeyHash;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
@@ -21,10 +23,13 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::client::Client;
 use crate::config::{Credentials, DeviceConfig, Fingerprint, Trust, Verification, sha256};
+use crate::error::Error;
 use crate::exchange::Observer;
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
+use crate::unit::Added;
 
 /// What must never be seen outside of a request.
 pub(crate) const PASSWORD: &str = "canary-password";
@@ -253,13 +258,36 @@ impl Server {
         Self::listen(authority, config, script).await
     }
 
+    /// Another server at the same address, with a certificate of the same authority and another key.
+    pub(crate) async fn replaced_by(
+        mut self,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        let authority = std::mem::replace(&mut self.authority, Authority::new("unused"));
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let config = authority.server(&params);
+        Self::listen_at(self.address, authority, config, script).await
+    }
+
     async fn listen(
         authority: Authority,
         config: ServerConfig,
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::listen_at(any, authority, config, script).await
+    }
+
+    async fn listen_at(
+        address: SocketAddr,
+        authority: Authority,
+        config: ServerConfig,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, handshakes) = (Arc::default(), Arc::default());
         let script: Arc<Script> = Arc::new(script);
@@ -317,6 +345,20 @@ impl Server {
     pub(crate) fn logins(&self) -> usize {
         self.seen().iter().filter(|seen| seen.is_login()).count()
     }
+}
+
+/// Adds a record to the unit that answers now.
+pub(crate) async fn add(
+    client: &Client,
+    tunnel: &TunnelPath,
+    record: FdbRecord,
+) -> Result<Added, Error> {
+    client.unit().await?.add_record(tunnel, record).await
+}
+
+/// Saves the configuration of the unit that answers now.
+pub(crate) async fn save(client: &Client) -> Result<(), Error> {
+    client.unit().await?.save().await
 }
 
 /// Deadlines short enough to wait for.

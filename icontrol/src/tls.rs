@@ -16,12 +16,12 @@ use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 
-use self::verifier::DeviceVerifier;
+use self::verifier::{DeviceVerifier, OtherKey};
 pub(crate) use self::verifier::{Handshakes, Refusal};
 use crate::config::{ConfigError, Verification};
 use crate::error::{CertificateProblem, ErrorKind, clean};
 
-/// The TLS side of one client. No session is resumed: every connection verifies the certificate anew, so
+/// The TLS side of one login's connections. No session is resumed: every connection verifies the certificate anew, so
 /// that one that has expired or was exchanged is noticed. What came of it is left in `handshakes`.
 pub(crate) fn client_config(
     verification: &Verification,
@@ -79,6 +79,7 @@ fn failure(error: &rustls::Error, handshakes: &Handshakes) -> ErrorKind {
             });
             ErrorKind::CertificateInvalid { problem, presented }
         }
+        rustls::Error::Other(other) if other.0.is::<OtherKey>() => ErrorKind::OtherKey,
         rustls::Error::PeerIncompatible(_)
         | rustls::Error::AlertReceived(
             AlertDescription::HandshakeFailure

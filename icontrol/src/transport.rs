@@ -1,8 +1,10 @@
-//! One HTTPS request and its complete answer. The only room that names the HTTP library.
+//! One HTTPS request and its complete answer. The only module that names the HTTP library.
 //!
-//! Redirects, proxies, cookies, retries and compressed answers are off. Knows nothing of tokens but
-//! that one goes into a header, and nothing of what an answer means.
+//! Redirects, proxies, cookies, retries and compressed answers are off. All connections of one
+//! [`Connections`] lead to holders of one key. Knows nothing of tokens but that one goes into a
+//! header, and nothing of what an answer means.
 
+mod gate;
 mod resolver;
 
 use std::error::Error as StdError;
@@ -11,17 +13,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_core::unit::PublicKeyHash;
+use ipnet::IpNet;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, redirect, retry};
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use self::gate::{Closed, Gate};
 use self::resolver::{CheckedResolver, NotAllowed};
 use crate::answer::{Answer, Asked};
-use crate::config::{ConfigError, DeviceConfig};
+use crate::config::{ConfigError, DeviceConfig, Verification};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
 use crate::exchange::{Exchange, Observer};
 use crate::limits::Limits;
+use crate::may_write::MayWrite;
 use crate::tls::{self, Handshakes};
 
 const USER_AGENT: &str = concat!("bigip-tunnel/", env!("CARGO_PKG_VERSION"));
@@ -93,11 +99,12 @@ impl Request {
     }
 }
 
-/// The connections to one device.
+/// How connections to one device are made.
 pub(crate) struct Transport {
-    client: reqwest::Client,
     device: Arc<str>,
-    handshakes: Handshakes,
+    expected: ServerName<'static>,
+    verification: Verification,
+    networks: Arc<[IpNet]>,
     connect_deadline: Duration,
     body_bytes_max: usize,
     observer: Observer,
@@ -105,32 +112,46 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(config: &DeviceConfig, limits: &Limits) -> Result<Self, ConfigError> {
-        let device: Arc<str> = config.authority()?.into();
-        let expected = config.expected_name()?;
+        let transport = Self {
+            device: config.authority()?.into(),
+            expected: config.expected_name()?,
+            verification: config.verification.clone(),
+            networks: config.networks.clone(),
+            connect_deadline: limits.connect,
+            body_bytes_max: limits.body_bytes,
+            observer: config.observer.clone(),
+        };
+        // What cannot work shows before anything is dialled.
+        transport.connections()?;
+        Ok(transport)
+    }
+
+    /// Connections that are not made yet. The first one decides which key the others have to present.
+    pub(crate) fn connections(&self) -> Result<Connections, ConfigError> {
         let handshakes = Handshakes::default();
-        let tls = tls::client_config(&config.verification, expected, &handshakes)?;
+        let tls = tls::client_config(&self.verification, self.expected.clone(), &handshakes)?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .dns_resolver(Arc::new(CheckedResolver {
-                networks: config.networks.clone(),
+                networks: self.networks.clone(),
             }))
             .referer(false)
             .retry(retry::never())
             .user_agent(USER_AGENT)
-            .connect_timeout(limits.connect)
+            .connect_timeout(self.connect_deadline)
             .pool_idle_timeout(IDLE_MAX)
             .build()
             .map_err(|_| ConfigError::Setup)?;
-        Ok(Self {
+        Ok(Connections {
             client,
-            device,
             handshakes,
-            connect_deadline: limits.connect,
-            body_bytes_max: limits.body_bytes,
-            observer: config.observer.clone(),
+            device: self.device.clone(),
+            connect_deadline: self.connect_deadline,
+            body_bytes_max: self.body_bytes_max,
+            observer: self.observer.clone(),
         })
     }
 
@@ -138,21 +159,43 @@ impl Transport {
     pub(crate) fn device(&self) -> &Arc<str> {
         &self.device
     }
+}
 
-    /// The key that the device proved in the last handshake.
+/// The connections of one login. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    client: reqwest::Client,
+    handshakes: Handshakes,
+    device: Arc<str>,
+    connect_deadline: Duration,
+    body_bytes_max: usize,
+    observer: Observer,
+}
+
+impl Connections {
+    /// The key that the device proved to hold, in every handshake so far.
     pub(crate) fn proven_key(&self) -> Option<PublicKeyHash> {
         self.handshakes.proven_key()
     }
 
-    /// Sends a request once and reads the answer, whatever its status. An error of a request that
-    /// writes is uncertain unless it is known that the request was not sent.
+    /// Sends a request once and reads the answer, whatever its status. Asks `may_write` for as long as
+    /// nothing was sent. An error of a request that writes is uncertain unless it is known that the
+    /// request was not sent.
     pub(crate) async fn send(
         &self,
         request: &Request,
         token: Option<&SecretString>,
+        may_write: MayWrite,
     ) -> Result<Answer, Error> {
         let started = Instant::now();
-        let result = self.exchange(request, token).await;
+        let gate = Gate::new(may_write);
+        let exchange = self.exchange(request, token, &gate);
+        let result = gate.guard(exchange).await.unwrap_or_else(|Closed| {
+            // Without a body it does not show whether a connection has taken the request.
+            let uncertain = request.body.is_none();
+            let error = Error::new(&self.device, ErrorKind::MayNotWrite);
+            Err(Error { uncertain, ..error })
+        });
         let Asked { verb, resource } = request.asked();
         let address = &*self.device;
         let took = started.elapsed();
@@ -184,6 +227,7 @@ impl Transport {
         &self,
         request: &Request,
         token: Option<&SecretString>,
+        gate: &Gate,
     ) -> Result<Answer, Error> {
         let url = format!("https://{}{}", self.device, request.path);
         let mut builder = self
@@ -204,7 +248,7 @@ impl Transport {
             // Anything else is answered with 415 (BIGREST#12).
             builder = builder
                 .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+                .body(reqwest::Body::wrap(gate.body(body.clone())));
         }
         let failed = |error| self.failed(&error, request);
         let mut response = builder.send().await.map_err(failed)?;
@@ -231,7 +275,9 @@ impl Transport {
     fn failed(&self, error: &reqwest::Error, request: &Request) -> Error {
         let kind = tls::failure_among(error, &self.handshakes).unwrap_or_else(|| {
             let refused = causes(error).find_map(|cause| cause.downcast_ref::<NotAllowed>());
-            if let Some(&NotAllowed { address, problem }) = refused {
+            if causes(error).any(<dyn StdError>::is::<Closed>) {
+                ErrorKind::MayNotWrite
+            } else if let Some(&NotAllowed { address, problem }) = refused {
                 ErrorKind::AddressNotAllowed { address, problem }
             } else if error.is_dns() {
                 ErrorKind::NameNotResolved
@@ -251,9 +297,10 @@ impl Transport {
                 }
             }
         });
-        let uncertain = request.writes() && !error.is_connect();
+        let is_sent = !error.is_connect() && kind != ErrorKind::MayNotWrite;
         Error {
-            uncertain,
+            uncertain: request.writes() && is_sent,
+            retry_after: kind.pause(),
             ..Error::new(&self.device, kind)
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::{
-    Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Verification,
+    Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Unit, Verification,
 };
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
@@ -38,7 +38,7 @@ pub(crate) struct Trouble {
 
 /// A BIG-IP that was asked. Its login is to be ended.
 pub(crate) struct Live {
-    pub(crate) client: Client,
+    pub(crate) unit: Unit,
     pub(crate) tunnel: TunnelPath,
     pub(crate) facts: UnitFacts,
     pub(crate) listing: Listing,
@@ -101,17 +101,16 @@ impl<'a> Direct<'a> {
             message: problem.to_string(),
         })?;
         let read = async {
-            let facts = client
-                .facts(&tunnel)
-                .await
-                .map_err(|error| trouble(&error))?;
+            // Everything under one login: what is changed later is what was read now.
+            let unit = client.unit().await.map_err(|error| trouble(&error))?;
+            let facts = unit.facts(&tunnel).await.map_err(|error| trouble(&error))?;
             must_be_known(object, device, &facts)?;
-            let listing = client.records(&tunnel).await;
-            Ok((facts, listing.map_err(|error| trouble(&error))?))
+            let listing = unit.records(&tunnel).await;
+            Ok((unit, facts, listing.map_err(|error| trouble(&error))?))
         };
         match read.await {
-            Ok((facts, listing)) => Ok(Live {
-                client,
+            Ok((unit, facts, listing)) => Ok(Live {
+                unit,
                 tunnel,
                 facts,
                 listing,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_icontrol::Listing;
+use bigip_icontrol::{Listing, Login};
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::drift::Losses;
@@ -123,6 +123,8 @@ pub(crate) struct DeviceState {
     pub(crate) session: Option<KnownSession>,
     /// A person asked again, or changed the spec: a refused login may be tried once more.
     pub(crate) forgive: bool,
+    /// The login that facts and listing were read under. Under another one they count for nothing.
+    pub(crate) login: Option<Login>,
     /// What the unit told about itself, and when.
     pub(crate) facts: Option<(UnitFacts, Moment)>,
     /// The records, as read and as changed since by writes that were read back. `None` when they
@@ -218,6 +220,7 @@ impl DeviceState {
             inbox,
             session: None,
             forgive: false,
+            login: None,
             facts: None,
             listing: None,
             desired: Arc::default(),

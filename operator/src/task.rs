@@ -324,13 +324,16 @@ impl DeviceTask {
     fn begin_save_if_due(&mut self, work: &Work) {
         let now = self.ctx.shared.clock.now();
         let due = self.saving.is_none() && self.save_due(work).is_some_and(|due| due <= now);
-        let Some(known) = self.state.session.as_ref().filter(|_| due) else {
+        let known = self.state.session.as_ref().filter(|_| due);
+        let (Some(known), Some(login)) = (known, self.state.login) else {
             return;
         };
         known.session.queue().note_save_try(now);
-        let (session, metrics) = (known.session.clone(), self.ctx.metrics.clone());
+        // Only the unit that was asked who it is.
+        let unit = known.session.client.unit_of(login);
+        let metrics = self.ctx.metrics.clone();
         let save = async move {
-            let result = session.client.save().await;
+            let result = unit.save().await;
             metrics.record_write(WriteKind::Save, result.as_ref().err().map(Error::reason));
             result.map_err(|error| failure_of(&error))
         };
@@ -356,6 +359,8 @@ impl DeviceTask {
                 });
                 save.unsaved_since = later.and(save.last_save_time);
             }
+            // It was not sent. The unit is asked who it is first, and then told again.
+            Err(failure) if failure.reason == reason::LOGIN_ENDED => {}
             Err(failure) => {
                 tracing::warn!(
                     reason = failure.reason,

@@ -4,8 +4,11 @@ use bigip_tunnel_core::unit::{Encapsulation, FailoverState};
 use bigip_tunnel_core::vocabulary::reason;
 use serde_json::Value;
 
+use bigip_tunnel_core::record::{FdbRecord, Records};
+
 use super::*;
-use crate::testing::{Reply, Seen, Server, recorded};
+use crate::testing::{Reply, Seen, Server, add, recorded, save};
+use crate::unit::{Added, Removed};
 
 const NOT_FOUND: &str = "01020036:3: The requested object (/Common/flannel_vxlan) was not found.";
 
@@ -245,8 +248,14 @@ async fn nothing_is_gone_while_the_unit_is_starting() {
     let errors = [
         client.records(&path()).await.unwrap_err(),
         client.record(&path(), &name()).await.unwrap_err(),
-        client.remove_record(&path(), &name()).await.unwrap_err(),
-        client.add_record(&path(), record()).await.unwrap_err(),
+        client
+            .unit()
+            .await
+            .unwrap()
+            .remove_record(&path(), &name())
+            .await
+            .unwrap_err(),
+        add(&client, &path(), record()).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
@@ -261,7 +270,13 @@ async fn nothing_is_gone_because_icontrol_rest_is_not_up() {
     let errors = [
         client.records(&path()).await.unwrap_err(),
         client.record(&path(), &name()).await.unwrap_err(),
-        client.remove_record(&path(), &name()).await.unwrap_err(),
+        client
+            .unit()
+            .await
+            .unwrap()
+            .remove_record(&path(), &name())
+            .await
+            .unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
@@ -295,10 +310,7 @@ async fn a_record_that_is_not_there_is_none() {
 #[tokio::test]
 async fn a_record_is_added_with_its_route_domain() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
-    assert_eq!(
-        client.add_record(&path(), record()).await,
-        Ok(Added::Created)
-    );
+    assert_eq!(add(&client, &path(), record()).await, Ok(Added::Created));
     let seen = &server.seen()[1..];
     assert_eq!(seen.len(), 1);
     assert_eq!(
@@ -315,16 +327,13 @@ async fn a_record_is_added_with_its_route_domain() {
 async fn adding_a_record_that_exists_is_no_error() {
     let text = "01020066:3: The requested tunnel FDB record (/Common/flannel_vxlan 0a:0a:c0:a8:c8:41) already exists in partition Common.";
     let (_server, client) = answering(move || Reply::icrd(409, text, 3)).await;
-    assert_eq!(
-        client.add_record(&path(), record()).await,
-        Ok(Added::Exists)
-    );
+    assert_eq!(add(&client, &path(), record()).await, Ok(Added::Exists));
 }
 
 #[tokio::test]
 async fn adding_to_a_missing_tunnel_names_the_tunnel() {
     let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
 }
 
@@ -332,7 +341,7 @@ async fn adding_to_a_missing_tunnel_names_the_tunnel() {
 async fn a_refused_record_says_why() {
     let (_server, client) =
         answering(|| Reply::Body(400, recorded::ROUTE_DOMAIN_MISMATCH.into())).await;
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::REQUEST_REFUSED);
     assert!(error.to_string().contains("01070734"), "{error}");
     assert!(!error.is_retryable() && !error.is_uncertain());
@@ -343,6 +352,9 @@ async fn a_record_is_corrected_under_the_name_as_read() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
     let (_, name) = RecordName::spelled("0A:0A:C0:A8:C8:41").unwrap();
     client
+        .unit()
+        .await
+        .unwrap()
         .correct_record(&path(), &name, "192.168.200.66%7".parse().unwrap())
         .await
         .unwrap();
@@ -359,6 +371,9 @@ async fn a_record_is_corrected_under_the_name_as_read() {
 async fn correcting_a_record_that_is_gone_creates_nothing() {
     let (server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     let error = client
+        .unit()
+        .await
+        .unwrap()
         .correct_record(&path(), &name(), record().endpoint)
         .await
         .unwrap_err();
@@ -371,7 +386,12 @@ async fn correcting_a_record_that_is_gone_creates_nothing() {
 async fn a_record_is_removed_by_its_name() {
     let (server, client) = answering(|| Reply::ok("")).await;
     assert_eq!(
-        client.remove_record(&path(), &name()).await,
+        client
+            .unit()
+            .await
+            .unwrap()
+            .remove_record(&path(), &name())
+            .await,
         Ok(Removed::Removed)
     );
     assert_eq!(
@@ -384,7 +404,12 @@ async fn a_record_is_removed_by_its_name() {
 async fn removing_a_record_that_is_not_there_is_no_error() {
     let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     assert_eq!(
-        client.remove_record(&path(), &name()).await,
+        client
+            .unit()
+            .await
+            .unwrap()
+            .remove_record(&path(), &name())
+            .await,
         Ok(Removed::Absent)
     );
 }
@@ -407,6 +432,9 @@ async fn the_whole_list_is_written_as_cis_writes_it() {
         ),
     ];
     client
+        .unit()
+        .await
+        .unwrap()
         .replace_records(&path, &records.into())
         .await
         .unwrap();
@@ -432,6 +460,9 @@ async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
     .await;
     let client = Client::new(server.config()).unwrap();
     let error = client
+        .unit()
+        .await
+        .unwrap()
         .replace_records(&path(), &Records::new())
         .await
         .unwrap_err();
@@ -443,6 +474,9 @@ async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
 async fn the_list_of_another_tunnel_is_never_written() {
     let (server, client) = answering(|| Reply::ok(recorded::FDB)).await;
     let error = client
+        .unit()
+        .await
+        .unwrap()
         .replace_records(&path(), &Records::new())
         .await
         .unwrap_err();
@@ -454,7 +488,7 @@ async fn the_list_of_another_tunnel_is_never_written() {
 async fn saving_sends_the_save_command() {
     let (server, client) =
         answering(|| Reply::ok(r#"{"kind":"tm:sys:config:savestate","command":"save"}"#)).await;
-    client.save().await.unwrap();
+    save(&client).await.unwrap();
     let seen = &server.seen()[1];
     assert_eq!(seen.line, "POST /mgmt/tm/sys/config");
     assert_eq!(seen.body, r#"{"command":"save"}"#);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
 
@@ -10,7 +11,7 @@ use super::*;
 use crate::client::Client;
 use crate::config::{Trust, Verification};
 use crate::exchange::{Exchange, Observer};
-use crate::testing::{Authority, PASSWORD, Reply, Seen, Server, recorded, short_limits};
+use crate::testing::{Authority, PASSWORD, Reply, Seen, Server, add, recorded, save, short_limits};
 
 fn path() -> TunnelPath {
     TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
@@ -89,7 +90,7 @@ async fn while_nothing_may_be_changed_no_login_and_no_write_is_sent_and_a_token_
     may_write.store(true, Ordering::Relaxed);
     client.records(&path()).await.unwrap();
     may_write.store(false, Ordering::Relaxed);
-    held(client.save().await.unwrap_err());
+    held(save(&client).await.unwrap_err());
     client.records(&path()).await.unwrap();
     client.logout().await;
     let changing: Vec<String> = server.lines();
@@ -357,6 +358,132 @@ async fn a_401_leads_to_one_new_login_and_one_more_try() {
     assert_eq!(seen[4].header("x-f5-auth-token"), Some("TOKEN1"));
 }
 
+/// The records of the tunnel, in this method.
+fn about_records(method: &str) -> String {
+    format!("{method} /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records")
+}
+
+fn record() -> FdbRecord {
+    FdbRecord {
+        mac: "0a:0a:c0:a8:c8:41".parse().unwrap(),
+        endpoint: "192.168.200.65%0".parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn write_with_a_refused_token_is_not_sent_again() {
+    let server = Server::with_login(|seen, _| match seen.line.split(' ').next() {
+        Some("GET") => Reply::ok(recorded::NO_RECORDS),
+        _ => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let unit = client.unit().await.unwrap();
+    let error = unit.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::LoginEnded);
+    assert!(error.is_retryable() && !error.is_uncertain());
+    // Neither that one nor any other call of that unit is sent from now on.
+    let tunnel = path();
+    let errors = [
+        unit.add_record(&tunnel, record()).await.unwrap_err(),
+        unit.save().await.unwrap_err(),
+        unit.records(&tunnel).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(*error.kind(), ErrorKind::LoginEnded);
+    }
+    let login = "POST /mgmt/shared/authn/login".to_owned();
+    assert_eq!(server.lines(), [login, about_records("POST")]);
+}
+
+#[tokio::test]
+async fn writes_never_accepted_make_no_login_loop() {
+    let server = Server::with_login(|seen, _| match seen.line.split(' ').next() {
+        Some("GET") => Reply::ok(recorded::NO_RECORDS),
+        _ => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let mut last = None;
+    for _ in 0..10 {
+        last = add(&client, &path(), record()).await.err();
+    }
+    let last = last.unwrap();
+    assert_eq!(*last.kind(), ErrorKind::TokenRefused);
+    assert_eq!(last.retry_after(), Some(Duration::from_secs(60)));
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
+async fn list_read_under_one_login_is_not_written_under_another() {
+    let server = Server::with_login(|seen, before| match (seen.line.as_str(), before) {
+        (line, 0) if line.starts_with("GET") => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
+        (line, _) if line.starts_with("GET") => Reply::ok(recorded::FDB),
+        _ => Reply::ok("{}"),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let unit = client.unit().await.unwrap();
+    let written = unit.replace_records(&path(), &Records::new()).await;
+    assert_eq!(*written.unwrap_err().kind(), ErrorKind::LoginEnded);
+    assert!(server.lines().iter().all(|line| !line.starts_with("PUT")));
+}
+
+#[tokio::test]
+async fn holder_of_another_key_gets_no_token_and_no_write() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    let unit = client.unit().await.unwrap();
+    let key = client.peer_key();
+    let other = server.replaced_by(empty_with_login).await;
+    let error = unit.add_record(&path(), record()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::LoginEnded);
+    assert!(!error.is_uncertain());
+    assert_eq!(other.lines(), [""; 0]);
+
+    client.records(&path()).await.unwrap();
+    assert_ne!(client.login(), Some(unit.made_under()));
+    assert!(client.peer_key().is_some() && client.peer_key() != key);
+    let login = "POST /mgmt/shared/authn/login".to_owned();
+    assert_eq!(other.lines(), [login, about_records("GET")]);
+    assert_eq!(other.seen()[1].header("x-f5-auth-token"), Some("OTHER"));
+}
+
+#[tokio::test]
+async fn read_goes_on_under_the_login_of_another_key() {
+    let server = Server::with_login(empty).await;
+    let client = Client::new(server.config()).unwrap();
+    client.records(&path()).await.unwrap();
+    let other = server.replaced_by(empty_with_login).await;
+    client.records(&path()).await.unwrap();
+    assert_eq!(other.logins(), 1);
+    let seen = other.seen();
+    let tokens = seen
+        .iter()
+        .filter_map(|seen| seen.header("x-f5-auth-token"));
+    assert_eq!(tokens.collect::<Vec<_>>(), ["OTHER"]);
+}
+
+#[tokio::test]
+async fn extended_token_keeps_its_login() {
+    let server = Server::with_login(extending).await;
+    let client = Client::new(server.config()).unwrap();
+    let unit = client.unit().await.unwrap();
+    let_pass(Duration::from_secs(1_200 - 120)).await;
+    unit.save().await.unwrap();
+    assert_eq!(client.login(), Some(unit.made_under()));
+    assert_eq!(server.logins(), 1);
+}
+
+/// A server of its own that answers logins with the token `OTHER`.
+fn empty_with_login(seen: &Seen, _: usize) -> Reply {
+    if seen.is_login() {
+        Reply::login("OTHER")
+    } else {
+        Reply::ok(recorded::NO_RECORDS)
+    }
+}
+
 #[tokio::test]
 async fn tokens_that_are_never_accepted_make_no_login_loop() {
     let server = Server::with_login(|_, _| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
@@ -520,7 +647,7 @@ async fn an_extension_that_nobody_answers_costs_no_login_and_leaves_no_write_unc
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     client.records(&path()).await.unwrap();
     let_pass(Duration::from_secs(1_200 - 120)).await;
-    let error = client.save().await.unwrap_err();
+    let error = save(&client).await.unwrap_err();
     assert_eq!(error.reason(), reason::TIMEOUT);
     assert!(!error.is_uncertain());
     assert_eq!(server.logins(), 1);

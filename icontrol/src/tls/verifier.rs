@@ -14,15 +14,15 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::problem_of;
 use crate::config::{ConfigError, Fingerprint, Trust, Verification, sha256};
 use crate::error::{CertificateProblem, Presented, clean};
 
-/// What came of the last certificate. The library's own errors say neither what was presented nor what else
-/// was asked for.
+/// What came of the certificates of one login's connections. The library's own errors say neither what was
+/// presented nor what else was asked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Handshakes(Arc<Mutex<Last>>);
 
@@ -32,6 +32,11 @@ struct Last {
     expires_unix_s: Option<i64>,
     proven: Option<PublicKeyHash>,
 }
+
+/// The peer proved another key than the one before it.
+#[derive(Debug, thiserror::Error)]
+#[error("another key than that of the earlier handshakes")]
+pub(super) struct OtherKey;
 
 /// A certificate that was refused.
 #[derive(Debug, Clone)]
@@ -47,14 +52,18 @@ impl Handshakes {
         last.expires_unix_s = expires_unix_s;
     }
 
-    /// Notes the key of a certificate whose owner has signed the handshake with it.
+    /// Notes the key of a certificate whose owner has signed the handshake with it. Fails the handshake
+    /// if an earlier one was signed with another key: what is sent now was meant for its owner.
     fn note_key(&self, certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
         let key = public_key(certificate).ok_or(CertificateError::BadEncoding)?;
-        self.lock().proven = Some(key);
-        Ok(())
+        if *self.lock().proven.get_or_insert(key) == key {
+            Ok(())
+        } else {
+            Err(rustls::Error::Other(OtherError(Arc::new(OtherKey))))
+        }
     }
 
-    /// The key that the peer of the last handshake proved to hold.
+    /// The key that the peer of every handshake so far proved to hold.
     pub(crate) fn proven_key(&self) -> Option<PublicKeyHash> {
         self.lock().proven
     }

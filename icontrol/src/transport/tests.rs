@@ -15,7 +15,7 @@ use super::*;
 use crate::client::Client;
 use crate::config::{Trust, Verification};
 use crate::error::CertificateProblem;
-use crate::testing::{Authority, PASSWORD, Reply, Server, recorded, short_limits};
+use crate::testing::{Authority, PASSWORD, Reply, Server, add, recorded, save, short_limits};
 
 fn path() -> TunnelPath {
     TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
@@ -342,7 +342,7 @@ async fn a_body_without_end_is_given_up() {
     let error = client.records(&path()).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Protocol(Mismatch::TooLarge));
     assert!(!error.is_uncertain());
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert!(error.is_uncertain());
 }
 
@@ -379,7 +379,7 @@ async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_mos
     let client = Client::new(server.config()).unwrap();
     for written in 1..=5 {
         client.records(&path()).await.unwrap();
-        let error = client.add_record(&path(), record()).await.unwrap_err();
+        let error = add(&client, &path(), record()).await.unwrap_err();
         assert_eq!(error.reason(), reason::CONNECTION_FAILED);
         let lines = server.lines();
         let sent = lines.iter().filter(|line| line.ends_with("/records"));
@@ -448,7 +448,7 @@ async fn a_name_without_an_address_says_so() {
     let mut config = server.config();
     // Reserved never to exist (RFC 6761).
     config.host = "bigip.invalid".into();
-    let error = Client::new(config).unwrap().save().await.unwrap_err();
+    let error = save(&Client::new(config).unwrap()).await.unwrap_err();
     assert_eq!(error.reason(), reason::NAME_NOT_RESOLVED);
     assert!(error.is_retryable() && !error.is_uncertain());
 }
@@ -471,7 +471,7 @@ async fn a_read_that_is_not_answered_times_out_and_is_certain() {
 async fn a_write_that_is_not_answered_is_uncertain_and_not_sent_again() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::TIMEOUT);
     assert!(error.is_uncertain());
     assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
@@ -482,7 +482,7 @@ async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
     // Also on a connection that was used before, where a client might think that it was stale.
     let server = Server::with_login(|_, _| Reply::Drop).await;
     let client = Client::new(server.config()).unwrap();
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::CONNECTION_FAILED);
     assert!(error.is_uncertain());
     assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
@@ -492,7 +492,7 @@ async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
 async fn a_write_that_a_device_fails_on_is_uncertain() {
     let server = Server::with_login(|_, _| Reply::icrd(500, "01070734:3: odd", 3)).await;
     let client = Client::new(server.config()).unwrap();
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::SERVER_ERROR);
     assert!(error.is_uncertain());
     assert!(!client.records(&path()).await.unwrap_err().is_uncertain());
@@ -502,7 +502,7 @@ async fn a_write_that_a_device_fails_on_is_uncertain() {
 async fn a_write_that_was_never_sent_is_certain() {
     let server = Server::start(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(error.reason(), reason::TIMEOUT);
     assert!(!error.is_uncertain(), "only the login was sent");
 }
@@ -527,7 +527,7 @@ async fn a_port_that_nothing_listens_on_is_refused() {
     config.port = port;
     drop(listener);
     let client = Client::new(config).unwrap();
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::ConnectionRefused);
     assert!(
         error.to_string().contains(&format!("127.0.0.1:{port}")),
@@ -545,7 +545,7 @@ async fn a_write_that_found_no_connection_is_certain() {
     let client = Client::new(server.config()).unwrap();
     client.records(&path()).await.unwrap();
     server.stop().await;
-    let error = client.add_record(&path(), record()).await.unwrap_err();
+    let error = add(&client, &path(), record()).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::ConnectionRefused);
     assert!(!error.is_uncertain());
 }
@@ -646,7 +646,7 @@ async fn by_name(server: &Server, networks: &[&str]) -> Result<(), ErrorKind> {
     config.host = "localhost".into();
     config.networks = networks.iter().map(|text| text.parse().unwrap()).collect();
     let client = Client::new(config).unwrap();
-    client.save().await.map_err(|error| {
+    save(&client).await.map_err(|error| {
         assert!(!error.is_uncertain());
         error.kind().clone()
     })
@@ -699,8 +699,8 @@ async fn no_error_and_no_log_line_holds_a_secret() {
     for _ in 0..10 {
         let errors = [
             client.records(&path()).await.err(),
-            client.add_record(&path(), record()).await.err(),
-            client.save().await.err(),
+            add(&client, &path(), record()).await.err(),
+            save(&client).await.err(),
         ];
         for error in errors.iter().flatten() {
             write!(shown, "{error} {error:?}").unwrap();
@@ -720,5 +720,80 @@ async fn no_error_and_no_log_line_holds_a_secret() {
         assert!(!shown.contains(secret), "{shown}");
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None);
+    }
+}
+
+/// A way to a server whose connections are passed on one by one, each when it is let through.
+struct Sluice {
+    config: DeviceConfig,
+    came: Arc<tokio::sync::Semaphore>,
+    pass: Arc<tokio::sync::Semaphore>,
+    _task: tokio::task::JoinHandle<()>,
+}
+
+async fn sluice(server: &Server) -> Sluice {
+    let mut config = server.config();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = (config.host.clone(), config.port);
+    config.port = listener.local_addr().unwrap().port();
+    let [came, pass] = [(); 2].map(|()| Arc::new(tokio::sync::Semaphore::new(0)));
+    let (arrivals, permits) = (came.clone(), pass.clone());
+    let task = tokio::spawn(async move {
+        let mut passed = tokio::task::JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            arrivals.add_permits(1);
+            permits.acquire().await.unwrap().forget();
+            let mut onward = tokio::net::TcpStream::connect(to.clone()).await.unwrap();
+            passed.spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+            });
+        }
+    });
+    Sluice {
+        config,
+        came,
+        pass,
+        _task: task,
+    }
+}
+
+/// Answers a login and closes the connection, so that the next request needs another one.
+fn login_then_close(seen: &crate::testing::Seen, _: usize) -> Reply {
+    match Reply::login("TOKEN") {
+        Reply::Body(_, body) if seen.is_login() => Reply::ThenClose(body),
+        _ => Reply::ok("{}"),
+    }
+}
+
+#[tokio::test]
+async fn write_leaves_only_with_permission_once_connected() {
+    for (removes, uncertain) in [(false, false), (true, true)] {
+        let server = Server::start(login_then_close).await;
+        let mut sluice = sluice(&server).await;
+        let may_write = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let asked = may_write.clone();
+        sluice.config.may_write =
+            MayWrite::when(move || asked.load(std::sync::atomic::Ordering::SeqCst));
+        let client = Client::new(sluice.config).unwrap();
+        sluice.pass.add_permits(1);
+        let unit = client.unit().await.unwrap();
+        sluice.came.acquire().await.unwrap().forget();
+
+        let write = tokio::spawn(async move {
+            if removes {
+                let name = record().mac.into();
+                unit.remove_record(&path(), &name).await.err()
+            } else {
+                unit.add_record(&path(), record()).await.err()
+            }
+        });
+        // The connection is being made when the permission ends.
+        sluice.came.acquire().await.unwrap().forget();
+        may_write.store(false, std::sync::atomic::Ordering::SeqCst);
+        sluice.pass.add_permits(1);
+        let error = write.await.unwrap().unwrap();
+        assert_eq!(*error.kind(), ErrorKind::MayNotWrite);
+        assert_eq!(error.is_uncertain(), uncertain);
+        assert_eq!(server.lines(), ["POST /mgmt/shared/authn/login"]);
     }
 }

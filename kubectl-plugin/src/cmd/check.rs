@@ -119,7 +119,7 @@ async fn live(
 
 async fn ask(direct: &Direct<'_>, seen: &Seen, device: &Device) -> Result<LiveSeen, Trouble> {
     let live = direct.look(&seen.object, device).await?;
-    let client = &live.client;
+    let client = &live.unit;
     let of = |error: bigip_icontrol::Error| trouble(&error);
     let selected = seen.nodes().iter().filter(|node| node.selected);
     let said = LiveSeen {

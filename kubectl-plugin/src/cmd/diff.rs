@@ -182,7 +182,7 @@ async fn live(
             return Err(not_as_in_the_cluster());
         }
         let live = direct.look(wanted, device).await?;
-        live.client.logout().await;
+        live.unit.logout().await;
         let local = live.facts.tunnel.local_address;
         Ok(Held {
             records: live.listing.records,

@@ -45,7 +45,7 @@ pub(crate) async fn run(
         if live.facts.version.is_supported() {
             return Ok(live);
         }
-        live.client.logout().await;
+        live.unit.logout().await;
         Err(Trouble {
             reason: reason::UNSUPPORTED_VERSION,
             message: format!("TMOS {} is only read", live.facts.version),
@@ -54,7 +54,7 @@ pub(crate) async fn run(
     let answers = direct.ask_all(&devices, person.err(), ask).await;
     let result = prune(&cluster, &seen, args, person, &devices, &answers).await;
     for live in answers.iter().flatten() {
-        live.client.logout().await;
+        live.unit.logout().await;
     }
     let report = result?;
     match args.output {
@@ -171,7 +171,7 @@ async fn remove(
         }
     }
     if save && pruned.leftovers.iter().any(|leftover| leftover.removed) {
-        live.client.save().await.map_err(|error| trouble(&error))?;
+        live.unit.save().await.map_err(|error| trouble(&error))?;
         pruned.saved = true;
     }
     result
@@ -190,10 +190,10 @@ async fn remove_one(leftover: &Leftover, live: &Live, needed: &Needed) -> Result
     }
     let name = live.listing.name_of(mac);
     let failed = |error| trouble(&error);
-    let found = live.client.record(&live.tunnel, &name).await;
+    let found = live.unit.record(&live.tunnel, &name).await;
     match found.map_err(failed)? {
         Some(endpoint) if endpoint == shown => {
-            let removed = live.client.remove_record(&live.tunnel, &name).await;
+            let removed = live.unit.remove_record(&live.tunnel, &name).await;
             Ok(removed.map_err(failed)? == Removed::Removed)
         }
         Some(_) => Err(Trouble {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bigip_icontrol::{ErrorKind, Unit};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored, claims_before};
 use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims, NodeChanges, nodes_to_note};
 use bigip_tunnel_core::plan::Plan;
@@ -12,6 +13,7 @@ use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::dereference::Inputs;
+use super::observe::stop_for;
 use super::write::Writer;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::ledger::{LedgerError, Spending};
@@ -23,13 +25,13 @@ pub(crate) async fn apply(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
-    inputs: &Inputs,
+    (inputs, unit): (&Inputs, &Unit),
     (plan, batch, fills): (&Plan, &Batch, bool),
     depth: Depth,
 ) -> Result<bool, Stop> {
     let leaves = work.leaves(ctx);
     if leaves && batch.is_empty() {
-        save_before_leaving(ctx, state, work, inputs).await;
+        save_before_leaving(ctx, state, work, inputs, unit).await?;
     }
     let now = ctx.shared.clock.now();
     let nobody = BTreeSet::new();
@@ -71,7 +73,7 @@ pub(crate) async fn apply(
     let applied = match claimed.map_err(stopped) {
         Ok(()) => {
             note_adopted(state, batch, inputs);
-            carry_out(ctx, state, work, inputs, (batch, fills), book).await
+            carry_out(ctx, state, work, (inputs, unit), (batch, fills), book).await
         }
         Err(stop) => Err(stop),
     };
@@ -133,7 +135,7 @@ async fn carry_out(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
-    inputs: &Inputs,
+    (inputs, unit): (&Inputs, &Unit),
     (batch, fills): (&Batch, bool),
     book: Bookkeeping<'_>,
 ) -> Result<bool, Stop> {
@@ -142,6 +144,7 @@ async fn carry_out(
         state,
         work,
         inputs,
+        unit,
         refusals: BTreeMap::new(),
         failure: None,
     };
@@ -193,13 +196,20 @@ async fn save_before_leaving(
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
-) {
+    unit: &Unit,
+) -> Result<(), Stop> {
     if work.settings.save_delay.is_none() || state.unsaved.is_none() {
-        return;
+        return Ok(());
     }
     inputs.session.queue().note_save_try(ctx.shared.clock.now());
-    if let Err(error) = inputs.session.client.save().await {
-        tracing::warn!("the configuration was not saved after the last removal: {error}");
+    match unit.save().await {
+        // Nothing was sent: the pass that follows saves the unit that it finds.
+        Err(error) if *error.kind() == ErrorKind::LoginEnded => return Err(stop_for(&error)),
+        Err(error) => {
+            tracing::warn!("the configuration was not saved after the last removal: {error}");
+        }
+        Ok(()) => {}
     }
     state.unsaved = None;
+    Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bigip_icontrol::Error;
+use bigip_icontrol::{Error, ErrorKind, Unit};
 use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
@@ -31,13 +31,15 @@ const NO_ADDRESS: Endpoint = Endpoint {
 
 /// What a plan is made from.
 pub(crate) struct Observed {
+    /// The unit that all of it was read from. Only to it anything may be written.
+    pub(crate) unit: Unit,
     /// The tunnel's local address: endpoints lie in its route domain.
     pub(crate) local_address: Endpoint,
     /// The records of the tunnel.
     pub(crate) records: Records,
 }
 
-/// Reads the device, as far as `depth` asks for and as far as it is not known.
+/// Reads the device, as far as `depth` asks for and as far as it is not known of the unit that answers now.
 pub(crate) async fn observe(
     ctx: &DeviceContext,
     state: &mut DeviceState,
@@ -45,7 +47,10 @@ pub(crate) async fn observe(
     inputs: &Inputs,
     depth: Depth,
 ) -> Result<Observed, Stop> {
-    let observed = read(ctx, state, work, inputs, depth).await;
+    let observed = match log_in(ctx, state, inputs).await {
+        Ok(unit) => read(ctx, state, work, inputs, (unit, depth)).await,
+        Err(stop) => Err(stop),
+    };
     if observed.is_err() {
         // After any error everything is asked again before something is concluded.
         state.facts = None;
@@ -54,28 +59,46 @@ pub(crate) async fn observe(
     observed
 }
 
+/// The unit that answers under the current login. What was read under another login may be of a different
+/// one: behind the same address and certificate stands whatever unit a person or a failover puts there.
+async fn log_in(
+    ctx: &DeviceContext,
+    state: &mut DeviceState,
+    inputs: &Inputs,
+) -> Result<Unit, Stop> {
+    let unit = ctx.unless_stopping(inputs.session.client.unit()).await?;
+    let unit = unit.map_err(|error| stop_for(&error))?;
+    let login = Some(unit.made_under());
+    if state.login != login {
+        state.facts = None;
+        state.listing = None;
+        state.login = login;
+    }
+    Ok(unit)
+}
+
 async fn read(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
-    depth: Depth,
+    (unit, depth): (Unit, Depth),
 ) -> Result<Observed, Stop> {
     let now = ctx.shared.clock.now();
     let (mut facts, mut read_at) = match state.facts.take() {
         // A node that came is not made to wait for facts; the next verification reads them.
         Some(known) if depth == Depth::Quick => known,
         Some(known) if depth == Depth::Verify && known.1 + FACTS_AGE_MAX > now => known,
-        _ => (read_unit(ctx, state, work, inputs).await?, now),
+        _ => (read_unit(ctx, state, work, inputs, &unit).await?, now),
     };
 
     if depth != Depth::Quick || state.listing.is_none() {
-        let mut listing = read_records(ctx, work, inputs).await?;
+        let mut listing = read_records(ctx, work, &unit).await?;
         if read_at != now && missing(inputs, &listing.records) > MISSING_MAX {
             // A unit that is starting shows empty lists. Only one that says it is ready is believed.
-            facts = read_unit(ctx, state, work, inputs).await?;
+            facts = read_unit(ctx, state, work, inputs, &unit).await?;
             read_at = now;
-            listing = read_records(ctx, work, inputs).await?;
+            listing = read_records(ctx, work, &unit).await?;
         }
         state.listing = Some(listing);
         let time = ctx.shared.clock.time();
@@ -98,6 +121,7 @@ async fn read(
         .map(|l| l.records.clone())
         .unwrap_or_default();
     Ok(Observed {
+        unit,
         local_address,
         records,
     })
@@ -109,13 +133,13 @@ async fn read_unit(
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
+    unit: &Unit,
 ) -> Result<UnitFacts, Stop> {
-    let client = &inputs.session.client;
-    let request = client.facts(&work.settings.tunnel);
+    let request = unit.facts(&work.settings.tunnel);
     let facts = match ctx.unless_stopping(request).await? {
         Err(error) if error.reason() == reason::TUNNEL_NOT_FOUND => {
             // That a tunnel is gone counts only on the box that it was on.
-            let identity = ctx.unless_stopping(client.identity()).await?;
+            let identity = ctx.unless_stopping(unit.identity()).await?;
             let identity = identity.map_err(|error| stop_for(&error))?;
             check_box(ctx, state, work, inputs, &identity).await?;
             return Err(stop_for(&error));
@@ -153,9 +177,9 @@ fn note_unit(ctx: &DeviceContext, inputs: &Inputs, identity: &UnitIdentity) {
 pub(crate) async fn read_records(
     ctx: &DeviceContext,
     work: &Work,
-    inputs: &Inputs,
+    unit: &Unit,
 ) -> Result<bigip_icontrol::Listing, Stop> {
-    let request = inputs.session.client.records(&work.settings.tunnel);
+    let request = unit.records(&work.settings.tunnel);
     ctx.unless_stopping(request)
         .await?
         .map_err(|error| stop_for(&error))
@@ -266,6 +290,10 @@ pub(crate) fn failure_of(error: &Error) -> Failure {
 
 /// Where the fault lies: with reaching the device, or with what was asked of it.
 pub(crate) fn stop_for(error: &Error) -> Stop {
+    if *error.kind() == ErrorKind::LoginEnded {
+        // It was not worked on. The client bounds how often a login is replaced.
+        return Stop::Anew;
+    }
     let failure = failure_of(error);
     match error.reason() {
         reason::TUNNEL_NOT_FOUND | reason::REQUEST_REFUSED | reason::AUTHORIZATION_FAILED => {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bigip_icontrol::{Added, Error, ErrorKind, RecordName};
+use bigip_icontrol::{Added, Error, ErrorKind, RecordName, Unit};
 use bigip_tunnel_core::batch::{Bookkeeping, Stored};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
 use bigip_tunnel_core::endpoint::Endpoint;
@@ -40,6 +40,8 @@ pub(super) struct Writer<'a> {
     pub(super) state: &'a mut DeviceState,
     pub(super) work: &'a Work,
     pub(super) inputs: &'a Inputs,
+    /// The unit that the plan was made for.
+    pub(super) unit: &'a Unit,
     /// How often the device has refused a write, by why.
     pub(super) refusals: BTreeMap<Refusal, u32>,
     /// The first refusal.
@@ -63,9 +65,7 @@ impl Writer<'_> {
             let record = FdbRecord { mac, endpoint };
             let result = {
                 let _turn = self.turn().await?;
-                self.inputs
-                    .session
-                    .client
+                self.unit
                     .add_record(&self.work.settings.tunnel, record)
                     .await
             };
@@ -91,14 +91,13 @@ impl Writer<'_> {
             let _turn = self.turn().await?;
             let pause = tokio::time::sleep(SECOND_LOOK_AFTER);
             self.ctx.unless_stopping(pause).await?;
-            let listing = read_records(self.ctx, self.work, self.inputs).await?;
+            let listing = read_records(self.ctx, self.work, self.unit).await?;
             let is_empty = listing.records.is_empty();
             self.state.listing = Some(listing);
             if !is_empty || self.is_outdated() {
                 return Ok(false);
             }
-            let client = &self.inputs.session.client;
-            client
+            self.unit
                 .replace_records(&self.work.settings.tunnel, records)
                 .await
         };
@@ -106,7 +105,8 @@ impl Writer<'_> {
             .metrics
             .record_write(WriteKind::Fill, result.as_ref().err().map(Error::reason));
         if let Err(error) = result {
-            self.state.fills_singly = true;
+            // A request that was not sent says nothing of the device.
+            self.state.fills_singly |= *error.kind() != ErrorKind::LoginEnded;
             if error.is_uncertain() {
                 self.note_change();
                 self.state.note_uncertain(self.ctx.shared.clock.now());
@@ -129,10 +129,9 @@ impl Writer<'_> {
         let mut written = Records::new();
         for (&mac, &endpoint) in records {
             let name = self.name_of(mac);
-            let client = &self.inputs.session.client;
             let result = {
                 let _turn = self.turn().await?;
-                client
+                self.unit
                     .correct_record(&self.work.settings.tunnel, &name, endpoint)
                     .await
             };
@@ -153,7 +152,6 @@ impl Writer<'_> {
         let mut complete = true;
         for (&mac, &endpoint) in records {
             let name = self.name_of(mac);
-            let client = &self.inputs.session.client;
             let result = {
                 // Asked when the turn has come: what was true before a long wait may not be now.
                 let _turn = self.turn().await?;
@@ -167,7 +165,7 @@ impl Writer<'_> {
                 if self.has_node_again(mac, endpoint).await? {
                     continue;
                 }
-                client
+                self.unit
                     .remove_record(&self.work.settings.tunnel, &name)
                     .await
             };
@@ -378,11 +376,11 @@ impl Writer<'_> {
     }
 
     async fn read_from_device(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, Stop> {
-        let client = &self.inputs.session.client;
         let tunnel = &self.work.settings.tunnel;
         let mut found = Records::new();
         if macs.len() > READ_SINGLY_MAX {
-            let listing = client
+            let listing = self
+                .unit
                 .records(tunnel)
                 .await
                 .map_err(|error| stop_for(&error))?;
@@ -393,7 +391,8 @@ impl Writer<'_> {
         }
         for mac in macs {
             let name = self.name_of(mac);
-            let record = client
+            let record = self
+                .unit
                 .record(tunnel, &name)
                 .await
                 .map_err(|error| stop_for(&error))?;
