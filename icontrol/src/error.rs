@@ -4,6 +4,8 @@
 //! message of its configuration layer is kept, cut and cleaned. Knows nothing of requests; which
 //! answer means what is in `answer`.
 
+mod certificate;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +15,9 @@ use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
 
+use self::certificate::shown;
+pub use self::certificate::{CertificateProblem, Presented};
 use crate::address::AddressProblem;
-use crate::config::Fingerprint;
 
 /// The longest pause that a device may ask for.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -177,66 +180,6 @@ pub enum ErrorKind {
     /// TMOS is too old to tell a missing object from a unit that is starting.
     #[error("TMOS {0} is too old; 13.1 or later is needed")]
     UnsupportedVersion(TmosVersion),
-}
-
-/// A certificate as a person recognises it, to pin it or to put it into the CA bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// Whom it was made out to.
-    pub subject: String,
-    /// Who issued it.
-    pub issuer: String,
-    /// Until when it is valid.
-    pub not_after: String,
-    /// Its SHA-256 fingerprint.
-    pub fingerprint: Fingerprint,
-}
-
-fn shown(presented: Option<&Presented>) -> String {
-    presented.map_or_else(String::new, |certificate| {
-        format!(
-            " (presented: subject {}, issuer {}, valid until {}, SHA-256 {})",
-            certificate.subject, certificate.issuer, certificate.not_after, certificate.fingerprint
-        )
-    })
-}
-
-/// Which check of a certificate failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateProblem {
-    /// Its time is over.
-    #[error("it has expired; renew it, and check the clocks")]
-    Expired,
-    /// Its time has not come.
-    #[error("it is not valid yet; check the clocks")]
-    NotValidYet,
-    /// None of the trusted CAs issued it.
-    #[error(
-        "no trusted CA issued it; put the CA that did, or the certificate itself, into the CA bundle"
-    )]
-    UnknownIssuer,
-    /// Its signature does not fit: mostly one of a CA that has the name of a trusted one, and
-    /// another key.
-    #[error(
-        "its signature does not fit the trusted CA of that name; if the CA was renewed, put the \
-         new one into the CA bundle"
-    )]
-    WrongSignature,
-    /// It is made out to another name.
-    #[error(
-        "it is not made out to {expected}; set tls.serverName to a name that it carries, or, if it \
-         carries none, tls.verification to CAOnly or Pinned"
-    )]
-    WrongName {
-        /// The name or address that was expected.
-        expected: String,
-    },
-    /// It has none of the pinned fingerprints.
-    #[error("it has none of the pinned fingerprints; pin its own if it was renewed on purpose")]
-    NotPinned,
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
 }
 
 /// How an answer differs from what iControl REST answers. Never quotes it.

@@ -189,7 +189,8 @@ impl Connections {
     ) -> Result<Answer, Error> {
         let started = Instant::now();
         let gate = Gate::new(may_write);
-        let exchange = self.exchange(request, token, &gate);
+        // Boxed: it is large, and part of every call.
+        let exchange = Box::pin(self.exchange(request, token, &gate));
         let result = gate.guard(exchange).await.unwrap_or_else(|Closed| {
             // Without a body it does not show whether a connection has taken the request.
             let uncertain = request.body.is_none();

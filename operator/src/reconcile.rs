@@ -75,15 +75,8 @@ pub(crate) async fn reconcile(
         (depth, fills),
     );
     // (I/O) claims first, then the device, then what was written is read back.
-    let applied = apply(
-        ctx,
-        state,
-        work,
-        (&inputs, &observed.unit),
-        (&plan, &batch, fills),
-        depth,
-    )
-    .await;
+    let from = (&inputs, &observed.unit);
+    let applied = apply(ctx, state, work, from, (&plan, &batch, fills), depth).await;
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;

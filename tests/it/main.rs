@@ -54,6 +54,7 @@ mod saving;
 mod secrets;
 mod sessions;
 mod sharing;
+mod takeover;
 mod tidy;
 mod tls;
 mod unreadable;

@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::world::{
-    LOCAL_ADDRESS, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device,
+    LOCAL_ADDRESS, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device, mutations,
 };
 
 /// All records of a world in sync.
@@ -145,13 +145,18 @@ async fn a_device_outside_of_the_networks_that_the_operator_may_dial_is_not_dial
 }
 
 #[tokio::test]
-async fn a_certificate_renewed_by_the_same_authority_changes_nothing() {
+async fn certificate_with_a_new_key_costs_one_login_and_no_write() {
     let world = World::in_sync("tls-renewed").await;
     let standby = world.devices.standby();
+    let logins = standby.logins();
+    assert_eq!(logins, 1);
+    standby.clear_log();
     standby.set_tls(TlsProfile::Authority).unwrap();
     world.reconcile().await;
     world.until_ready().await;
-    assert_eq!(standby.logins(), 1, "the token outlives the certificate");
+    // No token of the old key's owner is shown to the owner of another one.
+    assert_eq!(standby.logins(), 2);
+    assert_eq!(mutations(standby), []);
 }
 
 #[tokio::test]

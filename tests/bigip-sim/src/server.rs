@@ -135,6 +135,13 @@ impl Simulator {
         Ok(())
     }
 
+    /// Presents the certificate and the key of another device from now on, as a unit does that took over its
+    /// configuration. Ends all connections.
+    pub fn present_as(&self, other: &Self) {
+        let tls = other.shared.tls.borrow().clone();
+        self.shared.tls.send_replace(tls);
+    }
+
     /// See [`State::records`].
     pub fn records(&self, tunnel: &str) -> BTreeMap<String, String> {
         self.shared.state.borrow().records(tunnel)

@@ -110,6 +110,7 @@ pub(crate) enum Greeting {
 }
 
 /// How a device greets, and what is needed to greet otherwise.
+#[derive(Clone)]
 pub(crate) struct Tls {
     authority: Authority,
     profile: TlsProfile,
