@@ -8,6 +8,7 @@ mod summary;
 
 use self::summary::{Next, summary};
 pub(crate) use self::summary::{held_message, ready_reason};
+use crate::node_evidence::Doubt;
 use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
 use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
@@ -59,6 +60,17 @@ fn condition(
         reason,
         message: message.into(),
     }
+}
+
+/// Present only while there is a doubt.
+fn nodes_resolved(doubt: &Doubt) -> Condition {
+    let message = format!("{doubt}; no record is removed until the answers agree again");
+    condition(
+        condition::NODES_RESOLVED,
+        Truth::Unknown,
+        doubt.reason(),
+        message,
+    )
 }
 
 /// The conditions of one device.
@@ -197,6 +209,7 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
         peers_covered(report.devices),
     ];
     conditions.extend(report.transport.map(secure_transport));
+    conditions.extend(report.nodes_doubt.map(nodes_resolved));
     match summary.next {
         Next::Nothing => {}
         Next::Retry => conditions.push(condition(

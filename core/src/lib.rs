@@ -17,6 +17,7 @@ pub mod guard;
 pub mod lease;
 pub mod mac;
 pub mod node;
+pub mod node_evidence;
 pub mod outcome;
 pub mod plan;
 pub mod proven;

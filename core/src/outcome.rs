@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::desired::{Desired, DesiredNode};
 use crate::mac::MacAddress;
+use crate::node_evidence::Doubt;
 use crate::plan::Plan;
 use crate::unit::UnitFacts;
 
@@ -171,6 +172,8 @@ pub struct TunnelReport<'a> {
     pub rejected: Option<&'a Failure>,
     /// Why the nodes are not known.
     pub nodes_failure: Option<&'a Failure>,
+    /// Why what Kubernetes says of its nodes is not good enough to remove records by.
+    pub nodes_doubt: Option<&'a Doubt>,
     /// What the nodes ask for.
     pub desired: &'a Desired,
     /// The devices, in the order of the spec.

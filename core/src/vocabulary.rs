@@ -19,6 +19,9 @@ pub mod condition {
     pub const PAUSED: &str = "Paused";
     /// Object: the tunnels are as Cilium needs them.
     pub const TUNNEL_USABLE: &str = "TunnelUsable";
+    /// Object: what Kubernetes says of its nodes agrees. Present only while it does not, and no record is
+    /// removed then.
+    pub const NODES_RESOLVED: &str = "NodesResolved";
     /// Object: every unit that could take over is listed.
     pub const PEERS_COVERED: &str = "PeersCovered";
     /// Object: whoever answers is verified before it gets a password.
@@ -57,6 +60,14 @@ pub mod reason {
     pub const NODES_SKIPPED: &str = "NodesSkipped";
     /// The nodes could not be listed.
     pub const NODE_LIST_FAILED: &str = "NodeListFailed";
+    /// A list of nodes does not hold as many as the API server counts.
+    pub const NODE_LIST_INCOMPLETE: &str = "NodeListIncomplete";
+    /// The API server does not say how many nodes there are.
+    pub const NODE_LIST_UNCOUNTED: &str = "NodeListUncounted";
+    /// A list of nodes is older than what was read before.
+    pub const NODE_LIST_STALE: &str = "NodeListStale";
+    /// A node, asked for by name, keeps a record that the list of nodes let go.
+    pub const NODE_LIST_CONTRADICTED: &str = "NodeListContradicted";
     /// The spec takes addresses from `CiliumNode`s, and there are none or they may not be read.
     pub const CILIUM_NODES_UNAVAILABLE: &str = "CiliumNodesUnavailable";
     /// No node is selected; what is on the devices stays.

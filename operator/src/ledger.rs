@@ -265,6 +265,14 @@ impl Ledger {
         self.stored.lock().await.claims.nodes().clone()
     }
 
+    /// The resource version of the object as stored: a list of nodes that is older shows the past, since
+    /// the API server keeps both in one history. 0 where it is not a number.
+    pub(crate) async fn version(&self) -> u128 {
+        let stored = self.stored.lock().await;
+        let version = stored.resource_version.as_ref();
+        version.and_then(|v| v.parse().ok()).unwrap_or(0)
+    }
+
     /// The status as stored.
     pub(crate) async fn status(&self) -> BigIpTunnelStatus {
         self.stored.lock().await.status.clone()

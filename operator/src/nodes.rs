@@ -5,11 +5,13 @@
 mod cilium;
 mod store;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_tunnel_core::node::{AddressKind, NodeView};
+use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
 use bigip_tunnel_crds::convert;
@@ -101,6 +103,10 @@ pub(crate) struct Nodes {
     state: Arc<watch::Sender<NodeState>>,
     watches_cilium: AtomicBool,
     watches: Watches,
+    /// What makes the API server's answers about the nodes no ground for a removal.
+    doubts: Mutex<Doubts>,
+    /// Held while a list is made for a removal.
+    listing: tokio::sync::Mutex<()>,
     stop: CancellationToken,
 }
 
@@ -113,6 +119,8 @@ impl Nodes {
             state: Arc::new(watch::Sender::new(NodeState::pending())),
             watches_cilium: AtomicBool::new(false),
             watches,
+            doubts: Mutex::default(),
+            listing: tokio::sync::Mutex::default(),
             stop,
         };
         nodes.spawn(nodes.kubernetes.clone());
@@ -145,20 +153,37 @@ impl Nodes {
         self.state.borrow().clone()
     }
 
-    /// Complete lists of all that an object with these settings needs, made now. What it does not
-    /// need is as the watch last showed it.
-    pub(crate) async fn list(&self, settings: &Settings) -> Result<NodeState, Failure> {
-        let nodes = self
-            .kubernetes
-            .list()
-            .await
-            .map_err(ListProblem::into_failure)?;
+    /// Complete lists of all that an object with these settings needs, made now, to remove records by;
+    /// what it does not need is as the watch last showed it. None while the API server's answers
+    /// disagree: then nothing may be removed. `floor`: a resource version that was seen before.
+    pub(crate) async fn list(
+        &self,
+        settings: &Settings,
+        floor: u128,
+        now: impl Fn() -> Moment,
+    ) -> Result<Option<NodeState>, Failure> {
+        // One after the other: what one of them finds out stops the next.
+        let _turn = self.listing.lock().await;
+        if self.stops_removals(now()) {
+            return Ok(None);
+        }
+        match self.list_all(settings, floor).await {
+            Ok(listed) => {
+                self.doubts().dispel(now());
+                Ok(Some(listed))
+            }
+            Err(ListProblem::Failed(failure)) => Err(failure),
+            Err(ListProblem::Doubted(doubt)) => {
+                self.note_doubt(doubt, now());
+                Ok(None)
+            }
+        }
+    }
+
+    async fn list_all(&self, settings: &Settings, floor: u128) -> Result<NodeState, ListProblem> {
+        let nodes = self.kubernetes.list(floor).await?;
         let cilium = if asks_for_cilium(settings) {
-            Ok(self
-                .cilium
-                .list()
-                .await
-                .map_err(ListProblem::into_failure)?)
+            Ok(self.cilium.list(floor).await?)
         } else {
             self.current().cilium
         };
@@ -166,6 +191,33 @@ impl Nodes {
             nodes: Ok(nodes),
             cilium,
         })
+    }
+
+    /// Notes that the API server's answers about the nodes disagree: removals of this process stop.
+    pub(crate) fn note_doubt(&self, doubt: Doubt, now: Moment) {
+        let (reason, text) = (doubt.reason(), doubt.to_string());
+        if self.doubts().note(doubt, now) {
+            tracing::warn!(reason, "removals stop for {} s: {text}", STOP.as_secs());
+        }
+    }
+
+    /// Whether removals of this process are stopped.
+    pub(crate) fn stops_removals(&self, now: Moment) -> bool {
+        self.doubts().stops(now)
+    }
+
+    /// When removals may go on, where they are or were stopped.
+    pub(crate) fn removals_stop_until(&self) -> Option<Moment> {
+        self.doubts().until()
+    }
+
+    /// Why removals are stopped, as it is shown.
+    pub(crate) fn doubt(&self, now: Moment) -> Option<Doubt> {
+        self.doubts().doubt(now).cloned()
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, Doubts> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One node as an object with these settings sees it, asked for now. `None` when the API server

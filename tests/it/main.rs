@@ -36,6 +36,7 @@ mod logs;
 mod metrics;
 mod model;
 mod neighbours;
+mod node_lists;
 mod outages;
 mod ownership;
 mod pausing;

@@ -70,9 +70,14 @@ impl Case {
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        object_conditions(&TunnelReport {
+        object_conditions(&self.report())
+    }
+
+    fn report(&self) -> TunnelReport<'_> {
+        TunnelReport {
             rejected: None,
             nodes_failure: None,
+            nodes_doubt: None,
             desired: &self.desired,
             devices: &self.devices,
             former: &self.former,
@@ -80,7 +85,7 @@ impl Case {
             transport: None,
             held: self.held.as_ref(),
             deleting: self.deleting,
-        })
+        }
     }
 
     /// `Ready/InSync` style, in the order of the list.
@@ -425,4 +430,26 @@ fn a_certificate_that_is_not_verified_is_said_loudly() {
     );
     assert!(unverified.message.contains("bigip-a"));
     assert_eq!(secure_transport(&Transport::Pinned).truth, Truth::True);
+}
+
+#[test]
+fn doubt_about_the_nodes_is_shown_and_makes_nothing_unready() {
+    let case = Case::pair(|_| {});
+    let doubt = Doubt::Incomplete {
+        what: "nodes",
+        listed: 24,
+        counted: 40,
+    };
+    let conditions = object_conditions(&TunnelReport {
+        nodes_doubt: Some(&doubt),
+        ..case.report()
+    });
+    let shown = conditions
+        .iter()
+        .find(|c| c.kind == condition::NODES_RESOLVED)
+        .unwrap();
+    assert_eq!(shown.truth, Truth::Unknown);
+    assert_eq!(shown.reason, reason::NODE_LIST_INCOMPLETE);
+    assert!(shown.message.contains("24 entries"), "{}", shown.message);
+    assert_eq!(conditions[0].truth, Truth::True);
 }

@@ -94,6 +94,7 @@ impl Case {
         let report = TunnelReport {
             rejected: None,
             nodes_failure: None,
+            nodes_doubt: None,
             desired: &self.desired,
             devices: &self.devices,
             former: &[],

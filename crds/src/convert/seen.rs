@@ -111,6 +111,7 @@ mod tests {
         let report = TunnelReport {
             rejected: None,
             nodes_failure: None,
+            nodes_doubt: None,
             desired,
             devices: &[device],
             former: &[],

@@ -89,6 +89,7 @@ fn follow(
     let report = TunnelReport {
         rejected: None,
         nodes_failure: None,
+        nodes_doubt: None,
         desired,
         devices: std::slice::from_ref(device),
         former: &[],
@@ -377,6 +378,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
     let report = TunnelReport {
         rejected: None,
         nodes_failure: None,
+        nodes_doubt: None,
         desired: &desired,
         devices: &[in_sync(&desired, 1_000)],
         former: &[device],

@@ -8,10 +8,12 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bigip_tunnel_core::node_evidence::{Doubt, check_count, counted};
 use bigip_tunnel_core::outcome::Failure;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use kube::api::ListParams;
+use kube::api::{ListParams, VersionMatch};
+use kube::core::ObjectList;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -26,6 +28,9 @@ use crate::metrics::Watches;
 const LIST_INTERVAL: Duration = Duration::from_secs(60);
 /// The deadline of a complete list, all pages together.
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
+/// How often a list is made that does not agree with its count: objects may come and go between the two
+/// only where the API server has lost the moment of the list.
+const LIST_TRIES: u32 = 2;
 /// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
 /// Changes that follow within this time are published together.
@@ -67,18 +72,10 @@ pub(super) trait Kept:
 pub(super) enum ListProblem {
     /// It could not be made.
     Failed(Failure),
-    /// It shows the past: an API server that lags behind, or a cluster that was restored. A watch
-    /// from a version that is yet to come says nothing, so it has to be made anew as well.
-    Old(Failure),
-}
-
-impl ListProblem {
-    /// The failure as a user sees it.
-    pub(super) fn into_failure(self) -> Failure {
-        match self {
-            Self::Failed(failure) | Self::Old(failure) => failure,
-        }
-    }
+    /// It could, and is not good enough to conclude from it what is not there. A list that shows the past
+    /// comes from an API server that lags behind, or from a cluster that was restored. A watch from a
+    /// version that is yet to come says nothing, so it has to be made again as well.
+    Doubted(Doubt),
 }
 
 /// Where the objects are read from.
@@ -102,48 +99,101 @@ impl<K: Kept> Source<K> {
     }
 
     /// A complete list, made now: all pages, consistent (never from the API server's watch cache
-    /// alone, since a list at an unset resource version is the most recent one).
-    pub(super) async fn list(&self) -> Result<Entries<K::Entry>, ListProblem> {
+    /// alone, since a list at an unset resource version is the most recent one), as large as the API
+    /// server counts, and not older than `floor` or a list before.
+    pub(super) async fn list(&self, floor: u128) -> Result<Entries<K::Entry>, ListProblem> {
         let late = |_| {
             let cause = format!("not complete within {} s", LIST_DEADLINE.as_secs());
             Err(ListProblem::Failed(K::failure(None, &cause)))
         };
-        let listing = timeout(LIST_DEADLINE, self.list_pages()).await;
+        let listing = timeout(LIST_DEADLINE, self.list_counted(floor)).await;
         listing.unwrap_or_else(late).map(Arc::new)
     }
 
-    async fn list_pages(&self) -> Result<BTreeMap<String, Arc<K::Entry>>, ListProblem> {
-        let mut entries = BTreeMap::new();
+    async fn list_counted(
+        &self,
+        floor: u128,
+    ) -> Result<BTreeMap<String, Arc<K::Entry>>, ListProblem> {
+        let mut tries = 1;
+        loop {
+            let listed = self.list_pages(floor).await?;
+            let counted = self.count(&listed.resource_version).await;
+            let problem = match counted {
+                Ok(counted) => match check_count(K::PLURAL, listed.items, counted) {
+                    Ok(()) => return Ok(listed.entries),
+                    Err(doubt) => ListProblem::Doubted(doubt),
+                },
+                // The moment of the list is gone (410), or something else.
+                Err(failure) => ListProblem::Failed(failure),
+            };
+            if tries == LIST_TRIES {
+                return Err(problem);
+            }
+            tries += 1;
+        }
+    }
+
+    async fn list_pages(&self, floor: u128) -> Result<Listed<K::Entry>, ListProblem> {
+        let mut listed = Listed {
+            entries: BTreeMap::new(),
+            items: 0,
+            resource_version: String::new(),
+        };
         let mut params = ListParams::default().limit(PAGE_SIZE);
         // As known when the list is begun: one that is made at the same time may be newer.
-        let floor = *self.newest();
+        let floor = floor.max(*self.newest());
         loop {
-            let page = call(READ_DEADLINE, self.api.list(&params)).await;
-            let page = page.map_err(|error| {
-                ListProblem::Failed(K::failure(error.code(), &error.to_string()))
-            })?;
-            self.check_age(page.metadata.resource_version.as_deref(), floor)?;
-            entries.extend(page.items.into_iter().filter_map(kept));
+            let page = self.page(&params).await.map_err(ListProblem::Failed)?;
+            let version = page.metadata.resource_version;
+            let version = self.check_age(version, floor)?;
+            listed.items += page.items.len();
+            listed
+                .entries
+                .extend(page.items.into_iter().filter_map(kept));
             match page.metadata.continue_ {
                 Some(token) if !token.is_empty() => params = params.continue_token(&token),
-                _ => return Ok(entries),
+                _ => {
+                    listed.resource_version = version;
+                    return Ok(listed);
+                }
             }
         }
     }
 
-    /// Refuses a list that is older than one seen before. All pages of a list have the resource
+    /// How many objects there were at the moment of a list. `None` when the API server does not say.
+    async fn count(&self, resource_version: &str) -> Result<Option<usize>, Failure> {
+        let params = ListParams::default()
+            .limit(1)
+            .at(resource_version)
+            .matching(VersionMatch::Exact);
+        let page = self.page(&params).await?;
+        let token = page.metadata.continue_.unwrap_or_default();
+        let remaining = page.metadata.remaining_item_count;
+        Ok(counted(page.items.len(), !token.is_empty(), remaining))
+    }
+
+    async fn page(&self, params: &ListParams) -> Result<ObjectList<K>, Failure> {
+        let page = call(READ_DEADLINE, self.api.list(params)).await;
+        page.map_err(|error| K::failure(error.code(), &error.to_string()))
+    }
+
+    /// Refuses a list that is older than what was read before. All pages of a list have the resource
     /// version of the first.
-    fn check_age(&self, resource_version: Option<&str>, floor: u128) -> Result<(), ListProblem> {
-        let Some(version) = resource_version.and_then(|v| v.parse::<u128>().ok()) else {
-            return Ok(());
-        };
+    fn check_age(
+        &self,
+        resource_version: Option<String>,
+        floor: u128,
+    ) -> Result<String, ListProblem> {
+        let stale = || ListProblem::Doubted(Doubt::Stale(K::PLURAL));
+        let text = resource_version.ok_or_else(stale)?;
+        let version = text.parse::<u128>().map_err(|_| stale())?;
         if version < floor {
-            let cause = "the list is older than one that was seen before";
-            return Err(ListProblem::Old(K::failure(None, cause)));
+            return Err(stale());
         }
         let mut newest = self.newest();
         *newest = version.max(*newest);
-        Ok(())
+        drop(newest);
+        Ok(text)
     }
 
     fn newest(&self) -> MutexGuard<'_, u128> {
@@ -157,6 +207,15 @@ impl<K: Kept> Source<K> {
             .map_err(|error| K::failure(error.code(), &error.to_string()))?;
         Ok(object.and_then(K::into_entry).map(|(_, entry)| entry))
     }
+}
+
+/// A list, page by page.
+struct Listed<E> {
+    entries: BTreeMap<String, Arc<E>>,
+    /// How many objects came, those that are not kept among them.
+    items: usize,
+    /// Of the last page.
+    resource_version: String,
 }
 
 fn kept<K: Kept>(object: K) -> Option<(String, Arc<K::Entry>)> {
@@ -245,7 +304,7 @@ impl<K: Kept> Store<K> {
                     Relist::Due => {
                         changes_at_list = self.changes;
                         let source = self.source.clone();
-                        relist = async move { Relist::Done(source.list().await) }.boxed();
+                        relist = async move { Relist::Done(source.list(0).await) }.boxed();
                     }
                     Relist::Done(Ok(entries)) => {
                         self.failing = false;
@@ -256,9 +315,12 @@ impl<K: Kept> Store<K> {
                         self.failed(&failure);
                         relist = list_due();
                     }
-                    Relist::Done(Err(ListProblem::Old(failure))) => {
-                        self.failed(&failure);
-                        return;
+                    Relist::Done(Err(ListProblem::Doubted(doubt))) => {
+                        self.failed(&K::failure(None, &doubt.to_string()));
+                        match doubt {
+                            Doubt::Stale(_) => return,
+                            _ => relist = list_due(),
+                        }
                     }
                 },
             }
@@ -378,7 +440,117 @@ async fn wait_for(publish_at: Option<(Instant, u64)>) {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response, StatusCode};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::nodes::SlimNode;
+
+    /// An API server that gives these answers, one after the other.
+    fn source(answers: &[Value]) -> Source<SlimNode> {
+        let answers = Arc::new(Mutex::new(answers.to_vec()));
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let answer = answers.lock().unwrap().remove(0);
+            let code = answer["code"]
+                .as_u64()
+                .map_or(200, |code| u16::try_from(code).unwrap());
+            let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+            *response.status_mut() = StatusCode::from_u16(code).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        });
+        Source::new(Client::new(service, "default"))
+    }
+
+    /// A page with these nodes; `remaining`: that many come behind it.
+    fn page(version: &str, names: &[&str], remaining: Option<usize>) -> Value {
+        let items = names.iter().map(|name| json!({"metadata": {"name": name}}));
+        let items: Vec<Value> = items.collect();
+        let mut metadata = json!({"resourceVersion": version});
+        if let Some(remaining) = remaining {
+            metadata["continue"] = json!("token");
+            metadata["remainingItemCount"] = json!(remaining);
+        }
+        json!({"apiVersion": "v1", "kind": "NodeList", "metadata": metadata, "items": items})
+    }
+
+    fn refusal(code: u16) -> Value {
+        json!({"kind": "Status", "status": "Failure", "code": code, "message": "no"})
+    }
+
+    async fn list(answers: &[Value], floor: u128) -> Result<usize, ListProblem> {
+        let listed = source(answers).list(floor).await;
+        listed.map(|entries| entries.len())
+    }
+
+    #[tokio::test]
+    async fn all_pages_that_agree_with_the_count_are_a_list() {
+        let pages = [
+            page("7", &["a", "b"], Some(1)),
+            page("7", &["c"], None),
+            page("7", &["a"], Some(2)),
+        ];
+        assert_eq!(list(&pages, 7).await.ok(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn list_that_lost_its_continue_token_is_doubted() {
+        let cut = [page("7", &["a", "b"], None), page("7", &["a"], Some(2))];
+        let doubt = list(&[cut.clone(), cut].concat(), 0).await.unwrap_err();
+        let expected = Doubt::Incomplete {
+            what: "nodes",
+            listed: 2,
+            counted: 3,
+        };
+        assert!(matches!(doubt, ListProblem::Doubted(d) if d == expected));
+    }
+
+    #[tokio::test]
+    async fn list_whose_second_page_fails_is_no_list() {
+        for code in [410, 500] {
+            let pages = [page("7", &["a", "b"], Some(1)), refusal(code)];
+            let problem = list(&pages, 0).await.unwrap_err();
+            assert!(matches!(problem, ListProblem::Failed(_)), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn list_whose_moment_is_gone_is_made_again() {
+        let answers = [
+            page("7", &["a"], None),
+            refusal(410),
+            page("9", &["a", "b"], None),
+            page("9", &["a"], Some(1)),
+        ];
+        assert_eq!(list(&answers, 0).await.ok(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn list_older_than_what_was_read_before_is_doubted() {
+        let stale = |problem| matches!(problem, ListProblem::Doubted(Doubt::Stale("nodes")));
+        let answers = [page("7", &["a"], None)];
+        assert!(stale(list(&answers, 8).await.unwrap_err()));
+        let twice = [
+            page("7", &["a"], None),
+            page("7", &["a"], None),
+            page("6", &["a"], None),
+        ];
+        let source = source(&twice);
+        source.list(0).await.unwrap();
+        assert!(stale(source.list(0).await.unwrap_err()));
+    }
+
+    #[tokio::test]
+    async fn list_without_resource_version_is_doubted() {
+        let mut answer = page("7", &["a"], None);
+        answer["metadata"] = json!({});
+        assert!(matches!(
+            list(&[answer], 0).await,
+            Err(ListProblem::Doubted(_))
+        ));
+    }
 
     fn failure(reason: &'static str, retryable: bool) -> Failure {
         Failure {

@@ -37,6 +37,9 @@ pub(crate) struct Inputs {
     pub(crate) session: Arc<Session>,
     /// All nodes. Listed for this pass if it is one for removals.
     pub(crate) nodes: Arc<[NodeView]>,
+    /// Whether a record may be removed by them: they were listed for this pass and nothing contradicts
+    /// the list, or they do not count because all records are to go.
+    pub(crate) may_remove: bool,
     /// What is claimed on this device.
     pub(crate) claims: DeviceClaims,
     /// The nodes of the claimed records.
@@ -62,13 +65,18 @@ pub(crate) async fn dereference(
     if std::mem::take(&mut state.forgive) {
         session.client.allow_login();
     }
-    let (nodes, all) = nodes(ctx, work, depth).await?;
+    let NodeEvidence {
+        nodes,
+        all,
+        may_remove,
+    } = nodes(ctx, work, depth).await?;
     let listed = |name: &str| work.settings.device(name).is_some();
     let removals = ctx.ledger.removals(&ctx.device, &listed).await;
     let names = ctx.ledger.nodes().await;
     Ok(Inputs {
         session,
         nodes,
+        may_remove,
         claims,
         names,
         all,
@@ -91,23 +99,41 @@ impl Inputs {
     }
 }
 
-async fn nodes(
-    ctx: &DeviceContext,
-    work: &Work,
-    depth: Depth,
-) -> Result<(Arc<[NodeView]>, NodeState), Stop> {
-    let known = ctx.shared.nodes.current();
+/// The nodes of a pass.
+struct NodeEvidence {
+    nodes: Arc<[NodeView]>,
+    all: NodeState,
+    may_remove: bool,
+}
+
+async fn nodes(ctx: &DeviceContext, work: &Work, depth: Depth) -> Result<NodeEvidence, Stop> {
+    let shared = &ctx.shared;
+    let known = shared.nodes.current();
     if work.leaves(ctx) {
         // What is desired does not count any more; what others need still does.
-        return Ok((Arc::default(), known));
+        return Ok(NodeEvidence {
+            nodes: Arc::default(),
+            all: known,
+            may_remove: true,
+        });
     }
     if depth == Depth::Removal {
-        let listing = ctx.shared.nodes.list(&work.settings).await;
-        let listed = listing.map_err(Stop::Refused)?;
-        let views = listed.views(&work.settings).map_err(Stop::Refused)?;
-        return Ok((views, listed));
+        let floor = ctx.ledger.version().await;
+        let now = || shared.clock.now();
+        let listed = shared.nodes.list(&work.settings, floor, now).await;
+        if let Some(listed) = listed.map_err(Stop::Refused)? {
+            return Ok(NodeEvidence {
+                nodes: listed.views(&work.settings).map_err(Stop::Refused)?,
+                all: listed,
+                may_remove: true,
+            });
+        }
     }
-    Ok((work.nodes.clone(), known))
+    Ok(NodeEvidence {
+        nodes: work.nodes.clone(),
+        all: known,
+        may_remove: false,
+    })
 }
 
 /// The session with the current Secret and bundle. A session that works outlives an API server that

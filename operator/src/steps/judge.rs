@@ -120,8 +120,8 @@ pub(crate) fn choose(
     let choice = Choice {
         claims: &inputs.claims,
         removals: match depth {
-            Depth::Removal => &verdict.remove,
-            Depth::Quick | Depth::Verify => &nothing,
+            Depth::Removal if inputs.may_remove => &verdict.remove,
+            Depth::Quick | Depth::Verify | Depth::Removal => &nothing,
         },
         newcomers: &state.newcomers,
         refused: &state.refused,
@@ -175,13 +175,15 @@ pub(crate) fn judge(
         .chain(plan.correct.keys())
         .filter(|mac| !held_back.contains(*mac))
         .count();
+    // After the API server's answers about the nodes disagreed, as after an uncertain write.
+    let stopped_until = ctx.shared.nodes.removals_stop_until().unwrap_or_default();
     let evidence = Evidence {
         nodes: &inputs.nodes,
         prefix: work.settings.prefix,
         rule: &work.settings.addresses,
         absences: &state.absences,
         delay: work.settings.removal_delay,
-        settled_at: state.settled_at,
+        settled_at: state.settled_at.max(stopped_until),
         present: plan.present().len() + first,
         needed_elsewhere,
         now,

@@ -37,7 +37,10 @@ pub(crate) async fn pass_over(
         state.report.plan = Some(left);
     }
     state.report.over_budget = verdict.over_budget();
-    state.schedule.next_removal = verdict.next_due();
+    let stopped_until = ctx.shared.nodes.removals_stop_until();
+    let stopped_until = stopped_until.filter(|until| *until > ctx.shared.clock.now());
+    let stopped = stopped_until.filter(|_| !verdict.remove.is_empty());
+    state.schedule.next_removal = verdict.next_due().into_iter().chain(stopped).min();
     claims
 }
 

@@ -12,6 +12,7 @@ use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::guard::keeps;
 use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::saving::Unsaved;
@@ -159,6 +160,9 @@ impl Writer<'_> {
                     complete = false;
                     break;
                 }
+                if self.is_stopped() {
+                    break;
+                }
                 if self.is_wanted_again(mac, endpoint) {
                     continue;
                 }
@@ -200,20 +204,37 @@ impl Writer<'_> {
         nodes.any(|node| keeps(node, address, absence, rule))
     }
 
-    /// The list proposed the removal; the node itself, where its name is known, confirms it.
+    /// Whether the API server's answers about the nodes disagree, here or in another pass. What all records
+    /// are to go from is not measured by the nodes.
+    fn is_stopped(&self) -> bool {
+        let shared = &self.ctx.shared;
+        !self.work.leaves(self.ctx) && shared.nodes.stops_removals(shared.clock.now())
+    }
+
+    /// The list proposed the removal; each node that the claim names confirms it. One that does not
+    /// contradicts the list, and stops all removals for a while.
     async fn has_node_again(&self, mac: MacAddress, endpoint: Endpoint) -> Result<bool, Stop> {
-        let absence = self.state.absences.get(mac);
-        let name = absence.and_then(|absence| absence.node.as_ref());
-        let (Some(name), std::net::IpAddr::V4(address)) = (name, endpoint.address) else {
+        let std::net::IpAddr::V4(address) = endpoint.address else {
             return Ok(false);
         };
         if self.work.leaves(self.ctx) {
             return Ok(false);
         }
-        let settings = &self.work.settings;
-        let node = self.ctx.shared.nodes.get(name, settings).await;
-        let node = node.map_err(Stop::Refused)?;
-        Ok(node.is_some_and(|node| keeps(&node, address, absence, &settings.addresses)))
+        let absence = self.state.absences.get(mac);
+        let seen = absence.and_then(|absence| absence.node.as_deref());
+        let claimed = self.inputs.names.of(mac).map(|name| &**name);
+        let names: BTreeSet<&str> = claimed.chain(seen).collect();
+        let (shared, settings) = (&self.ctx.shared, &self.work.settings);
+        for name in names {
+            let node = shared.nodes.get(name, settings).await;
+            let node = node.map_err(Stop::Refused)?;
+            if node.is_some_and(|node| keeps(&node, address, absence, &settings.addresses)) {
+                let doubt = Doubt::Contradicted(name.to_owned());
+                shared.nodes.note_doubt(doubt, shared.clock.now());
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn name_of(&self, mac: MacAddress) -> RecordName {

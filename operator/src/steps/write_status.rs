@@ -1,6 +1,7 @@
 //! (pure, then I/O) The devices' reports → status, written if it differs.
 
 use bigip_tunnel_core::desired::Desired;
+use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
 use bigip_tunnel_crds::status::{self, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
@@ -14,6 +15,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) rejected: Option<&'a Failure>,
     /// Why the nodes are not known.
     pub(crate) nodes_failure: Option<&'a Failure>,
+    /// Why nothing may be removed by what Kubernetes says of its nodes.
+    pub(crate) nodes_doubt: Option<&'a Doubt>,
     /// What the nodes ask for.
     pub(crate) desired: &'a Desired,
     /// The devices, in the order of the spec.
@@ -46,6 +49,7 @@ impl Summary<'_> {
         TunnelReport {
             rejected: self.rejected,
             nodes_failure: self.nodes_failure,
+            nodes_doubt: self.nodes_doubt,
             desired: self.desired,
             devices: self.devices,
             former: self.former_reports,

@@ -164,8 +164,10 @@ impl Worker {
         // While the nodes are not known, the work may still be that of an older spec.
         let current = work.as_ref().filter(|_| self.nodes_failure.is_none());
         let generation = current.map(|work| work.generation);
+        let doubt = self.shared.nodes.doubt(self.shared.clock.now());
         let summary = Summary {
             rejected: self.rejected.as_ref(),
+            nodes_doubt: doubt.as_ref(),
             nodes_failure: self.nodes_failure.as_ref(),
             desired: &desired,
             devices: &reports,
