@@ -110,8 +110,8 @@ pub const OWNERSHIP_BYTES_MAX: usize = 1024 * 1024;
 const MAC_BYTES: usize = 17;
 const NAME_SEPARATOR_BYTES: usize = 1;
 const ENTRY_BYTES: usize = 3;
-/// Bytes of a row without its devices and records, and of the object around all rows.
-const ROW_BYTES: usize = 64;
+/// More than the bytes of a row without its devices and records, and of the object around all rows.
+const ROW_BYTES: usize = 128;
 
 /// A change of one device's claims: `None` drops the claim.
 pub type ClaimChanges = BTreeMap<MacAddress, Option<ClaimState>>;

@@ -157,6 +157,9 @@ pub fn stored_window(window: &Window) -> Option<RemovalWindow> {
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::claims::OWNERSHIP_BYTES_MAX;
+    use bigip_tunnel_core::mac::MacAddress;
+
     use super::*;
 
     const NAMED: &str = "0a:0a:0a:00:00:01 worker-1.example.com";
@@ -234,5 +237,24 @@ mod tests {
         for mac in read.of("bigip-a").keys() {
             assert!(read.nodes().is_unknown(*mac));
         }
+    }
+
+    #[test]
+    fn claims_take_up_no_more_bytes_than_are_counted() {
+        let (devices, name) = (["bigip-a", "bigip-b"], "n".repeat(45));
+        let mut claims = Claims::default();
+        let macs = (0..5000_u16).map(|n| {
+            let [high, low] = n.to_be_bytes();
+            MacAddress::new([0x0a, 0x0a, 10, 0, high, low])
+        });
+        let changes = macs.clone().map(|mac| (mac, Some(ClaimState::Owned)));
+        for device in devices {
+            claims.apply(device, &changes.clone().collect());
+        }
+        let names = macs.map(|mac| (mac, [Arc::from(name.as_str())].into()));
+        claims.note_nodes(&names.collect());
+        let stored = serde_json::to_string(&ownership(&claims, "uid-1")).unwrap();
+        assert!(stored.len() <= 350_000, "{}", stored.len());
+        assert!(stored.len() <= OWNERSHIP_BYTES_MAX - claims.room_bytes());
     }
 }
