@@ -80,6 +80,9 @@ pub struct Evidence<'a> {
     pub rule: &'a AddressRule,
     /// Since when the records' nodes are missing.
     pub absences: &'a Absences,
+    /// The nodes of the claimed records. Each of them is asked for right before its record goes, so the
+    /// verdict has to agree with what they say.
+    pub claimed_nodes: &'a NodeNames,
     /// `nodes.removalDelaySeconds`.
     pub delay: Duration,
     /// No removal before this moment: the process is young, or the device's last answer was
@@ -259,7 +262,12 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     let absence = evidence.absences.get(mac);
     let had_it = absence.and_then(|absence| absence.node.as_ref());
     let is_explained = is_listed(address, evidence.nodes);
-    let may_be_its_own = |node: &&NodeView| !is_explained || had_it == Some(&node.name);
+    let is_claimed_for = |node: &NodeView| {
+        let mut names = evidence.claimed_nodes.of(mac);
+        names.any(|name| **name == *node.name)
+    };
+    let may_be_its_own =
+        |node: &&NodeView| !is_explained || had_it == Some(&node.name) || is_claimed_for(node);
     if let Some(node) = addressless(evidence).find(may_be_its_own) {
         return Some(Hold::NodeAddressMissing(node.name.clone()));
     }

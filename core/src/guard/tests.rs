@@ -27,6 +27,7 @@ struct Case {
     settled_at: Moment,
     present: usize,
     now: Moment,
+    claimed_nodes: NodeNames,
 }
 
 impl Default for Case {
@@ -38,6 +39,7 @@ impl Default for Case {
             settled_at: at(75),
             present: 1,
             now: at(160),
+            claimed_nodes: NodeNames::default(),
         }
     }
 }
@@ -49,6 +51,7 @@ impl Case {
             prefix: MacPrefix::DEFAULT,
             rule: &AddressRule::default(),
             absences: &absences(),
+            claimed_nodes: &self.claimed_nodes,
             delay: DELAY,
             settled_at: self.settled_at,
             present: self.present,
@@ -88,6 +91,7 @@ fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
         prefix: MacPrefix::DEFAULT,
         rule: &AddressRule::default(),
         absences: &Absences::default(),
+        claimed_nodes: &NodeNames::default(),
         delay: DELAY,
         settled_at: at(0),
         present: 1,
@@ -164,6 +168,7 @@ fn judged(nodes: &[NodeView], previous: &Desired, current: &Desired, now: Moment
         prefix: MacPrefix::DEFAULT,
         rule: &current.rule,
         absences: &absences,
+        claimed_nodes: &NodeNames::default(),
         delay: DELAY,
         settled_at: at(0),
         present: 1,
@@ -461,4 +466,22 @@ fn removal_of_a_nameless_claim_waits_for_approval() {
     assert_eq!(verdict.held[&mac(THREE[1])], Hold::NodeUnknown);
     assert_eq!(verdict.over_budget(), set(&THREE[1..]));
     assert_eq!(spend(&THREE[1..]), due(&THREE));
+}
+
+#[test]
+fn claimed_node_without_address_keeps_record_after_restart() {
+    // Another node lists the address and is not selected; which node had the record is in the claim only.
+    let mut outside = worker("outside", "10.0.0.9");
+    outside.selected = false;
+    let nodes = vec![worker("other", "10.0.0.1"), outside, node("had-it").build()];
+    let mut claimed_nodes = NodeNames::default();
+    let case = |claimed_nodes: &NodeNames| Case {
+        nodes: nodes.clone(),
+        claimed_nodes: claimed_nodes.clone(),
+        ..Case::default()
+    };
+    assert_eq!(case(&claimed_nodes).verdict().remove, [mac(GONE)].into());
+    claimed_nodes.insert(mac(GONE), "had-it");
+    let held = case(&claimed_nodes).verdict().held;
+    assert_eq!(held[&mac(GONE)], Hold::NodeAddressMissing("had-it".into()));
 }

@@ -182,6 +182,7 @@ pub(crate) fn judge(
         prefix: work.settings.prefix,
         rule: &work.settings.addresses,
         absences: &state.absences,
+        claimed_nodes: &inputs.names,
         delay: work.settings.removal_delay,
         settled_at: state.settled_at.max(stopped_until),
         present: plan.present().len() + first,

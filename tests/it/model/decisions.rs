@@ -78,6 +78,7 @@ pub(super) fn judge(
         prefix: MacPrefix::DEFAULT,
         rule: &AddressRule::default(),
         absences,
+        claimed_nodes: purse.names,
         delay,
         settled_at,
         present: plan.present().len() + first,
