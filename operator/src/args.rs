@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
     /// Elect a leader among the replicas by a lease; without it exactly one replica may run
     #[arg(long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1,
-          default_value_t = true, default_missing_value = "true", require_equals = true)]
+          default_value_t = true, default_missing_value = "true")]
     pub(crate) leader_elect: bool,
 
     /// Name of the lease
@@ -76,12 +76,12 @@ pub(crate) struct Args {
     /// Let objects switch the verification of certificates off (tls.verification None): whoever answers
     /// gets the password
     #[arg(long, env = "ALLOW_INSECURE_TLS", action = ArgAction::Set, num_args = 0..=1,
-          default_value_t = false, default_missing_value = "true", require_equals = true)]
+          default_value_t = false, default_missing_value = "true")]
     pub(crate) allow_insecure_tls: bool,
 
     /// Send a password only where its Secret says so (annotation bigip-tunnel.dev/allowed-addresses)
     #[arg(long, env = "REQUIRE_SECRET_BINDING", action = ArgAction::Set, num_args = 0..=1,
-          default_value_t = false, default_missing_value = "true", require_equals = true)]
+          default_value_t = false, default_missing_value = "true")]
     pub(crate) require_secret_binding: bool,
 
     /// Form of the log on stderr
@@ -174,6 +174,23 @@ mod tests {
         assert!(elects(&["operator"]));
         assert!(elects(&["operator", "--leader-elect"]));
         assert!(!elects(&["operator", "--leader-elect=false"]));
+        assert!(!elects(&["operator", "--leader-elect", "false"]));
+        assert!(elects(&["operator", "--leader-elect", "--listen=[::]:80"]));
+    }
+
+    #[test]
+    fn switches_take_their_value_in_both_forms() {
+        for flag in ["--allow-insecure-tls", "--require-secret-binding"] {
+            let of = |args: &[&str]| {
+                let args = Args::try_parse_from(args).unwrap();
+                (args.allow_insecure_tls, args.require_secret_binding)
+            };
+            let on = of(&["operator", &format!("{flag}=true")]);
+            assert!(on.0 || on.1);
+            assert_eq!(of(&["operator", flag]), on);
+            assert_eq!(of(&["operator", flag, "true"]), on);
+            assert_ne!(of(&["operator", flag, "false"]), on);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// What stands for a value that was taken out.
 const REDACTED: &str = "<redacted>";
+/// Name of the operator's container.
+const OPERATOR: &str = "operator";
 /// Annotation in which `kubectl apply` keeps the whole object as it was typed.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -19,8 +21,8 @@ pub(crate) fn bare(mut object: Value) -> Value {
     object
 }
 
-/// The same without the values of environment variables and of headers that probes send, wherever
-/// containers are described.
+/// The same without the values of environment variables, of headers that probes send, and of commands and
+/// arguments, wherever containers are described. The operator's own arguments stay: none of them is a secret.
 pub(crate) fn without_values(object: Value) -> Value {
     let mut object = bare(object);
     redact(&mut object);
@@ -31,12 +33,15 @@ fn redact(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(redact),
         Value::Object(fields) => {
+            let is_operator = fields.get("name").is_some_and(|name| name == OPERATOR);
             for (name, field) in fields {
-                match field {
-                    Value::Array(items) if name == "env" || name == "httpHeaders" => {
+                match (name.as_str(), field) {
+                    ("env" | "httpHeaders", Value::Array(items)) => {
                         items.iter_mut().for_each(redact_value);
                     }
-                    field => redact(field),
+                    ("args", Value::Array(_)) if is_operator => {}
+                    ("args" | "command", Value::Array(words)) => words.fill(REDACTED.into()),
+                    (_, field) => redact(field),
                 }
             }
         }
@@ -87,5 +92,17 @@ mod tests {
         assert!(!seen.contains("\"secret\""), "{seen}");
         assert_eq!(seen.matches(REDACTED).count(), 4);
         assert_eq!(seen.matches("secretKeyRef").count(), 3);
+    }
+
+    #[test]
+    fn arguments_of_other_containers_are_redacted() {
+        let other =
+            json!({"name": "sidecar", "command": ["sh", "secret"], "args": ["--token=secret"]});
+        let hook = json!({"preStop": {"exec": {"command": ["secret"]}}});
+        let operator = json!({"name": "operator", "args": ["--listen=:8080"], "lifecycle": hook});
+        let pod = json!({"containers": [operator, other], "initContainers": [other]});
+        let seen = without_values(json!({"spec": pod})).to_string();
+        assert!(!seen.contains("secret"), "{seen}");
+        assert!(seen.contains("--listen=:8080"), "{seen}");
     }
 }
