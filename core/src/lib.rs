@@ -31,5 +31,6 @@ mod testing;
 pub mod text;
 pub mod time;
 pub mod tunnel;
+pub mod turns;
 pub mod unit;
 pub mod vocabulary;

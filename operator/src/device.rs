@@ -20,6 +20,7 @@ use bigip_tunnel_core::proven::ProvenUnits;
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Schedule;
 use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::turns::Applicant;
 use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts};
 use bigip_tunnel_crds::status;
 use tokio::sync::watch;
@@ -175,6 +176,14 @@ pub(crate) struct KnownSession {
 }
 
 impl DeviceContext {
+    /// The object, as the writer queues know it.
+    pub(crate) fn applicant(&self) -> Applicant {
+        Applicant {
+            namespace: self.namespace.clone(),
+            object: self.object.clone(),
+        }
+    }
+
     /// Waits for a read, but not when the task is to end: nothing is lost with an answer that nobody
     /// needs. Writes are never given up this way.
     pub(crate) async fn unless_stopping<T>(

@@ -1,19 +1,24 @@
-//! Logins and boxes that objects share.
+//! Logins and units that objects share.
 //!
 //! A session (token, connections, TLS) belongs to one address, Secret version and CA bundle: no
 //! object ever uses another object's login. A login budget belongs to one user of one address,
 //! whatever Secrets name it, so that no number of objects locks the account. A writer queue belongs
-//! to one box, by whatever address it is reached: one write at a time, in order of arrival. Knows
-//! nothing of records.
+//! to one unit, by whatever address it is reached. Knows nothing of records.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
-use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::turns::{Applicant, Urgency};
 use bigip_tunnel_core::unit::ProvenUnit;
 use bigip_tunnel_crds::v1alpha1::TlsVerification;
-use tokio::sync::OwnedMutexGuard;
+
+use crate::clock::Clock;
+use crate::writer_queue::{Turn, WriterQueue};
+
+/// The longest turn in which nothing is written.
+const MOVE_LIMIT: Duration = Duration::from_secs(1);
 
 /// What makes two logins the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,7 +49,7 @@ impl SessionKey {
     }
 }
 
-/// A login on a device, with the queue of its box.
+/// A login on a device, with the queue of its unit.
 #[derive(Debug)]
 pub(crate) struct Session {
     /// The client. One token at a time.
@@ -57,38 +62,31 @@ impl Session {
     pub(crate) fn queue(&self) -> Arc<WriterQueue> {
         lock(&self.queue).clone()
     }
-}
 
-/// The queue of one box.
-#[derive(Debug, Default)]
-pub(crate) struct WriterQueue {
-    turn: Arc<tokio::sync::Mutex<()>>,
-    last_save_try: Mutex<Option<Moment>>,
-}
-
-impl WriterQueue {
-    /// Waits for this caller's turn to write. Dropping the guard ends the turn.
-    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
-        self.turn.clone().lock_owned().await
-    }
-
-    /// When the box was last told to save its configuration.
-    pub(crate) fn last_save_try(&self) -> Option<Moment> {
-        *lock(&self.last_save_try)
-    }
-
-    /// Notes that the box is told to save now.
-    pub(crate) fn note_save_try(&self, now: Moment) {
-        *lock(&self.last_save_try) = Some(now);
+    /// Waits for this object's turn to write to the unit, which lasts at most `limit`.
+    pub(crate) async fn turn(
+        &self,
+        applicant: &Applicant,
+        urgency: Urgency,
+        limit: Duration,
+    ) -> Turn {
+        loop {
+            let queue = self.queue();
+            let turn = queue.clone().turn(applicant.clone(), urgency, limit).await;
+            // The session may have moved while the request waited.
+            if Arc::ptr_eq(&queue, &self.queue()) {
+                return turn;
+            }
+        }
     }
 }
 
 /// Whose queue it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum QueueKey {
-    /// A box that has not said yet which one it is: host, in lower case, and port.
+    /// A unit whose identity is not known yet: host, in lower case, and port.
     Address(String, u16),
-    /// A unit that has proven which one it is.
+    /// A unit that has proven its identity.
     Unit(ProvenUnit),
 }
 
@@ -96,14 +94,25 @@ enum QueueKey {
 type User = (String, u16, String);
 
 /// All sessions, login budgets and queues of the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DevicePool {
+    clock: Clock,
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     budgets: Mutex<HashMap<User, LoginBudget>>,
     queues: Mutex<HashMap<QueueKey, Arc<WriterQueue>>>,
 }
 
 impl DevicePool {
+    /// A pool without sessions.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            sessions: Mutex::default(),
+            budgets: Mutex::default(),
+            queues: Mutex::default(),
+        }
+    }
+
     /// The session of this key, made if there is none. Dials nothing yet.
     pub(crate) fn session(
         &self,
@@ -131,13 +140,26 @@ impl DevicePool {
     }
 
     fn queue(&self, key: QueueKey) -> Arc<WriterQueue> {
-        lock(&self.queues).entry(key).or_default().clone()
+        let mut queues = lock(&self.queues);
+        let queue = queues.entry(key);
+        let queue = queue.or_insert_with(|| Arc::new(WriterQueue::new(self.clock)));
+        queue.clone()
     }
 
-    /// Puts a session into the queue of the unit that it has proven to lead to: two addresses of one
-    /// unit have one queue. Called before anything is written.
-    pub(crate) fn join_unit(&self, session: &Session, unit: &ProvenUnit) {
+    /// Moves a session to the queue of the unit that it has proven to lead to: two addresses of one unit
+    /// have one queue. Called before anything is written. The session moves in a turn of its own, so that
+    /// none of its writes is in flight; its next one waits for the writes of the other queue.
+    pub(crate) async fn join_unit(
+        &self,
+        session: &Session,
+        unit: &ProvenUnit,
+        applicant: &Applicant,
+    ) {
         let queue = self.queue(QueueKey::Unit(unit.clone()));
+        if Arc::ptr_eq(&queue, &session.queue()) {
+            return;
+        }
+        let _turn = session.turn(applicant, Urgency::NewNode, MOVE_LIMIT).await;
         *lock(&session.queue) = queue;
     }
 
@@ -159,6 +181,9 @@ impl DevicePool {
             .collect();
         log_out(unused).await;
         lock(&self.budgets).retain(|_, budget| !budget.is_unused());
+        // A queue remembers when its unit was saved.
+        lock(&self.queues)
+            .retain(|_, queue| Arc::strong_count(queue) > 1 || queue.last_save_try().is_some());
     }
 
     /// Logs out everywhere. Bounded by the client's own deadline for a logout.
@@ -182,6 +207,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use bigip_icontrol::{Credentials, MayWrite, Observer, Trust, Verification};
     use bigip_tunnel_core::unit::{PublicKeyHash, UnitIdentity};
+    use futures::FutureExt as _;
 
     use super::*;
 
@@ -241,7 +267,7 @@ y8izs/eq7/JmCw==
 
     #[tokio::test]
     async fn secrets_with_one_user_have_one_login_budget_for_as_long_as_a_session_is_held() {
-        let pool = DevicePool::default();
+        let pool = DevicePool::new(Clock::start());
         let first = session(&pool, "login", "admin");
         let second = session(&pool, "copy-of-login", "admin");
         let other = session(&pool, "own-login", "tunnel");
@@ -258,7 +284,7 @@ y8izs/eq7/JmCw==
 
     #[tokio::test]
     async fn addresses_are_known_for_as_long_as_a_session_is_held() {
-        let pool = DevicePool::default();
+        let pool = DevicePool::new(Clock::start());
         let session = session(&pool, "login", "admin");
         let there = BTreeSet::from(["192.0.2.11:443".to_owned()]);
         assert_eq!(pool.addresses(SessionKey::looks_at_expiry), there);
@@ -270,15 +296,58 @@ y8izs/eq7/JmCw==
 
     #[tokio::test]
     async fn two_addresses_of_one_unit_have_one_queue() {
-        let pool = DevicePool::default();
+        let pool = DevicePool::new(Clock::start());
         let one = session_at(&pool, "192.0.2.11", "login", "admin");
         let two = session_at(&pool, "bigip-a.example.com", "login", "admin");
         assert!(!Arc::ptr_eq(&one.queue(), &two.queue()));
-        pool.join_unit(&one, &unit(1));
-        pool.join_unit(&two, &unit(1));
+        pool.join_unit(&one, &unit(1), &applicant("one")).await;
+        pool.join_unit(&two, &unit(1), &applicant("two")).await;
         assert!(Arc::ptr_eq(&one.queue(), &two.queue()));
-        pool.join_unit(&two, &unit(2));
+        pool.join_unit(&two, &unit(2), &applicant("two")).await;
         assert!(!Arc::ptr_eq(&one.queue(), &two.queue()));
+    }
+
+    #[tokio::test]
+    async fn repeated_name_with_another_key_holds_no_turn() {
+        let pool = DevicePool::new(Clock::start());
+        let owner = session_at(&pool, "192.0.2.11", "login", "admin");
+        let stranger = session_at(&pool, "192.0.2.66", "theirs", "admin");
+        pool.join_unit(&owner, &unit(1), &applicant("prod")).await;
+        pool.join_unit(&stranger, &unit(2), &applicant("x")).await;
+        let limit = Duration::from_secs(65);
+        let backlog = Urgency::Backlog;
+        let _hangs = stranger.turn(&applicant("x"), backlog, limit).await;
+        let prod = applicant("prod");
+        let turn = owner.turn(&prod, backlog, limit);
+        assert!(turn.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn session_moves_when_no_write_of_it_is_in_flight() {
+        let pool = DevicePool::new(Clock::start());
+        let session = session(&pool, "login", "admin");
+        let limit = Duration::from_secs(65);
+        let backlog = Urgency::Backlog;
+        let in_flight = session.turn(&applicant("one"), backlog, limit).await;
+        let (two, three) = (applicant("two"), applicant("three"));
+        let unit = unit(1);
+        let mut moves = Box::pin(pool.join_unit(&session, &unit, &two));
+        assert!((&mut moves).now_or_never().is_none());
+        let mut waits = Box::pin(session.turn(&three, backlog, limit));
+        assert!((&mut waits).now_or_never().is_none());
+        drop(in_flight);
+        assert!(moves.now_or_never().is_some());
+        // The request that waited in the queue before writes in that of the unit.
+        let _turn = waits.now_or_never().unwrap();
+        let next = session.turn(&two, backlog, limit);
+        assert!(next.now_or_never().is_none());
+    }
+
+    fn applicant(object: &str) -> Applicant {
+        Applicant {
+            namespace: "default".into(),
+            object: object.into(),
+        }
     }
 
     /// A unit of one name, with this key.

@@ -29,6 +29,7 @@ mod task;
 mod unreadable;
 mod watch;
 mod worker;
+mod writer_queue;
 
 use std::process::ExitCode;
 

@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         nodes: Nodes::start(client.clone(), metrics.watches.clone(), stop.clone()),
         client,
         index: Index::default(),
-        pool: DevicePool::default(),
+        pool: DevicePool::new(clock),
         clock,
         settle: args.settle_seconds,
         allow_insecure_tls: args.allow_insecure_tls,

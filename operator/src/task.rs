@@ -328,7 +328,7 @@ impl DeviceTask {
         let (Some(known), Some(login)) = (known, self.state.login) else {
             return;
         };
-        known.session.queue().note_save_try(now);
+        known.session.queue().note_save_try();
         // Only the unit that was asked who it is.
         let unit = known.session.client.unit_of(login);
         let metrics = self.ctx.metrics.clone();

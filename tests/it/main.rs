@@ -49,6 +49,7 @@ mod plugin_report;
 mod plugin_see;
 mod plugin_start;
 mod plugin_watch;
+mod queues;
 mod removal;
 mod rights;
 mod saving;

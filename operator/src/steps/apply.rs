@@ -31,7 +31,7 @@ pub(crate) async fn apply(
 ) -> Result<bool, Stop> {
     let leaves = work.leaves(ctx);
     if leaves && batch.is_empty() {
-        save_before_leaving(ctx, state, work, inputs, unit).await?;
+        save_before_leaving(state, work, inputs, unit).await?;
     }
     let now = ctx.shared.clock.now();
     let nobody = BTreeSet::new();
@@ -192,7 +192,6 @@ fn stopped(error: LedgerError) -> Stop {
 /// When an object goes, nobody is left to save later. A unit that does not save keeps no object from
 /// going: the worst that follows is that a reboot brings records back that nobody claims.
 async fn save_before_leaving(
-    ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
     inputs: &Inputs,
@@ -201,7 +200,7 @@ async fn save_before_leaving(
     if work.settings.save_delay.is_none() || state.unsaved.is_none() {
         return Ok(());
     }
-    inputs.session.queue().note_save_try(ctx.shared.clock.now());
+    inputs.session.queue().note_save_try();
     match unit.save().await {
         // Nothing was sent: the pass that follows saves the unit that it finds.
         Err(error) if *error.kind() == ErrorKind::LoginEnded => return Err(stop_for(&error)),

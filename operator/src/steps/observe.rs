@@ -156,7 +156,9 @@ async fn read_unit(
         ));
     }
     if let Some(unit) = ctx.identities.of(&ctx.device) {
-        ctx.shared.pool.join_unit(&inputs.session, &unit);
+        let (pool, applicant) = (&ctx.shared.pool, ctx.applicant());
+        let joined = pool.join_unit(&inputs.session, &unit, &applicant);
+        ctx.unless_stopping(joined).await?;
     }
     Ok(facts)
 }

@@ -16,6 +16,7 @@ use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::saving::Unsaved;
+use bigip_tunnel_core::turns::Urgency;
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::apply::claim;
@@ -24,11 +25,19 @@ use super::observe::{failure_of, read_records, stop_for};
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
 use crate::pass::Stop;
+use crate::writer_queue::Turn;
 
 /// Up to this many written records are read back one by one; more of them by one list.
 const READ_SINGLY_MAX: usize = 2;
 /// Equal refusals after which the device is left alone until the next pass.
 const REFUSALS_MAX: u32 = 3;
+/// The longest turn with one write: asking for its node, extending the token, and the write itself. The
+/// deadlines of these requests end it earlier.
+const TURN_LIMIT: Duration = Duration::from_secs(110);
+/// The longest turn that fills a tunnel: the second look, reading the list, and writing it.
+const FILL_LIMIT: Duration = Duration::from_secs(280);
+/// How long others wait for the answer about the node of a record that is to be removed.
+const NODE_LIMIT: Duration = Duration::from_secs(10);
 /// How long after the first look an empty tunnel is looked at again before it is filled.
 const SECOND_LOOK_AFTER: Duration = Duration::from_secs(2);
 
@@ -64,8 +73,13 @@ impl Writer<'_> {
                 break;
             }
             let record = FdbRecord { mac, endpoint };
+            let urgency = if index < first.len() {
+                Urgency::NewNode
+            } else {
+                Urgency::Backlog
+            };
             let result = {
-                let _turn = self.turn().await?;
+                let _turn = self.turn(urgency, TURN_LIMIT).await?;
                 self.unit
                     .add_record(&self.work.settings.tunnel, record)
                     .await
@@ -89,7 +103,7 @@ impl Writer<'_> {
     /// Returns whether it was filled.
     pub(super) async fn fill(&mut self, records: &Records) -> Result<bool, Stop> {
         let result = {
-            let _turn = self.turn().await?;
+            let _turn = self.turn(Urgency::Backlog, FILL_LIMIT).await?;
             let pause = tokio::time::sleep(SECOND_LOOK_AFTER);
             self.ctx.unless_stopping(pause).await?;
             let listing = read_records(self.ctx, self.work, self.unit).await?;
@@ -131,7 +145,7 @@ impl Writer<'_> {
         for (&mac, &endpoint) in records {
             let name = self.name_of(mac);
             let result = {
-                let _turn = self.turn().await?;
+                let _turn = self.turn(Urgency::Backlog, TURN_LIMIT).await?;
                 self.unit
                     .correct_record(&self.work.settings.tunnel, &name, endpoint)
                     .await
@@ -155,7 +169,7 @@ impl Writer<'_> {
             let name = self.name_of(mac);
             let result = {
                 // Asked when the turn has come: what was true before a long wait may not be now.
-                let _turn = self.turn().await?;
+                let _turn = self.turn(Urgency::Backlog, TURN_LIMIT).await?;
                 if self.is_outdated() {
                     complete = false;
                     break;
@@ -166,7 +180,9 @@ impl Writer<'_> {
                 if self.is_wanted_again(mac, endpoint) {
                     continue;
                 }
-                if self.has_node_again(mac, endpoint).await? {
+                let node = self.has_node_again(mac, endpoint);
+                let node = tokio::time::timeout(NODE_LIMIT, node).await;
+                if node.unwrap_or_else(|_| Err(nodes_not_read()))? {
                     continue;
                 }
                 self.unit
@@ -181,11 +197,11 @@ impl Writer<'_> {
         Ok(complete)
     }
 
-    /// Waits for this object's turn to write to the box, but not beyond the end of the task.
-    async fn turn(&self) -> Result<tokio::sync::OwnedMutexGuard<()>, Stop> {
-        self.ctx
-            .unless_stopping(async { self.inputs.session.queue().turn().await })
-            .await
+    /// Waits for this object's turn to write to the unit, but not beyond the end of the task.
+    async fn turn(&self, urgency: Urgency, limit: Duration) -> Result<Turn, Stop> {
+        let applicant = self.ctx.applicant();
+        let turn = self.inputs.session.turn(&applicant, urgency, limit);
+        self.ctx.unless_stopping(turn).await
     }
 
     /// Whether a node that came since the list was made takes the address over. It is known already,
@@ -424,4 +440,16 @@ impl Writer<'_> {
         }
         Ok(found)
     }
+}
+
+/// The API server did not answer in time whether a node exists.
+fn nodes_not_read() -> Stop {
+    Stop::Refused(Failure {
+        reason: reason::KUBERNETES_UNAVAILABLE,
+        message: format!(
+            "the API server did not answer within {} s whether a node exists; its record stays",
+            NODE_LIMIT.as_secs()
+        ),
+        retryable: true,
+    })
 }
