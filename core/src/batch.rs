@@ -46,15 +46,15 @@ pub fn is_first_fill(plan: &Plan) -> bool {
         correct,
         conflict,
         remove,
-        unclaimed,
-        foreign,
+        unreadable,
+        unreadable_stale,
         ..
     } = plan;
-    let sets = [unchanged, adopt];
-    let records = [correct, conflict, remove, unclaimed, foreign];
+    let sets = [unchanged, adopt, unreadable, unreadable_stale];
+    let records = [correct, conflict, remove];
     let is_empty =
         sets.iter().all(|set| set.is_empty()) && records.iter().all(|records| records.is_empty());
-    is_empty && plan.add.len() > BATCH_MAX
+    is_empty && !plan.shows_others() && plan.add.len() > BATCH_MAX
 }
 
 /// What decides which part of a plan comes next.
@@ -249,8 +249,8 @@ mod tests {
     use super::*;
     use crate::endpoint::RouteDomain;
     use crate::mac::MacPrefix;
-    use crate::plan::plan;
-    use crate::testing::{mac, records};
+    use crate::record::ObservedRecords;
+    use crate::testing::{mac, plan, records};
 
     const M1: &str = "0a:0a:0a:00:00:01";
     const M2: &str = "0a:0a:0a:00:00:02";
@@ -411,6 +411,25 @@ mod tests {
         let foreign = records(&[("52:54:00:c0:ff:ee", "192.0.2.99%0")]);
         let beside = plan(&many.add, &foreign, &NO_CLAIMS, MacPrefix::DEFAULT);
         assert!(!is_first_fill(&beside));
+        // A record that cannot be read would lose what it holds, and one without a MAC address itself.
+        let odd = [
+            ObservedRecords {
+                unreadable: [mac("52:54:00:c0:ff:ee")].into(),
+                ..ObservedRecords::default()
+            },
+            ObservedRecords {
+                unreadable: [*many.add.keys().next().unwrap()].into(),
+                ..ObservedRecords::default()
+            },
+            ObservedRecords {
+                unnamed: 1,
+                ..ObservedRecords::default()
+            },
+        ];
+        for observed in odd {
+            let beside = crate::plan::plan(&many.add, &observed, &NO_CLAIMS, MacPrefix::DEFAULT);
+            assert!(!is_first_fill(&beside), "{observed:?}");
+        }
     }
 
     #[test]

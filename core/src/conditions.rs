@@ -8,8 +8,10 @@ mod summary;
 
 use self::summary::{Next, summary};
 pub(crate) use self::summary::{held_message, ready_reason};
+use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
+use crate::plan::Plan;
 use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
 
@@ -115,6 +117,10 @@ fn programmed(report: &DeviceReport) -> Condition {
             let message = format!("{counts}; {}", conflict_message(plan.conflict.len()));
             of(Truth::False, reason::CONFLICT, message)
         }
+        (Some(plan), Some(counts)) if !plan.unreadable.is_empty() => {
+            let message = format!("{counts}; {}", unreadable_message(plan));
+            of(Truth::False, reason::RECORD_UNREADABLE, message)
+        }
         (Some(_), Some(_)) if report.contended && report.reported_drift == 0 => of(
             Truth::False,
             reason::FOREIGN_WRITER,
@@ -155,6 +161,20 @@ fn conflict_message(count: usize) -> String {
     format!(
         "{count} of them on the device with another endpoint and not ours: \
          remove them there, or remove the other writer"
+    )
+}
+
+/// Names records that are there in a form that cannot be read.
+fn unreadable_message(plan: &Plan) -> String {
+    let shown = plan.unreadable.iter().take(3).map(MacAddress::to_string);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = match plan.unreadable.len().saturating_sub(3) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "endpoint not readable: {shown}{more}; correct or delete on the BIG-IP (until then neither \
+         written nor removed)"
     )
 }
 

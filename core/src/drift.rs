@@ -101,9 +101,8 @@ impl Losses {
 mod tests {
     use super::*;
     use crate::mac::MacPrefix;
-    use crate::plan::plan;
     use crate::record::Records;
-    use crate::testing::{mac, records};
+    use crate::testing::{mac, plan, records};
     use proptest::prelude::*;
 
     const M1: &str = "0a:0a:0a:00:00:01";

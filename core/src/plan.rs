@@ -3,11 +3,12 @@
 //! Never touches a record that is not claimed. The plan is a value: whoever carries it out makes no
 //! choices. Knows nothing of Kubernetes, of time, or of whether a removal is allowed now (`guard`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::claims::{ClaimState, DeviceClaims};
+use crate::endpoint::Endpoint;
 use crate::mac::{MacAddress, MacPrefix};
-use crate::record::{FdbRecord, Records};
+use crate::record::{FdbRecord, ObservedRecords, Records};
 
 /// What separates a device from the desired records. Every MAC that is desired, observed or claimed
 /// is in exactly one of the sets; only a disowned one is `foreign` as well.
@@ -31,8 +32,17 @@ pub struct Plan {
     pub gone: BTreeSet<MacAddress>,
     /// Not ours, and of our form: a leftover, or another cluster's.
     pub unclaimed: Records,
-    /// Not ours in any way.
-    pub foreign: Records,
+    /// Not ours in any way. The endpoint is there where it can be read: a record that is not of our MAC
+    /// scheme is foreign by its MAC address alone.
+    pub foreign: BTreeMap<MacAddress, Option<Endpoint>>,
+    /// How many records have a name that is not a MAC address. They are foreign too.
+    pub unnamed: usize,
+    /// Desired, and on the device in a form that cannot be read: neither added nor corrected.
+    pub unreadable: BTreeSet<MacAddress>,
+    /// Ours, no longer desired, and on the device in a form that cannot be read: not removed.
+    pub unreadable_stale: BTreeSet<MacAddress>,
+    /// Not ours, of our MAC scheme, and not readable either.
+    pub unreadable_unclaimed: BTreeSet<MacAddress>,
 }
 
 impl Plan {
@@ -44,7 +54,19 @@ impl Plan {
 
     /// How many desired records are not right on the device.
     pub fn missing(&self) -> usize {
-        self.add.len() + self.correct.len() + self.conflict.len()
+        self.add.len() + self.correct.len() + self.conflict.len() + self.unreadable.len()
+    }
+
+    /// Whether a record is on the device that this product neither claims nor desires.
+    pub fn shows_others(&self) -> bool {
+        let Self {
+            unclaimed,
+            foreign,
+            unreadable_unclaimed,
+            ..
+        } = self;
+        let is_alone = unclaimed.is_empty() && foreign.is_empty() && self.unnamed == 0;
+        !(is_alone && unreadable_unclaimed.is_empty())
     }
 
     /// The desired records that are right on the device.
@@ -53,67 +75,96 @@ impl Plan {
     }
 }
 
-/// Compares. `prefix` tells records of our form from others; it decides about display only.
+/// Compares. `prefix` tells records of our MAC scheme from others.
 pub fn plan(
     desired: &Records,
-    observed: &Records,
+    observed: &ObservedRecords,
     claims: &DeviceClaims,
     prefix: MacPrefix,
 ) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        unnamed: observed.unnamed,
+        ..Plan::default()
+    };
     for (&mac, &wanted) in desired {
-        let claim = claims.get(&mac);
-        match observed.get(&mac) {
-            None => {
-                plan.add.insert(mac, wanted);
-            }
-            Some(&found) if found == wanted => {
-                let set = match claim {
-                    Some(ClaimState::Owned) => &mut plan.unchanged,
-                    _ => &mut plan.adopt,
-                };
-                set.insert(mac);
-            }
-            Some(&found) => {
-                let record = FdbRecord {
-                    mac,
-                    endpoint: found,
-                };
-                let ours = match claim {
-                    Some(ClaimState::Owned) => true,
-                    // Removed by us once; what is there now is ours only if it is as we write it.
-                    Some(ClaimState::Leaving) => record.encodes_itself(prefix),
-                    // A pending claim proves nothing: somebody may have been faster than our write.
-                    Some(ClaimState::Pending) | None => false,
-                };
-                if ours {
-                    plan.correct.insert(mac, wanted);
-                } else {
-                    plan.conflict.insert(mac, found);
-                }
-            }
+        if observed.unreadable.contains(&mac) {
+            plan.unreadable.insert(mac);
+        } else {
+            let found = observed.records.get(&mac).copied();
+            plan.compare((mac, wanted), found, claims.get(&mac).copied(), prefix);
         }
     }
-    for (&mac, &endpoint) in observed
-        .iter()
-        .filter(|(mac, _)| !desired.contains_key(*mac))
-    {
+    let is_extra = |mac: &MacAddress| !desired.contains_key(mac);
+    for (&mac, &endpoint) in observed.records.iter().filter(|(mac, _)| is_extra(mac)) {
         let record = FdbRecord { mac, endpoint };
-        let ours_by_form = record.encodes_itself(prefix);
-        match (claims.contains_key(&mac), ours_by_form) {
-            (true, true) => plan.remove.insert(mac, endpoint),
-            (false, true) => plan.unclaimed.insert(mac, endpoint),
-            (claimed, false) => {
-                if claimed {
-                    plan.disown.insert(mac);
-                }
-                plan.foreign.insert(mac, endpoint)
+        match (claims.contains_key(&mac), record.encodes_itself(prefix)) {
+            (true, true) => {
+                plan.remove.insert(mac, endpoint);
             }
-        };
+            (false, true) => {
+                plan.unclaimed.insert(mac, endpoint);
+            }
+            (claimed, false) => plan.leave_to_others(mac, Some(endpoint), claimed),
+        }
     }
-    let absent = |mac: &&MacAddress| !desired.contains_key(*mac) && !observed.contains_key(*mac);
+    for &mac in observed.unreadable.iter().filter(|mac| is_extra(mac)) {
+        match (claims.contains_key(&mac), mac.encoded_address(prefix)) {
+            (true, Some(_)) => {
+                plan.unreadable_stale.insert(mac);
+            }
+            (false, Some(_)) => {
+                plan.unreadable_unclaimed.insert(mac);
+            }
+            (claimed, None) => plan.leave_to_others(mac, None, claimed),
+        }
+    }
+    let absent = |mac: &&MacAddress| is_extra(mac) && !observed.contains(**mac);
     plan.gone = claims.keys().filter(absent).copied().collect();
     plan
+}
+
+impl Plan {
+    /// Takes a desired record in, as it is or is not on the device.
+    fn compare(
+        &mut self,
+        (mac, wanted): (MacAddress, Endpoint),
+        found: Option<Endpoint>,
+        claim: Option<ClaimState>,
+        prefix: MacPrefix,
+    ) {
+        let Some(endpoint) = found else {
+            self.add.insert(mac, wanted);
+            return;
+        };
+        if endpoint == wanted {
+            let set = match claim {
+                Some(ClaimState::Owned) => &mut self.unchanged,
+                _ => &mut self.adopt,
+            };
+            set.insert(mac);
+            return;
+        }
+        let ours = match claim {
+            Some(ClaimState::Owned) => true,
+            // Removed by us once; what is there now is ours only if it is as we write it.
+            Some(ClaimState::Leaving) => FdbRecord { mac, endpoint }.encodes_itself(prefix),
+            // A pending claim proves nothing: somebody may have been faster than our write.
+            Some(ClaimState::Pending) | None => false,
+        };
+        if ours {
+            self.correct.insert(mac, wanted);
+        } else {
+            self.conflict.insert(mac, endpoint);
+        }
+    }
+
+    /// Takes a record in that is not ours, or no longer.
+    fn leave_to_others(&mut self, mac: MacAddress, endpoint: Option<Endpoint>, claimed: bool) {
+        if claimed {
+            self.disown.insert(mac);
+        }
+        self.foreign.insert(mac, endpoint);
+    }
 }
 
 #[cfg(test)]

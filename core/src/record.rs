@@ -3,7 +3,7 @@
 //! Whatever is read from a BIG-IP or derived from a node becomes an [`FdbRecord`] before anything is
 //! decided, so that equal things compare equal. Knows nothing of where a record came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::endpoint::Endpoint;
@@ -21,6 +21,40 @@ pub struct FdbRecord {
 
 /// The records of one tunnel on one device, in MAC order.
 pub type Records = BTreeMap<MacAddress, Endpoint>;
+
+/// What a device shows as the records of one tunnel. A record is known by its MAC address; only one of
+/// this product's MAC scheme has to have an endpoint that can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedRecords {
+    /// Records whose endpoint can be read.
+    pub records: Records,
+    /// Records whose MAC address can be read and nothing more: without an endpoint, with an odd one, or
+    /// listed more than once.
+    pub unreadable: BTreeSet<MacAddress>,
+    /// How many records have a name that is not a MAC address.
+    pub unnamed: usize,
+}
+
+impl ObservedRecords {
+    /// Whether the tunnel holds no record of any kind. Only then a write of the whole list loses none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.unreadable.is_empty() && self.unnamed == 0
+    }
+
+    /// Whether a record of this MAC address is there, readable or not.
+    pub fn contains(&self, mac: MacAddress) -> bool {
+        self.records.contains_key(&mac) || self.unreadable.contains(&mac)
+    }
+}
+
+impl From<Records> for ObservedRecords {
+    fn from(records: Records) -> Self {
+        Self {
+            records,
+            ..Self::default()
+        }
+    }
+}
 
 impl FdbRecord {
     /// Whether the MAC encodes the record's own endpoint under `prefix`: the form this product (and

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::mac::MacAddress;
+use crate::claims::DeviceClaims;
+use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{NodeAddress, NodeView};
+use crate::plan::Plan;
 use crate::record::Records;
 use crate::unit::{Encapsulation, FailoverState, TunnelFacts, UnitFacts, UnitIdentity};
 
@@ -96,4 +98,14 @@ pub(crate) fn facts(name: &str, failover_state: FailoverState) -> UnitFacts {
             self_ips: vec!["10.1.6.34/24".into()],
         },
     }
+}
+
+/// The plan for a device whose records can all be read.
+pub(crate) fn plan(
+    desired: &Records,
+    observed: &Records,
+    claims: &DeviceClaims,
+    prefix: MacPrefix,
+) -> Plan {
+    crate::plan::plan(desired, &observed.clone().into(), claims, prefix)
 }

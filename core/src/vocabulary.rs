@@ -138,10 +138,14 @@ pub mod reason {
     pub const TUNNEL_MISMATCH: &str = "TunnelMismatch";
     /// A record of a desired MAC is on the device, not ours, with another endpoint.
     pub const CONFLICT: &str = "Conflict";
+    /// A record of a desired MAC is on the device in a form that cannot be read.
+    pub const RECORD_UNREADABLE: &str = "RecordUnreadable";
     /// Somebody else keeps taking our records away, or changing them.
     pub const FOREIGN_WRITER: &str = "ForeignWriter";
     /// Records of ours were taken away or changed, and `drift.policy` is `Report`.
     pub const DRIFT_REPORTED: &str = "DriftReported";
+    /// The tunnel has more records than a list is read of.
+    pub const TOO_MANY_RECORDS: &str = "TooManyRecords";
     /// There are more nodes than claims can be stored for.
     pub const TOO_MANY_NODES: &str = "TooManyNodes";
     /// The claims in the status cannot be read, so it is not known which records are this object's.

@@ -3,13 +3,14 @@
 //! Pure. A status that says the same is equal to the one before, times included, so that nothing is
 //! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bigip_tunnel_core::conditions::{
     self, Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
 use bigip_tunnel_core::desired::Desired;
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
@@ -360,9 +361,9 @@ fn record_counts(plan: &Plan) -> RecordCounts {
         desired: count(present + plan.missing()),
         present: count(present),
         missing: count(plan.missing()),
-        stale: count(plan.remove.len()),
-        unclaimed: count(plan.unclaimed.len()),
-        foreign: count(plan.foreign.len()),
+        stale: count(plan.remove.len() + plan.unreadable_stale.len()),
+        unclaimed: count(plan.unclaimed.len() + plan.unreadable_unclaimed.len()),
+        foreign: count(plan.foreign.len() + plan.unnamed),
     }
 }
 
@@ -378,13 +379,31 @@ fn problems(plan: &Plan, own_address: Option<Problem>) -> Vec<Problem> {
             })
             .collect()
     };
+    let bare = |macs: &BTreeSet<MacAddress>, kind: ProblemKind| -> Vec<Problem> {
+        let shown = macs.iter().take(SHOWN_MAX);
+        shown
+            .map(|mac| Problem {
+                mac: mac.to_string(),
+                endpoint: None,
+                kind,
+            })
+            .collect()
+    };
     let mut problems = of(&plan.conflict, ProblemKind::Conflict);
+    problems.extend(bare(&plan.unreadable, ProblemKind::Unreadable));
     problems.extend(of(&plan.add, ProblemKind::Missing));
     problems.extend(of(&plan.correct, ProblemKind::Incorrect));
     problems.extend(own_address);
     problems.extend(of(&plan.remove, ProblemKind::Stale));
+    problems.extend(bare(&plan.unreadable_stale, ProblemKind::Stale));
     problems.extend(of(&plan.unclaimed, ProblemKind::Unclaimed));
-    problems.extend(of(&plan.foreign, ProblemKind::Foreign));
+    problems.extend(bare(&plan.unreadable_unclaimed, ProblemKind::Unclaimed));
+    let foreign = plan.foreign.iter().take(SHOWN_MAX);
+    problems.extend(foreign.map(|(mac, endpoint)| Problem {
+        mac: mac.to_string(),
+        endpoint: endpoint.map(|endpoint| endpoint.to_string()),
+        kind: ProblemKind::Foreign,
+    }));
     problems.truncate(SHOWN_MAX);
     problems
 }

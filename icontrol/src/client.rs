@@ -88,14 +88,13 @@ impl Client {
     /// Reads all records of a tunnel: one `GET` of `net/fdb/tunnel/<t>/records`. If it is answered in
     /// pages (not seen of records), one of each page, and all of them twice.
     ///
-    /// The list is complete or the call fails: a record without a usable MAC address or endpoint, a
-    /// MAC address twice, pages that do not follow one another, or that differ when they are read again,
-    /// are a `ProtocolError`. `TunnelNotFound` only after the unit said that it is ready. Recorded on
+    /// The list is complete or the call fails: pages that do not follow one another, or that differ when
+    /// they are read again, are a `ProtocolError`. A record that cannot be read is in the list as such. `TunnelNotFound` only after the unit said that it is ready. Recorded on
     /// 15.1.3.1 (empty, CIS#1929) and 16.1.2.
     pub async fn records(&self, tunnel: &TunnelPath) -> Result<Listing, Error> {
         let result = self.collection(&path::records(tunnel)).await;
         let records = self.of_tunnel(tunnel, result).await?;
-        self.parsed(normalise::records(&records))
+        Ok(normalise::records(&records))
     }
 
     /// Reads one record: `GET` of it. `None` if the configuration layer does not know it and the

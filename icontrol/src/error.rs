@@ -232,20 +232,6 @@ pub enum Mismatch {
         /// Name of the property.
         property: &'static str,
     },
-    /// A record of the list does not parse.
-    #[error("record {index} of the list has no usable {what}; correct or remove it on the device")]
-    Record {
-        /// Its place in the list, from 0.
-        index: usize,
-        /// What of it.
-        what: &'static str,
-    },
-    /// Two records of the list have the same MAC address.
-    #[error("record {index} of the list repeats the MAC address of another")]
-    DuplicateRecord {
-        /// Its place in the list, from 0.
-        index: usize,
-    },
     /// The pages of a list have a gap, overlap, or do not end.
     #[error("the pages of the {resource} do not follow one another")]
     Paged {

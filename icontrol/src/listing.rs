@@ -7,7 +7,7 @@ use std::fmt;
 
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::record::ObservedRecords;
 
 /// The name of a record on the device: its MAC address, spelled as the device spells it. Always six
 /// octets of hex digits with colons or dashes, so that it needs no encoding in a URL.
@@ -50,7 +50,7 @@ impl fmt::Debug for RecordName {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
     /// What is compared.
-    pub records: Records,
+    pub observed: ObservedRecords,
     /// Names that are not spelled as this product spells them.
     spellings: BTreeMap<MacAddress, RecordName>,
 }
@@ -68,42 +68,57 @@ impl Listing {
     /// Notes what became of a record after a write: its endpoint, or `None` for one that is gone. A
     /// record that comes back later has the name that this product gives it.
     pub fn note(&mut self, mac: MacAddress, endpoint: Option<Endpoint>) {
+        self.observed.unreadable.remove(&mac);
         if let Some(endpoint) = endpoint {
-            self.records.insert(mac, endpoint);
+            self.observed.records.insert(mac, endpoint);
         } else {
-            self.records.remove(&mac);
+            self.observed.records.remove(&mac);
             self.spellings.remove(&mac);
         }
     }
 
-    /// Takes a record in. Returns false if its MAC is already there.
-    pub(crate) fn insert(
-        &mut self,
-        (mac, name): (MacAddress, RecordName),
-        endpoint: Endpoint,
-    ) -> bool {
+    /// Takes a record in by the texts that it is listed with. Of a record whose MAC address cannot be read
+    /// only the number is kept; one whose endpoint cannot be read, or that is listed a second time, is
+    /// there and unreadable.
+    pub(crate) fn take(&mut self, name: Option<&str>, endpoint: Option<&str>) {
+        let Some((mac, name)) = name.and_then(RecordName::spelled) else {
+            self.observed.unnamed += 1;
+            return;
+        };
+        let observed = &mut self.observed;
+        let is_second = observed.contains(mac);
+        match endpoint.and_then(|text| text.parse().ok()) {
+            Some(endpoint) if !is_second => {
+                observed.records.insert(mac, endpoint);
+            }
+            _ => {
+                observed.records.remove(&mac);
+                observed.unreadable.insert(mac);
+            }
+        }
         if name != RecordName::from(mac) {
             self.spellings.insert(mac, name);
         }
-        self.records.insert(mac, endpoint).is_none()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::record::Records;
+
     use super::*;
 
     #[test]
     fn a_record_keeps_its_spelling_until_it_is_gone() {
         let endpoint = "192.168.200.65%0".parse().unwrap();
-        let (mac, name) = RecordName::spelled("0A:0A:C0:A8:C8:41").unwrap();
+        let mac = "0a:0a:c0:a8:c8:41".parse().unwrap();
         let mut listing = Listing::default();
-        assert!(listing.insert((mac, name), endpoint));
+        listing.take(Some("0A:0A:C0:A8:C8:41"), Some("192.168.200.65%0"));
         listing.note(mac, Some("192.168.200.66%0".parse().unwrap()));
         assert_eq!(listing.name_of(mac).as_str(), "0A:0A:C0:A8:C8:41");
         listing.note(mac, None);
         listing.note(mac, Some(endpoint));
         assert_eq!(listing.name_of(mac).as_str(), "0a:0a:c0:a8:c8:41");
-        assert_eq!(listing.records, Records::from([(mac, endpoint)]));
+        assert_eq!(listing.observed, Records::from([(mac, endpoint)]).into());
     }
 }

@@ -162,31 +162,24 @@ pub(crate) fn with_records(
     Ok(render(&object))
 }
 
-/// All records of a tunnel. One that does not parse fails the list: a list that lacks a record
-/// would be taken for a device that lacks it.
-pub(crate) fn records(records: &[wire::Record]) -> Result<Listing, Mismatch> {
+/// All records of a tunnel. One that does not parse is there all the same: a list that lacks it would be
+/// taken for a device that lacks it.
+pub(crate) fn records(records: &[wire::Record]) -> Listing {
     let mut listing = Listing::default();
-    for (index, record) in records.iter().enumerate() {
-        let name = RecordName::spelled(&record.name).ok_or(Mismatch::Record {
-            index,
-            what: "MAC address",
-        })?;
-        let endpoint = endpoint(record).ok_or(Mismatch::Record {
-            index,
-            what: "endpoint",
-        })?;
-        if !listing.insert(name, endpoint) {
-            return Err(Mismatch::DuplicateRecord { index });
-        }
+    for record in records {
+        listing.take(record.name.as_deref(), record.endpoint.as_deref());
     }
-    Ok(listing)
+    listing
 }
 
 /// The endpoint of the record of this name.
 pub(crate) fn record(body: &[u8], name: &RecordName) -> Result<Endpoint, Mismatch> {
     const RESOURCE: &str = "record";
     let record: wire::Record = parse(RESOURCE, body)?;
-    let mac = record.name.parse::<MacAddress>().ok();
+    let mac = record
+        .name
+        .as_ref()
+        .and_then(|text| text.parse::<MacAddress>().ok());
     if mac.is_none() || mac != name.as_str().parse().ok() {
         return Err(Mismatch::OtherObject { resource: RESOURCE });
     }
@@ -254,7 +247,12 @@ pub(crate) fn unit(entries: Vec<wire::UnitEntry>) -> Result<Unit, Mismatch> {
     let (own, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_self);
     let own = own.into_iter().next().ok_or(missing("selfDevice"))?;
     let peers = others.iter().filter_map(identity).collect();
-    let identity = identity(&own).ok_or(missing("baseMac"))?;
+    let lacks = if own.name.is_none() {
+        "name"
+    } else {
+        "baseMac"
+    };
+    let identity = identity(&own).ok_or(missing(lacks))?;
     let hostname = own
         .hostname
         .map_or_else(|| identity.device_name.clone(), |name| clean(&name));
@@ -276,7 +274,7 @@ pub(crate) fn unit(entries: Vec<wire::UnitEntry>) -> Result<Unit, Mismatch> {
 
 fn identity(entry: &wire::UnitEntry) -> Option<UnitIdentity> {
     Some(UnitIdentity {
-        device_name: clean(&entry.name),
+        device_name: clean(entry.name.as_ref()?),
         base_mac: clean(entry.base_mac.as_ref()?),
     })
 }

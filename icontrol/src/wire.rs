@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Body of `POST /mgmt/shared/authn/login`. Holds the password: never to be shown.
@@ -117,19 +117,94 @@ fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Ve
     from.deserialize_seq(Members(PhantomData))
 }
 
+/// The longest text that a property of a list's member is kept with. More than any path of an object on a
+/// BIG-IP can have (*assumed*).
+const TEXT_BYTES_MAX: usize = 512;
+
+/// A value of any kind, kept only if it is a text: what is odd about one property must cost neither the
+/// other properties nor the other members of a list.
+enum Plain {
+    Text(String),
+    Null,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Plain;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Plain, E> {
+        Ok(if text.len() <= TEXT_BYTES_MAX {
+            Plain::Text(text.to_owned())
+        } else {
+            Plain::Other
+        })
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Plain, E> {
+        Ok(Plain::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Plain, E> {
+        Ok(Plain::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Plain, E> {
+        Ok(Plain::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Plain, E> {
+        Ok(Plain::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Plain, E> {
+        Ok(Plain::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Plain, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Plain::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Plain, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Plain::Other)
+    }
+}
+
+/// A text, if it is one; anything else is as good as absent.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Plain::deserialize(from)? {
+        Plain::Text(text) => Some(text),
+        Plain::Null | Plain::Other => None,
+    })
+}
+
 /// A member of `cm device`.
 #[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnitEntry {
-    pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub(crate) base_mac: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) hostname: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) failover_state: Option<String>,
     /// The text `true` on the unit that answers (14.1.2.1).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) self_device: Option<String>,
 }
 
@@ -137,19 +212,37 @@ pub(crate) struct UnitEntry {
 #[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SelfIp {
-    #[serde(default)]
-    pub(crate) full_path: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) full_path: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub(crate) address: Option<String>,
     /// Full path of the VLAN or tunnel it is on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) vlan: Option<String>,
     /// `enabled` or `disabled`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) floating: Option<String>,
-    /// `all`, or a list of services.
     #[serde(default)]
-    pub(crate) allow_service: Option<serde_json::Value>,
+    pub(crate) allow_service: Services,
+}
+
+/// `allowService` of a self IP: `all`, `none`, or a list of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Services {
+    /// Also where the property is absent (*assumed*).
+    #[default]
+    None,
+    Some,
+}
+
+impl<'de> Deserialize<'de> for Services {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match Plain::deserialize(from)? {
+            Plain::Null => Self::None,
+            Plain::Text(word) if word == "none" => Self::None,
+            Plain::Text(_) | Plain::Other => Self::Some,
+        })
+    }
 }
 
 /// An item of `net route`.
@@ -246,8 +339,9 @@ pub(crate) struct Profile {
 /// A record as read. It has neither partition nor owner.
 #[derive(Deserialize, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub(crate) endpoint: Option<String>,
 }
 

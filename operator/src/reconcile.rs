@@ -6,7 +6,7 @@
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::guard::{Hold, Verdict};
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::vocabulary::reason::{CLEANUP_FAILED, TUNNEL_NOT_FOUND};
 
 use crate::device::{DeviceContext, DeviceState, Work};
@@ -82,7 +82,7 @@ pub(crate) async fn reconcile(
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
     let complete = applied?;
     if leaves && batch.is_empty() && !left.is_empty() {
-        keeps_object(&verdict)?;
+        keeps_object(&verdict, &plan)?;
     }
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
     let cleans_up = leaves && !batch.is_empty();
@@ -102,22 +102,28 @@ pub(crate) async fn reconcile(
     }
 }
 
-/// Says what keeps an object that is being deleted, when it is another one.
-fn keeps_object(verdict: &Verdict) -> Result<(), Stop> {
-    let message = match verdict.held.values().next() {
-        Some(Hold::NeededElsewhere) => {
-            "another object claims records of this one as well; they are left to it as soon as it \
-             has taken them over"
+/// Says what keeps an object that is being deleted: another object, or a record that cannot be read.
+fn keeps_object(verdict: &Verdict, plan: &Plan) -> Result<(), Stop> {
+    let held = verdict.held.values().next();
+    let message = match (held, plan.unreadable_stale.first()) {
+        (Some(Hold::NeededElsewhere), _) => {
+            "another object claims records of this one as well; they \
+             are left to it as soon as it has taken them over"
+                .to_owned()
         }
-        Some(Hold::OthersUnknown) => {
-            "it is not known what other objects need: one of them cannot be read, or not all of \
-             them have been seen yet"
+        (Some(Hold::OthersUnknown), _) => {
+            "it is not known what other objects need: one of them cannot \
+             be read, or not all of them have been seen yet"
+                .to_owned()
+        }
+        (_, Some(mac)) => {
+            format!("the endpoint of record {mac} cannot be read: delete it on the BIG-IP")
         }
         _ => return Ok(()),
     };
     Err(Stop::Refused(Failure {
         reason: CLEANUP_FAILED,
-        message: message.to_owned(),
+        message,
         retryable: true,
     }))
 }

@@ -406,26 +406,3 @@ async fn a_device_that_is_listed_later_gets_everything() {
     world.until_ready().await;
     world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
 }
-
-#[tokio::test]
-async fn a_record_that_does_not_parse_stops_writes_to_that_device_only() {
-    let world = World::in_sync("dev-garbage").await;
-    let standby = world.devices.standby();
-    standby
-        .seed_record(TUNNEL_PATH, "52:54:00:00:00:01", "what is this")
-        .unwrap();
-    world.reconcile().await;
-    let before = standby.mutations();
-    world.until_reason("ProtocolError").await;
-    world.create_node(NEW_NODE).await;
-    world
-        .until_unit(
-            world.devices.active(),
-            &[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD],
-        )
-        .await;
-    assert!(standby.drop_record(TUNNEL_PATH, "52:54:00:00:00:01"));
-    assert_eq!(standby.mutations(), before);
-    world.reconcile().await;
-    assert_heals(&world).await;
-}

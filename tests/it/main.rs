@@ -37,6 +37,7 @@ mod metrics;
 mod model;
 mod neighbours;
 mod node_lists;
+mod odd_records;
 mod outages;
 mod ownership;
 mod pausing;

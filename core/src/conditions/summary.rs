@@ -3,7 +3,9 @@
 //! The first thing that is wrong in the order of how much it hurts. Knows nothing of the other
 //! conditions.
 
-use super::{FOREIGN_WRITER, Truth, conflict_message, unusable, unusable_message};
+use super::{
+    FOREIGN_WRITER, Truth, conflict_message, unreadable_message, unusable, unusable_message,
+};
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
 use crate::vocabulary::reason;
@@ -68,7 +70,9 @@ pub(super) fn summary(report: &TunnelReport<'_>) -> Summary {
     if let Some(held) = report.held {
         return held_summary(held);
     }
-    let for_a_person = conflict_summary(report).or_else(|| drift_summary(report.devices));
+    let for_a_person = conflict_summary(report)
+        .or_else(|| unreadable_summary(report.devices))
+        .or_else(|| drift_summary(report.devices));
     if let Some(summary) = for_a_person.or_else(|| former_summary(report.former)) {
         return summary;
     }
@@ -152,6 +156,19 @@ fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
         conflict_message(count)
     );
     Some(Summary::not_ready(reason::CONFLICT, message, Next::Person))
+}
+
+fn unreadable_summary(devices: &[DeviceReport]) -> Option<Summary> {
+    let (device, plan) = devices.iter().find_map(|device| {
+        let plan = device.plan.as_ref()?;
+        (!plan.unreadable.is_empty()).then_some((device, plan))
+    })?;
+    let message = format!("{}: {}", device.name, unreadable_message(plan));
+    Some(Summary::not_ready(
+        reason::RECORD_UNREADABLE,
+        message,
+        Next::Person,
+    ))
 }
 
 fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {

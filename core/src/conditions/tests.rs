@@ -5,9 +5,8 @@ use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
 use crate::node::AddressRule;
 use crate::outcome::{Failure, HeldRemoval};
-use crate::plan::plan;
 use crate::record::Records;
-use crate::testing::{facts, node, worker};
+use crate::testing::{facts, node, plan, worker};
 use crate::unit::FailoverState;
 
 fn two_nodes() -> Desired {

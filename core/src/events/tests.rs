@@ -7,8 +7,7 @@ use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
 use crate::node::AddressRule;
 use crate::outcome::{Failure, HeldRemoval, Reach, Transport};
-use crate::plan::plan;
-use crate::testing::{facts, mac, node, worker};
+use crate::testing::{facts, mac, node, plan, worker};
 use crate::unit::FailoverState;
 
 fn nodes() -> Desired {

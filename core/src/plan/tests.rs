@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::endpoint::{Endpoint, RouteDomain};
-use crate::testing::{mac, records};
+use crate::testing::{mac, plan, records};
 
 const M1: &str = "0a:0a:0a:00:00:01";
 const E1: &str = "10.0.0.1%0";
@@ -121,7 +121,10 @@ fn a_leftover_of_our_form_is_told_from_a_foreign_record() {
     let foreign = ("52:54:00:3e:3f:c1", ELSEWHERE);
     let plan = plan_of(&[], &[(M1, E1), foreign], &claims(&[]));
     assert_eq!(plan.unclaimed, records(&[(M1, E1)]));
-    assert_eq!(plan.foreign, records(&[foreign]));
+    assert_eq!(
+        plan.foreign.into_keys().collect::<Vec<_>>(),
+        [mac(foreign.0)]
+    );
 }
 
 #[test]
@@ -147,6 +150,105 @@ fn a_record_that_was_leaving_and_is_wanted_again_is_kept() {
         plan_of(&[(M1, E1)], &[], &leaving).add,
         records(&[(M1, E1)])
     );
+}
+
+/// What a device shows when these records cannot be read.
+fn unreadable(macs: &[&str]) -> ObservedRecords {
+    ObservedRecords {
+        unreadable: macs.iter().map(|m| mac(m)).collect(),
+        ..ObservedRecords::default()
+    }
+}
+
+#[test]
+fn foreign_record_that_cannot_be_read_stops_nothing() {
+    const FOREIGN: &str = "52:54:00:00:00:01";
+    let plan = super::plan(
+        &records(&[(M1, E1)]),
+        &unreadable(&[FOREIGN]),
+        &claims(&[]),
+        MacPrefix::DEFAULT,
+    );
+    let expected = Plan {
+        add: records(&[(M1, E1)]),
+        foreign: [(mac(FOREIGN), None)].into(),
+        ..Plan::default()
+    };
+    assert_eq!(plan, expected);
+    assert!(plan.shows_others());
+}
+
+#[test]
+fn record_with_an_odd_name_is_foreign_and_counted() {
+    let observed = ObservedRecords {
+        unnamed: 2,
+        ..ObservedRecords::default()
+    };
+    let plan = super::plan(
+        &records(&[(M1, E1)]),
+        &observed,
+        &claims(&[]),
+        MacPrefix::DEFAULT,
+    );
+    assert_eq!((plan.add.len(), plan.unnamed), (1, 2));
+    assert!(plan.shows_others());
+}
+
+#[test]
+fn unreadable_record_of_a_node_is_neither_written_nor_gone() {
+    for owned in [
+        claims(&[]),
+        claims(&[(M1, ClaimState::Owned)]),
+        claims(&[(M1, ClaimState::Pending)]),
+    ] {
+        let desired = records(&[(M1, E1)]);
+        let plan = super::plan(&desired, &unreadable(&[M1]), &owned, MacPrefix::DEFAULT);
+        let unreadable = [mac(M1)].into();
+        let expected = Plan {
+            unreadable,
+            ..Plan::default()
+        };
+        assert_eq!((plan.missing(), plan), (1, expected));
+    }
+}
+
+#[test]
+fn unreadable_record_without_a_node_keeps_its_claim() {
+    let owned = claims(&[(M1, ClaimState::Owned)]);
+    let stale = super::plan(
+        &Records::new(),
+        &unreadable(&[M1]),
+        &owned,
+        MacPrefix::DEFAULT,
+    );
+    let expected = Plan {
+        unreadable_stale: [mac(M1)].into(),
+        ..Plan::default()
+    };
+    assert_eq!(stale, expected);
+    let nothing = claims(&[]);
+    let left = super::plan(
+        &Records::new(),
+        &unreadable(&[M1]),
+        &nothing,
+        MacPrefix::DEFAULT,
+    );
+    assert_eq!(left.unreadable_unclaimed, [mac(M1)].into());
+    assert!(left.shows_others());
+}
+
+#[test]
+fn claimed_record_of_another_scheme_is_disowned_unread() {
+    const OTHER: &str = "0e:0e:0a:00:00:01";
+    let owned = claims(&[(OTHER, ClaimState::Owned)]);
+    let plan = super::plan(
+        &Records::new(),
+        &unreadable(&[OTHER]),
+        &owned,
+        MacPrefix::DEFAULT,
+    );
+    assert_eq!(plan.disown, [mac(OTHER)].into());
+    assert!(plan.gone.is_empty());
 }
 
 /// A few MACs and endpoints, so that the sets overlap often; half the MACs have our form.

@@ -64,7 +64,12 @@ fn in_sync(desired: &Desired, read_at: i64) -> DeviceReport {
     report.reach = Reach::Answered;
     report.identity = Some(facts().identity.to_string());
     report.facts = Some(facts());
-    report.plan = Some(plan(&records, &records, &[].into(), MacPrefix::DEFAULT));
+    report.plan = Some(plan(
+        &records,
+        &records.clone().into(),
+        &[].into(),
+        MacPrefix::DEFAULT,
+    ));
     report.last_read_time = Some(at(read_at));
     report
 }
@@ -258,7 +263,10 @@ fn only_the_first_sixteen_problems_are_listed_and_all_are_counted() {
             (mac, "10.9.9.9".parse().unwrap())
         })
         .collect();
-    report.plan.as_mut().unwrap().foreign = foreign;
+    let foreign = foreign
+        .into_iter()
+        .map(|(mac, endpoint)| (mac, Some(endpoint)));
+    report.plan.as_mut().unwrap().foreign = foreign.collect();
     let status = follow(
         &BigIpTunnelStatus::default(),
         &desired,
@@ -276,7 +284,12 @@ fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
     let records = desired.records(local);
     let mut report = in_sync(&desired, 1_000);
     report.facts.as_mut().unwrap().tunnel.local_address = Some(local);
-    report.plan = Some(plan(&records, &records, &[].into(), MacPrefix::DEFAULT));
+    report.plan = Some(plan(
+        &records,
+        &records.clone().into(),
+        &[].into(),
+        MacPrefix::DEFAULT,
+    ));
     let status = follow(
         &BigIpTunnelStatus::default(),
         &desired,

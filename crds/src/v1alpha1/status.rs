@@ -374,7 +374,8 @@ pub struct Problem {
     /// MAC address, the key of the record.
     #[schemars(length(max = 17))]
     pub mac: String,
-    /// Endpoint of the record: the observed one, or the desired one of a record that is missing.
+    /// Endpoint of the record: the observed one, if it can be read, or the desired one of a record that is
+    /// missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub endpoint: Option<String>,
@@ -393,6 +394,8 @@ pub enum ProblemKind {
     Incorrect,
     /// Desired, and on the unit with another endpoint that is not ours to correct.
     Conflict,
+    /// Desired, and on the unit in a form that cannot be read: neither written nor removed.
+    Unreadable,
     /// Ours, and no longer desired.
     Stale,
     /// Of our form, and claimed by nobody.

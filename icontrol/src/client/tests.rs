@@ -210,8 +210,8 @@ async fn an_old_unit_with_the_tunnel_still_tells_its_version() {
 async fn the_records_cost_one_request() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORDS)).await;
     let listing = client.records(&path()).await.unwrap();
-    assert_eq!(listing.records.len(), 2);
-    assert_eq!(listing.records[&record().mac], record().endpoint);
+    assert_eq!(listing.observed.records.len(), 2);
+    assert_eq!(listing.observed.records[&record().mac], record().endpoint);
     assert_eq!(
         server.lines()[1..],
         ["GET /mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records"]
@@ -226,7 +226,16 @@ async fn a_link_that_a_device_gives_is_never_dialled() {
     let (list, reference) = (lured(recorded::RECORDS), lured(recorded::FDB));
     assert!(list.contains(&elsewhere) && reference.contains(&elsewhere));
     let (_server, client) = answering(move || Reply::ok(&list)).await;
-    assert_eq!(client.records(&path()).await.unwrap().records.len(), 2);
+    assert_eq!(
+        client
+            .records(&path())
+            .await
+            .unwrap()
+            .observed
+            .records
+            .len(),
+        2
+    );
     // The tunnel with a reference to its records is not the list of them.
     let (_server, client) = answering(move || Reply::ok(&reference)).await;
     let error = client.records(&path()).await.unwrap_err();
@@ -531,7 +540,7 @@ async fn a_list_in_pages_is_read_to_its_end_by_urls_of_our_own() {
     .await;
     let client = Client::new(server.config()).unwrap();
     let listing = client.records(&path()).await.unwrap();
-    assert_eq!(listing.records.len(), 3);
+    assert_eq!(listing.observed.records.len(), 3);
     let once = [
         RECORDS.to_owned(),
         format!("{RECORDS}?%24top=2&%24skip=1"),

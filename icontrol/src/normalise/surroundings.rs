@@ -35,14 +35,12 @@ pub(crate) fn self_ips(all: Vec<wire::SelfIp>) -> Vec<SelfIp> {
     let self_ip = |item: wire::SelfIp| {
         let (address, route_domain) = network(&item.address?)?;
         Some(SelfIp {
-            path: clean(&item.full_path),
+            path: clean(&item.full_path.unwrap_or_default()),
             address,
             route_domain,
             interface: clean(&item.vlan?),
             floats: item.floating.as_deref() == Some("enabled"),
-            lets_in: item
-                .allow_service
-                .is_some_and(|services| services.as_str() != Some("none")),
+            lets_in: item.allow_service == wire::Services::Some,
         })
     };
     all.into_iter().filter_map(self_ip).collect()

@@ -185,7 +185,7 @@ async fn live(
         live.unit.logout().await;
         let local = live.facts.tunnel.local_address;
         Ok(Held {
-            records: live.listing.records,
+            observed: live.listing.observed,
             local: local.ok_or_else(no_local_address)?,
             is_complete: true,
         })

@@ -116,7 +116,7 @@ impl Seen {
         let claims = self.claims()?;
         Ok(plan(
             &wanted,
-            &live.listing.records,
+            &live.listing.observed,
             claims.of(device),
             prefix,
         ))

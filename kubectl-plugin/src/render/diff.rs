@@ -87,6 +87,9 @@ fn line(change: &Change, style: Style) -> String {
     };
     let why = match (change.action, &change.node) {
         (Action::Keep, _) => "not ours".to_owned(),
+        (Action::Conflict, Some(node)) if change.endpoint.is_none() => {
+            format!("cannot be read, in the way of {node}")
+        }
         (Action::Conflict, Some(node)) => format!("not ours, in the way of {node}"),
         (Action::Remove, _) => "its node is gone, or not selected".to_owned(),
         (_, node) => node.clone().unwrap_or_default(),
@@ -95,10 +98,17 @@ fn line(change: &Change, style: Style) -> String {
     let text = format!(
         "  {sign} {}  {}{}  {why}",
         change.mac,
-        change.endpoint,
+        endpoint(change),
         was.unwrap_or_default()
     );
     style.paint(tone, plain(&text).trim_end())
+}
+
+/// The endpoint of a record, where it can be read.
+fn endpoint(change: &Change) -> String {
+    change
+        .endpoint
+        .map_or_else(|| "?".to_owned(), |endpoint| endpoint.to_string())
 }
 
 /// Prints a unified diff per BIG-IP; nothing where nothing differs.
@@ -142,7 +152,7 @@ pub(crate) fn write_tmsh(report: &DiffReport, out: &mut dyn Write) -> Result<(),
         let of = |action| device.changes.iter().filter(move |c| c.action == action);
         let with_endpoints = |action| {
             of(action).fold(String::new(), |mut text, change| {
-                let _ = write!(text, "{} {{ endpoint {} }} ", change.mac, change.endpoint);
+                let _ = write!(text, "{} {{ endpoint {} }} ", change.mac, endpoint(change));
                 text
             })
         };
@@ -175,7 +185,7 @@ pub(crate) fn write_tmsh(report: &DiffReport, out: &mut dyn Write) -> Result<(),
             writeln!(out, "# {}", incomplete(report.source))?;
         }
         for conflict in of(Action::Conflict) {
-            let (mac, endpoint) = (conflict.mac, conflict.endpoint);
+            let (mac, endpoint) = (conflict.mac, endpoint(conflict));
             writeln!(out, "# {mac} {endpoint} is not ours and in the way")?;
         }
         let changes = commands.peek().is_some();

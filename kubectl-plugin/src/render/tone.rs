@@ -41,7 +41,11 @@ pub(crate) const fn of_record(state: State, verified: bool) -> Tone {
         State::Ok if verified => Tone::Good,
         State::Ok | State::Unknown => Tone::Pending,
         State::Pending | State::Leaving | State::Removed => Tone::Warn,
-        State::Missing | State::Incorrect | State::Conflict | State::Skipped => Tone::Bad,
+        State::Missing
+        | State::Incorrect
+        | State::Conflict
+        | State::Unreadable
+        | State::Skipped => Tone::Bad,
         State::Own | State::Unclaimed | State::Foreign | State::Absent => Tone::Plain,
     }
 }

@@ -13,7 +13,7 @@ use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::plan::{Plan, plan};
-use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::record::{ObservedRecords, Records};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, SavePolicy};
@@ -71,9 +71,12 @@ pub(crate) struct Change {
     pub(crate) action: Action,
     #[serde(serialize_with = "shown")]
     pub(crate) mac: MacAddress,
-    /// The endpoint that the record has, or should have.
-    #[serde(serialize_with = "shown")]
-    pub(crate) endpoint: Endpoint,
+    /// The endpoint that the record has, or should have; none where it cannot be read.
+    #[serde(
+        serialize_with = "shown_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) endpoint: Option<Endpoint>,
     /// The endpoint that it has, where it should have another. The status does not keep it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) was: Option<String>,
@@ -84,6 +87,16 @@ pub(crate) struct Change {
 
 fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+fn shown_if_any<T: Display, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => shown(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// What is done with a record.
@@ -109,7 +122,7 @@ pub(crate) struct Wish<'a> {
 
 /// What a BIG-IP holds.
 pub(crate) struct Held {
-    pub(crate) records: Records,
+    pub(crate) observed: ObservedRecords,
     pub(crate) local: Endpoint,
     pub(crate) is_complete: bool,
 }
@@ -166,14 +179,15 @@ impl DeviceDiff {
         prefix: MacPrefix,
     ) -> Self {
         let wanted = desired.records(held.local);
-        let plan = plan(&wanted, &held.records, claims.of(&device), prefix);
+        let plan = plan(&wanted, &held.observed, claims.of(&device), prefix);
+        let readable = held.observed.records;
         Self {
             device,
             trouble: None,
             is_complete: held.is_complete,
             right: plan.present().len(),
-            changes: changes(&plan, &held.records, desired),
-            held: held.records,
+            changes: changes(&plan, &readable, desired),
+            held: readable,
         }
     }
 
@@ -215,7 +229,7 @@ impl DeviceDiff {
         for change in &self.changes {
             match change.action {
                 Action::Add | Action::Correct => {
-                    records.insert(change.mac, change.endpoint);
+                    records.extend(change.endpoint.map(|endpoint| (change.mac, endpoint)));
                 }
                 Action::Remove => {
                     records.remove(&change.mac);
@@ -228,27 +242,37 @@ impl DeviceDiff {
 }
 
 fn changes(plan: &Plan, held: &Records, desired: &Desired) -> Vec<Change> {
+    let known = |(mac, endpoint): (&MacAddress, &Endpoint)| (*mac, Some(*endpoint));
+    let change = |action, (mac, endpoint): (MacAddress, Option<Endpoint>)| Change {
+        action,
+        mac,
+        endpoint,
+        was: held
+            .get(&mac)
+            .filter(|_| action == Action::Correct)
+            .map(Endpoint::to_string),
+        node: desired.nodes.get(&mac).map(|node| node.name.clone()),
+    };
     let sets = [
         (Action::Add, &plan.add),
         (Action::Correct, &plan.correct),
         (Action::Remove, &plan.remove),
         (Action::Conflict, &plan.conflict),
-        (Action::Keep, &plan.unclaimed),
-        (Action::Keep, &plan.foreign),
     ];
-    let change = |action, (mac, endpoint): (&MacAddress, &Endpoint)| Change {
-        action,
-        mac: *mac,
-        endpoint: *endpoint,
-        was: held
-            .get(mac)
-            .filter(|_| action == Action::Correct)
-            .map(Endpoint::to_string),
-        node: desired.nodes.get(mac).map(|node| node.name.clone()),
-    };
-    sets.into_iter()
-        .flat_map(|(action, set)| set.iter().map(move |record| change(action, record)))
-        .collect()
+    let mut changes: Vec<Change> = sets
+        .into_iter()
+        .flat_map(|(action, set)| set.iter().map(move |record| change(action, known(record))))
+        .collect();
+    let in_the_way = plan.unreadable.iter().map(|mac| (*mac, None));
+    changes.extend(in_the_way.map(|record| change(Action::Conflict, record)));
+    let unclaimed = plan.unclaimed.iter().map(known);
+    let unreadable = plan.unreadable_stale.union(&plan.unreadable_unclaimed);
+    let foreign = plan.foreign.iter().map(|(mac, endpoint)| (*mac, *endpoint));
+    let kept = unclaimed
+        .chain(unreadable.map(|mac| (*mac, None)))
+        .chain(foreign);
+    changes.extend(kept.map(|record| change(Action::Keep, record)));
+    changes
 }
 
 /// What the status says that the BIG-IPs hold, as far as it names records.
@@ -281,7 +305,7 @@ pub(crate) fn not_looked_at() -> Trouble {
 
 fn held(device: &str, local: Endpoint, rows: &[Row]) -> Held {
     let mut held = Held {
-        records: Records::new(),
+        observed: ObservedRecords::default(),
         local,
         is_complete: true,
     };
@@ -300,6 +324,9 @@ fn held(device: &str, local: Endpoint, rows: &[Row]) -> Held {
                 | State::Foreign
         );
         let mac = row.mac.as_ref().and_then(|text| text.parse().ok());
+        if let (State::Unreadable, Some(mac)) = (cell.state, mac) {
+            held.observed.unreadable.insert(mac);
+        }
         let endpoint = cell.endpoint.as_ref().and_then(|text| text.parse().ok());
         let derived = || match row.address? {
             IpAddr::V4(address) => Some(Endpoint::v4(address, local.route_domain)),
@@ -311,7 +338,7 @@ fn held(device: &str, local: Endpoint, rows: &[Row]) -> Held {
             _ => endpoint.or_else(derived),
         };
         if let (true, Some(mac), Some(endpoint)) = (is_there, mac, endpoint) {
-            held.records.insert(mac, endpoint);
+            held.observed.records.insert(mac, endpoint);
         }
     }
     held

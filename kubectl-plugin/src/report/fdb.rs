@@ -113,6 +113,8 @@ pub(crate) enum State {
     Incorrect,
     /// It holds a record of this MAC that is not ours.
     Conflict,
+    /// It holds a record of this MAC in a form that cannot be read.
+    Unreadable,
     /// Nothing is known about it.
     Unknown,
     /// The node has no record anywhere.
@@ -140,6 +142,7 @@ impl State {
             Self::Missing => "missing",
             Self::Incorrect => "incorrect",
             Self::Conflict => "conflict",
+            Self::Unreadable => "unreadable",
             Self::Unknown => "unknown",
             Self::Skipped => "skipped",
             Self::Own => "own",
@@ -299,7 +302,10 @@ impl<'a> DeviceView<'a> {
         let wrong = |kind: ProblemKind| {
             matches!(
                 kind,
-                ProblemKind::Missing | ProblemKind::Incorrect | ProblemKind::Conflict
+                ProblemKind::Missing
+                    | ProblemKind::Incorrect
+                    | ProblemKind::Conflict
+                    | ProblemKind::Unreadable
             )
         };
         let named = problems.values().filter(|(kind, _)| wrong(*kind)).count();
@@ -348,6 +354,7 @@ impl<'a> DeviceView<'a> {
         }
         match (self.problems.get(&mac), self.claims.get(&mac)) {
             (Some((ProblemKind::Conflict, found)), _) => self.cell(State::Conflict, *found),
+            (Some((ProblemKind::Unreadable, _)), _) => self.cell(State::Unreadable, None),
             (Some((ProblemKind::Incorrect, _)), _) => self.cell(State::Incorrect, wanted),
             (Some((ProblemKind::Missing, _)), None | Some(ClaimState::Owned)) => {
                 self.cell(State::Missing, wanted)

@@ -23,9 +23,13 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         (reason::PROGRESSING, _) => {
             format!("it is worked on; to wait for it: kubectl bigip-tunnel status {this} --wait")
         }
-        (reason::CONFLICT | reason::NODES_SKIPPED | reason::DRIFT_REPORTED, _) => {
-            format!("see which: kubectl bigip-tunnel fdb {this}")
-        }
+        (
+            reason::CONFLICT
+            | reason::RECORD_UNREADABLE
+            | reason::NODES_SKIPPED
+            | reason::DRIFT_REPORTED,
+            _,
+        ) => format!("see which: kubectl bigip-tunnel fdb {this}"),
         (reason::NO_NODES_SELECTED, _) => {
             "compare spec.nodes.selector with the labels: kubectl get nodes --show-labels"
                 .to_owned()

@@ -311,10 +311,11 @@ fn holds(conditions: &[Condition], kind: &str) -> bool {
 }
 
 /// Reasons of `Programmed` that are told by the records of a BIG-IP.
-const ABOUT_RECORDS: [&str; 6] = [
+const ABOUT_RECORDS: [&str; 7] = [
     reason::IN_SYNC,
     reason::PROGRESSING,
     reason::CONFLICT,
+    reason::RECORD_UNREADABLE,
     reason::OBSERVED,
     reason::DRIFT_REPORTED,
     reason::FOREIGN_WRITER,

@@ -9,7 +9,7 @@ use bigip_icontrol::{Error, ErrorKind, Unit};
 use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
-use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::record::ObservedRecords;
 use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
 
@@ -36,7 +36,7 @@ pub(crate) struct Observed {
     /// The tunnel's local address: endpoints lie in its route domain.
     pub(crate) local_address: Endpoint,
     /// The records of the tunnel.
-    pub(crate) records: Records,
+    pub(crate) records: ObservedRecords,
 }
 
 /// Reads the device, as far as `depth` asks for and as far as it is not known of the unit that answers now.
@@ -94,7 +94,7 @@ async fn read(
 
     if depth != Depth::Quick || state.listing.is_none() {
         let mut listing = read_records(ctx, work, &unit).await?;
-        if read_at != now && missing(inputs, &listing.records) > MISSING_MAX {
+        if read_at != now && missing(inputs, &listing.observed) > MISSING_MAX {
             // A unit that is starting shows empty lists. Only one that says it is ready is believed.
             facts = read_unit(ctx, state, work, inputs, &unit).await?;
             read_at = now;
@@ -118,7 +118,7 @@ async fn read(
     let records = state
         .listing
         .as_ref()
-        .map(|l| l.records.clone())
+        .map(|l| l.observed.clone())
         .unwrap_or_default();
     Ok(Observed {
         unit,
@@ -188,12 +188,12 @@ pub(crate) async fn read_records(
 }
 
 /// How many records that were ours are not there.
-fn missing(inputs: &Inputs, records: &Records) -> usize {
+fn missing(inputs: &Inputs, observed: &ObservedRecords) -> usize {
     let owned = inputs
         .claims
         .iter()
         .filter(|(_, state)| **state == ClaimState::Owned);
-    owned.filter(|(mac, _)| !records.contains_key(*mac)).count()
+    owned.filter(|(mac, _)| !observed.contains(**mac)).count()
 }
 
 /// Claims were made on one box. Behind the same name there may be another one now: a replaced unit, a

@@ -23,14 +23,14 @@ pub(crate) async fn pass_over(
 ) -> DeviceClaims {
     let claims = ctx.ledger.claims_of(&ctx.device).await;
     if let Some(listing) = &state.listing {
-        let left = plan(wanted, &listing.records, &claims, work.settings.prefix);
+        let left = plan(wanted, &listing.observed, &claims, work.settings.prefix);
         state.report.leaving = leaving(state, &left.remove, verdict);
         state.newcomers.retain(|mac| left.add.contains_key(mac));
         state.refused.retain(|mac| {
             let open = [&left.add, &left.correct, &left.remove];
             open.iter().any(|records| records.contains_key(mac))
         });
-        state.fills_singly |= !(left.foreign.is_empty() && left.unclaimed.is_empty());
+        state.fills_singly |= left.shows_others();
         if !work.settings.observes {
             judge::note_losses(ctx, state, work, drift::lost(&left, &claims));
         }

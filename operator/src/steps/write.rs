@@ -107,7 +107,7 @@ impl Writer<'_> {
             let pause = tokio::time::sleep(SECOND_LOOK_AFTER);
             self.ctx.unless_stopping(pause).await?;
             let listing = read_records(self.ctx, self.work, self.unit).await?;
-            let is_empty = listing.records.is_empty();
+            let is_empty = listing.observed.is_empty();
             self.state.listing = Some(listing);
             if !is_empty || self.is_outdated() {
                 return Ok(false);
@@ -421,7 +421,7 @@ impl Writer<'_> {
                 .records(tunnel)
                 .await
                 .map_err(|error| stop_for(&error))?;
-            found = listing.records.clone();
+            found = listing.observed.records.clone();
             found.retain(|mac, _| macs.contains(mac));
             self.state.listing = Some(listing);
             return Ok(found);

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -211,6 +212,17 @@ impl Simulator {
     pub fn seed_record(&self, tunnel: &str, mac: &str, endpoint: &str) -> Result<(), ConfigError> {
         self.shared
             .change(|state| state.seed_record(tunnel, mac, endpoint))
+    }
+
+    /// See [`State::seed_odd_record`].
+    pub fn seed_odd_record(
+        &self,
+        tunnel: &str,
+        mac: &str,
+        properties: Map<String, Value>,
+    ) -> Result<(), ConfigError> {
+        self.shared
+            .change(|state| state.seed_odd_record(tunnel, mac, properties))
     }
 
     /// See [`State::drop_record`].

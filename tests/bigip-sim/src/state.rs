@@ -10,6 +10,7 @@ mod routing;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::accounts::Accounts;
 use crate::config::{
@@ -153,6 +154,24 @@ impl State {
     ) -> Result<(), ConfigError> {
         let is_there = self.noting(None, Some(mac), |state| {
             state.device.running.put_record(tunnel, mac, endpoint, None)
+        });
+        if is_there {
+            Ok(())
+        } else {
+            Err(ConfigError::NoSuchTunnel(tunnel.to_owned()))
+        }
+    }
+
+    /// Gives a record properties that no REST client of it would write, such as `replicators`; `null` takes
+    /// a property away, `endpoint` too. A record that is new has no endpoint but what this says.
+    pub fn seed_odd_record(
+        &mut self,
+        tunnel: &str,
+        mac: &str,
+        properties: Map<String, Value>,
+    ) -> Result<(), ConfigError> {
+        let is_there = self.noting(None, Some(mac), |state| {
+            state.device.running.put_odd_record(tunnel, mac, properties)
         });
         if is_there {
             Ok(())

@@ -45,6 +45,12 @@ impl Fields {
         self
     }
 
+    /// Takes a field away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Adds a field that is an object.
     pub(crate) fn with_object(mut self, name: impl Into<Cow<'static, str>>, object: Self) -> Self {
         self.0.push((name.into(), Json::Object(object)));

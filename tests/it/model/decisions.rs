@@ -60,7 +60,7 @@ pub(super) fn note_absences(
 }
 
 pub(super) fn compare(wanted: &Records, observed: &Records, claims: &DeviceClaims) -> Plan {
-    plan(wanted, observed, claims, MacPrefix::DEFAULT)
+    plan(wanted, &observed.clone().into(), claims, MacPrefix::DEFAULT)
 }
 
 pub(super) fn judge(

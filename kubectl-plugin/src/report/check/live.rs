@@ -140,6 +140,13 @@ fn records(name: &str, plan: &Plan) -> Vec<Check> {
         );
         checks.push(Check::error(BTN0309, text));
     }
+    if !plan.unreadable.is_empty() {
+        let text = format!(
+            "{name}: {} with an endpoint that cannot be read",
+            count(plan.unreadable.len(), "record")
+        );
+        checks.push(Check::error(BTN0309, text));
+    }
     if checks.is_empty() {
         checks.push(Check::ok(format!(
             "{name} holds {present} of {present} records"

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::{Configuration, FDB_TUNNEL};
 use crate::journal::Endpoints;
 
@@ -15,7 +17,21 @@ pub(crate) struct Record {
     pub(crate) endpoint: String,
     /// *Assumed* to be kept; the 12.0 schema has it.
     pub(crate) description: Option<String>,
+    /// Properties that no request of this simulator's clients writes, such as `replicators` (12.0 schema).
+    /// They are shown in place of others of the same name; `null` takes one away. A write of the whole
+    /// list loses them.
+    pub(crate) odd: Map<String, Value>,
     pub(crate) generation: u64,
+}
+
+impl Record {
+    /// What is compared to tell whether it was changed.
+    fn summary(&self) -> String {
+        if self.odd.is_empty() {
+            return self.endpoint.clone();
+        }
+        format!("{} {}", self.endpoint, Value::Object(self.odd.clone()))
+    }
 }
 
 impl Configuration {
@@ -43,7 +59,7 @@ impl Configuration {
         records
             .map(|(tunnel, (name, record))| {
                 let key = (tunnel.clone(), name.clone());
-                (key, record.endpoint.clone())
+                (key, record.summary())
             })
             .collect()
     }
@@ -59,15 +75,36 @@ impl Configuration {
         if !self.records.contains_key(tunnel) {
             return false;
         }
+        let odd = self.record(tunnel, mac).map(|record| record.odd.clone());
         let record = Record {
             name: mac.to_owned(),
             endpoint: endpoint.to_owned(),
             description,
+            odd: odd.unwrap_or_default(),
             generation: self.next_fdb_generation(tunnel),
         };
         let records = self.records.entry(tunnel.to_owned()).or_default();
         records.insert(key(mac), record);
         true
+    }
+
+    /// Gives a record properties of any kind; makes it, without an endpoint, if it is new. False if there
+    /// is no such tunnel.
+    pub(crate) fn put_odd_record(
+        &mut self,
+        tunnel: &str,
+        mac: &str,
+        odd: Map<String, Value>,
+    ) -> bool {
+        let known = self
+            .record(tunnel, mac)
+            .map(|record| record.endpoint.clone());
+        let is_there = self.put_record(tunnel, mac, &known.unwrap_or_default(), None);
+        let records = self.records.get_mut(tunnel);
+        if let Some(record) = records.and_then(|records| records.get_mut(&key(mac))) {
+            record.odd = odd;
+        }
+        is_there
     }
 
     /// Removes one record; false if there is none.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use hyper::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::objects::Address;
 use super::records::Owner;
@@ -86,6 +86,7 @@ fn replace(device: &mut Device, path: &str, records: &Value) -> Result<(), Failu
             name,
             endpoint,
             description,
+            odd: Map::new(),
             generation: 0,
         });
     }

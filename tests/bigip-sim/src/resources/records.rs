@@ -158,5 +158,13 @@ fn show(links: Links, tunnel: &str, record: &Record) -> Fields {
         Some(description) => fields.with("description", description.as_str()),
         None => fields,
     };
-    fields.with("endpoint", record.endpoint.as_str())
+    let fields = fields.with("endpoint", record.endpoint.as_str());
+    let odd = record.odd.iter();
+    odd.fold(fields, |fields, (name, value)| {
+        let fields = fields.without(name);
+        match value {
+            Value::Null => fields,
+            value => fields.with(name.clone(), value.clone()),
+        }
+    })
 }

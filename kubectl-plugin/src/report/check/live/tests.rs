@@ -155,7 +155,10 @@ fn records_that_are_not_right_are_counted() {
     assert_eq!(of(|plan| &mut plan.add), [(ERROR, BTN0301)]);
     assert_eq!(of(|plan| &mut plan.conflict), [(ERROR, BTN0309)]);
     assert_eq!(of(|plan| &mut plan.unclaimed), [(WARNING, BTN0303)]);
-    assert_eq!(of(|plan| &mut plan.foreign), []);
+    let foreign = with(|seen| seen.plan.foreign.extend([(record.0, None)]));
+    assert_eq!(foreign, []);
+    let unreadable = with(|seen| seen.plan.unreadable.extend([record.0]));
+    assert_eq!(unreadable, [(ERROR, BTN0309)]);
 }
 
 #[test]
