@@ -89,6 +89,7 @@ fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S
     serializer.collect_str(value)
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn shown_if_any<T: Display, S: Serializer>(
     value: &Option<T>,
     serializer: S,
