@@ -543,6 +543,34 @@ mod tests {
     }
 
     #[test]
+    fn owned_claims_stay_within_the_settle_period() {
+        let young = Bookkeeping {
+            is_young: true,
+            ..BOOK
+        };
+        let owned = claims(&[(M1, ClaimState::Owned)]);
+        // A record that is missing, and one that shows another endpoint.
+        for observed in [&[][..], &[(M1, "10.9.9.9%0")]] {
+            let kept = changes(&[], observed, &owned, young);
+            assert_eq!(kept, ClaimChanges::new());
+            let given_up = changes(&[], observed, &owned, BOOK);
+            assert_eq!(given_up, [(mac(M1), None)].into());
+        }
+    }
+
+    #[test]
+    fn each_claim_of_a_batch_takes_its_own_room() {
+        let desired = records(&[(M1, E1), (M2, E2)]);
+        let plan = plan(&desired, &Records::new(), &NO_CLAIMS, MacPrefix::DEFAULT);
+        let choice = Choice {
+            room_bytes: 2 * stored_bytes(None) - 1,
+            ..CHOICE
+        };
+        let batch = Batch::next(&plan, &choice);
+        assert_eq!((batch.add.len(), batch.without_room), (1, 1));
+    }
+
+    #[test]
     fn a_removal_is_remembered_until_it_was_made_on_every_device() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let elsewhere = [mac(M1)].into();

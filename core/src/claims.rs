@@ -513,6 +513,23 @@ mod tests {
     }
 
     #[test]
+    fn renamed_device_keeps_the_more_careful_claim() {
+        let states = [ClaimState::Owned, ClaimState::Pending, ClaimState::Leaving];
+        for (from, to) in states.iter().flat_map(|from| states.map(|to| (*from, to))) {
+            let mut claims = Claims::default();
+            claims.apply("a", &[(mac(M1), Some(from))].into());
+            claims.apply("b", &[(mac(M1), Some(to))].into());
+            claims.rename("a", "b");
+            let kept = claims.of("b")[&mac(M1)];
+            assert_eq!(kept, more_careful(from, to), "{from:?} over {to:?}");
+        }
+        assert_eq!(
+            more_careful(ClaimState::Owned, ClaimState::Pending),
+            ClaimState::Pending
+        );
+    }
+
+    #[test]
     fn of_two_rows_that_disagree_the_more_careful_one_counts() {
         let row = |state| ClaimRow {
             devices: vec!["a".into()],

@@ -16,7 +16,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{HandshakeKind, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{HandshakeKind, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -92,6 +93,21 @@ impl Authority {
     /// A server that presents the authority's own certificate.
     fn as_server(&self) -> ServerConfig {
         Self::serving(self.0.der().clone(), self.0.key())
+    }
+
+    /// A server that presents the authority's certificate and holds another key: an impostor with a copy
+    /// of what each handshake shows.
+    fn as_impostor(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
+        let other = KeyPair::generate().unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(other.serialize_der()));
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let copied = CertifiedKey::new(vec![self.0.der().clone()], key);
+        ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(copied)))
     }
 
     fn serving(
@@ -255,6 +271,16 @@ impl Server {
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let config = authority.as_server();
+        Self::listen(authority, config, script).await
+    }
+
+    /// Presents the authority's own certificate without holding its key.
+    pub(crate) async fn impostor(
+        authority: Authority,
+        version: &'static SupportedProtocolVersion,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let config = authority.as_impostor(version);
         Self::listen(authority, config, script).await
     }
 

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | conformance`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
@@ -8,6 +8,7 @@ mod codegen;
 mod conformance;
 mod demo;
 mod lint;
+mod mutants;
 mod step;
 mod test;
 
@@ -55,6 +56,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Break one rule after the other, and require the test of each rule to fail.
+    Mutants {
+        /// Only those whose name contains one of these.
+        names: Vec<String>,
+    },
     /// Ask a BIG-IP whether it does what is known and assumed of it.
     #[command(disable_help_flag = true)]
     Conformance {
@@ -71,6 +77,7 @@ fn main() -> ExitCode {
         Task::Lint { allow_missing } => lint::run(allow_missing),
         Task::Demo { keep } => demo::run(keep),
         Task::Bench { args } => bench::run(&args),
+        Task::Mutants { names } => mutants::run(&names),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };
     match done {

@@ -485,3 +485,12 @@ fn claimed_node_without_address_keeps_record_after_restart() {
     let held = case(&claimed_nodes).verdict().held;
     assert_eq!(held[&mac(GONE)], Hold::NodeAddressMissing("had-it".into()));
 }
+
+#[test]
+fn node_without_usable_address_keeps_its_record() {
+    let rule = AddressRule::default();
+    let address = "10.0.0.1".parse().unwrap();
+    assert!(keeps(&node("n1").build(), address, None, &rule));
+    let outside = node("n1").unselected().build();
+    assert!(!keeps(&outside, address, None, &rule));
+}

@@ -592,6 +592,20 @@ async fn pages_with_a_gap_or_without_an_end_are_no_list() {
     assert_eq!(endless.lines().len(), 1 + PAGES_MAX);
 }
 
+/// The pages agree with each other in all but the record that none of them holds.
+#[tokio::test]
+async fn pages_that_skip_a_record_are_no_list() {
+    let server = Server::with_login(|seen, _| match seen.line.strip_prefix(RECORDS) {
+        Some("") => page_of_records(1, Some(2)),
+        _ => page_of_records(3, None),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let error = client.records(&path()).await.unwrap_err();
+    let resource = "list of records";
+    assert_eq!(*error.kind(), Mismatch::Paged { resource }.into());
+}
+
 #[tokio::test]
 async fn a_self_ip_on_the_second_page_is_found() {
     let tunnel = recorded::tunnel("vxlan", "10.169.72.34");

@@ -188,6 +188,8 @@ fn a_unit_is_ready_only_if_every_entry_says_so() {
         r#"{"entries":{}}"#,
         "{}",
         r#"{"entries":{"a":{"nestedStats":{}}}}"#,
+        r#"{"entries":{"a":{"nestedStats":{"entries":{"mcpdReady":{}}}}}}"#,
+        r#"{"entries":{"a":{"nestedStats":{"entries":{"mcpdReady":{"description":null}}}}}}"#,
     ] {
         assert!(
             not_ready(nothing.as_bytes()).unwrap().is_some(),

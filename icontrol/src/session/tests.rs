@@ -100,6 +100,31 @@ async fn while_nothing_may_be_changed_no_login_and_no_write_is_sent_and_a_token_
 }
 
 #[tokio::test]
+async fn no_kind_of_write_is_sent_without_permission() {
+    let server = Server::with_login(empty).await;
+    let may_write = Arc::new(AtomicBool::new(true));
+    let asked = may_write.clone();
+    let mut config = server.config();
+    config.may_write = MayWrite::when(move || asked.load(Ordering::Relaxed));
+    let client = Client::new(config).unwrap();
+    client.records(&path()).await.unwrap();
+    may_write.store(false, Ordering::Relaxed);
+    let before = server.seen().len();
+    for verb in [Verb::Post, Verb::Put, Verb::Patch, Verb::Delete] {
+        let request = Request {
+            verb,
+            resource: "record",
+            path: crate::path::records(&path()),
+            body: None,
+            deadline: short_limits().read,
+        };
+        let error = client.send(&request).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::MayNotWrite);
+    }
+    assert_eq!(server.seen().len(), before);
+}
+
+#[tokio::test]
 async fn a_call_carries_the_token_and_nothing_else_that_identifies() {
     let server = Server::with_login(|_, _| {
         let cookie = "Set-Cookie: BIGIPAuthCookie=opaque; path=/; Secure; HttpOnly".to_owned();
@@ -286,7 +311,9 @@ async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
     let budget = LoginBudget::default();
     let client = Client::build(server.config(), short_limits(), budget.clone()).unwrap();
     let turn = budget.turn().await;
-    let error = client.records(&path()).await.unwrap_err();
+    let tunnel = path();
+    let asked = tokio::time::timeout(Duration::from_secs(20), client.records(&tunnel));
+    let error = asked.await.expect("no deadline").unwrap_err();
     assert_eq!(error.reason(), reason::TIMEOUT);
     assert!(!error.is_uncertain());
     assert!(server.seen().is_empty());

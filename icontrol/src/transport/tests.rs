@@ -194,6 +194,58 @@ async fn without_verification_any_certificate_does() {
     assert_eq!(result, Ok(()));
 }
 
+/// Each way to verify lets this certificate through; its copy alone must not do.
+async fn assert_copied_certificate_is_refused(version: &'static rustls::SupportedProtocolVersion) {
+    let authority = Authority::default_of_bigip();
+    let ways = [
+        Verification::Pinned(vec![authority.fingerprint()]),
+        Verification::CaOnly(bundle(&authority)),
+        Verification::Nothing,
+    ];
+    let server = Server::impostor(authority, version, |_, _| Reply::login("T")).await;
+    for verification in ways {
+        let mut config = server.config();
+        config.verification = verification;
+        let client = Client::new(config).unwrap();
+        let error = client.records(&path()).await.unwrap_err();
+        assert!(!error.is_uncertain(), "{error}");
+        assert!(server.seen().is_empty(), "sent without proof of the key");
+    }
+}
+
+#[tokio::test]
+async fn copied_certificate_is_refused_under_tls_1_2() {
+    assert_copied_certificate_is_refused(&rustls::version::TLS12).await;
+}
+
+#[tokio::test]
+async fn copied_certificate_is_refused_under_tls_1_3() {
+    assert_copied_certificate_is_refused(&rustls::version::TLS13).await;
+}
+
+/// Runs itself once more with a proxy in the environment: that of this process is shared by all tests.
+#[tokio::test]
+async fn proxy_of_the_environment_is_not_used() {
+    const TEST: &str = "transport::tests::proxy_of_the_environment_is_not_used";
+    const MARK: &str = "BIGIP_TUNNEL_TEST_BEHIND_PROXY";
+    if std::env::var_os(MARK).is_some() {
+        let server = Server::with_login(|_, _| Reply::ok(recorded::NO_RECORDS)).await;
+        let client = Client::new(server.config()).unwrap();
+        client.records(&path()).await.unwrap();
+        return;
+    }
+    let mut behind_proxy = tokio::process::Command::new(std::env::current_exe().unwrap());
+    behind_proxy.args(["--exact", TEST]).env(MARK, "1");
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        // Nothing listens on the discard port.
+        behind_proxy.env(name, "http://127.0.0.1:9");
+    }
+    let output = behind_proxy.output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
 #[tokio::test]
 async fn an_expired_certificate_is_refused_also_when_it_is_in_the_bundle() {
     let expired = Authority::expired("old");
