@@ -58,14 +58,27 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
         writeln!(out, "{}: {verdict}", patch.name)?;
         if verdict != Verdict::Caught {
             writeln!(out, "    fault: {}", patch.fault)?;
-            writeln!(out, "    test:  cargo test {} -- --exact {}", patch.run.join(" "), patch.test)?;
+            writeln!(
+                out,
+                "    test:  cargo test {} -- --exact {}",
+                patch.run.join(" "),
+                patch.test
+            )?;
         }
     }
-    writeln!(out, "{} of {} mutants caught", patches.len() - missed, patches.len())?;
+    writeln!(
+        out,
+        "{} of {} mutants caught",
+        patches.len() - missed,
+        patches.len()
+    )?;
     if missed == 0 {
         Ok(())
     } else {
-        Err(Failure::new(format!("{missed} of {} mutants were not caught", patches.len())))
+        Err(Failure::new(format!(
+            "{missed} of {} mutants were not caught",
+            patches.len()
+        )))
     }
 }
 
@@ -90,7 +103,10 @@ impl Tree {
         let head = output(git(root).args(["rev-parse", "HEAD"]))?;
         let head = head.trim();
         if !output(git(root).args(["status", "--porcelain"]))?.is_empty() {
-            writeln!(io::stderr(), "uncommitted changes are left out: tested is {head}")?;
+            writeln!(
+                io::stderr(),
+                "uncommitted changes are left out: tested is {head}"
+            )?;
         }
         output(git(root).args(["worktree", "prune"]))?;
         if tree.path.exists() {
@@ -113,7 +129,8 @@ impl Tree {
             let printed = self.test(run, &tests)?;
             if let Some(test) = tests.iter().find(|test| !says(&printed, test, "ok")) {
                 let run = run.join(" ");
-                let why = format!("does not pass without a mutant: cargo test {run} -- --exact {test}");
+                let why =
+                    format!("does not pass without a mutant: cargo test {run} -- --exact {test}");
                 return Err(Failure::new(why));
             }
         }
@@ -141,8 +158,14 @@ impl Tree {
     fn test(&self, run: &[String], tests: &[&str]) -> Result<String, Failure> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.arg("test").args(run).args(["--", "--exact"]).args(tests);
-        command.current_dir(&self.path).env("CARGO_TARGET_DIR", &self.target);
+        command
+            .arg("test")
+            .args(run)
+            .args(["--", "--exact"])
+            .args(tests);
+        command
+            .current_dir(&self.path)
+            .env("CARGO_TARGET_DIR", &self.target);
         let output = command.stderr(Stdio::inherit()).output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

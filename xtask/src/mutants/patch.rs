@@ -35,7 +35,9 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Patch>, Failure> {
             let patch = parse(&path, &text);
             patches.push(patch.ok_or_else(|| {
                 let path = path.display();
-                Failure::new(format!("{path}: does not begin with the lines Fault, Run and Test"))
+                Failure::new(format!(
+                    "{path}: does not begin with the lines Fault, Run and Test"
+                ))
             })?);
         }
     }
