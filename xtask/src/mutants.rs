@@ -138,7 +138,7 @@ impl Tree {
     }
 
     fn judge(&self, patch: &Patch) -> Result<Verdict, Failure> {
-        let applied = git(&self.path).arg("apply").arg(&patch.path).output()?;
+        let applied = git(&self.path).arg("apply").arg(&patch.file).output()?;
         if !applied.status.success() {
             return Ok(Verdict::Outdated);
         }

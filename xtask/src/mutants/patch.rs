@@ -16,7 +16,7 @@ use crate::step::Failure;
 pub(super) struct Patch {
     /// Name of the file, without its ending.
     pub(super) name: String,
-    pub(super) path: PathBuf,
+    pub(super) file: PathBuf,
     /// What is broken.
     pub(super) fault: String,
     /// Arguments of `cargo test` that select the target of the test.
@@ -29,10 +29,10 @@ pub(super) struct Patch {
 pub(super) fn read_all(folder: &Path) -> Result<Vec<Patch>, Failure> {
     let mut patches = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "patch") {
-            let text = fs::read_to_string(&path)?;
-            let patch = parse(&path, &text);
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "patch") {
+            let text = fs::read_to_string(&file)?;
+            let patch = parse(&file, &text);
             patches.push(patch.ok_or_else(|| {
                 let path = path.display();
                 Failure::new(format!(
@@ -45,14 +45,14 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Patch>, Failure> {
     Ok(patches)
 }
 
-fn parse(path: &Path, text: &str) -> Option<Patch> {
+fn parse(file: &Path, text: &str) -> Option<Patch> {
     let mut lines = text.lines();
     let fault = lines.next()?.strip_prefix("Fault: ")?;
     let run = lines.next()?.strip_prefix("Run: ")?;
     let test = lines.next()?.strip_prefix("Test: ")?;
     Some(Patch {
-        name: path.file_stem()?.to_str()?.to_owned(),
-        path: path.to_owned(),
+        name: file.file_stem()?.to_str()?.to_owned(),
+        file: file.to_owned(),
         fault: fault.to_owned(),
         run: run.split_whitespace().map(str::to_owned).collect(),
         test: test.to_owned(),
