@@ -31,13 +31,10 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Patch>, Failure> {
     for entry in fs::read_dir(folder)? {
         let file = entry?.path();
         if file.extension().is_some_and(|ending| ending == "patch") {
-            let text = fs::read_to_string(&file)?;
-            let patch = parse(&file, &text);
-            patches.push(patch.ok_or_else(|| {
-                let path = path.display();
-                Failure::new(format!(
-                    "{path}: does not begin with the lines Fault, Run and Test"
-                ))
+            let parsed = parse(&file, &fs::read_to_string(&file)?);
+            patches.push(parsed.ok_or_else(|| {
+                let file = file.display();
+                Failure::new(format!("{file} lacks the lines Fault, Run and Test"))
             })?);
         }
     }
@@ -45,8 +42,8 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Patch>, Failure> {
     Ok(patches)
 }
 
-fn parse(file: &Path, text: &str) -> Option<Patch> {
-    let mut lines = text.lines();
+fn parse(file: &Path, content: &str) -> Option<Patch> {
+    let mut lines = content.lines();
     let fault = lines.next()?.strip_prefix("Fault: ")?;
     let run = lines.next()?.strip_prefix("Run: ")?;
     let test = lines.next()?.strip_prefix("Test: ")?;
