@@ -167,6 +167,8 @@ pub mod reason {
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
     /// The Secret lacks a key or holds an unusable value.
     pub const SECRET_INVALID: &str = "SecretInvalid";
+    /// The Secret does not name the addresses that its password may be sent to.
+    pub const SECRET_NOT_BOUND: &str = "SecretNotBound";
     /// The Secret does not allow its password to be sent to this address.
     pub const ADDRESS_NOT_ALLOWED: &str = "AddressNotAllowed";
     /// The CA bundle's ConfigMap or Secret does not exist.

@@ -2,16 +2,18 @@
 //!
 //! Says what cannot be used and which field to fix. Does no I/O and decides nothing about records.
 
+mod binding;
 mod claims;
 mod credentials;
 mod node;
 mod seen;
 mod spec;
 
+pub use self::binding::{BindingProblem, HostPort, binding_command, check_binding};
 pub use self::claims::{UnreadableClaims, claims, ownership, removal_window, stored_window};
 pub use self::credentials::{
-    Binding, BundleProblem, Credentials, SecretProblem, binding, ca_from_config_map,
-    ca_from_secret, credentials_from_secret,
+    BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,
+    credentials_from_secret,
 };
 pub use self::node::node_view;
 pub use self::seen::seen;

@@ -76,6 +76,12 @@ impl Client {
         Ok(self.unit_of(login))
     }
 
+    /// The unit of the current login; `None` if there is none. Makes no login and dials nothing.
+    pub async fn current_unit(&self) -> Option<Unit> {
+        let login = self.session.current_login().await?;
+        Some(self.unit_of(login))
+    }
+
     /// The unit of a login of this client, which may have ended.
     pub fn unit_of(&self, login: Login) -> Unit {
         let client = Self {

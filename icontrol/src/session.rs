@@ -197,6 +197,12 @@ impl Session {
         Ok(self.active(None).await?.proof.login)
     }
 
+    /// The current login, if there is one.
+    pub(crate) async fn current_login(&self) -> Option<Login> {
+        let logins = self.logins.lock().await;
+        logins.current.as_ref().map(|current| current.proof.login)
+    }
+
     /// Ends a login because of how the unit answered under it. Returns whether the next one has to wait:
     /// at most one is replaced at once within a minute, whoever asks.
     async fn end(&self, active: &Active, error: &Error) -> bool {

@@ -14,10 +14,9 @@ use bigip_icontrol::{
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
-use bigip_tunnel_crds::convert::{self, Binding};
+use bigip_tunnel_crds::convert::{self, HostPort};
 use bigip_tunnel_crds::status::known_identity;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device, Tls, TlsVerification};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelSpec, Device, Tls, TlsVerification};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -141,7 +140,7 @@ impl<'a> Direct<'a> {
         let port = convert::port(device).map_err(|problem| invalid(&problem))?;
         let namespace = object.namespace().unwrap_or_default();
         let secret = self.cluster.secret(&namespace, name).await?;
-        check_binding(&secret, &device.address, port)?;
+        check_binding(spec, &secret, (&device.address, port))?;
         let login = convert::credentials_from_secret(&secret).map_err(|problem| Trouble {
             reason: reason::SECRET_INVALID,
             message: format!("Secret {namespace}/{name}: {problem}"),
@@ -215,17 +214,22 @@ fn must_be_known(object: &BigIpTunnel, device: &Device, facts: &UnitFacts) -> Re
     }
 }
 
-/// Whether the Secret lets its password be sent there.
-fn check_binding(secret: &Secret, host: &str, port: u16) -> Result<(), Trouble> {
-    if convert::binding(secret, host, port) != Binding::Refused {
-        return Ok(());
-    }
-    Err(Trouble {
-        reason: reason::ADDRESS_NOT_ALLOWED,
-        message: format!(
-            "Secret {} does not allow its password to be sent to {host} (port {port}): see its \
-             annotation {ANNOTATION_ALLOWED_ADDRESSES}",
-            secret.name_any()
-        ),
+/// Whether the Secret lets its password be sent there. As in the operator, it has to name the device: who
+/// edits the object does not decide where the password of another user goes.
+fn check_binding(
+    spec: &BigIpTunnelSpec,
+    secret: &Secret,
+    this: HostPort<'_>,
+) -> Result<(), Trouble> {
+    let name = secret.metadata.name.as_deref();
+    let sharing: Vec<HostPort<'_>> = spec
+        .devices
+        .iter()
+        .filter(|device| convert::secret_name(device, spec).ok() == name)
+        .filter_map(|device| Some((device.address.as_str(), convert::port(device).ok()?)))
+        .collect();
+    convert::check_binding(secret, this, &sharing).map_err(|problem| Trouble {
+        reason: problem.reason(),
+        message: problem.to_string(),
     })
 }

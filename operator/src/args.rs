@@ -79,9 +79,10 @@ pub(crate) struct Args {
           default_value_t = false, default_missing_value = "true")]
     pub(crate) allow_insecure_tls: bool,
 
-    /// Send a password only where its Secret says so (annotation bigip-tunnel.dev/allowed-addresses)
+    /// Send a password only to the addresses that its Secret names (annotation
+    /// bigip-tunnel.dev/allowed-addresses); false also sends those of Secrets without the annotation
     #[arg(long, env = "REQUIRE_SECRET_BINDING", action = ArgAction::Set, num_args = 0..=1,
-          default_value_t = false, default_missing_value = "true")]
+          default_value_t = true, default_missing_value = "true")]
     pub(crate) require_secret_binding: bool,
 
     /// Form of the log on stderr
@@ -180,17 +181,27 @@ mod tests {
 
     #[test]
     fn switches_take_their_value_in_both_forms() {
-        for flag in ["--allow-insecure-tls", "--require-secret-binding"] {
-            let of = |args: &[&str]| {
-                let args = Args::try_parse_from(args).unwrap();
-                (args.allow_insecure_tls, args.require_secret_binding)
-            };
-            let on = of(&["operator", &format!("{flag}=true")]);
-            assert!(on.0 || on.1);
-            assert_eq!(of(&["operator", flag]), on);
-            assert_eq!(of(&["operator", flag, "true"]), on);
-            assert_ne!(of(&["operator", flag, "false"]), on);
+        type Switch = (&'static str, fn(&Args) -> bool);
+        let switches: [Switch; 2] = [
+            ("--allow-insecure-tls", |args| args.allow_insecure_tls),
+            ("--require-secret-binding", |args| {
+                args.require_secret_binding
+            }),
+        ];
+        for (flag, value) in switches {
+            let of = |args: &[&str]| value(&Args::try_parse_from(args).unwrap());
+            for (text, wanted) in [("true", true), ("false", false)] {
+                assert_eq!(of(&["operator", flag, text]), wanted);
+                assert_eq!(of(&["operator", &format!("{flag}={text}")]), wanted);
+            }
+            assert!(of(&["operator", flag]));
         }
+    }
+
+    #[test]
+    fn passwords_are_bound_to_addresses_by_default() {
+        let args = Args::try_parse_from(["operator"]).unwrap();
+        assert!(args.require_secret_binding && !args.allow_insecure_tls);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use bigip_tunnel_core::events::Changes;
 use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
-use bigip_tunnel_core::outcome::DeviceReport;
+use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::proven::ProvenUnits;
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Schedule;
@@ -173,6 +173,22 @@ pub(crate) struct KnownSession {
     pub(crate) settings: DeviceSettings,
     /// When Secret and CA bundle were read.
     pub(crate) read_at: Moment,
+    /// Why the password may not be sent again. The login goes on until its token ends.
+    pub(crate) no_new_login: Option<Failure>,
+}
+
+impl KnownSession {
+    /// The session of a Secret that lets its password be sent nowhere any more.
+    pub(crate) fn without_new_login(self, failure: Failure, now: Moment) -> Self {
+        if self.no_new_login.is_none() {
+            tracing::warn!(reason = failure.reason, "{}", failure.message);
+        }
+        Self {
+            read_at: now,
+            no_new_login: Some(failure),
+            ..self
+        }
+    }
 }
 
 impl DeviceContext {

@@ -165,11 +165,13 @@ install_operator() {
 }
 
 create_tunnel() {
-    local spec='' device address
+    local spec='' device address allowed=''
     for device in "${devices[@]}"; do
         address=$(kubectl get pod --namespace "$namespace" "$device" --output jsonpath='{.status.podIP}')
         spec+="    - {name: $device, address: $address, port: 8443}"$'\n'
+        allowed+="${allowed:+,}$address:8443"
     done
+    kubectl annotate secret bigip-login --namespace "$namespace" "bigip-tunnel.dev/allowed-addresses=$allowed"
     kubectl apply --filename - <<TUNNEL
 apiVersion: bigip-tunnel.dev/v1alpha1
 kind: BigIpTunnel

@@ -4,7 +4,7 @@
 use bigip_sim::{Simulator, TunnelConfig};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
 use bigip_tunnel_harness::devices::{USER, self_ip};
-use bigip_tunnel_harness::objects::SECRET;
+use bigip_tunnel_harness::objects::{SECRET, allowed_addresses};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -29,6 +29,7 @@ pub(crate) async fn create_secret(world: &World, name: &str, entries: &[(&str, &
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
+            annotations: Some(allowed_addresses()),
             ..ObjectMeta::default()
         },
         string_data: Some(entries.collect()),

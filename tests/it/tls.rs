@@ -1,15 +1,18 @@
 //! To whom a password is sent: certificates as BIG-IPs really present them, and what a Secret allows.
 
-use bigip_sim::{SimConfig, Simulator, TlsProfile, TunnelConfig, UserConfig};
+use bigip_sim::{Fault, SimConfig, Simulator, TlsProfile, TunnelConfig, UserConfig};
+use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
 use bigip_tunnel_harness::devices::{USER, self_ip};
-use bigip_tunnel_harness::objects;
-use k8s_openapi::api::core::v1::ConfigMap;
+use bigip_tunnel_harness::objects::{self, SECRET};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::outages::refused_by_restjavad;
 use crate::world::{
-    LOCAL_ADDRESS, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition, device, mutations,
+    LOCAL_ADDRESS, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
+    condition, device, mutations,
 };
 
 /// All records of a world in sync.
@@ -112,20 +115,63 @@ async fn no_verification_is_refused_unless_the_operator_allows_it() {
     world.until_unit(&unit, &ALL).await;
 }
 
+/// Takes the annotation off the Secret that names where its password may go.
+async fn unbind_secret(world: &World) {
+    let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
+    let patch = json!({"metadata": {"annotations": {ANNOTATION_ALLOWED_ADDRESSES: null}}});
+    api.patch(SECRET, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
-async fn a_secret_that_names_no_addresses_is_refused_where_that_is_asked_for() {
-    let mut world = World::new("tls-binding").await;
+async fn unbound_secret_is_not_used() {
+    let mut world = World::new("tls-unbound").await;
+    unbind_secret(&world).await;
     world.create_nodes().await;
-    world
-        .start_operator_with(&["--require-secret-binding"])
-        .await;
+    world.start_operator().await;
     world.create(world.spec()).await;
-    let status = world.until_reason("AddressNotAllowed").await;
+    let status = world.until_reason("SecretNotBound").await;
     let message = &condition(&status.conditions, "Ready").message;
-    assert!(message.contains("allowed-addresses"), "{message}");
+    let command = format!(
+        "kubectl annotate --overwrite secret {SECRET} -n {}",
+        world.name
+    );
+    assert!(message.contains(&command), "{message}");
     for unit in world.devices.units() {
         assert_eq!(unit.requests(), []);
     }
+}
+
+#[tokio::test]
+async fn unbound_secret_is_used_where_the_flag_allows_it() {
+    let mut world = World::new("tls-unbound-flag").await;
+    unbind_secret(&world).await;
+    world.create_nodes().await;
+    world
+        .start_operator_with(&["--require-secret-binding=false"])
+        .await;
+    world.create(world.spec()).await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn running_login_outlives_the_binding_of_its_secret() {
+    let world = World::in_sync("tls-unbound-later").await;
+    let logins = world.devices.active().logins();
+    unbind_secret(&world).await;
+    world.reconcile().await;
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    // The token ends: no further login is made, and nothing is removed.
+    let over = refused_by_restjavad(401, "X-F5-Auth-Token has expired.");
+    world.devices.active().fault(Fault::new(over).times(1));
+    world.reconcile().await;
+    world.until_reason("SecretNotBound").await;
+    assert_eq!(world.devices.active().logins(), logins);
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD]);
 }
 
 #[tokio::test]

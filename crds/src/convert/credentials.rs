@@ -6,8 +6,6 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
 
-use crate::ANNOTATION_ALLOWED_ADDRESSES;
-
 /// Key of the user name.
 const USERNAME: &str = "username";
 /// Key of the password.
@@ -69,39 +67,6 @@ pub fn credentials_from_secret(secret: &Secret) -> Result<Credentials, SecretPro
         password: value(secret, PASSWORD)?.into(),
         login_provider: login_provider.to_owned(),
     })
-}
-
-/// Whether a password may be sent to an address, by what its Secret says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
-    /// The Secret names no addresses.
-    Unbound,
-    /// It names this one.
-    Allowed,
-    /// It names others.
-    Refused,
-}
-
-/// What the Secret's annotation `bigip-tunnel.dev/allowed-addresses` says of this address, whatever the
-/// case. A spec that is changed to name another host does not get the password sent there.
-pub fn binding(secret: &Secret, host: &str, port: u16) -> Binding {
-    let annotations = secret.metadata.annotations.as_ref();
-    let Some(allowed) = annotations.and_then(|all| all.get(ANNOTATION_ALLOWED_ADDRESSES)) else {
-        return Binding::Unbound;
-    };
-    let bracketed = format!("[{host}]");
-    let with_port = if host.contains(':') {
-        format!("{bracketed}:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
-    let names = [host, bracketed.as_str(), with_port.as_str()];
-    let mut entries = allowed.split(',').map(str::trim);
-    if entries.any(|entry| names.iter().any(|name| name.eq_ignore_ascii_case(entry))) {
-        Binding::Allowed
-    } else {
-        Binding::Refused
-    }
 }
 
 fn value<'a>(secret: &'a Secret, key: &'static str) -> Result<&'a str, SecretProblem> {
@@ -303,41 +268,5 @@ mod tests {
         assert_eq!(ca_from_secret(&Secret::default(), "ca.crt"), Err(missing));
         let empty = BundleProblem::Empty { key: "k".into() };
         assert_eq!(ca_from_secret(&secret(&[("k", b" \n")]), "k"), Err(empty));
-    }
-
-    #[test]
-    fn a_password_goes_only_where_its_secret_allows() {
-        let binding = |allowed: Option<&str>, host: &str, port: u16| {
-            let mut secret = Secret::default();
-            let annotation = |allowed: &str| {
-                [(ANNOTATION_ALLOWED_ADDRESSES.to_owned(), allowed.to_owned())].into()
-            };
-            secret.metadata.annotations = allowed.map(annotation);
-            super::binding(&secret, host, port)
-        };
-        assert_eq!(binding(None, "192.0.2.11", 443), Binding::Unbound);
-        for (allowed, host, port) in [
-            ("192.0.2.11, bigip-b", "bigip-b", 8443),
-            ("BIGIP-A.example.com:443", "bigip-a.example.com", 443),
-            ("[fd00::1]:443", "fd00::1", 443),
-            ("fd00::1", "fd00::1", 443),
-        ] {
-            assert_eq!(
-                binding(Some(allowed), host, port),
-                Binding::Allowed,
-                "{allowed}"
-            );
-        }
-        for (allowed, host, port) in [
-            ("bigip-a:443", "bigip-a", 8443),
-            ("192.0.2.11", "192.0.2.110", 443),
-            ("", "192.0.2.11", 443),
-        ] {
-            assert_eq!(
-                binding(Some(allowed), host, port),
-                Binding::Refused,
-                "{allowed}"
-            );
-        }
     }
 }

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Secret in the namespace of this object. Its keys are `username`, `password` and, where the user
-/// is not a local one, `loginProviderName` (default `tmos`). Where it has the annotation
-/// `bigip-tunnel.dev/allowed-addresses` (a comma list of `host` or `host:port`), the password is sent
-/// to no other address.
+/// is not a local one, `loginProviderName` (default `tmos`). Its annotation
+/// `bigip-tunnel.dev/allowed-addresses` (a comma list of `host` or `host:port`) names the addresses that the
+/// password may be sent to; without it the operator does not log in, unless it runs with
+/// `--require-secret-binding=false`.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretRef {

@@ -16,7 +16,7 @@ use crate::error::{Error, Outcome};
 use crate::manifest;
 use crate::person::Person;
 use crate::render::to_yaml;
-use crate::report::lint::{FileReport, Level, LintReport, Rules};
+use crate::report::lint::{FileReport, Level, LintReport, Rules, Secrets};
 use crate::report::new_tunnel::NewTunnel;
 
 /// Runs the verb. What the API server would refuse is neither printed nor applied.
@@ -29,14 +29,14 @@ pub(crate) async fn run(
     connection.must_be_one_namespace()?;
     let mut wanted = wanted(args, connection.namespace.clone());
     if !args.apply {
-        let text = checked(&wanted.object())?;
+        let text = with_binding(&wanted, &checked(&wanted.object())?);
         out.write_all(text.as_bytes())?;
         return Ok(Outcome::Fine);
     }
     let cluster = Cluster::new(connection).await?;
     wanted.namespace = Some(cluster.namespace.clone());
     let object = wanted.object();
-    let text = checked(&object)?;
+    let text = with_binding(&wanted, &checked(&object)?);
     person.show(|err| Ok(err.write_all(text.as_bytes())?))?;
     if args.dry_run == DryRun::None && !args.yes {
         person.must_agree(&format!("Apply this to namespace {}?", cluster.namespace))?;
@@ -55,6 +55,19 @@ pub(crate) async fn run(
     Ok(Outcome::Fine)
 }
 
+/// The object with what has to be done beside it, as comments.
+fn with_binding(wanted: &NewTunnel, object: &str) -> String {
+    let mut text =
+        "# The operator logs in only to the addresses that the Secret names:\n".to_owned();
+    for command in wanted.binding_commands() {
+        text.push_str("#   ");
+        text.push_str(&command);
+        text.push('\n');
+    }
+    text.push_str(object);
+    text
+}
+
 /// The object as text, if it is one that is accepted.
 pub(super) fn checked(object: &Value) -> Result<String, Error> {
     let text = to_yaml(object)?;
@@ -62,7 +75,7 @@ pub(super) fn checked(object: &Value) -> Result<String, Error> {
         .ok_or_else(|| Error::Format("the rules of the CRD cannot be applied".to_owned()))?;
     let documents = manifest::documents(&text)
         .map_err(|problem| manifest::unusable(Path::new("-"), &problem))?;
-    let file = FileReport::new(String::new(), &documents, &rules);
+    let file = FileReport::new(String::new(), &documents, &rules, &Secrets::default());
     let report = LintReport::new(vec![file], Level::Error);
     let mut findings = report.files.into_iter().flat_map(|file| file.findings);
     match findings.find(|finding| finding.level == Level::Error) {
@@ -118,7 +131,8 @@ mod tests {
         let Command::Create(args) = cli.command else {
             panic!("{line}");
         };
-        checked(&wanted(&args, cli.connection.namespace).object())
+        let wanted = wanted(&args, cli.connection.namespace);
+        Ok(with_binding(&wanted, &checked(&wanted.object())?))
     }
 
     #[test]

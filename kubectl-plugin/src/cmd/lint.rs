@@ -8,7 +8,7 @@ use crate::cli::why::Threshold;
 use crate::error::{Error, Outcome};
 use crate::manifest;
 use crate::render;
-use crate::report::lint::{FileReport, Level, LintReport, Rules};
+use crate::report::lint::{FileReport, Level, LintReport, Rules, Secrets};
 use crate::style::Style;
 
 /// Kind of the report.
@@ -35,20 +35,23 @@ pub(crate) fn run(args: &LintArgs, style: Style, out: &mut dyn Write) -> Result<
 fn collect(args: &LintArgs) -> Result<LintReport, Error> {
     let rules = Rules::new()
         .ok_or_else(|| Error::Format("the rules of the CRD cannot be applied".to_owned()))?;
-    let mut files = Vec::new();
+    let mut read = Vec::new();
+    // A Secret may stand in another file than the tunnel that names it.
+    let mut secrets = Secrets::default();
     for path in &args.files {
         for file in manifest::files(path, args.recursive)? {
-            let text = manifest::read(&file)?;
-            let name = file.display().to_string();
-            files.push(match manifest::documents(&text) {
-                Ok(documents) => FileReport::new(name, &documents, &rules),
-                Err(problem) => FileReport::unreadable(name, problem.line, problem.message),
-            });
+            let documents = manifest::documents(&manifest::read(&file)?);
+            secrets.extend(documents.as_deref().unwrap_or_default());
+            read.push((file.display().to_string(), documents));
         }
     }
+    let files = read.into_iter().map(|(name, documents)| match documents {
+        Ok(documents) => FileReport::new(name, &documents, &rules, &secrets),
+        Err(problem) => FileReport::unreadable(name, problem.line, problem.message),
+    });
     let threshold = match args.failure_threshold {
         Threshold::Warning => Level::Warning,
         Threshold::Error => Level::Error,
     };
-    Ok(LintReport::new(files, threshold))
+    Ok(LintReport::new(files.collect(), threshold))
 }

@@ -4,6 +4,7 @@
 
 mod advice;
 mod rules;
+mod secrets;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::error::Outcome;
 use crate::manifest::Document;
 
 pub(crate) use rules::Rules;
+pub(crate) use secrets::Secrets;
 
 /// Everything that `lint` found.
 #[derive(Serialize, Debug)]
@@ -83,7 +85,12 @@ impl Problem {
 
 impl FileReport {
     /// What there is to say about the documents of a file.
-    pub(crate) fn new(file: String, documents: &[Document], rules: &Rules) -> Self {
+    pub(crate) fn new(
+        file: String,
+        documents: &[Document],
+        rules: &Rules,
+        secrets: &Secrets,
+    ) -> Self {
         let mut report = Self {
             file,
             tunnels: Vec::new(),
@@ -91,7 +98,7 @@ impl FileReport {
             findings: Vec::new(),
         };
         for document in documents {
-            report.look_at(document, &document.value, "", rules);
+            report.look_at(document, &document.value, "", (rules, secrets));
         }
         report
     }
@@ -115,7 +122,13 @@ impl FileReport {
     }
 
     /// Looks at an object, or at those in a list of objects.
-    fn look_at(&mut self, document: &Document, object: &Value, place: &str, rules: &Rules) {
+    fn look_at(
+        &mut self,
+        document: &Document,
+        object: &Value,
+        place: &str,
+        (rules, secrets): (&Rules, &Secrets),
+    ) {
         let text = |field: &str| {
             object
                 .get(field)
@@ -126,7 +139,8 @@ impl FileReport {
             && let Some(items) = object.get("items").and_then(Value::as_array)
         {
             for (index, item) in items.iter().enumerate() {
-                self.look_at(document, item, &format!("{place}items[{index}]."), rules);
+                let place = format!("{place}items[{index}].");
+                self.look_at(document, item, &place, (rules, secrets));
             }
             return;
         }
@@ -144,7 +158,7 @@ impl FileReport {
             ("", name) => name.to_owned(),
             (namespace, name) => format!("{namespace}/{name}"),
         };
-        for problem in rules.problems(object) {
+        for problem in rules.problems(object, secrets) {
             self.findings.push(Finding {
                 level: problem.level,
                 line: Some(document.line_of(&format!("{place}{}", problem.path))),

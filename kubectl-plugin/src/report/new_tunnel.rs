@@ -2,12 +2,18 @@
 //!
 //! Only what is said is written, so that what the CRD takes for granted need not be read.
 
+use std::collections::BTreeMap;
+
+use bigip_tunnel_crds::convert::{self, HostPort};
 use bigip_tunnel_crds::v1alpha1::{AddressType, BundleKind, ManagementPolicy, TlsVerification};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Map, Value, json};
 
 /// Kind, name and, where it is not the usual one, key of the certificates to trust.
 pub(crate) type Bundle = (BundleKind, String, Option<String>);
+
+/// TCP port of a device where none is said.
+const HTTPS: u16 = 443;
 
 /// What is said about a tunnel.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +56,26 @@ impl NewTunnel {
             "metadata": metadata,
             "spec": self.spec(),
         })
+    }
+
+    /// The commands that have each Secret name the BIG-IPs that its password is for. Without that the
+    /// operator does not log in.
+    pub(crate) fn binding_commands(&self) -> Vec<String> {
+        let mut by_secret: BTreeMap<&str, Vec<HostPort<'_>>> = BTreeMap::new();
+        for device in &self.devices {
+            if let Some(secret) = device.secret.as_deref().or(self.secret.as_deref()) {
+                let port = device.port.unwrap_or(HTTPS);
+                by_secret
+                    .entry(secret)
+                    .or_default()
+                    .push((&device.address, port));
+            }
+        }
+        let namespace = self.namespace.as_deref();
+        let commands = by_secret.into_iter();
+        commands
+            .map(|(secret, devices)| convert::binding_command(namespace, secret, "", &devices))
+            .collect()
     }
 
     fn spec(&self) -> Map<String, Value> {

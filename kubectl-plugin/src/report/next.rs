@@ -129,6 +129,7 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
         | reason::SECRET_NOT_FOUND
         | reason::SECRET_FORBIDDEN
         | reason::SECRET_INVALID
+        | reason::SECRET_NOT_BOUND
         | reason::ADDRESS_NOT_ALLOWED => format!("correct {}", secret()?),
         reason::AUTHORIZATION_FAILED => {
             format!("give the user of {} more rights on {name}", secret()?)

@@ -14,8 +14,7 @@ use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::ANNOTATION_ALLOWED_ADDRESSES;
-use bigip_tunnel_crds::convert::{self, Binding};
+use bigip_tunnel_crds::convert::{self, BindingProblem};
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef, TlsVerification};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, ResourceExt};
@@ -35,6 +34,8 @@ const REREAD_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct Inputs {
     /// The login on the device.
     pub(crate) session: Arc<Session>,
+    /// Why no new login may be made when the current one ends.
+    pub(crate) no_new_login: Option<Failure>,
     /// All nodes. Listed for this pass if it is one for removals.
     pub(crate) nodes: Arc<[NodeView]>,
     /// Whether a record may be removed by them: they were listed for this pass and nothing contradicts
@@ -61,7 +62,11 @@ pub(crate) async fn dereference(
     claims: DeviceClaims,
 ) -> Result<Inputs, Stop> {
     let device = work.device(ctx).ok_or(Stop::Stopping)?;
-    let session = session(ctx, state, work, device).await?;
+    let KnownSession {
+        session,
+        no_new_login,
+        ..
+    } = session(ctx, state, work, device).await?;
     if std::mem::take(&mut state.forgive) {
         session.client.allow_login();
     }
@@ -75,6 +80,7 @@ pub(crate) async fn dereference(
     let names = ctx.ledger.nodes().await;
     Ok(Inputs {
         session,
+        no_new_login,
         nodes,
         may_remove,
         claims,
@@ -144,7 +150,7 @@ async fn session(
     state: &mut DeviceState,
     work: &Work,
     device: &DeviceSettings,
-) -> Result<Arc<Session>, Stop> {
+) -> Result<KnownSession, Stop> {
     let now = ctx.shared.clock.now();
     let known = state
         .session
@@ -156,14 +162,20 @@ async fn session(
     let fresh = |known: &&KnownSession| trusted && known.read_at + REREAD_AFTER > now;
     if let Some(known) = known.as_ref().filter(fresh) {
         state.session = Some(known.clone());
-        return Ok(known.session.clone());
+        return Ok(known.clone());
     }
-    let read = read_config(ctx, device).await;
+    let read = read_config(ctx, work, device).await;
     let (key, config) = match (read, known) {
         (Ok(read), _) => read,
         (Err(problem), Some(known)) if problem.outlived_by(work.leaves(ctx)) => {
             state.session = Some(known.clone());
-            return Ok(known.session);
+            return Ok(known);
+        }
+        (Err(problem), Some(known)) if problem.failure.reason == reason::SECRET_NOT_BOUND => {
+            // Nothing is sent that was not sent before: the login goes on to its end.
+            let ending = known.without_new_login(problem.failure, now);
+            state.session = Some(ending.clone());
+            return Ok(ending);
         }
         (Err(problem), known) => {
             // Kept for the day on which the object is deleted and its Secret cannot come back.
@@ -191,12 +203,14 @@ async fn session(
         state.facts = None;
         state.listing = None;
     }
-    state.session = Some(KnownSession {
-        session: session.clone(),
+    let known = KnownSession {
+        session,
         settings: device.clone(),
         read_at: now,
-    });
-    Ok(session)
+        no_new_login: None,
+    };
+    state.session = Some(known.clone());
+    Ok(known)
 }
 
 /// Why an object could not be read.
@@ -215,10 +229,11 @@ impl ReadProblem {
 
 async fn read_config(
     ctx: &DeviceContext,
+    work: &Work,
     device: &DeviceSettings,
 ) -> Result<(SessionKey, DeviceConfig), ReadProblem> {
     let secret = read_secret(ctx, &device.secret).await?;
-    check_binding(ctx, device, &secret)?;
+    check_binding(ctx, work, device, &secret)?;
     let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
         let message = format!("Secret {}: {problem}", device.secret);
         permanent(reason::SECRET_INVALID, message)
@@ -271,28 +286,25 @@ fn may_write(ctx: &DeviceContext) -> MayWrite {
 /// Whether the Secret lets its password be sent to this device. Asked before anything is dialled.
 fn check_binding(
     ctx: &DeviceContext,
+    work: &Work,
     device: &DeviceSettings,
     secret: &Secret,
 ) -> Result<(), ReadProblem> {
-    let DeviceSettings {
-        host,
-        port,
-        secret: name,
-        ..
-    } = device;
-    let message = match convert::binding(secret, host, *port) {
-        Binding::Allowed => return Ok(()),
-        Binding::Unbound if !ctx.shared.require_secret_binding => return Ok(()),
-        Binding::Unbound => format!(
-            "Secret {name} does not say where its password may be sent, and the operator runs with \
-             --require-secret-binding: name {host} in its annotation {ANNOTATION_ALLOWED_ADDRESSES}"
-        ),
-        Binding::Refused => format!(
-            "Secret {name} does not allow its password to be sent to {host} (port {port}): add the \
-             address to its annotation {ANNOTATION_ALLOWED_ADDRESSES}"
-        ),
-    };
-    Err(permanent(reason::ADDRESS_NOT_ALLOWED, message))
+    let listed = work.settings.devices.iter();
+    let mut sharing: Vec<_> = listed
+        .filter(|other| other.secret == device.secret)
+        .map(|other| (other.host.as_str(), other.port))
+        .collect();
+    let this = (device.host.as_str(), device.port);
+    if !sharing.contains(&this) {
+        // It has left the object.
+        sharing.push(this);
+    }
+    match convert::check_binding(secret, this, &sharing) {
+        Err(BindingProblem::Unbound { .. }) if !ctx.shared.require_secret_binding => Ok(()),
+        Err(problem) => Err(permanent(problem.reason(), problem.to_string())),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// How the certificate is verified. Not at all only where the operator allows that.

@@ -66,8 +66,17 @@ async fn log_in(
     state: &mut DeviceState,
     inputs: &Inputs,
 ) -> Result<Unit, Stop> {
-    let unit = ctx.unless_stopping(inputs.session.client.unit()).await?;
-    let unit = unit.map_err(|error| stop_for(&error))?;
+    let client = &inputs.session.client;
+    let unit = match &inputs.no_new_login {
+        None => ctx
+            .unless_stopping(client.unit())
+            .await?
+            .map_err(|error| stop_for(&error))?,
+        Some(failure) => {
+            let current = ctx.unless_stopping(client.current_unit()).await?;
+            current.ok_or_else(|| Stop::Unreachable(failure.clone(), None))?
+        }
+    };
     let login = Some(unit.made_under());
     if state.login != login {
         state.facts = None;

@@ -30,6 +30,12 @@ pub async fn create_namespace(client: &Client, name: &str) -> Result<(), kube::E
         .map(drop)
 }
 
+/// The annotation that lets a password be sent to simulated devices.
+pub fn allowed_addresses() -> BTreeMap<String, String> {
+    let annotation = "bigip-tunnel.dev/allowed-addresses";
+    BTreeMap::from([(annotation.to_owned(), "127.0.0.1,localhost".to_owned())])
+}
+
 /// Makes the Secret and the ConfigMap with which the devices of a pair are reached.
 pub async fn create_access(
     client: &Client,
@@ -38,7 +44,10 @@ pub async fn create_access(
 ) -> Result<(), kube::Error> {
     let login = [("username", USER), ("password", devices.password())];
     let secret = Secret {
-        metadata: named(SECRET),
+        metadata: ObjectMeta {
+            annotations: Some(allowed_addresses()),
+            ..named(SECRET)
+        },
         string_data: Some(
             login
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))

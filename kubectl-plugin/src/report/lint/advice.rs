@@ -6,11 +6,11 @@ use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BulkWrites, Device, TlsVerification};
 use serde_json::Value;
 
-use super::{Level, Problem};
+use super::{Level, Problem, Secrets};
 use crate::catalogue::{BTN0007, BTN0009, BTN0010, BTN0103, BTN0115, BTN0305, Code};
 
 /// What there is to say of an object that the API server takes.
-pub(super) fn problems(object: &Value) -> Vec<Problem> {
+pub(super) fn problems(object: &Value, secrets: &Secrets) -> Vec<Problem> {
     let tunnel: BigIpTunnel = match serde_json::from_value(object.clone()) {
         Ok(tunnel) => tunnel,
         Err(problem) => return vec![Problem::error("", problem.to_string())],
@@ -19,6 +19,7 @@ pub(super) fn problems(object: &Value) -> Vec<Problem> {
     problems.extend(verification(&tunnel));
     problems.extend(one_box(&tunnel));
     problems.extend(others(&tunnel));
+    problems.extend(secrets.problems(&tunnel));
     problems
 }
 

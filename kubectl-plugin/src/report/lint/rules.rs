@@ -8,7 +8,7 @@ use jsonschema::paths::LocationSegment;
 use kube_cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
 use serde_json::{Value, json};
 
-use super::{Problem, advice};
+use super::{Problem, Secrets, advice};
 
 /// What is served: the only version, and the only kind.
 const API_VERSION: &str = "bigip-tunnel.dev/v1alpha1";
@@ -43,7 +43,7 @@ impl Rules {
     }
 
     /// What is wrong with an object of our group.
-    pub(super) fn problems(&self, object: &Value) -> Vec<Problem> {
+    pub(super) fn problems(&self, object: &Value, secrets: &Secrets) -> Vec<Problem> {
         let mut problems = identity(object);
         if !problems.is_empty() {
             return problems;
@@ -67,7 +67,7 @@ impl Rules {
         let refused = refused.err().into_iter().flatten();
         problems.extend(refused.map(|error| Problem::error(error.field_path, error.message)));
         if problems.is_empty() {
-            problems.extend(advice::problems(&object));
+            problems.extend(advice::problems(&object, secrets));
         }
         problems
     }

@@ -29,7 +29,14 @@ spec:
 
 fn report(text: &str) -> FileReport {
     let documents = documents(text).unwrap();
-    FileReport::new("a.yaml".to_owned(), &documents, &Rules::new().unwrap())
+    let mut secrets = Secrets::default();
+    secrets.extend(&documents);
+    FileReport::new(
+        "a.yaml".to_owned(),
+        &documents,
+        &Rules::new().unwrap(),
+        &secrets,
+    )
 }
 
 /// The paths and messages of what is refused in this text.
@@ -160,4 +167,29 @@ fn warnings_fail_only_where_that_is_asked_for() {
     };
     assert_eq!(of(Level::Error), Outcome::Fine);
     assert_eq!(of(Level::Warning), Outcome::Findings);
+}
+
+#[test]
+fn secret_beside_the_tunnel_has_to_name_its_devices() {
+    let secret = |annotations: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: bigip-login\n  namespace: bigip\n{annotations}---\n{GOOD}"
+        )
+    };
+    let unbound = errors(&secret(""));
+    assert_eq!(unbound.len(), 2, "{unbound:?}");
+    assert_eq!(unbound[0].0, "spec.devices[0].address");
+    let command = "allowed-addresses=192.0.2.11,192.0.2.12'";
+    assert!(unbound[0].1.ends_with(command), "{unbound:?}");
+
+    let one = "  annotations: {bigip-tunnel.dev/allowed-addresses: 192.0.2.11}\n";
+    let refused = errors(&secret(one));
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0].0, "spec.devices[1].address");
+
+    let both = "  annotations: {bigip-tunnel.dev/allowed-addresses: \"192.0.2.11,192.0.2.12\"}\n";
+    assert_eq!(errors(&secret(both)), []);
+    // One of another namespace is another Secret.
+    let elsewhere = secret("").replace("namespace: bigip\n---", "namespace: other\n---");
+    assert_eq!(errors(&elsewhere), []);
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cis::workload::Workload;
 use crate::manifest;
-use crate::report::lint::{FileReport, Level, Rules};
+use crate::report::lint::{FileReport, Level, Rules, Secrets};
 
 /// A CIS for each of these names and arguments.
 fn found(each: &[(&str, &[&str])]) -> Vec<Cis> {
@@ -164,7 +164,7 @@ fn every_object_passes_lint() {
     for tunnel in &report.tunnels {
         let text = serde_saphyr::to_string(&tunnel.object).unwrap();
         let documents = manifest::documents(&text).unwrap();
-        let linted = FileReport::new("object".to_owned(), &documents, &rules);
+        let linted = FileReport::new("object".to_owned(), &documents, &rules, &Secrets::default());
         assert_eq!(linted.tunnels.len(), 1, "{text}");
         let errors = linted
             .findings

@@ -22,6 +22,11 @@ pub(super) fn to_do(tunnel: &NewTunnel, group: &[Cis]) -> Vec<Item> {
         add(name(cis));
         add(silent(cis));
     }
+    add(Some(Item {
+        text: "Name the BIG-IPs in each Secret: the operator sends a password to no other address."
+            .to_owned(),
+        commands: tunnel.binding_commands(),
+    }));
     if tunnel.devices.len() == 1 {
         add(Some(Item::new(
             "If the BIG-IP is a unit of an HA pair, list the other one under devices too: FDB records are not \
