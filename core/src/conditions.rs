@@ -138,7 +138,13 @@ fn programmed(report: &DeviceReport) -> Condition {
             };
             of(Truth::False, reason, counts)
         }
-        (Some(_), Some(counts)) => of(Truth::True, reason::IN_SYNC, counts),
+        (Some(_), Some(counts)) => match &report.held_by_neighbours {
+            Some(hold) => {
+                let message = format!("{counts}; {hold}");
+                of(Truth::True, reason::HELD_BY_NEIGHBOUR, message)
+            }
+            None => of(Truth::True, reason::IN_SYNC, counts),
+        },
         _ => of(Truth::Unknown, reason::PENDING, "not read yet".to_owned()),
     }
 }

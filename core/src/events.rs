@@ -381,6 +381,7 @@ fn is_of_the_object(condition: &Condition) -> bool {
                         | reason::KUBERNETES_UNAVAILABLE
                         | reason::NO_NODES_SELECTED
                         | reason::CLEANUP_FAILED
+                        | reason::HELD_BY_NEIGHBOUR
                 )
         }
         condition::ACCEPTED

@@ -15,7 +15,9 @@ use crate::claims::NodeNames;
 use crate::desired::Desired;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
+use crate::outcome::NeighbourHold;
 use crate::record::Records;
+use crate::sharing::{HeldBy, Needs};
 use crate::time::Moment;
 
 /// Since when claimed records have had no node. Lives in memory only: after a restart every delay
@@ -91,9 +93,8 @@ pub struct Evidence<'a> {
     /// How many desired records the device holds, or gets before anything is removed. One record
     /// always stays.
     pub present: usize,
-    /// Records that another object on the same device and tunnel claims or desires; `None` when that
-    /// is not known.
-    pub needed_elsewhere: Option<&'a BTreeSet<MacAddress>>,
+    /// What other objects need on the same unit and tunnel; `None` while not all objects were seen.
+    pub needs: Option<&'a Needs>,
     /// Now.
     pub now: Moment,
 }
@@ -129,9 +130,9 @@ pub struct Verdict {
 /// Why a record that is ours and not desired stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
-    /// Another object needs it.
-    NeededElsewhere,
-    /// It is not known what other objects need.
+    /// This other object needs it.
+    Neighbour(HeldBy),
+    /// Not all objects have been seen yet, so it is not known what others need.
     OthersUnknown,
     /// The list holds no node at all, or no selected one. That is a fault more often than an order.
     NoNodeSelected,
@@ -194,6 +195,22 @@ impl Verdict {
         over.map(|(mac, _)| *mac).collect()
     }
 
+    /// Which of these records only other objects hold, and the first of these objects.
+    pub fn held_by_neighbours(&self, left: impl Fn(MacAddress) -> bool) -> Option<NeighbourHold> {
+        let held = self.held.iter().filter(|(mac, _)| left(**mac));
+        let held = held.filter_map(|(_, hold)| match hold {
+            Hold::Neighbour(by) => Some(Some(by)),
+            Hold::OthersUnknown => Some(None),
+            _ => None,
+        });
+        let held: Vec<Option<&HeldBy>> = held.collect();
+        let first = *held.first()?;
+        Some(NeighbourHold {
+            count: held.len(),
+            by: first.cloned(),
+        })
+    }
+
     /// When the first waiting record may go.
     pub fn next_due(&self) -> Option<Moment> {
         let waiting = |hold: &Hold| match hold {
@@ -211,11 +228,8 @@ pub fn guard(candidates: &Records, evidence: &Evidence<'_>) -> Verdict {
 
 /// Judges the records that the plan would remove because the object is being deleted. That is an
 /// order of its own: delay and node list do not count, another object's need does.
-pub fn guard_deletion(
-    candidates: &Records,
-    needed_elsewhere: Option<&BTreeSet<MacAddress>>,
-) -> Verdict {
-    sort(candidates, |mac| hold_for_others(mac, needed_elsewhere))
+pub fn guard_deletion(candidates: &Records, needs: Option<&Needs>) -> Verdict {
+    sort(candidates, |mac| hold_for_others(mac, needs))
 }
 
 fn sort(candidates: &Records, hold: impl Fn(MacAddress) -> Option<Hold>) -> Verdict {
@@ -233,21 +247,16 @@ fn sort(candidates: &Records, hold: impl Fn(MacAddress) -> Option<Hold>) -> Verd
     verdict
 }
 
-fn hold_for_others(
-    mac: MacAddress,
-    needed_elsewhere: Option<&BTreeSet<MacAddress>>,
-) -> Option<Hold> {
-    match needed_elsewhere {
+fn hold_for_others(mac: MacAddress, needs: Option<&Needs>) -> Option<Hold> {
+    match needs {
         None => Some(Hold::OthersUnknown),
-        Some(needed) => needed.contains(&mac).then_some(Hold::NeededElsewhere),
+        Some(needs) => needs.holder(mac).map(Hold::Neighbour),
     }
 }
 
+/// What others need is asked last: by the time that a delay is over it may have been settled, and a record
+/// that stays anyway is not said to stay for others.
 fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
-    let for_others = hold_for_others(mac, evidence.needed_elsewhere);
-    if for_others.is_some() {
-        return for_others;
-    }
     if !evidence.nodes.iter().any(|node| node.selected) {
         return Some(Hold::NoNodeSelected);
     }
@@ -273,7 +282,10 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
     }
     let since = absence.map_or(evidence.now, |absence| absence.since);
     let due = (since + evidence.delay).max(evidence.settled_at);
-    (due > evidence.now).then_some(Hold::Waiting(due))
+    if due > evidence.now {
+        return Some(Hold::Waiting(due));
+    }
+    hold_for_others(mac, evidence.needs)
 }
 
 /// Whether this node, asked for right before the removal, keeps the record of its old address: it is

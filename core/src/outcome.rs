@@ -3,6 +3,7 @@
 //! The only thing that conditions and status are made from. Knows nothing of how they are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::Hasher as _;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,7 +14,8 @@ use crate::desired::{Desired, DesiredNode};
 use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::plan::Plan;
-use crate::unit::UnitFacts;
+use crate::sharing::HeldBy;
+use crate::unit::{PublicKeyHash, UnitFacts};
 
 /// Something that went wrong, in the words that users see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct DeviceReport {
     pub facts: Option<UnitFacts>,
     /// Which box it was last known to be, also before this process.
     pub identity: Option<String>,
+    /// The key that the unit proved when its facts were last read, in this process.
+    pub key: Option<PublicKeyHash>,
     /// Which box answers in its place, where that is another one that nobody has accepted.
     pub found_identity: Option<String>,
     /// What still separated it from the desired records when the last pass that read them ended.
@@ -62,6 +66,8 @@ pub struct DeviceReport {
     pub leaving: Vec<Leaving>,
     /// Records whose removal only the budget holds.
     pub over_budget: BTreeSet<MacAddress>,
+    /// Records that are due for removal and stay for other objects.
+    pub held_by_neighbours: Option<NeighbourHold>,
     /// Whether it is only looked at.
     pub observing: bool,
     /// Records of ours that somebody took away or changed, and that are left so on purpose.
@@ -99,11 +105,13 @@ impl DeviceReport {
             reach: Reach::Pending,
             facts: None,
             identity: None,
+            key: None,
             found_identity: None,
             plan: None,
             failure: None,
             leaving: Vec::new(),
             over_budget: BTreeSet::new(),
+            held_by_neighbours: None,
             observing: false,
             reported_drift: 0,
             contended: false,
@@ -209,6 +217,30 @@ impl HeldRemoval {
             hasher.write(&mac.octets());
         }
         format!("{:016x}", hasher.finish())
+    }
+}
+
+/// Records that stay on a device only for other objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourHold {
+    /// How many.
+    pub count: usize,
+    /// The first object that one of them stays for; `None` while not all objects were seen.
+    pub by: Option<HeldBy>,
+}
+
+impl fmt::Display for NeighbourHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => f.write_str("1 record is due for removal and stays: ")?,
+            count => write!(f, "{count} records are due for removal and stay: ")?,
+        }
+        match &self.by {
+            Some(by) => by.fmt(f),
+            None => f.write_str(
+                "not all BigIpTunnels have been read yet, so it is not known what others need",
+            ),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! What the devices of one object have proven to be, in this process.
 //!
 //! A unit says its name and base MAC address, and proves its key. Two devices are one unit only if both
-//! agree. A certificate may be renewed between two logins: the last two keys of each device count. Pure:
+//! agree. A certificate may be renewed between two logins: the last two keys of each device count. Beside
+//! the proof stands when the device was last verified, and whether a look at it has failed since. Pure:
 //! knows nothing of logins.
 
 use std::collections::BTreeMap;
 
-use crate::unit::{ProvenUnit, PublicKeyHash};
+use crate::time::Moment;
+use crate::tunnel::TunnelPath;
+use crate::unit::{Place, ProvenUnit, PublicKeyHash};
 
 /// The units behind the devices of one object.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -14,21 +17,68 @@ pub struct ProvenUnits(BTreeMap<String, Seen>);
 
 /// What one device has proven to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+pub struct Seen {
     unit: ProvenUnit,
     /// The key that this unit proved before, behind the same device.
     previous_key: Option<PublicKeyHash>,
+    /// The last verification of the device.
+    verified: Option<Verified>,
+    /// Whether a look at the device has failed since: another unit may stand there now.
+    in_doubt: bool,
+}
+
+/// A device's tunnel and records, read under a login that proved the unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Where the unit was reached.
+    pub place: Place,
+    /// The tunnel that was read.
+    pub tunnel: TunnelPath,
+    /// When.
+    pub at: Moment,
 }
 
 impl Seen {
-    fn has_proven(&self, key: PublicKeyHash) -> bool {
+    /// A unit that was proven and not verified yet.
+    pub const fn new(unit: ProvenUnit) -> Self {
+        Self {
+            unit,
+            previous_key: None,
+            verified: None,
+            in_doubt: false,
+        }
+    }
+
+    /// Whether this unit has proven this identity, and this key as one of its last two.
+    pub fn has_proven(&self, unit: &ProvenUnit) -> bool {
+        self.unit.identity == unit.identity && self.has_key(unit.key)
+    }
+
+    /// What it said it is, whatever its key.
+    pub const fn unit(&self) -> &ProvenUnit {
+        &self.unit
+    }
+
+    /// The last verification.
+    pub const fn verified(&self) -> Option<&Verified> {
+        self.verified.as_ref()
+    }
+
+    /// Whether the proof holds for what answers at this place now: it was made there, and no look at the
+    /// device has failed since.
+    pub fn is_current(&self, place: Option<&Place>) -> bool {
+        let made_at = self.verified.as_ref().map(|verified| &verified.place);
+        !self.in_doubt && made_at.is_some() && made_at == place
+    }
+
+    fn has_key(&self, key: PublicKeyHash) -> bool {
         self.unit.key == key || self.previous_key == Some(key)
     }
 
     /// Whether the two are one unit: the key of one of them is among the last two of the other.
-    fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         self.unit.identity == other.unit.identity
-            && (self.has_proven(other.unit.key) || other.has_proven(self.unit.key))
+            && (self.has_key(other.unit.key) || other.has_key(self.unit.key))
     }
 }
 
@@ -41,11 +91,33 @@ impl ProvenUnits {
         }
         let same = before.filter(|before| before.unit.identity == unit.identity);
         let seen = Seen {
-            unit: unit.clone(),
             previous_key: same.map(|same| same.unit.key),
+            verified: same.and_then(|same| same.verified.clone()),
+            in_doubt: same.is_some_and(|same| same.in_doubt),
+            ..Seen::new(unit.clone())
         };
         self.0.insert(device.to_owned(), seen);
         true
+    }
+
+    /// Notes that a device was verified. Nothing where its unit has proven nothing.
+    pub fn note_verified(&mut self, device: &str, verified: Verified) {
+        if let Some(seen) = self.0.get_mut(device) {
+            seen.verified = Some(verified);
+            seen.in_doubt = false;
+        }
+    }
+
+    /// Notes that a look at a device has failed.
+    pub fn note_doubt(&mut self, device: &str) {
+        if let Some(seen) = self.0.get_mut(device) {
+            seen.in_doubt = true;
+        }
+    }
+
+    /// What a device has proven to be, and when it was verified.
+    pub fn seen(&self, device: &str) -> Option<&Seen> {
+        self.0.get(device)
     }
 
     /// Forgets what a device was: its address has changed. Returns whether it was known.
@@ -61,7 +133,7 @@ impl ProvenUnits {
     /// Whether a device has proven this identity and key, as one of its last two keys.
     pub fn have_seen(&self, unit: &ProvenUnit) -> bool {
         let mut seen = self.0.values();
-        seen.any(|seen| seen.unit.identity == unit.identity && seen.has_proven(unit.key))
+        seen.any(|seen| seen.has_proven(unit))
     }
 
     /// The first of these other devices that is the same unit as this one.
@@ -78,17 +150,7 @@ impl ProvenUnits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::UnitIdentity;
-
-    fn unit(name: &str, key: u8) -> ProvenUnit {
-        ProvenUnit {
-            identity: UnitIdentity {
-                device_name: name.to_owned(),
-                base_mac: "00:0c:29:35:0d:bd".to_owned(),
-            },
-            key: PublicKeyHash([key; 32]),
-        }
-    }
+    use crate::testing::{tunnel, unit};
 
     fn known(devices: &[(&str, u8)]) -> ProvenUnits {
         let mut known = ProvenUnits::default();
@@ -143,6 +205,33 @@ mod tests {
         known.note("a", &unit("bigip02", 2));
         assert!(!known.have_seen(&unit("bigip02", 1)));
         assert!(!known.have_seen(&unit("bigip01", 1)));
+    }
+
+    #[test]
+    fn failed_look_puts_a_proof_in_doubt_until_verified() {
+        let place = Place::new("192.0.2.11", 443);
+        let verified = Verified {
+            place: place.clone(),
+            tunnel: tunnel(),
+            at: Moment::default(),
+        };
+        let mut known = known(&[("a", 1)]);
+        let is_current = |known: &ProvenUnits, at: &Place| {
+            known
+                .seen("a")
+                .is_some_and(|seen| seen.is_current(Some(at)))
+        };
+        assert!(!is_current(&known, &place));
+        known.note_verified("a", verified.clone());
+        assert!(is_current(&known, &place));
+        assert!(!is_current(&known, &Place::new("192.0.2.12", 443)));
+        known.note_doubt("a");
+        known.note("a", &unit("bigip01", 2));
+        assert!(!is_current(&known, &place));
+        known.note_verified("a", verified);
+        assert!(is_current(&known, &place));
+        known.note("a", &unit("bigip02", 2));
+        assert!(!is_current(&known, &place));
     }
 
     #[test]

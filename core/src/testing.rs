@@ -8,8 +8,43 @@ use crate::claims::DeviceClaims;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{NodeAddress, NodeView};
 use crate::plan::Plan;
+use crate::proven::{ProvenUnits, Verified};
 use crate::record::Records;
-use crate::unit::{Encapsulation, FailoverState, TunnelFacts, UnitFacts, UnitIdentity};
+use crate::time::Moment;
+use crate::tunnel::TunnelPath;
+use crate::unit::{
+    Encapsulation, FailoverState, Place, ProvenUnit, PublicKeyHash, TunnelFacts, UnitFacts,
+    UnitIdentity,
+};
+
+/// A unit of this name whose key is made of this byte.
+pub(crate) fn unit(name: &str, key: u8) -> ProvenUnit {
+    ProvenUnit {
+        identity: UnitIdentity {
+            device_name: name.to_owned(),
+            base_mac: "00:0c:29:35:0d:bd".to_owned(),
+        },
+        key: PublicKeyHash([key; 32]),
+    }
+}
+
+/// The tunnel `/Common/t`.
+pub(crate) fn tunnel() -> TunnelPath {
+    TunnelPath::new("Common".parse().unwrap(), "t".parse().unwrap())
+}
+
+/// A device `unit`, proven and verified at this host and second with the tunnel `/Common/t`.
+pub(crate) fn proven_at(host: &str, unit: &ProvenUnit, second: u64) -> ProvenUnits {
+    let mut known = ProvenUnits::default();
+    known.note("unit", unit);
+    let verified = Verified {
+        place: Place::new(host, 443),
+        tunnel: tunnel(),
+        at: Moment::since_start(std::time::Duration::from_secs(second)),
+    };
+    known.note_verified("unit", verified);
+    known
+}
 
 /// A selected node without addresses, to be filled.
 pub(crate) fn node(name: &str) -> NodeBuilder {

@@ -4,6 +4,7 @@
 //! how they are asked for.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::endpoint::Endpoint;
@@ -83,6 +84,28 @@ pub struct ProvenUnit {
     pub identity: UnitIdentity,
     /// The key that it proved in the handshake of that login.
     pub key: PublicKeyHash,
+}
+
+/// Where a unit is reached: host and TCP port, in one form, so that two spellings of an IP address are
+/// equal. A host name is not resolved: two names, or a name and an address, may be one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    /// The place of this host, an IP address or a name in any case.
+    pub fn new(host: &str, port: u16) -> Self {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let host = match bare.unwrap_or(host).parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().to_string(),
+            Err(_) => host.trim_end_matches('.').to_ascii_lowercase(),
+        };
+        Self { host, port }
+    }
 }
 
 /// A TMOS version such as `17.1.2.1`, compared number by number.
@@ -244,6 +267,23 @@ mod tests {
         assert!(version("9.4") < version("13.1"));
         assert!(version("17.1.2.1") > version("17.1.2"));
         assert_eq!(version("17.1.2.1").to_string(), "17.1.2.1");
+    }
+
+    #[test]
+    fn spellings_of_an_address_are_one_place() {
+        let same = [
+            ("192.0.2.11", "::ffff:192.0.2.11"),
+            ("2001:DB8::1", "[2001:db8:0::1]"),
+            ("BigIP-A.example.com", "bigip-a.example.com."),
+        ];
+        for (one, other) in same {
+            assert_eq!(Place::new(one, 443), Place::new(other, 443), "{one}");
+        }
+        assert_ne!(
+            Place::new("192.0.2.11", 443),
+            Place::new("192.0.2.11", 8443)
+        );
+        assert_ne!(Place::new("localhost", 443), Place::new("127.0.0.1", 443));
     }
 
     #[test]

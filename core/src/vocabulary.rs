@@ -74,6 +74,8 @@ pub mod reason {
     pub const NO_NODES_SELECTED: &str = "NoNodesSelected";
     /// More records are due for removal than the budget allows; a person has to approve it.
     pub const MASS_REMOVAL_BLOCKED: &str = "MassRemovalBlocked";
+    /// Records are due for removal, and stay because another object needs them or may need them.
+    pub const HELD_BY_NEIGHBOUR: &str = "HeldByNeighbour";
     /// The object is being deleted and its records are not all gone yet.
     pub const CLEANING_UP: &str = "CleaningUp";
     /// The object is being deleted and a device keeps its records from being removed.

@@ -295,6 +295,7 @@ fn device_status(
         address: Some(report.address.clone()),
         // Claims were made on this box; behind the new address there may be another one.
         identity: known_identity(previous, &report.name).map(str::to_owned),
+        key_fingerprint: before.and_then(|before| before.key_fingerprint.clone()),
         ..DeviceStatus::default()
     });
     status.port = Some(port);
@@ -304,6 +305,9 @@ fn device_status(
     }
     if let Some(facts) = &report.facts {
         set_facts(&mut status, facts);
+    }
+    if let Some(key) = report.key {
+        status.key_fingerprint = Some(key.to_string());
     }
     if matches!(report.reach, Reach::Failed(_)) && status.failover_state.is_some() {
         status.failover_state = Some(v1alpha1::FailoverState::Unknown);

@@ -16,7 +16,7 @@ use bigip_tunnel_core::guard::Absences;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
-use bigip_tunnel_core::proven::ProvenUnits;
+use bigip_tunnel_core::proven::{ProvenUnits, Verified};
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Schedule;
 use bigip_tunnel_core::time::Moment;
@@ -332,6 +332,29 @@ impl Identities {
         let names = devices.iter().map(|device| device.name.as_str());
         let before = names.take_while(|name| *name != device);
         self.0.borrow().same_unit(device, before).map(str::to_owned)
+    }
+
+    /// Notes that a device was verified.
+    pub(crate) fn note_verified(&self, device: &str, verified: Verified) {
+        self.note_quietly(|known| known.note_verified(device, verified));
+    }
+
+    /// Notes that a look at a device has failed, or showed another unit.
+    pub(crate) fn note_doubt(&self, device: &str) {
+        self.note_quietly(|known| known.note_doubt(device));
+    }
+
+    /// Which units the devices are is the same as before, so nothing has to be done about it.
+    fn note_quietly(&self, note: impl FnOnce(&mut ProvenUnits)) {
+        self.0.send_if_modified(|known| {
+            note(known);
+            false
+        });
+    }
+
+    /// What is known now. To be given back before anything is waited for.
+    pub(crate) fn known(&self) -> watch::Ref<'_, ProvenUnits> {
+        self.0.borrow()
     }
 
     /// All that is known. Changes when a device turns out to be another unit, or one that is known already.

@@ -1,22 +1,27 @@
-//! All objects that the operator may see, to answer one question: who else needs a record?
+//! All objects that the operator may see, to answer one question: what do others need of a unit and tunnel?
 //!
-//! Two objects may share a device and a tunnel (two pools of nodes). A record goes only when none of
-//! them wants it, and while it is not known what the others want, none goes. Changes nothing.
+//! Two objects may share a device and a tunnel (two pools of nodes). Objects are kept by the path of their
+//! tunnel, so that those on another one cost nothing, and cannot be in the way. What a neighbour has a say in
+//! is decided in `core::sharing`. Changes no object.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod desires;
+mod raw;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::claims::{ClaimState, Claims};
-use bigip_tunnel_core::desired::desired;
-use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::sharing::{Needs, Neighbour, needs};
-use bigip_tunnel_crds::convert::UnreadableClaims;
-use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_crds::{convert, status};
-use kube::ResourceExt;
+use bigip_tunnel_core::sharing::{
+    Activity, Needs, Neighbour, Ours, Part, TheirDevice, Theirs, UnitEvidence, Wants, part,
+};
+use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::unit::Place;
+use kube::core::DynamicObject;
 
+use self::desires::Desires;
+use self::raw::Raw;
+use crate::device::Identities;
 use crate::nodes::NodeState;
-use crate::settings::{DeviceSettings, Settings, paused};
+use crate::settings::{DeviceSettings, Settings};
 
 /// Namespace and name of an object.
 pub(crate) type ObjectKey = (String, String);
@@ -27,31 +32,113 @@ pub(crate) struct Index(Mutex<Objects>);
 
 #[derive(Debug, Default)]
 struct Objects {
-    readable: BTreeMap<ObjectKey, Arc<BigIpTunnel>>,
-    unreadable: BTreeSet<ObjectKey>,
+    all: BTreeMap<ObjectKey, Arc<Entry>>,
+    /// By the path of the tunnel; `None`: those of which it cannot be read.
+    by_tunnel: HashMap<Option<String>, BTreeSet<ObjectKey>>,
     complete: bool,
 }
 
-impl Index {
-    /// Takes an object in, or its newer version.
-    pub(crate) fn insert(&self, key: ObjectKey, object: Arc<BigIpTunnel>) {
-        let mut objects = self.lock();
-        objects.unreadable.remove(&key);
-        objects.readable.insert(key, object);
+/// A device at a place, on a tunnel, as far as each can be read.
+type Site = (Option<Place>, Option<String>);
+
+/// One object.
+#[derive(Debug)]
+struct Entry {
+    raw: Raw,
+    desires: Arc<Desires>,
+    /// What its devices have proven to be. Its worker writes it.
+    identities: Arc<Identities>,
+    /// When this process first saw it with a device there. An edit and its undoing begin nothing anew.
+    first_seen: BTreeMap<Site, Moment>,
+}
+
+impl Entry {
+    /// An object, after what was known of the same one before.
+    fn new(raw: Raw, before: Option<&Self>, now: Moment) -> Self {
+        let before = before.filter(|before| before.raw.uid == raw.uid);
+        let mut first_seen = before.map_or_else(BTreeMap::new, |before| before.first_seen.clone());
+        for device in raw.devices.iter().filter(|device| device.is_listed) {
+            let site = (device.place.clone(), raw.tunnel.clone());
+            first_seen.entry(site).or_insert(now);
+        }
+        Self {
+            desires: before
+                .map(|before| before.desires.clone())
+                .unwrap_or_default(),
+            identities: before
+                .map(|before| before.identities.clone())
+                .unwrap_or_default(),
+            first_seen,
+            raw,
+        }
     }
 
-    /// Notes an object that cannot be read. What it needs is not known, so everything is kept.
-    pub(crate) fn insert_unreadable(&self, key: ObjectKey) {
+    /// What it has a say in.
+    fn part(
+        &self,
+        ours: &Ours<'_>,
+        (is_near, comes_first): (bool, bool),
+        now: Moment,
+    ) -> Option<Part> {
+        let proven = self.identities.known();
+        let devices = self.raw.devices.iter().map(|device| {
+            let site = (device.place.clone(), self.raw.tunnel.clone());
+            let first_seen = self.first_seen.get(&site).copied();
+            TheirDevice {
+                place: device.place.as_ref(),
+                proven: device.name.as_deref().and_then(|name| proven.seen(name)),
+                recorded: device.recorded.as_ref(),
+                claimed: &device.claimed,
+                first_seen: first_seen.filter(|_| device.is_listed),
+            }
+        });
+        let theirs = Theirs {
+            is_near,
+            comes_first,
+            activity: self.raw.activity,
+            devices: devices.collect(),
+        };
+        part(ours, &theirs, now)
+    }
+}
+
+/// The device of an object that asks what others need, and what it knows.
+pub(crate) struct Asker<'a> {
+    /// The object.
+    pub(crate) key: &'a ObjectKey,
+    /// Its spec.
+    pub(crate) settings: &'a Settings,
+    /// The device.
+    pub(crate) device: &'a DeviceSettings,
+    /// What the object's devices have proven to be.
+    pub(crate) identities: &'a Identities,
+    /// Whether the object is being deleted.
+    pub(crate) deleting: bool,
+    /// The nodes.
+    pub(crate) nodes: &'a NodeState,
+    /// Now.
+    pub(crate) now: Moment,
+}
+
+impl Index {
+    /// Takes an object in, or its newer version, whether it can be worked with or not.
+    pub(crate) fn insert(&self, key: &ObjectKey, object: &DynamicObject, now: Moment) {
+        let raw = Raw::read(object);
         let mut objects = self.lock();
-        objects.readable.remove(&key);
-        objects.unreadable.insert(key);
+        let before = objects.take(key);
+        let entry = Entry::new(raw, before.as_deref(), now);
+        let tunnel = entry.raw.tunnel.clone();
+        objects
+            .by_tunnel
+            .entry(tunnel)
+            .or_default()
+            .insert(key.clone());
+        objects.all.insert(key.clone(), Arc::new(entry));
     }
 
     /// Forgets an object that is gone.
     pub(crate) fn remove(&self, key: &ObjectKey) {
-        let mut objects = self.lock();
-        objects.readable.remove(key);
-        objects.unreadable.remove(key);
+        self.lock().take(key);
     }
 
     /// Notes that every object has been seen once. Until then nobody's needs are known.
@@ -59,35 +146,51 @@ impl Index {
         self.lock().complete = true;
     }
 
-    /// What objects other than `this` need on this device and tunnel; `None` when that is not known.
-    pub(crate) fn needs(
-        &self,
-        this: &ObjectKey,
-        settings: &Settings,
-        (device, identity): (&DeviceSettings, Option<&str>),
-        nodes: &NodeState,
-    ) -> Option<Needs> {
-        let others: Vec<(ObjectKey, Arc<BigIpTunnel>)> = {
-            let objects = self.lock();
-            if !objects.complete || objects.unreadable.iter().any(|key| key != this) {
-                return None;
-            }
-            let others = objects.readable.iter().filter(|(key, _)| *key != this);
-            others
-                .map(|(key, object)| (key.clone(), object.clone()))
-                .collect()
+    /// Where an object's worker notes what its devices have proven to be: the one place for it.
+    pub(crate) fn identities(&self, key: &ObjectKey, uid: &str) -> Arc<Identities> {
+        let objects = self.lock();
+        let entry = objects.all.get(key).filter(|entry| entry.raw.uid == uid);
+        entry
+            .map(|entry| entry.identities.clone())
+            .unwrap_or_default()
+    }
+
+    /// What objects other than the asking one need on its device and tunnel; `None` until all objects have
+    /// been seen.
+    pub(crate) fn needs(&self, asker: &Asker<'_>) -> Option<Needs> {
+        let others = self.lock().beside(asker)?;
+        let place = asker.device.place();
+        let proven = asker.identities.known();
+        let ours = Ours {
+            unit: UnitEvidence {
+                place: Some(&place),
+                proven: proven.seen(&asker.device.name),
+            },
+            tunnel: &asker.settings.tunnel,
+            activity: if asker.deleting {
+                Activity::Leaving
+            } else {
+                Activity::Working
+            },
         };
-        let mut neighbours = Vec::new();
-        for (key, other) in &others {
-            neighbours.extend(neighbour(
-                key < this,
-                other,
-                settings,
-                (device, identity),
-                nodes,
-            )?);
-        }
-        Some(needs(&neighbours))
+        let neighbours = others.iter().filter_map(|(key, entry)| {
+            let is_near = key.0 == asker.key.0;
+            let part = entry.part(&ours, (is_near, key < asker.key), asker.now)?;
+            let (generation, settings) = (entry.raw.generation, entry.raw.settings.as_ref());
+            let wants = if part.depends_on_desires() {
+                entry.desires.of(generation, settings, asker.nodes)
+            } else {
+                Wants::Unknown
+            };
+            Some(Neighbour {
+                namespace: key.0.as_str().into(),
+                name: key.1.as_str().into(),
+                is_near,
+                wants,
+                part,
+            })
+        });
+        Some(Needs::of(neighbours.collect()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
@@ -95,165 +198,33 @@ impl Index {
     }
 }
 
-/// What `other` wants of this device and tunnel: `Some(None)` when it has no part in them, `None`
-/// when that cannot be told.
-#[expect(
-    clippy::option_option,
-    reason = "no part in it and not known are different answers"
-)]
-fn neighbour(
-    comes_first: bool,
-    other: &BigIpTunnel,
-    settings: &Settings,
-    (device, identity): (&DeviceSettings, Option<&str>),
-    nodes: &NodeState,
-) -> Option<Option<Neighbour>> {
-    let theirs = Settings::read(&other.spec).ok()?;
-    let known = |name: &str| {
-        other
-            .status
-            .as_ref()
-            .and_then(|s| status::known_identity(s, name))
-    };
-    // One box may be listed by two addresses.
-    let same = |d: &&DeviceSettings| {
-        let same_address = d.host == device.host && d.port == device.port;
-        same_address || identity.is_some_and(|identity| known(&d.name) == Some(identity))
-    };
-    let Some(shared) = theirs
-        .devices
-        .iter()
-        .find(same)
-        .filter(|_| theirs.tunnel == settings.tunnel)
-    else {
-        return Some(None);
-    };
-    let desired = if other.metadata.deletion_timestamp.is_some() {
-        BTreeSet::new()
-    } else {
-        let views = nodes.views(&theirs).ok()?;
-        let desired = desired(&views, theirs.prefix, &theirs.addresses);
-        desired.nodes.into_keys().collect()
-    };
-    Some(Some(Neighbour {
-        desired,
-        claimed: claimed(other, &shared.name).ok()?,
-        // One that writes nothing gives nothing up, so the other one has to.
-        comes_first: comes_first || paused(other).is_some() || theirs.observes,
-    }))
-}
+impl Objects {
+    /// Takes an object out.
+    fn take(&mut self, key: &ObjectKey) -> Option<Arc<Entry>> {
+        let entry = self.all.remove(key)?;
+        if let Some(keys) = self.by_tunnel.get_mut(&entry.raw.tunnel) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_tunnel.remove(&entry.raw.tunnel);
+            }
+        }
+        Some(entry)
+    }
 
-/// What an object claims on its device of this name and does not let go.
-fn claimed(object: &BigIpTunnel, device: &str) -> Result<BTreeSet<MacAddress>, UnreadableClaims> {
-    let uid = object.uid().unwrap_or_default();
-    let claims = object.status.as_ref();
-    let claims = claims.map(|status| convert::claims(status, &uid));
-    let claims = claims.unwrap_or(Ok(Claims::default()))?;
-    let kept = claims
-        .of(device)
-        .iter()
-        .filter(|(_, state)| **state != ClaimState::Leaving);
-    Ok(kept.map(|(mac, _)| *mac).collect())
+    /// The other objects that may be on the same tunnel.
+    fn beside(&self, asker: &Asker<'_>) -> Option<Vec<(ObjectKey, Arc<Entry>)>> {
+        if !self.complete {
+            return None;
+        }
+        let tunnels = [Some(asker.settings.tunnel.to_string()), None];
+        let keys = tunnels
+            .iter()
+            .filter_map(|tunnel| self.by_tunnel.get(tunnel));
+        let others = keys.flatten().filter(|key| *key != asker.key);
+        let others = others.filter_map(|key| Some((key.clone(), self.all.get(key)?.clone())));
+        Some(others.collect())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn object(name: &str, tunnel: &str, claimed: &[&str]) -> Arc<BigIpTunnel> {
-        let object = serde_json::from_value(json!({
-            "apiVersion": "bigip-tunnel.dev/v1alpha1",
-            "kind": "BigIpTunnel",
-            "metadata": {"name": name, "namespace": "bigip", "uid": name},
-            "spec": {
-                "credentialsSecretRef": {"name": "login"},
-                "devices": [{"name": "unit", "address": "192.0.2.11"}],
-                "tunnel": {"name": tunnel},
-            },
-            "status": {"ownership": {"uid": name, "claims": [
-                {"devices": ["unit"], "state": "Owned", "records": claimed},
-            ]}},
-        }));
-        Arc::new(object.unwrap())
-    }
-
-    fn key(name: &str) -> ObjectKey {
-        ("bigip".into(), name.into())
-    }
-
-    const M1: &str = "0a:0a:0a:00:00:01";
-
-    /// What the others need of object `a`'s device and tunnel.
-    fn needs_beside(index: &Index) -> Option<Needs> {
-        let settings = Settings::read(&object("a", "t1", &[]).spec).unwrap();
-        let device = settings.devices[0].clone();
-        index.needs(
-            &key("a"),
-            &settings,
-            (&device, Some("box")),
-            &NodeState::empty(),
-        )
-    }
-
-    fn index_with(other: Arc<BigIpTunnel>) -> Index {
-        let index = Index::default();
-        index.insert(key("a"), object("a", "t1", &[M1]));
-        index.insert(key(&other.name_any()), other);
-        index.set_complete();
-        index
-    }
-
-    #[test]
-    fn what_another_object_on_the_tunnel_claims_is_needed() {
-        let needs = needs_beside(&index_with(object("b", "t1", &[M1]))).unwrap();
-        assert!(needs.needed.contains(&M1.parse().unwrap()));
-        assert!(!needs.theirs.contains(&M1.parse().unwrap()));
-    }
-
-    #[test]
-    fn an_object_on_another_tunnel_needs_nothing_here() {
-        let needs = needs_beside(&index_with(object("b", "t2", &[M1])));
-        assert_eq!(needs, Some(Needs::default()));
-    }
-
-    #[test]
-    fn an_object_that_lists_the_same_box_by_another_address_counts() {
-        let mut other = Arc::unwrap_or_clone(object("b", "t1", &[M1]));
-        other.spec.devices[0].address = "bigip-a.example.com".into();
-        assert_eq!(
-            needs_beside(&index_with(Arc::new(other.clone()))),
-            Some(Needs::default())
-        );
-        let status = other.status.as_mut().unwrap();
-        status.devices =
-            serde_json::from_value(json!([{"name": "unit", "identity": "box"}])).unwrap();
-        let needs = needs_beside(&index_with(Arc::new(other))).unwrap();
-        assert!(needs.needed.contains(&M1.parse().unwrap()));
-    }
-
-    #[test]
-    fn a_paused_object_keeps_its_claim_and_the_other_gives_its_own_up() {
-        let mut other = Arc::unwrap_or_clone(object("b", "t1", &[M1]));
-        other.spec.suspend = true;
-        let needs = needs_beside(&index_with(Arc::new(other))).unwrap();
-        assert!(needs.theirs.contains(&M1.parse().unwrap()));
-    }
-
-    #[test]
-    fn until_all_objects_were_seen_nobodys_needs_are_known() {
-        let index = Index::default();
-        index.insert(key("a"), object("a", "t1", &[]));
-        assert_eq!(needs_beside(&index), None);
-    }
-
-    #[test]
-    fn while_an_object_cannot_be_read_nobodys_needs_are_known() {
-        let index = index_with(object("b", "t2", &[]));
-        index.insert_unreadable(key("c"));
-        assert_eq!(needs_beside(&index), None);
-        index.remove(&key("c"));
-        assert_eq!(needs_beside(&index), Some(Needs::default()));
-    }
-}
+mod tests;

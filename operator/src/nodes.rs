@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::cilium::CiliumEntry;
-use self::store::{Kept, Known, ListProblem, Source, Store};
+use self::store::{Entries, Kept, Known, ListProblem, Source, Store};
 use crate::metrics::Watches;
 use crate::settings::Settings;
 
@@ -69,6 +69,11 @@ impl NodeState {
         self.nodes.as_ref().err()
     }
 
+    /// Whether both are the same lists, not only equal ones.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        same_list(&self.nodes, &other.nodes) && same_list(&self.cilium, &other.cilium)
+    }
+
     /// All nodes, as an object with these settings sees them. Whether a node exists, and is
     /// selected, the Node alone decides; a `CiliumNode` only adds to it.
     pub(crate) fn views(&self, settings: &Settings) -> Result<Arc<[NodeView]>, Failure> {
@@ -89,6 +94,23 @@ impl NodeState {
 impl NodeEntry {
     fn view(&self, cilium: Option<&[CiliumNodeAddress]>, settings: &Settings) -> NodeView {
         convert::node_view(&self.metadata, &self.addresses, cilium, &settings.selector)
+    }
+}
+
+/// Lists that are not known for the same reason count as the same.
+fn same_list<E>(one: &Known<E>, other: &Known<E>) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Arc::ptr_eq(one, other),
+        (Err(one), Err(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// A list that was made now; the known one where both agree, so that what was concluded from it holds on.
+fn known_if_equal<E: PartialEq>(listed: Entries<E>, known: &Known<E>) -> Entries<E> {
+    match known {
+        Ok(known) if **known == *listed => known.clone(),
+        _ => listed,
     }
 }
 
@@ -183,13 +205,17 @@ impl Nodes {
     async fn list_all(&self, settings: &Settings, floor: u128) -> Result<NodeState, ListProblem> {
         let nodes = self.kubernetes.list(floor).await?;
         let cilium = if asks_for_cilium(settings) {
-            Ok(self.cilium.list(floor).await?)
+            Some(self.cilium.list(floor).await?)
         } else {
-            self.current().cilium
+            None
         };
+        let known = self.current();
         Ok(NodeState {
-            nodes: Ok(nodes),
-            cilium,
+            nodes: Ok(known_if_equal(nodes, &known.nodes)),
+            cilium: match cilium {
+                Some(listed) => Ok(known_if_equal(listed, &known.cilium)),
+                None => known.cilium,
+            },
         })
     }
 
@@ -384,6 +410,20 @@ mod tests {
             views[0].cilium_addresses.as_ref().unwrap()[0].value,
             "10.9.0.1"
         );
+    }
+
+    #[test]
+    fn list_that_agrees_with_the_known_one_is_the_known_one() {
+        let (known, equal) = (one_node(), one_node());
+        assert!(!known.is_same(&equal));
+        let listed = equal.nodes.clone().unwrap();
+        let nodes = Ok(known_if_equal(listed, &known.nodes));
+        assert!(known.is_same(&NodeState { nodes, ..equal }));
+        let nodes = Ok(known_if_equal(Arc::default(), &known.nodes));
+        assert!(!known.is_same(&NodeState {
+            nodes,
+            ..one_node()
+        }));
     }
 
     #[test]

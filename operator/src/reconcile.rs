@@ -4,10 +4,10 @@
 //! `core`. Nothing here decides about a record.
 
 use bigip_tunnel_core::desired::{Desired, desired};
-use bigip_tunnel_core::guard::{Hold, Verdict};
+use bigip_tunnel_core::guard::Verdict;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::{Plan, plan};
-use bigip_tunnel_core::vocabulary::reason::{CLEANUP_FAILED, TUNNEL_NOT_FOUND};
+use bigip_tunnel_core::vocabulary::reason::{CLEANUP_FAILED, HELD_BY_NEIGHBOUR, TUNNEL_NOT_FOUND};
 
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
@@ -50,12 +50,12 @@ pub(crate) async fn reconcile(
         }
         observed => observed?,
     };
-    // What others need is known only when it is known which box this is.
-    inputs.ask_others(ctx, state, work);
     // (pure) desired + observed + claims → plan.
     let wanted = desired.records(observed.local_address);
     let prefix = work.settings.prefix;
     let plan = plan(&wanted, &observed.records, &inputs.claims, prefix);
+    // What others need is known only when it is known which unit this is.
+    inputs.ask_others(ctx, work, &plan);
     if work.settings.observes {
         judge::forget_losses(state);
         report::pass_over(ctx, state, work, &wanted, &Verdict::default()).await;
@@ -81,9 +81,10 @@ pub(crate) async fn reconcile(
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
+    report::plan_retry(ctx, state, inputs.needs.as_ref());
     let complete = applied?;
     if leaves && batch.is_empty() && !left.is_empty() {
-        keeps_object(&verdict, &plan)?;
+        keeps_object(state, &plan)?;
     }
     let removal_is_due = depth != Depth::Removal && !verdict.remove.is_empty();
     let cleans_up = leaves && !batch.is_empty();
@@ -104,26 +105,19 @@ pub(crate) async fn reconcile(
 }
 
 /// Says what keeps an object that is being deleted: another object, or a record that cannot be read.
-fn keeps_object(verdict: &Verdict, plan: &Plan) -> Result<(), Stop> {
-    let held = verdict.held.values().next();
-    let message = match (held, plan.unreadable_stale.first()) {
-        (Some(Hold::NeededElsewhere), _) => {
-            "another object claims records of this one as well; they \
-             are left to it as soon as it has taken them over"
-                .to_owned()
+fn keeps_object(state: &DeviceState, plan: &Plan) -> Result<(), Stop> {
+    let neighbours = state.report.held_by_neighbours.as_ref();
+    let (reason, message) = match (neighbours, plan.unreadable_stale.first()) {
+        (Some(hold), _) => (HELD_BY_NEIGHBOUR, hold.to_string()),
+        (None, Some(mac)) => {
+            let message =
+                format!("the endpoint of record {mac} cannot be read: delete it on the BIG-IP");
+            (CLEANUP_FAILED, message)
         }
-        (Some(Hold::OthersUnknown), _) => {
-            "it is not known what other objects need: one of them cannot \
-             be read, or not all of them have been seen yet"
-                .to_owned()
-        }
-        (_, Some(mac)) => {
-            format!("the endpoint of record {mac} cannot be read: delete it on the BIG-IP")
-        }
-        _ => return Ok(()),
+        (None, None) => return Ok(()),
     };
     Err(Stop::Refused(Failure {
-        reason: CLEANUP_FAILED,
+        reason,
         message,
         retryable: true,
     }))

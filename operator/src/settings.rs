@@ -9,6 +9,7 @@ use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::AddressRule;
 use bigip_tunnel_core::outcome::{Failure, Transport};
 use bigip_tunnel_core::tunnel::TunnelPath;
+use bigip_tunnel_core::unit::Place;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
@@ -149,6 +150,11 @@ impl DeviceSettings {
         SecretRef {
             name: self.secret.clone(),
         }
+    }
+
+    /// Where it is reached.
+    pub(crate) fn place(&self) -> Place {
+        Place::new(&self.host, self.port)
     }
 
     /// Whether both are reached at the same place.

@@ -118,6 +118,10 @@ impl Supervisor {
     /// Takes an object in. Returns its key.
     fn apply(&mut self, object: &DynamicObject) -> Option<ObjectKey> {
         let key = key_of(object)?;
+        // Before anything begins to work on it, so that its devices are known as its own.
+        self.shared
+            .index
+            .insert(&key, object, self.shared.clock.now());
         match unreadable::parse(object) {
             Ok(object) => self.apply_readable(&key, Arc::new(object)),
             Err(problem) => self.apply_unreadable(&key, object, problem),
@@ -127,7 +131,6 @@ impl Supervisor {
 
     fn apply_readable(&mut self, key: &ObjectKey, object: Arc<BigIpTunnel>) {
         self.unreadable.remove(key);
-        self.shared.index.insert(key.clone(), object.clone());
         let uid = object.uid().unwrap_or_default();
         match self.workers.get(key) {
             // With another uid the object was deleted and made again under the same name: nothing of
@@ -145,11 +148,10 @@ impl Supervisor {
         }
     }
 
-    /// Ends the work on an object that cannot be read: nobody knows what it wants any more. Its
-    /// records stay, and so do those that others may share with it.
+    /// Ends the work on an object that cannot be read: what it desires is not known. Its records stay, and
+    /// its claims keep those that others share with it.
     fn apply_unreadable(&mut self, key: &ObjectKey, object: &DynamicObject, problem: Problem) {
         self.workers.remove(key);
-        self.shared.index.insert_unreadable(key.clone());
         let known = self.unreadable.get(key);
         if known.is_none_or(|known| known.problem != problem) {
             tracing::warn!(

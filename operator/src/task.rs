@@ -382,8 +382,8 @@ impl DeviceTask {
             Err(Stop::Unreachable(failure, _) | Stop::Refused(failure)) => failure,
         };
         self.ctx.metrics.record_pass(failure.reason);
-        // Once when it begins, not once per try.
-        if self.attempt == 0 {
+        // Once when it begins, not once per try. What another object holds was told with its name.
+        if self.attempt == 0 && failure.reason != reason::HELD_BY_NEIGHBOUR {
             tracing::warn!(reason = failure.reason, "{}", failure.message);
         }
     }

@@ -107,6 +107,9 @@ impl Worker {
         let api: Api<BigIpTunnel> = Api::namespaced(shared.client.clone(), &namespace);
         let leadership = shared.leadership.clone();
         let ledger = Ledger::new(api.clone(), &current, &shared.writer, leadership);
+        let key = (namespace, current.name_any());
+        let uid = current.uid().unwrap_or_default();
+        let identities = shared.index.identities(&key, &uid);
         let had_status = current
             .status
             .as_ref()
@@ -118,11 +121,11 @@ impl Worker {
         };
         Self {
             shared,
-            key: (namespace, current.name_any()),
+            key,
             api,
             object,
             ledger: Arc::new(ledger),
-            identities: Arc::default(),
+            identities,
             stop,
             work: None,
             paused: None,

@@ -57,6 +57,7 @@ mod saving;
 mod secrets;
 mod sessions;
 mod sharing;
+mod standing;
 mod takeover;
 mod tidy;
 mod tls;

@@ -204,10 +204,10 @@ async fn an_object_whose_neighbours_cannot_be_read_says_why_it_stays() {
     world.create_named(OTHER, bad(world.spec())).await;
     until_invalid(&world, OTHER, "spec.drift.intervalSeconds").await;
     world.delete(NAME).await;
-    let status = world.until_reason("CleanupFailed").await;
+    let status = world.until_reason("HeldByNeighbour").await;
     let ready = crate::world::condition(&status.conditions, "Ready");
     assert!(
-        ready.message.contains("one of them cannot be read"),
+        ready.message.contains("BigIpTunnel other may need them"),
         "{}",
         ready.message
     );
@@ -219,4 +219,30 @@ async fn an_object_whose_neighbours_cannot_be_read_says_why_it_stays() {
         .unwrap();
     world.until_gone(NAME).await;
     world.assert_records(&[]);
+}
+
+/// An object of a stranger whose selector makes no sense, as an older definition let it in, does not hold
+/// what others on another tunnel remove and delete.
+#[tokio::test]
+async fn stranger_with_an_unusable_selector_elsewhere_holds_nothing() {
+    let mut owner = world("unreadable-stranger").await;
+    let stranger = world("unreadable-tenant").await;
+    let mut spec = owner.spec();
+    spec["tunnel"] = json!({"name": "another", "partition": "Common"});
+    spec["nodes"] = json!({"selector": {"matchExpressions": [{"key": "k", "operator": "In"}]}});
+    stranger.create(spec).await;
+    owner.create_nodes().await;
+    let tenant = format!("--watch-namespace={}", stranger.name);
+    owner.start_operator_with(&[&tenant]).await;
+    owner.create(owner.spec()).await;
+    owner.until_ready().await;
+    stranger.until_reason("InvalidSpec").await;
+
+    owner.delete_node("1").await;
+    owner.until_records(&[RECORD_2, RECORD_3]).await;
+    owner.settle().await;
+    owner.until_ready().await;
+    owner.delete(NAME).await;
+    owner.until_gone(NAME).await;
+    owner.assert_records(&[]);
 }

@@ -118,6 +118,9 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
         );
         return Summary::not_ready(reason::NODES_SKIPPED, message, Next::Retry);
     }
+    if let Some(summary) = neighbour_summary(report.devices) {
+        return summary;
+    }
     Summary {
         ready: Truth::True,
         reason: reason::IN_SYNC,
@@ -143,6 +146,26 @@ pub(crate) fn held_message(held: &HeldRemoval) -> String {
         held.macs.len(),
         held.digest()
     )
+}
+
+fn neighbour_summary(devices: &[DeviceReport]) -> Option<Summary> {
+    let (device, hold) = devices
+        .iter()
+        .find_map(|device| Some((device, device.held_by_neighbours.as_ref()?)))?;
+    let message = format!("{}: {hold}", device.name);
+    Some(Summary::not_ready(
+        reason::HELD_BY_NEIGHBOUR,
+        message,
+        Next::Retry,
+    ))
+}
+
+/// Why a clean-up does not go on: another object holds it, or something failed.
+fn cleanup_reason(failure: &Failure) -> &'static str {
+    match failure.reason {
+        reason::HELD_BY_NEIGHBOUR => failure.reason,
+        _ => reason::CLEANUP_FAILED,
+    }
 }
 
 fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
@@ -245,7 +268,7 @@ fn former_summary(former: &[DeviceReport]) -> Option<Summary> {
              annotation bigip-tunnel.dev/release to {}",
             device.name, failure.message, device.name
         );
-        return Some(Summary::failed(failure, reason::CLEANUP_FAILED, message));
+        return Some(Summary::failed(failure, cleanup_reason(failure), message));
     }
     let device = former.first()?;
     let message = format!(
@@ -275,7 +298,7 @@ fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
              annotation bigip-tunnel.dev/release to true",
             device.name, failure.message
         );
-        return Summary::failed(failure, reason::CLEANUP_FAILED, message);
+        return Summary::failed(failure, cleanup_reason(failure), message);
     }
     if let Some(failure) = report.nodes_failure {
         return Summary::failed(failure, reason::CLEANUP_FAILED, failure.message.clone());

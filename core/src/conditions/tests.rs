@@ -4,8 +4,9 @@ use super::*;
 use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
 use crate::node::AddressRule;
-use crate::outcome::{Failure, HeldRemoval};
+use crate::outcome::{Failure, HeldRemoval, NeighbourHold};
 use crate::record::Records;
+use crate::sharing::{HeldBy, Why};
 use crate::testing::{facts, node, plan, worker};
 use crate::unit::FailoverState;
 
@@ -223,6 +224,30 @@ fn a_cleanup_that_a_device_holds_up_says_which() {
     case.deleting = true;
     assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
     assert!(case.conditions()[0].message.contains("bigip-b"));
+}
+
+#[test]
+fn removal_held_by_a_neighbour_is_said_and_never_in_sync() {
+    let hold = NeighbourHold {
+        count: 2,
+        by: Some(HeldBy {
+            namespace: "bigip".into(),
+            name: "other".into(),
+            is_near: true,
+            why: Why::Claims,
+        }),
+    };
+    let case = Case::pair(|b| b.held_by_neighbours = Some(hold.clone()));
+    assert_eq!(case.words()[0], "Ready=False/HeldByNeighbour");
+    let said = "bigip-b: 2 records are due for removal and stay: BigIpTunnel other claims them too";
+    assert_eq!(case.conditions()[0].message, said);
+    let programmed = device_conditions(&case.devices[1]).remove(1);
+    let expected = (Truth::True, reason::HELD_BY_NEIGHBOUR);
+    assert_eq!((programmed.truth, programmed.reason), expected);
+
+    let mut going = Case::pair(|b| b.failure = Some(failure(reason::HELD_BY_NEIGHBOUR, true)));
+    going.deleting = true;
+    assert_eq!(going.words()[0], "Ready=False/HeldByNeighbour");
 }
 
 #[test]

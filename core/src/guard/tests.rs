@@ -1,8 +1,11 @@
 //! Tests of the removal guard: every sentence of the promise is one of them.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::desired::desired;
 use crate::node::{AddressKind, EXTERNAL_IP, INTERNAL_IP};
+use crate::sharing::{Claimed, Neighbour, Part, Wants, Why};
 use crate::testing::{mac, node, records, worker};
 
 const GONE: &str = "0a:0a:0a:00:00:09";
@@ -23,7 +26,7 @@ fn absences() -> Absences {
 
 struct Case {
     nodes: Vec<NodeView>,
-    needed_elsewhere: Option<BTreeSet<MacAddress>>,
+    needs: Option<Needs>,
     settled_at: Moment,
     present: usize,
     now: Moment,
@@ -35,7 +38,7 @@ impl Default for Case {
     fn default() -> Self {
         Self {
             nodes: vec![worker("other", "10.0.0.1")],
-            needed_elsewhere: Some(BTreeSet::new()),
+            needs: Some(Needs::default()),
             settled_at: at(75),
             present: 1,
             now: at(160),
@@ -55,7 +58,7 @@ impl Case {
             delay: DELAY,
             settled_at: self.settled_at,
             present: self.present,
-            needed_elsewhere: self.needed_elsewhere.as_ref(),
+            needs: self.needs.as_ref(),
             now: self.now,
         };
         guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
@@ -95,7 +98,7 @@ fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
         delay: DELAY,
         settled_at: at(0),
         present: 1,
-        needed_elsewhere: Some(&BTreeSet::new()),
+        needs: Some(&Needs::default()),
         now: at(500),
     };
     let verdict = guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence);
@@ -172,7 +175,7 @@ fn judged(nodes: &[NodeView], previous: &Desired, current: &Desired, now: Moment
         delay: DELAY,
         settled_at: at(0),
         present: 1,
-        needed_elsewhere: Some(&BTreeSet::new()),
+        needs: Some(&Needs::default()),
         now,
     };
     guard(&records(&[(GONE, "10.0.0.9%0")]), &evidence)
@@ -324,32 +327,76 @@ fn the_record_of_a_node_that_lost_its_addresses_stays_though_a_node_not_selected
     assert_eq!(verdict.held[&mac(GONE)], hold);
 }
 
+/// Another object that claims the record of [`GONE`].
+fn claimed_elsewhere() -> Needs {
+    let claimed = vec![Claimed::These(Arc::new([mac(GONE)].into()))];
+    Needs::of(vec![Neighbour {
+        namespace: "bigip".into(),
+        name: "other".into(),
+        is_near: true,
+        part: Part {
+            claimed,
+            ..Part::default()
+        },
+        wants: Wants::Unknown,
+    }])
+}
+
+fn held_by_other() -> HeldBy {
+    HeldBy {
+        namespace: "bigip".into(),
+        name: "other".into(),
+        is_near: true,
+        why: Why::Claims,
+    }
+}
+
 #[test]
 fn a_record_that_another_object_needs_stays() {
     let shared = Case {
-        needed_elsewhere: Some([mac(GONE)].into()),
+        needs: Some(claimed_elsewhere()),
         ..Case::default()
     };
-    assert_eq!(shared.hold(), Hold::NeededElsewhere);
+    assert_eq!(shared.hold(), Hold::Neighbour(held_by_other()));
+    let said = shared.verdict().held_by_neighbours(|_| true);
+    let hold = NeighbourHold {
+        count: 1,
+        by: Some(held_by_other()),
+    };
+    assert_eq!(said, Some(hold));
+    assert_eq!(shared.verdict().held_by_neighbours(|_| false), None);
+}
+
+#[test]
+fn record_that_waits_anyway_is_not_said_to_stay_for_others() {
+    let early = Case {
+        needs: Some(claimed_elsewhere()),
+        now: at(159),
+        ..Case::default()
+    };
+    assert_eq!(early.hold(), Hold::Waiting(at(160)));
+    assert_eq!(early.verdict().held_by_neighbours(|_| true), None);
 }
 
 #[test]
 fn while_it_is_not_known_what_other_objects_need_everything_stays() {
     let unknown = Case {
-        needed_elsewhere: None,
+        needs: None,
         ..Case::default()
     };
     assert_eq!(unknown.hold(), Hold::OthersUnknown);
     let verdict = guard_deletion(&records(&[(GONE, "10.0.0.9%0")]), None);
     assert_eq!(verdict.held[&mac(GONE)], Hold::OthersUnknown);
+    let hold = NeighbourHold { count: 1, by: None };
+    assert_eq!(verdict.held_by_neighbours(|_| true), Some(hold));
 }
 
 #[test]
 fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
     let both = records(&[(GONE, "10.0.0.9%0"), ("0a:0a:0a:00:00:08", "10.0.0.8%0")]);
-    let verdict = guard_deletion(&both, Some(&[mac(GONE)].into()));
+    let verdict = guard_deletion(&both, Some(&claimed_elsewhere()));
     assert_eq!(verdict.remove, [mac("0a:0a:0a:00:00:08")].into());
-    assert_eq!(verdict.held[&mac(GONE)], Hold::NeededElsewhere);
+    assert_eq!(verdict.held[&mac(GONE)], Hold::Neighbour(held_by_other()));
 }
 
 #[test]

@@ -227,7 +227,12 @@ pub struct DeviceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub identity: Option<String>,
-    /// The same of the unit that answers in its place, where that is another one. Nothing is written
+    /// SHA-256 of the public key of the certificate that the unit presented when it was last read, in hex
+    /// digits. A unit cannot repeat another unit's key, as it can repeat its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = "^[0-9a-f]{64}$"))]
+    pub key_fingerprint: Option<String>,
+    /// The identity of the unit that answers in its place, where that is another one. Nothing is written
     /// to it until the annotation `bigip-tunnel.dev/accept-device` has this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bigip_icontrol::{ErrorKind, Unit};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored, claims_before};
 use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims, NodeChanges, nodes_to_note};
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -35,6 +36,7 @@ pub(crate) async fn apply(
     }
     let now = ctx.shared.clock.now();
     let nobody = BTreeSet::new();
+    let theirs = left_to_others(inputs, plan);
     let book = Bookkeeping {
         stored: match work.settings.save_delay {
             None => Stored::Ignored,
@@ -51,7 +53,7 @@ pub(crate) async fn apply(
             &inputs.removals.elsewhere
         },
         // What another object takes care of stays where it is; it is no longer ours.
-        theirs: inputs.needs.as_ref().map_or(&nobody, |needs| &needs.theirs),
+        theirs: &theirs,
     };
     let changes = claims_before(plan, batch, &inputs.claims, book);
     let nodes = names_to_note(state, inputs, &changes);
@@ -82,6 +84,15 @@ pub(crate) async fn apply(
         state.report.save.unsaved_since = None;
     }
     applied
+}
+
+/// Of the records that are not desired any more, those that another object takes care of.
+fn left_to_others(inputs: &Inputs, plan: &Plan) -> BTreeSet<MacAddress> {
+    let Some(needs) = &inputs.needs else {
+        return BTreeSet::new();
+    };
+    let left = plan.remove.keys().copied();
+    left.filter(|mac| needs.is_left_to_another(*mac)).collect()
 }
 
 /// Counts what is ours from now on without a write. What was claimed before is what we have written.
@@ -126,6 +137,7 @@ fn unsaved(
         address: Some(device.host.clone()),
         port: Some(i32::from(device.port)),
         identity: state.identity.clone(),
+        key_fingerprint: state.report.key.map(|key| key.to_string()),
         unsaved_since: Some(Time(since)),
         ..DeviceStatus::default()
     })

@@ -12,6 +12,7 @@ use bigip_icontrol::{
 use bigip_tunnel_core::claims::{DeviceClaims, NodeNames};
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, BindingProblem};
@@ -21,6 +22,7 @@ use kube::{Api, ResourceExt};
 
 use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
 use crate::device_pool::{Session, SessionKey};
+use crate::index::Asker;
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
 use crate::ledger::Removals;
 use crate::nodes::NodeState;
@@ -47,7 +49,7 @@ pub(crate) struct Inputs {
     pub(crate) names: NodeNames,
     /// The nodes of all objects, as they were when these inputs were read.
     all: NodeState,
-    /// What other objects need on this device and tunnel, if that is known.
+    /// What other objects need on this unit and tunnel, if that is known.
     pub(crate) needs: Option<Needs>,
     /// What may still be removed within the hour.
     pub(crate) removals: Removals,
@@ -92,15 +94,23 @@ pub(crate) async fn dereference(
 }
 
 impl Inputs {
-    /// Asks what other objects need, once it is known which box the device is: another one may list it
-    /// by another address.
-    pub(crate) fn ask_others(&mut self, ctx: &DeviceContext, state: &DeviceState, work: &Work) {
-        let key = (ctx.namespace.clone(), ctx.object.clone());
+    /// Asks what other objects need, once it is known which unit the device is, and only where something
+    /// depends on it: a record that is added waits for no neighbour.
+    pub(crate) fn ask_others(&mut self, ctx: &DeviceContext, work: &Work, plan: &Plan) {
+        if plan.remove.is_empty() && !work.settings.bulk_writes {
+            self.needs = Some(Needs::default());
+            return;
+        }
         self.needs = work.device(ctx).and_then(|device| {
-            let known = (device, state.identity.as_deref());
-            ctx.shared
-                .index
-                .needs(&key, &work.settings, known, &self.all)
+            ctx.shared.index.needs(&Asker {
+                key: &(ctx.namespace.clone(), ctx.object.clone()),
+                settings: &work.settings,
+                device,
+                identities: &ctx.identities,
+                deleting: work.deleting,
+                nodes: &self.all,
+                now: ctx.shared.clock.now(),
+            })
         });
     }
 }

@@ -89,7 +89,10 @@ pub(crate) fn may_fill(
     inputs: &Inputs,
     (plan, held_back): (&Plan, &BTreeSet<MacAddress>),
 ) -> bool {
-    let is_alone = inputs.needs.as_ref().is_some_and(|needs| !needs.is_shared);
+    let is_alone = inputs
+        .needs
+        .as_ref()
+        .is_some_and(|needs| !needs.is_shared());
     let is_asked_for = work.settings.bulk_writes && !work.deleting;
     // All units of the object may be filled at once, each with claims of its own until they are equal.
     let names = state.desired.nodes.values().map(|node| node.name.as_str());
@@ -160,9 +163,9 @@ pub(crate) fn judge(
 ) -> Verdict {
     let clock = ctx.shared.clock;
     let now = clock.now();
-    let needed_elsewhere = inputs.needs.as_ref().map(|needs| &needs.needed);
+    let needs = inputs.needs.as_ref();
     if work.leaves(ctx) {
-        return guard_deletion(&plan.remove, needed_elsewhere);
+        return guard_deletion(&plan.remove, needs);
     }
     // What is added or corrected is right before anything goes.
     let adds = plan.add.keys();
@@ -186,7 +189,7 @@ pub(crate) fn judge(
         delay: work.settings.removal_delay,
         settled_at: state.settled_at.max(stopped_until),
         present: plan.present().len() + first,
-        needed_elsewhere,
+        needs,
         now,
     };
     let mut verdict = guard(&plan.remove, &evidence);

@@ -9,6 +9,7 @@ use bigip_icontrol::{Error, ErrorKind, Unit};
 use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
+use bigip_tunnel_core::proven::Verified;
 use bigip_tunnel_core::record::ObservedRecords;
 use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
@@ -51,12 +52,24 @@ pub(crate) async fn observe(
         Ok(unit) => read(ctx, state, work, inputs, (unit, depth)).await,
         Err(stop) => Err(stop),
     };
-    if observed.is_err() {
+    if let Err(stop) = &observed {
         // After any error everything is asked again before something is concluded.
         state.facts = None;
         state.listing = None;
+        if makes_doubtful(stop) {
+            ctx.identities.note_doubt(&ctx.device);
+        }
     }
     observed
+}
+
+/// Whether it is not known any more which unit stands there: it does not answer, or is another one.
+fn makes_doubtful(stop: &Stop) -> bool {
+    match stop {
+        Stop::Unreachable(..) => true,
+        Stop::Refused(failure) => failure.reason == reason::DEVICE_IDENTITY_CHANGED,
+        Stop::Anew | Stop::Stopping => false,
+    }
 }
 
 /// The unit that answers under the current login. What was read under another login may be of a different
@@ -114,6 +127,14 @@ async fn read(
         ctx.metrics.set_last_read(time.as_second());
         state.report.last_read_time = Some(time);
         state.report.reach = Reach::Answered;
+        if let Some(device) = work.device(ctx) {
+            let verified = Verified {
+                place: device.place(),
+                tunnel: work.settings.tunnel.clone(),
+                at: now,
+            };
+            ctx.identities.note_verified(&ctx.device, verified);
+        }
     }
     // Asked last: the other entry may have turned out to be this box only now.
     check_twin(ctx, work, &facts)?;
@@ -157,6 +178,7 @@ async fn read_unit(
     };
     check_box(ctx, state, work, inputs, &facts.identity).await?;
     state.report.identity.clone_from(&state.identity);
+    state.report.key = ctx.identities.of(&ctx.device).map(|unit| unit.key);
     state.report.facts = Some(facts.clone());
     if !facts.version.is_supported() {
         return Err(refused(

@@ -1,17 +1,24 @@
 //! (pure, but for asking the ledger) What a pass leaves behind, as the report that the status is
 //! made from.
 
+use std::time::Duration;
+
 use bigip_tunnel_core::claims::DeviceClaims;
 use bigip_tunnel_core::drift;
 use bigip_tunnel_core::guard::{Hold, Verdict};
-use bigip_tunnel_core::outcome::{Leaving, Reach};
+use bigip_tunnel_core::outcome::{Leaving, NeighbourHold, Reach};
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::sharing::Needs;
+use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::judge;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
+
+/// How often removals that are held for other objects are looked at again.
+const NEIGHBOUR_RETRY: Duration = Duration::from_secs(10);
 
 /// Compares what is known of the device now with what was wanted. Returns the claims that are left.
 pub(crate) async fn pass_over(
@@ -34,6 +41,8 @@ pub(crate) async fn pass_over(
         if !work.settings.observes {
             judge::note_losses(ctx, state, work, drift::lost(&left, &claims));
         }
+        let is_left = |mac| left.remove.contains_key(&mac);
+        note_neighbours(state, verdict.held_by_neighbours(is_left));
         state.report.plan = Some(left);
     }
     state.report.over_budget = verdict.over_budget();
@@ -42,6 +51,34 @@ pub(crate) async fn pass_over(
     let stopped = stopped_until.filter(|_| !verdict.remove.is_empty());
     state.schedule.next_removal = verdict.next_due().into_iter().chain(stopped).min();
     claims
+}
+
+/// Notes what stays for other objects, and logs it when it begins, changes or ends.
+fn note_neighbours(state: &mut DeviceState, now: Option<NeighbourHold>) {
+    let before = std::mem::replace(&mut state.report.held_by_neighbours, now);
+    let now = &state.report.held_by_neighbours;
+    let by = |hold: &Option<NeighbourHold>| hold.as_ref().map(|hold| hold.by.clone());
+    match now {
+        _ if by(&before) == by(now) => {}
+        None => tracing::info!("no removal is held by another object any more"),
+        Some(hold) => {
+            let by = hold.by.as_ref();
+            let neighbour = by.map(|by| format!("{}/{}", by.namespace, by.name));
+            let reason = reason::HELD_BY_NEIGHBOUR;
+            tracing::warn!(reason, neighbour, "{hold}");
+        }
+    }
+}
+
+/// When what stays for other objects is looked at again: nothing tells a device's task of what they do.
+pub(crate) fn plan_retry(ctx: &DeviceContext, state: &mut DeviceState, needs: Option<&Needs>) {
+    if state.report.held_by_neighbours.is_none() {
+        return;
+    }
+    let retry = ctx.shared.clock.now() + NEIGHBOUR_RETRY;
+    let change = needs.and_then(Needs::next_change);
+    let known = [state.schedule.next_removal, change].into_iter().flatten();
+    state.schedule.next_removal = Some(known.fold(retry, Moment::min));
 }
 
 /// The records that stay only for now. An object that is being deleted has none of these: there all

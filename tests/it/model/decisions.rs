@@ -18,6 +18,7 @@ use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
 use bigip_tunnel_core::node::{AddressRule, NodeView};
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::Records;
+use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
 use jiff::Timestamp;
 
@@ -82,7 +83,7 @@ pub(super) fn judge(
         delay,
         settled_at,
         present: plan.present().len() + first,
-        needed_elsewhere: Some(&BTreeSet::new()),
+        needs: Some(&Needs::default()),
         now: now.moment,
     };
     let mut verdict = guard::guard(&plan.remove, &evidence);

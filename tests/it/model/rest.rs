@@ -102,7 +102,7 @@ impl World {
             }
             Hold::NothingElse => self.operator.tasks[device].plan.present().is_empty(),
             // Every claim of this model names its node.
-            Hold::NodeUnknown | Hold::NeededElsewhere | Hold::OthersUnknown | Hold::Waiting(_) => {
+            Hold::NodeUnknown | Hold::Neighbour(_) | Hold::OthersUnknown | Hold::Waiting(_) => {
                 false
             }
         }
