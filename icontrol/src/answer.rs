@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{DeviceText, ErrorKind, Mismatch};
 
 /// No error body that was recorded is longer than 2 kB.
-const ERROR_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// A complete answer.
 pub(crate) struct Answer {
@@ -20,7 +20,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// `Retry-After`, at most 60 s.
     pub(crate) retry_after: Option<Duration>,
-    /// The body, not larger than allowed.
+    /// What was kept of the body: of an error its beginning.
     pub(crate) body: Vec<u8>,
 }
 
@@ -253,14 +253,19 @@ impl Meaning {
 }
 
 impl Answer {
+    /// Whether an answer with this status is what was asked for.
+    pub(crate) fn is_success(status: u16) -> bool {
+        (200..300).contains(&status) && !matches!(status, 203 | 206)
+    }
+
     /// The body of a success, or what the answer means. A text that repeats one of `secrets` is
     /// left out.
     pub(crate) fn judge(self, asked: Asked, secrets: &[&str]) -> Result<Vec<u8>, ErrorKind> {
         let status = self.status;
         match status {
+            _ if Self::is_success(status) => return Ok(self.body),
             // A part of an answer, or somebody else's version of it.
-            203 | 206 => return Err(Mismatch::Foreign { status }.into()),
-            200..=299 => return Ok(self.body),
+            200..=299 => return Err(Mismatch::Foreign { status }.into()),
             300..=399 => return Err(Mismatch::Redirect { status }.into()),
             _ => {}
         }

@@ -14,15 +14,11 @@ use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
-use crate::normalise::Member;
 use crate::session::budget::LoginBudget;
 use crate::session::{Login, Session};
-use crate::transport::{Request, Verb};
+use crate::transport::{Body, Request, Verb};
 use crate::unit::Unit;
 use crate::{normalise, path};
-
-/// Pages of one collection, to come to an end with a device that always has one more.
-const PAGES_MAX: usize = 1_000;
 
 /// One user on one BIG-IP. Clones share token and connections.
 #[derive(Clone)]
@@ -95,12 +91,12 @@ impl Client {
     /// pages (not seen of records), one of each page, and all of them twice.
     ///
     /// The list is complete or the call fails: pages that do not follow one another, or that differ when
-    /// they are read again, are a `ProtocolError`. A record that cannot be read is in the list as such. `TunnelNotFound` only after the unit said that it is ready. Recorded on
+    /// they are read again, are a `ProtocolError`, and a list of more than 40,000 records is
+    /// `TooManyRecords`. A record that cannot be read is in the list as such. `TunnelNotFound` only after the unit said that it is ready. Recorded on
     /// 15.1.3.1 (empty, CIS#1929) and 16.1.2.
     pub async fn records(&self, tunnel: &TunnelPath) -> Result<Listing, Error> {
         let result = self.collection(&path::records(tunnel)).await;
-        let records = self.of_tunnel(tunnel, result).await?;
-        Ok(normalise::records(&records))
+        self.of_tunnel(tunnel, result).await
     }
 
     /// Reads one record: `GET` of it. `None` if the configuration layer does not know it and the
@@ -152,63 +148,27 @@ impl Client {
     }
 
     pub(crate) async fn get(&self, resource: &'static str, path: String) -> Result<Vec<u8>, Error> {
-        self.send(&Request {
+        let request = Request {
             verb: Verb::Get,
             resource,
             path,
             body: None,
             deadline: self.limits().read,
-        })
-        .await
+        };
+        self.send(&request, &mut Body::Keep).await
     }
 
     /// Sends a request, under the only login that counts if there is one.
-    pub(crate) async fn send(&self, request: &Request) -> Result<Vec<u8>, Error> {
-        self.session.call(request, self.only).await
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        body: &mut Body<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        self.session.call(request, self.only, body).await
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         self.session.limits()
-    }
-
-    /// All members of a collection. One that comes in pages can change between them, so that a member is
-    /// missed: it is believed if it reads the same twice.
-    pub(crate) async fn collection<T: Member>(&self, path: &str) -> Result<Vec<T>, Error> {
-        let after = self.limits().collection;
-        let read = async {
-            let (members, pages) = self.pages(path).await?;
-            if pages > 1 && self.pages::<T>(path).await?.0 != members {
-                return Err(self.error(Mismatch::Changed { resource: T::LIST }));
-            }
-            Ok(members)
-        };
-        let in_time = tokio::time::timeout(after, read).await;
-        in_time.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout { after })))
-    }
-
-    /// One reading of a collection, and in how many pages it came.
-    async fn pages<T: Member>(&self, path: &str) -> Result<(Vec<T>, usize), Error> {
-        let mut members: Vec<T> = Vec::new();
-        let mut bytes = 0;
-        let mut url = path.to_owned();
-        for number in 1..=PAGES_MAX {
-            let body = self.get(T::LIST, url).await?;
-            bytes += body.len();
-            if bytes > self.limits().body_bytes {
-                return Err(self.error(Mismatch::TooLarge));
-            }
-            let page = self.parsed(normalise::page(&body))?;
-            let before = members.len();
-            members.extend(page.members);
-            match page.next {
-                None => return Ok((members, number)),
-                Some(next) if members.len() > before && next.skip == members.len() => {
-                    url = path::page(path, next.top, next.skip);
-                }
-                Some(_) => break,
-            }
-        }
-        Err(self.error(Mismatch::Paged { resource: T::LIST }))
     }
 
     /// The result of a request that only a missing tunnel can have answered with "not found".

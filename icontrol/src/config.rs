@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use crate::address::{self, AddressProblem};
 use crate::exchange::Observer;
 use crate::may_write::MayWrite;
+use crate::memory::BodyMemory;
 
 /// One BIG-IP and how to log in on it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct DeviceConfig {
     pub may_write: MayWrite,
     /// Who is told of every request to it.
     pub observer: Observer,
+    /// What large bodies may take, shared with all other devices of the process.
+    pub memory: BodyMemory,
     /// The login.
     pub credentials: Credentials,
 }
@@ -253,6 +256,7 @@ mod tests {
             verification: Verification::Full(Trust::Bundle(b"pem".to_vec())),
             may_write: MayWrite::default(),
             observer: Observer::default(),
+            memory: BodyMemory::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: "canary-password".into(),

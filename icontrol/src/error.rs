@@ -18,6 +18,7 @@ use bigip_tunnel_core::vocabulary::reason;
 use self::certificate::shown;
 pub use self::certificate::{CertificateProblem, Presented};
 use crate::address::AddressProblem;
+use crate::limits::RECORDS_MAX;
 
 /// The longest pause that a device may ask for.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -159,6 +160,12 @@ pub enum ErrorKind {
         /// Full path of the tunnel.
         tunnel: String,
     },
+    /// The tunnel has more records than are read.
+    #[error(
+        "the tunnel has more than {RECORDS_MAX} records, which are not read; delete the records that are \
+         not needed, or use a tunnel that holds nothing else"
+    )]
+    TooManyRecords,
     /// The configuration layer knows no such object. Seen by callers only for a record that was to
     /// be corrected and is gone.
     #[error("the {resource} does not exist any more")]
@@ -203,7 +210,7 @@ pub enum Mismatch {
         /// HTTP status.
         status: u16,
     },
-    /// The body is larger than 32 MiB.
+    /// More of the body would have to be held than there is memory for.
     #[error("the answer is too large")]
     TooLarge,
     /// The body is not the JSON expected.
@@ -231,6 +238,20 @@ pub enum Mismatch {
         resource: &'static str,
         /// Name of the property.
         property: &'static str,
+    },
+    /// A list breaks off, or its members are not separated.
+    #[error("the {resource} is cut off, or not in the form of iControl REST")]
+    Cut {
+        /// Kind of resource.
+        resource: &'static str,
+    },
+    /// A member of a list is not JSON, or not of its kind.
+    #[error("item {index} of the {resource} is not in the form of iControl REST")]
+    Member {
+        /// Kind of resource.
+        resource: &'static str,
+        /// Its place in the list, from 0.
+        index: usize,
     },
     /// The pages of a list have a gap, overlap, or do not end.
     #[error("the pages of the {resource} do not follow one another")]
@@ -382,6 +403,7 @@ impl Error {
                 reason::REQUEST_REFUSED
             }
             ErrorKind::TunnelNotFound { .. } => reason::TUNNEL_NOT_FOUND,
+            ErrorKind::TooManyRecords => reason::TOO_MANY_RECORDS,
             ErrorKind::MayNotWrite => reason::NOT_LEADING,
             ErrorKind::UnsupportedVersion(_) => reason::UNSUPPORTED_VERSION,
         }
@@ -398,6 +420,7 @@ impl Error {
             | ErrorKind::Forbidden { .. }
             | ErrorKind::Refused { .. }
             | ErrorKind::TunnelNotFound { .. }
+            | ErrorKind::TooManyRecords
             | ErrorKind::UnsupportedVersion(_) => false,
             ErrorKind::Timeout { .. }
             | ErrorKind::NameNotResolved

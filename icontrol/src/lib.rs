@@ -3,7 +3,7 @@
 //! [`Client`] is one user on one BIG-IP; clients with the same user there share a [`LoginBudget`],
 //! because BIG-IP locks accounts after a few wrong passwords. [`Unit`] is what answers under one login:
 //! only under the login that a unit was read under is anything changed on it. What a device sends is parsed, never trusted: bodies are
-//! capped, links are not followed, redirects are refused, and a list that does not parse completely
+//! capped and lists are read as they come in, within a budget of memory ([`BodyMemory`]), links are not followed, redirects are refused, and a list that does not parse completely
 //! is an error, not a shorter list. A missing object counts as gone only if the configuration layer
 //! says so *and* the device says that it is ready.
 //!
@@ -15,14 +15,17 @@
 mod address;
 mod answer;
 mod client;
+mod collection;
 mod config;
 mod error;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod items;
 mod limits;
 mod listing;
 mod may_write;
+mod memory;
 mod normalise;
 mod observe;
 mod path;
@@ -44,6 +47,7 @@ pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Pres
 pub use exchange::{Exchange, Observer};
 pub use listing::{Listing, RecordName};
 pub use may_write::MayWrite;
+pub use memory::BodyMemory;
 pub use session::Login;
 pub use session::budget::LoginBudget;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};

@@ -4,6 +4,10 @@
 
 use std::time::Duration;
 
+/// Records of one tunnel that are read. More than a tunnel has nodes, and as many as fit into the memory for one
+/// device however they are spelled.
+pub(crate) const RECORDS_MAX: usize = 40_000;
+
 /// Deadlines from sending a request to the end of its answer, and the size of answers.
 ///
 /// A BIG-IP works up to 60 s on a request (`icrd.timeout`, `restjavad.timeout`; K94602685). A write
@@ -24,8 +28,8 @@ pub(crate) struct Limits {
     pub(crate) logout: Duration,
     /// A whole collection, however many pages it comes in.
     pub(crate) collection: Duration,
-    /// Size of an answer's body, in bytes. 5,000 records make about 1.5 MB (300 bytes each, as
-    /// recorded on 16.1.2).
+    /// What may pass through of the answers that make one collection, in bytes; how much of it may be held
+    /// says `memory`. 40,000 records make about 12 MB (300 bytes each, as recorded on 16.1.2).
     pub(crate) body_bytes: usize,
 }
 

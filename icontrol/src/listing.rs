@@ -77,10 +77,19 @@ impl Listing {
         }
     }
 
+    /// Memory that the list takes, about: what its trees take of the system for each record.
+    pub(crate) fn held_bytes(&self) -> usize {
+        const RECORD: usize = 64;
+        const SPELLING: usize = 128;
+        let observed = &self.observed;
+        let records = observed.records.len() + observed.unreadable.len();
+        records * RECORD + self.spellings.len() * SPELLING
+    }
+
     /// Takes a record in by the texts that it is listed with. Of a record whose MAC address cannot be read
     /// only the number is kept; one whose endpoint cannot be read, or that is listed a second time, is
     /// there and unreadable.
-    pub(crate) fn take(&mut self, name: Option<&str>, endpoint: Option<&str>) {
+    pub(crate) fn insert(&mut self, name: Option<&str>, endpoint: Option<&str>) {
         let Some((mac, name)) = name.and_then(RecordName::spelled) else {
             self.observed.unnamed += 1;
             return;
@@ -113,7 +122,7 @@ mod tests {
         let endpoint = "192.168.200.65%0".parse().unwrap();
         let mac = "0a:0a:c0:a8:c8:41".parse().unwrap();
         let mut listing = Listing::default();
-        listing.take(Some("0A:0A:C0:A8:C8:41"), Some("192.168.200.65%0"));
+        listing.insert(Some("0A:0A:C0:A8:C8:41"), Some("192.168.200.65%0"));
         listing.note(mac, Some("192.168.200.66%0".parse().unwrap()));
         assert_eq!(listing.name_of(mac).as_str(), "0A:0A:C0:A8:C8:41");
         listing.note(mac, None);

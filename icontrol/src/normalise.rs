@@ -20,8 +20,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::collection::Member;
 use crate::error::{Mismatch, clean};
-use crate::listing::{Listing, RecordName};
+use crate::listing::RecordName;
 use crate::wire;
 
 /// More than any path of an object on a BIG-IP can have (*assumed*).
@@ -42,34 +43,35 @@ fn parse<T: DeserializeOwned>(resource: &'static str, body: &[u8]) -> Result<T, 
     })
 }
 
-/// What a collection consists of.
-pub(crate) trait Member: DeserializeOwned + PartialEq {
-    /// `kind` of the collection.
-    const KIND: &'static str;
-    /// How messages name it.
-    const LIST: &'static str;
-}
-
-impl Member for wire::Record {
-    const KIND: &'static str = "tm:net:fdb:tunnel:records:recordscollectionstate";
-    const LIST: &'static str = "list of records";
+/// Memory of a text besides that of the field itself.
+fn heap(text: Option<&String>) -> usize {
+    text.map_or(0, String::capacity)
 }
 
 impl Member for wire::SelfIp {
     const KIND: &'static str = "tm:net:self:selfcollectionstate";
     const LIST: &'static str = "list of self IPs";
+
+    fn heap_bytes(&self) -> usize {
+        let texts = [&self.full_path, &self.address, &self.vlan, &self.floating];
+        texts.map(|text| heap(text.as_ref())).iter().sum()
+    }
 }
 
 impl Member for wire::UnitEntry {
     const KIND: &'static str = "tm:cm:device:devicecollectionstate";
     const LIST: &'static str = "list of devices";
-}
 
-/// A collection, or a part of it.
-pub(crate) struct Page<T> {
-    pub(crate) members: Vec<T>,
-    /// Where it goes on.
-    pub(crate) next: Option<NextPage>,
+    fn heap_bytes(&self) -> usize {
+        let texts = [
+            &self.name,
+            &self.base_mac,
+            &self.hostname,
+            &self.failover_state,
+            &self.self_device,
+        ];
+        texts.map(|text| heap(text.as_ref())).iter().sum()
+    }
 }
 
 /// What a device's link to the next page says. The link itself is not followed: it names `localhost`.
@@ -79,21 +81,20 @@ pub(crate) struct NextPage {
     pub(crate) skip: usize,
 }
 
-/// A collection of this kind, or a page of it (`nextLink` as in f5-telemetry-streaming).
-pub(crate) fn page<T: Member>(body: &[u8]) -> Result<Page<T>, Mismatch> {
-    let resource = T::LIST;
-    let list: wire::Collection<T> = parse(resource, body)?;
-    if list.kind != T::KIND {
+/// Whether what is around the members is that of a collection of this kind, and where it goes on
+/// (`nextLink` as in f5-telemetry-streaming).
+pub(crate) fn envelope(
+    text: &[u8],
+    kind: &'static str,
+    resource: &'static str,
+) -> Result<Option<NextPage>, Mismatch> {
+    let envelope: wire::Envelope = parse(resource, text)?;
+    if envelope.kind != kind {
         return Err(Mismatch::OtherObject { resource });
     }
-    let next = match &list.next_link {
-        Some(link) => Some(next_page(link).ok_or(Mismatch::Paged { resource })?),
-        None => None,
-    };
-    Ok(Page {
-        members: list.items,
-        next,
-    })
+    let link = envelope.next_link.as_ref();
+    let next = link.map(|link| next_page(link).ok_or(Mismatch::Paged { resource }));
+    next.transpose()
 }
 
 fn next_page(link: &str) -> Option<NextPage> {
@@ -146,30 +147,11 @@ pub(crate) fn with_records(
     if object.get("fullPath").and_then(Value::as_str) != Some(&tunnel.to_string()) {
         return Err(Mismatch::OtherObject { resource: RESOURCE });
     }
-    let listed = |(mac, endpoint): (&MacAddress, &Endpoint)| {
-        serde_json::to_value(wire::ListedRecord {
-            name: mac.to_string(),
-            partition: (),
-            endpoint: endpoint.to_string(),
-        })
-    };
-    let list = records.iter().map(listed).collect::<Result<Vec<_>, _>>();
-    let list = list.map_err(|_| Mismatch::Property {
-        resource: RESOURCE,
-        property: "records",
-    })?;
-    object.insert("records".to_owned(), Value::Array(list));
-    Ok(render(&object))
-}
-
-/// All records of a tunnel. One that does not parse is there all the same: a list that lacks it would be
-/// taken for a device that lacks it.
-pub(crate) fn records(records: &[wire::Record]) -> Listing {
-    let mut listing = Listing::default();
-    for record in records {
-        listing.take(record.name.as_deref(), record.endpoint.as_deref());
-    }
-    listing
+    object.remove("records");
+    Ok(render(&wire::WithRecords {
+        object: &object,
+        records: wire::ListedRecords(records),
+    }))
 }
 
 /// The endpoint of the record of this name.

@@ -27,7 +27,7 @@ impl Client {
         }
         let unit = self.own_entry().await?;
         let mut facts = self.tunnel(tunnel, &version).await?;
-        let self_ips = self.collection(path::SELF_IPS).await?;
+        let self_ips = self.members(path::SELF_IPS).await?;
         facts.self_ips = normalise::self_ips(self_ips, tunnel);
         Ok(UnitFacts {
             identity: unit.identity,
@@ -45,7 +45,7 @@ impl Client {
     }
 
     async fn own_entry(&self) -> Result<normalise::Unit, Error> {
-        let entries = self.collection(path::DEVICES).await?;
+        let entries = self.members(path::DEVICES).await?;
         self.parsed(normalise::unit(entries))
     }
 

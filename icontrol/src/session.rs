@@ -7,6 +7,7 @@
 
 pub(crate) mod budget;
 mod gate;
+mod token;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,17 +22,11 @@ use crate::config::{ConfigError, Credentials, DeviceConfig};
 use crate::error::{Error, ErrorKind, PAUSE_MAX};
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
-use crate::transport::{Connections, Request, Transport, Verb};
+use crate::transport::{Body, Connections, Request, Transport, Verb};
 use crate::{normalise, path, wire};
 use budget::LoginBudget;
 use gate::{LoginGate, Refusal};
-
-/// A token's lifetime where the login does not tell (14.1 to 17.1 answer 1,200 s).
-const LIFETIME_DEFAULT: Duration = Duration::from_secs(1_200);
-/// The shortest that is believed. A token that ends sooner is refused then, and that has its own pause.
-const LIFETIME_MIN: Duration = Duration::from_secs(60);
-/// The longest that BIG-IP gives (`DevCentral` 287462).
-const LIFETIME_MAX: Duration = Duration::from_secs(36_000);
+use token::Token;
 
 /// One login that worked, told from all others of this process. What was read from a unit is valid for the
 /// login that it was read under: after another one a different unit may answer.
@@ -53,16 +48,6 @@ struct Proof {
     key: PublicKeyHash,
 }
 
-#[derive(Clone)]
-struct Token {
-    value: SecretString,
-    started: Instant,
-    /// From `started` on.
-    lifetime: Duration,
-    /// What the login gave, and every extension adds to the time that has passed.
-    span: Duration,
-}
-
 /// A login that has not ended.
 #[derive(Clone)]
 struct Active {
@@ -70,25 +55,6 @@ struct Active {
     token: Token,
     /// All of them to a holder of the key.
     connections: Connections,
-}
-
-impl Token {
-    /// A quarter of the span is left for calls under way: 300 s, of which a save needs up to 120.
-    fn margin(&self) -> Duration {
-        self.span / 4
-    }
-
-    fn is_fresh(&self, now: Instant) -> bool {
-        now < self.started + self.lifetime.saturating_sub(self.margin())
-    }
-
-    /// The lifetime to ask for, or `None` if the token has ended or has been extended as far as BIG-IP
-    /// allows. It counts from the login, not from the request (go-bigip).
-    fn extension(&self, now: Instant) -> Option<Duration> {
-        let age = now.saturating_duration_since(self.started);
-        let wanted = age + self.span;
-        (age < self.lifetime && wanted <= LIFETIME_MAX).then_some(wanted)
-    }
 }
 
 #[derive(Default)]
@@ -169,9 +135,10 @@ impl Session {
         &self,
         request: &Request,
         only: Option<Login>,
+        body: &mut Body<'_>,
     ) -> Result<Vec<u8>, Error> {
         let active = self.active(only).await?;
-        let error = match self.send(request, &active).await {
+        let error = match self.send(request, &active, body).await {
             Err(error) if error.ends_login() => error,
             result => return result,
         };
@@ -183,7 +150,8 @@ impl Session {
             return Err(error);
         }
         let active = self.active(None).await?;
-        let result = self.send(request, &active).await;
+        // The body of a refusal was not for its reader: nothing has been read.
+        let result = self.send(request, &active, body).await;
         if let Err(error) = &result
             && error.ends_login()
         {
@@ -349,15 +317,12 @@ impl Session {
             })),
             deadline: self.limits.read,
         };
-        let lifetime = match self.send(&request, active).await {
+        let lifetime = match self.send(&request, active, &mut Body::Keep).await {
             Ok(body) => normalise::lifetime(&body).ok(),
             Err(error) if error.is_unanswered() => return Err(error.before_the_request()),
             Err(_) => None,
         };
-        let extended = lifetime.map(|lifetime| Token {
-            lifetime: lifetime.min(LIFETIME_MAX),
-            ..token.clone()
-        });
+        let extended = lifetime.map(|lifetime| token.extended(lifetime));
         // A device that takes the request and extends nothing would be asked again by every call.
         Ok(extended.filter(|extended| extended.is_fresh(Instant::now())))
     }
@@ -381,7 +346,12 @@ impl Session {
         let connections = self.transport.connections().map_err(cannot_connect)?;
         let may_write = self.may_write.clone();
         let result = self
-            .exchange(&connections, &self.login_request(), None, may_write)
+            .exchange(
+                &connections,
+                (&self.login_request(), &mut Body::Keep),
+                None,
+                may_write,
+            )
             .await;
         let answer = result.map_err(|error| {
             let Some(refusal) = Refusal::of(error.kind()) else {
@@ -404,14 +374,7 @@ impl Session {
             key,
         };
         *self.proof() = Some(proof);
-        let lifetime = timeout.map_or(LIFETIME_DEFAULT, Duration::from_secs);
-        let lifetime = lifetime.clamp(LIFETIME_MIN, LIFETIME_MAX);
-        let token = Token {
-            value: token.into(),
-            started,
-            lifetime,
-            span: lifetime,
-        };
+        let token = Token::new(token.into(), started, timeout.map(Duration::from_secs));
         Ok(Active {
             proof,
             token,
@@ -444,7 +407,8 @@ impl Session {
             deadline: self.limits.logout,
         };
         let (connections, token) = (&with.connections, Some(&with.token.value));
-        let deleted = self.exchange(connections, &request, token, MayWrite::default());
+        let request = (&request, &mut Body::Skip);
+        let deleted = self.exchange(connections, request, token, MayWrite::default());
         if let Err(error) = deleted.await {
             let (address, reason) = (self.device(), error.reason());
             tracing::debug!(address, reason, "a token was not deleted");
@@ -453,28 +417,33 @@ impl Session {
 
     /// Sends a request under a login. Asks whether anything may be changed before anything is dialled, and
     /// again when the request leaves.
-    async fn send(&self, request: &Request, active: &Active) -> Result<Vec<u8>, Error> {
+    async fn send(
+        &self,
+        request: &Request,
+        active: &Active,
+        body: &mut Body<'_>,
+    ) -> Result<Vec<u8>, Error> {
         let may_write = if request.writes() {
             self.may_write.clone()
         } else {
             MayWrite::default()
         };
         let token = Some(&active.token.value);
-        self.exchange(&active.connections, request, token, may_write)
+        self.exchange(&active.connections, (request, body), token, may_write)
             .await
     }
 
     async fn exchange(
         &self,
         connections: &Connections,
-        request: &Request,
+        (request, body): (&Request, &mut Body<'_>),
         token: Option<&SecretString>,
         may_write: MayWrite,
     ) -> Result<Vec<u8>, Error> {
         if !may_write.now() {
             return Err(self.error(ErrorKind::MayNotWrite));
         }
-        let answer = connections.send(request, token, may_write).await?;
+        let answer = connections.send(request, token, may_write, body).await?;
         let (status, retry_after) = (answer.status, answer.retry_after);
         let token = token.map_or("", ExposeSecret::expose_secret);
         let secrets = [self.credentials.password.expose_secret(), token];

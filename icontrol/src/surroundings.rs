@@ -78,31 +78,31 @@ pub type SnatPools = BTreeMap<String, Vec<Option<Ipv4Addr>>>;
 impl Client {
     /// The self IPs of the unit: `net/self` (recorded on 14.1.2.1).
     pub async fn self_ips(&self) -> Result<Vec<SelfIp>, Error> {
-        let all = self.collection(path::SELF_IPS).await?;
+        let all = self.members(path::SELF_IPS).await?;
         Ok(normalise::surroundings::self_ips(all))
     }
 
     /// The static routes of the unit: `net/route` (recorded on 14.1.2.1).
     pub async fn routes(&self) -> Result<Vec<Route>, Error> {
-        let all = self.collection(path::ROUTES).await?;
+        let all = self.members(path::ROUTES).await?;
         Ok(normalise::surroundings::routes(all))
     }
 
     /// The virtual servers that the user may see: `ltm/virtual` (shape of 12.1.2).
     pub async fn virtual_servers(&self) -> Result<Vec<VirtualServer>, Error> {
-        let all = self.collection(path::VIRTUAL_SERVERS).await?;
+        let all = self.members(path::VIRTUAL_SERVERS).await?;
         Ok(normalise::surroundings::virtual_servers(all))
     }
 
     /// The members of the pools that the user may see: `ltm/pool` with its members (shape of 11.6).
     pub async fn pools(&self) -> Result<Pools, Error> {
-        let all = self.collection(path::POOLS).await?;
+        let all = self.members(path::POOLS).await?;
         Ok(normalise::surroundings::pools(all))
     }
 
     /// The members of the SNAT pools that the user may see: `ltm/snatpool`.
     pub async fn snat_pools(&self) -> Result<SnatPools, Error> {
-        let all = self.collection(path::SNAT_POOLS).await?;
+        let all = self.members(path::SNAT_POOLS).await?;
         Ok(normalise::surroundings::snat_pools(all))
     }
 

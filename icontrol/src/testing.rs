@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::exchange::Observer;
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
+use crate::memory::BodyMemory;
 use crate::unit::Added;
 
 pub(crate) use authority::Authority;
@@ -252,6 +253,7 @@ impl Server {
             verification: Verification::Full(Trust::Bundle(self.authority.pem().into_bytes())),
             may_write: MayWrite::default(),
             observer: Observer::default(),
+            memory: BodyMemory::default(),
             credentials: Credentials {
                 username: "admin".into(),
                 password: PASSWORD.into(),

@@ -1,4 +1,4 @@
-//! One HTTPS request and its complete answer. The only module that names the HTTP library.
+//! One HTTPS request and its answer. The only module that names the HTTP library.
 //!
 //! Redirects, proxies, cookies, retries and compressed answers are off. All connections of one
 //! [`Connections`] lead to holders of one key. Knows nothing of tokens but that one goes into a
@@ -22,12 +22,13 @@ use tokio::time::Instant;
 
 use self::gate::{Closed, Gate};
 use self::resolver::{CheckedResolver, NotAllowed};
-use crate::answer::{Answer, Asked};
+use crate::answer::{Answer, Asked, ERROR_BYTES_MAX};
 use crate::config::{ConfigError, DeviceConfig, Verification};
 use crate::error::{Error, ErrorKind, Mismatch, PAUSE_MAX, clean};
 use crate::exchange::{Exchange, Observer};
 use crate::limits::Limits;
 use crate::may_write::MayWrite;
+use crate::memory::{BodyMemory, Place, SMALL_BYTES_MAX};
 use crate::tls::{self, Handshakes};
 
 const USER_AGENT: &str = concat!("bigip-tunnel/", env!("CARGO_PKG_VERSION"));
@@ -99,6 +100,23 @@ impl Request {
     }
 }
 
+/// What becomes of the body of a success.
+pub(crate) enum Body<'a> {
+    /// It is kept, if it is small.
+    Keep,
+    /// It is of no interest: what a write has done is read back.
+    Skip,
+    /// It is read while it comes in.
+    Read(&'a mut dyn Reader),
+}
+
+/// Reads a body while it comes in, and tells when it holds so much of it that it needs a place in memory.
+pub(crate) trait Reader: Send {
+    fn read(&mut self, piece: &[u8]) -> Result<(), ErrorKind>;
+    fn needs_place(&self) -> bool;
+    fn give_place(&mut self, place: Place);
+}
+
 /// How connections to one device are made.
 pub(crate) struct Transport {
     device: Arc<str>,
@@ -107,6 +125,7 @@ pub(crate) struct Transport {
     networks: Arc<[IpNet]>,
     connect_deadline: Duration,
     body_bytes_max: usize,
+    memory: BodyMemory,
     observer: Observer,
 }
 
@@ -119,6 +138,7 @@ impl Transport {
             networks: config.networks.clone(),
             connect_deadline: limits.connect,
             body_bytes_max: limits.body_bytes,
+            memory: config.memory.clone(),
             observer: config.observer.clone(),
         };
         // What cannot work shows before anything is dialled.
@@ -151,6 +171,7 @@ impl Transport {
             device: self.device.clone(),
             connect_deadline: self.connect_deadline,
             body_bytes_max: self.body_bytes_max,
+            memory: self.memory.clone(),
             observer: self.observer.clone(),
         })
     }
@@ -169,6 +190,7 @@ pub(crate) struct Connections {
     device: Arc<str>,
     connect_deadline: Duration,
     body_bytes_max: usize,
+    memory: BodyMemory,
     observer: Observer,
 }
 
@@ -186,11 +208,12 @@ impl Connections {
         request: &Request,
         token: Option<&SecretString>,
         may_write: MayWrite,
+        body: &mut Body<'_>,
     ) -> Result<Answer, Error> {
         let started = Instant::now();
         let gate = Gate::new(may_write);
         // Boxed: it is large, and part of every call.
-        let exchange = Box::pin(self.exchange(request, token, &gate));
+        let exchange = Box::pin(self.exchange(request, token, &gate, body));
         let result = gate.guard(exchange).await.unwrap_or_else(|Closed| {
             // Without a body it does not show whether a connection has taken the request.
             let uncertain = request.body.is_none();
@@ -229,7 +252,14 @@ impl Connections {
         request: &Request,
         token: Option<&SecretString>,
         gate: &Gate,
+        sink: &mut Body<'_>,
     ) -> Result<Answer, Error> {
+        // Sent from memory: a large one has to wait like one that comes in.
+        let is_large = |body: &Vec<u8>| body.len() > SMALL_BYTES_MAX;
+        let _place = match request.body.as_ref().filter(|body| is_large(body)) {
+            Some(_) => Some(self.memory.place(&self.device).await),
+            None => None,
+        };
         let url = format!("https://{}{}", self.device, request.path);
         let mut builder = self
             .client
@@ -255,22 +285,57 @@ impl Connections {
         let mut response = builder.send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).map(pause);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > self.body_bytes_max {
-                let error = Error::new(&self.device, Mismatch::TooLarge);
-                return Err(Error {
-                    uncertain: request.writes(),
-                    ..error
-                });
+        let body = if Answer::is_success(status) {
+            self.take(&mut response, request, sink).await?
+        } else {
+            // What is behind that is not an error's text.
+            let mut body = Vec::new();
+            while body.len() < ERROR_BYTES_MAX
+                && let Some(piece) = response.chunk().await.map_err(failed)?
+            {
+                body.extend_from_slice(&piece);
             }
-            body.extend_from_slice(&chunk);
-        }
+            body
+        };
         Ok(Answer {
             status,
             retry_after,
             body,
         })
+    }
+
+    /// Takes the body of a success. Returns what is kept of it.
+    async fn take(
+        &self,
+        response: &mut reqwest::Response,
+        request: &Request,
+        sink: &mut Body<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        let refused = |kind: ErrorKind| Error {
+            uncertain: request.writes(),
+            ..Error::new(&self.device, kind)
+        };
+        let mut body = Vec::new();
+        let mut passed = 0;
+        while let Some(piece) = response
+            .chunk()
+            .await
+            .map_err(|error| self.failed(&error, request))?
+        {
+            passed += piece.len();
+            match sink {
+                Body::Keep if passed <= SMALL_BYTES_MAX => body.extend_from_slice(&piece),
+                Body::Skip if passed <= self.body_bytes_max => {}
+                Body::Keep | Body::Skip => return Err(refused(Mismatch::TooLarge.into())),
+                Body::Read(reader) => {
+                    reader.read(&piece).map_err(refused)?;
+                    if reader.needs_place() {
+                        reader.give_place(self.memory.place(&self.device).await);
+                    }
+                }
+            }
+        }
+        Ok(body)
     }
 
     fn failed(&self, error: &reqwest::Error, request: &Request) -> Error {

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::listing::RecordName;
 use crate::session::Login;
-use crate::transport::{Request, Verb};
+use crate::transport::{Body, Request, Verb};
 use crate::{normalise, path, wire};
 
 /// The unit that answers under one login. Every call, also one that reads, fails with
@@ -76,7 +76,7 @@ impl Unit {
             .write(Verb::Post, "record", path::records(tunnel), Some(body))
             .await;
         match self.of_tunnel(tunnel, result).await {
-            Ok(_) => Ok(Added::Created),
+            Ok(()) => Ok(Added::Created),
             Err(error) if matches!(error.kind(), ErrorKind::Exists { .. }) => Ok(Added::Exists),
             Err(error) => Err(error),
         }
@@ -136,7 +136,7 @@ impl Unit {
         let body = self.parsed(normalise::with_records(&read, tunnel, records))?;
         let deadline = self.limits().bulk_write;
         let request = request(Verb::Put, RESOURCE, path::fdb(tunnel), Some(body), deadline);
-        let result = self.send(&request).await;
+        let result = self.send(&request, &mut Body::Skip).await;
         self.of_tunnel(tunnel, result).await?;
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Unit {
         let deadline = self.limits().save;
         let path = path::CONFIG.to_owned();
         let request = request(Verb::Post, "configuration", path, Some(body), deadline);
-        self.send(&request).await?;
+        self.send(&request, &mut Body::Skip).await?;
         Ok(())
     }
 
@@ -158,10 +158,11 @@ impl Unit {
         resource: &'static str,
         path: String,
         body: Option<Vec<u8>>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(), Error> {
         let deadline = self.limits().write;
-        self.send(&request(verb, resource, path, body, deadline))
-            .await
+        let request = request(verb, resource, path, body, deadline);
+        self.send(&request, &mut Body::Skip).await?;
+        Ok(())
     }
 }
 

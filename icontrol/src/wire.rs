@@ -1,14 +1,14 @@
 //! Bodies as they stand on the wire, as far as they are used.
 //!
 //! Names are the device's. Properties that are not listed are let through: versions differ in them.
-//! Nothing here is checked beyond its JSON type; that is `normalise`.
+//! Nothing here is checked beyond its JSON type; that is `normalise`. Knows nothing of pages.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use bigip_tunnel_core::record::Records;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Body of `POST /mgmt/shared/authn/login`. Holds the password: never to be shown.
 #[derive(Serialize)]
@@ -73,48 +73,18 @@ pub(crate) struct StatsValue {
     pub(crate) description: Option<String>,
 }
 
-/// A collection. One without members comes with an empty `items` or, from older versions and other
-/// collections, without the key (11.6, f5-common-python `device_configs`).
+/// What is around the members of a collection. One without members comes with an empty `items` or, from older
+/// versions and other collections, without the key (11.6, f5-common-python `device_configs`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[serde(bound = "T: Deserialize<'de>")]
-pub(crate) struct Collection<T> {
+pub(crate) struct Envelope {
     pub(crate) kind: String,
-    #[serde(default = "Vec::new", deserialize_with = "bounded")]
-    pub(crate) items: Vec<T>,
+    /// Empty: the members are taken out.
+    #[serde(default, rename = "items")]
+    _items: [(); 0],
     /// There if more members follow: a link of the device's own to them.
     #[serde(default)]
     pub(crate) next_link: Option<String>,
-}
-
-/// Members of one answer: more than any tunnel has nodes. In memory a member takes many times the room
-/// that it takes in JSON, so that the limit of bytes alone would not do.
-const MEMBERS_MAX: usize = 100_000;
-
-/// A list that is not too long.
-fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    struct Members<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {MEMBERS_MAX} members")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = list.next_element()? {
-                if members.len() == MEMBERS_MAX {
-                    return Err(A::Error::invalid_length(MEMBERS_MAX + 1, &self));
-                }
-                members.push(member);
-            }
-            Ok(members)
-        }
-    }
-
-    from.deserialize_seq(Members(PhantomData))
 }
 
 /// The longest text that a property of a list's member is kept with. More than any path of an object on a
@@ -337,7 +307,7 @@ pub(crate) struct Profile {
 }
 
 /// A record as read. It has neither partition nor owner.
-#[derive(Deserialize, PartialEq, Eq)]
+#[derive(Deserialize, Default)]
 pub(crate) struct Record {
     #[serde(default, deserialize_with = "text")]
     pub(crate) name: Option<String>,
@@ -358,13 +328,34 @@ pub(crate) struct RecordChange {
     pub(crate) endpoint: String,
 }
 
+/// The object of a tunnel's FDB as it was read, with this list of records.
+#[derive(Serialize)]
+pub(crate) struct WithRecords<'a> {
+    #[serde(flatten)]
+    pub(crate) object: &'a serde_json::Map<String, serde_json::Value>,
+    pub(crate) records: ListedRecords<'a>,
+}
+
+/// A list of records, written one by one.
+pub(crate) struct ListedRecords<'a>(pub(crate) &'a Records);
+
+impl Serialize for ListedRecords<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|(mac, endpoint)| ListedRecord {
+            name: mac.to_string(),
+            partition: (),
+            endpoint: endpoint.to_string(),
+        }))
+    }
+}
+
 /// A record inside a whole-list write, as F5 CIS sends it: with a partition that is null
 /// (request recorded on 14.1.3.1, CIS#1730).
 #[derive(Serialize)]
-pub(crate) struct ListedRecord {
-    pub(crate) name: String,
-    pub(crate) partition: (),
-    pub(crate) endpoint: String,
+struct ListedRecord {
+    name: String,
+    partition: (),
+    endpoint: String,
 }
 
 /// Body of `POST sys/config`.

@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::{
-    Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Unit, Verification,
+    BodyMemory, Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Unit,
+    Verification,
 };
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
@@ -50,6 +51,7 @@ pub(crate) struct Direct<'a> {
     allow_insecure_tls: bool,
     /// By host, port and user: a BIG-IP locks accounts, whoever asks and for which tunnel.
     budgets: Mutex<BTreeMap<(String, u16, String), LoginBudget>>,
+    memory: BodyMemory,
 }
 
 impl<'a> Direct<'a> {
@@ -59,6 +61,7 @@ impl<'a> Direct<'a> {
             cluster,
             allow_insecure_tls,
             budgets: Mutex::default(),
+            memory: BodyMemory::default(),
         }
     }
 
@@ -160,6 +163,7 @@ impl<'a> Direct<'a> {
             },
             may_write: bigip_icontrol::MayWrite::default(),
             observer: bigip_icontrol::Observer::default(),
+            memory: self.memory.clone(),
         })
     }
 

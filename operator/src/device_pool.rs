@@ -205,7 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use bigip_icontrol::{Credentials, MayWrite, Observer, Trust, Verification};
+    use bigip_icontrol::{BodyMemory, Credentials, MayWrite, Observer, Trust, Verification};
     use bigip_tunnel_core::unit::{PublicKeyHash, UnitIdentity};
     use futures::FutureExt as _;
 
@@ -249,6 +249,7 @@ y8izs/eq7/JmCw==
             verification: Verification::Full(Trust::Bundle(CA.into())),
             may_write: MayWrite::default(),
             observer: Observer::default(),
+            memory: BodyMemory::default(),
             credentials: Credentials {
                 username: username.into(),
                 password: secret.into(),

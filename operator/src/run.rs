@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_icontrol::BodyMemory;
 use bigip_tunnel_core::lease::InvalidTiming;
 use futures::FutureExt;
 use kube::Client;
@@ -94,6 +95,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         allow_insecure_tls: args.allow_insecure_tls,
         device_networks: args.device_networks.into(),
         require_secret_binding: args.require_secret_binding,
+        body_memory: BodyMemory::default(),
         metrics,
         stop: stop.clone(),
     });

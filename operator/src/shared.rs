@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_icontrol::BodyMemory;
 use ipnet::IpNet;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) device_networks: Arc<[IpNet]>,
     /// Whether a Secret has to say where its password may be sent.
     pub(crate) require_secret_binding: bool,
+    /// What bodies from and to all devices may take.
+    pub(crate) body_memory: BodyMemory,
     /// What is told of objects.
     pub(crate) events: Events,
     /// Counters.

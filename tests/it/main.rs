@@ -33,6 +33,7 @@ mod lease;
 mod lies;
 mod lives;
 mod logs;
+mod memory;
 mod metrics;
 mod model;
 mod neighbours;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 
 use super::*;
+use crate::collection::PAGES_MAX;
 use crate::testing::{Reply, Seen, Server, add, recorded, save};
 use crate::unit::{Added, Removed};
 
@@ -641,6 +642,7 @@ fn debug_output_of_a_client_is_its_address() {
         )),
         may_write: crate::MayWrite::default(),
         observer: crate::Observer::default(),
+        memory: crate::BodyMemory::default(),
         credentials: crate::Credentials {
             username: "admin".into(),
             password: crate::testing::PASSWORD.into(),

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use bigip_tunnel_core::endpoint::RouteDomain;
 use ipnet::Ipv4Net;
 
-use super::{Member, parse};
+use super::{heap, parse};
+use crate::collection::Member;
 use crate::error::{Mismatch, clean};
 use crate::surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};
 use crate::wire;
@@ -14,21 +15,45 @@ use crate::wire;
 impl Member for wire::Route {
     const KIND: &'static str = "tm:net:route:routecollectionstate";
     const LIST: &'static str = "list of routes";
+
+    fn heap_bytes(&self) -> usize {
+        self.full_path.capacity() + self.network.capacity() + heap(self.tm_interface.as_ref())
+    }
 }
 
 impl Member for wire::VirtualServer {
     const KIND: &'static str = "tm:ltm:virtual:virtualcollectionstate";
     const LIST: &'static str = "list of virtual servers";
+
+    fn heap_bytes(&self) -> usize {
+        let translation = self.source_address_translation.as_ref();
+        let translation = translation.map_or(0, |t| t.kind.capacity() + heap(t.pool.as_ref()));
+        self.full_path.capacity() + heap(self.pool.as_ref()) + translation
+    }
 }
 
 impl Member for wire::Pool {
     const KIND: &'static str = "tm:ltm:pool:poolcollectionstate";
     const LIST: &'static str = "list of pools";
+
+    fn heap_bytes(&self) -> usize {
+        let members = &self.members_reference.items;
+        let addresses: usize = members
+            .iter()
+            .map(|member| heap(member.address.as_ref()))
+            .sum();
+        self.full_path.capacity() + members.capacity() * size_of::<wire::PoolMember>() + addresses
+    }
 }
 
 impl Member for wire::SnatPool {
     const KIND: &'static str = "tm:ltm:snatpool:snatpoolcollectionstate";
     const LIST: &'static str = "list of SNAT pools";
+
+    fn heap_bytes(&self) -> usize {
+        let paths: usize = self.members.iter().map(String::capacity).sum();
+        self.full_path.capacity() + self.members.capacity() * size_of::<String>() + paths
+    }
 }
 
 pub(crate) fn self_ips(all: Vec<wire::SelfIp>) -> Vec<SelfIp> {

@@ -3,27 +3,33 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::collection::{Collected, Members, read_in_pieces};
+use crate::error::ErrorKind;
 use crate::fuzzing::parse_as_everything;
+use crate::listing::Listing;
 use crate::testing::recorded;
 
 fn mac(text: &str) -> MacAddress {
     text.parse().unwrap()
 }
 
-const RECORDS_KIND: &str = <wire::Record as Member>::KIND;
+const RECORDS_KIND: &str = <Listing as Collected>::KIND;
 
 /// All records of a list that comes whole.
-fn whole(body: &str) -> Result<Listing, Mismatch> {
-    Ok(records(&page(body.as_bytes())?.members))
+fn whole(body: &str) -> Result<Listing, ErrorKind> {
+    read_in_pieces(body.as_bytes(), 7).map(|(listing, ..)| listing)
 }
 
-fn list(items: &str) -> Result<Listing, Mismatch> {
+fn list(items: &str) -> Result<Listing, ErrorKind> {
     whole(&format!(r#"{{"kind":"{RECORDS_KIND}",{items}}}"#))
 }
 
 /// The unit in a list of devices.
 fn unit_of(members: &[&str]) -> Result<Unit, Mismatch> {
-    unit(page(recorded::devices(members).as_bytes())?.members)
+    let (entries, ..) =
+        read_in_pieces::<Members<wire::UnitEntry>>(recorded::devices(members).as_bytes(), 7)
+            .unwrap();
+    unit(entries.items)
 }
 
 fn path() -> TunnelPath {
@@ -72,7 +78,7 @@ fn what_is_no_list_of_records_is_not_an_empty_one() {
 fn of_a_link_to_the_next_page_only_the_numbers_are_taken() {
     let next = |link: &str| {
         let body = format!(r#"{{"kind":"{RECORDS_KIND}","items":[],"nextLink":"{link}"}}"#);
-        page::<wire::Record>(body.as_bytes()).map(|page| page.next)
+        read_in_pieces::<Listing>(body.as_bytes(), 7).map(|(.., next)| next)
     };
     let there = |top, skip| Ok(Some(NextPage { top, skip }));
     // As f5-telemetry-streaming has it.
@@ -90,7 +96,7 @@ fn of_a_link_to_the_next_page_only_the_numbers_are_taken() {
     ] {
         assert_eq!(
             next(unusable),
-            Err(Mismatch::Paged { resource }),
+            Err(Mismatch::Paged { resource }.into()),
             "{unusable}"
         );
     }
@@ -156,6 +162,21 @@ fn record_without_a_mac_address_is_counted() {
         assert_eq!((observed.records.len(), observed.unnamed), (0, 2), "{name}");
         assert!(!observed.is_empty());
     }
+    let observed = list(r#""items":[7,"x",null,[{}],true]"#).unwrap().observed;
+    assert_eq!(observed.unnamed, 5);
+}
+
+#[test]
+fn peer_or_self_ip_with_odd_properties_stops_nothing() {
+    let peer = r#"{"name":7,"baseMac":["x"],"selfDevice":null,"new":{}}"#;
+    let unit = unit_of(&[peer, recorded::DEVICE]).unwrap();
+    assert!(unit.peers.is_empty());
+    let kind = <wire::SelfIp as Member>::KIND;
+    let odd = r#"{"fullPath":1,"address":{},"vlan":[],"allowService":9}"#;
+    let good = r#"{"address":"10.1.6.34/24","vlan":"/Common/flannel_vxlan"}"#;
+    let body = format!(r#"{{"kind":"{kind}","items":[{odd},{good},{{}}]}}"#);
+    let (all, ..) = read_in_pieces::<Members<wire::SelfIp>>(body.as_bytes(), 7).unwrap();
+    assert_eq!(self_ips(all.items, &path()), ["10.1.6.34/24"]);
 }
 
 #[test]
@@ -390,9 +411,11 @@ fn the_self_ips_on_the_tunnel_are_read_and_no_others() {
         ("10.1.6.34/24", "/Common/flannel_vxlan"),
         ("172.16.2.233/24", "/Common/internal"),
     ]);
-    let all = page(body.as_bytes()).unwrap().members;
+    let (all, ..) = read_in_pieces::<Members<wire::SelfIp>>(body.as_bytes(), 7).unwrap();
+    let all = all.items;
     assert_eq!(self_ips(all, &path()), ["10.1.6.34/24"]);
-    let other = page::<wire::SelfIp>(recorded::devices(&[]).as_bytes());
+    let devices = recorded::devices(&[]);
+    let other = read_in_pieces::<Members<wire::SelfIp>>(devices.as_bytes(), 7);
     let resource = "list of self IPs";
-    assert_eq!(other.err(), Some(Mismatch::OtherObject { resource }));
+    assert_eq!(other.err(), Some(Mismatch::OtherObject { resource }.into()));
 }

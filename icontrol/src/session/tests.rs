@@ -118,7 +118,10 @@ async fn no_kind_of_write_is_sent_without_permission() {
             body: None,
             deadline: short_limits().read,
         };
-        let error = client.send(&request).await.unwrap_err();
+        let error = client
+            .send(&request, &mut crate::transport::Body::Keep)
+            .await
+            .unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::MayNotWrite);
     }
     assert_eq!(server.seen().len(), before);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Mutex;
 
+use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
 use rcgen::{CertificateParams, date_time_ymd};
@@ -449,10 +450,65 @@ async fn a_list_of_masses_of_members_is_given_up_before_it_costs_memory() {
     let server = Server::with_login(move |_, _| Reply::ok(&list)).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
-    // Where it was given up, and not at the first record that is none.
-    let text = error.to_string();
-    assert!(text.contains("not answered in the form"), "{text}");
+    assert_eq!(error.reason(), reason::TOO_MANY_RECORDS);
+    assert!(!error.is_retryable());
+}
+
+/// A list of so many records that are of no interest.
+fn list_of(count: usize) -> String {
+    let members = (0..count).map(|n| {
+        let [.., a, b] = u32::try_from(n).unwrap().to_be_bytes();
+        format!(r#"{{"name":"0a:0a:0a:00:{a:02x}:{b:02x}","endpoint":"10.0.{a}.{b}%0"}}"#)
+    });
+    let members = members.collect::<Vec<_>>().join(",");
+    recorded::NO_RECORDS.replace("[]", &format!("[{members}]"))
+}
+
+#[tokio::test]
+async fn large_list_waits_for_memory_and_a_small_one_does_not() {
+    let (small, large) = (list_of(2_000), list_of(20_000));
+    let server =
+        Server::with_login(move |_, before| Reply::ok(if before == 0 { &small } else { &large }))
+            .await;
+    let config = server.config();
+    let memory = config.memory.clone();
+    let mut places = Vec::new();
+    for device in ["a", "b", "c"] {
+        places.push(memory.place(&device.into()).await);
+    }
+    let client = Client::new(config).unwrap();
+    let count = |listing: crate::Listing| listing.observed.records.len();
+    assert_eq!(count(client.records(&path()).await.unwrap()), 2_000);
+    let path = path();
+    let mut waits = std::pin::pin!(client.records(&path));
+    let moment = Duration::from_millis(500);
+    let early = tokio::time::timeout(moment, waits.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    places.pop();
+    assert_eq!(count(waits.await.unwrap()), 20_000);
+    // It has given its place back.
+    let _ = memory.place(&"d".into()).await;
+}
+
+#[tokio::test]
+async fn answer_to_a_write_is_not_held() {
+    let fdb = recorded::FDB.replace(
+        "/TEST_K8S_partition/TEST_FLANNEL_VXLAN",
+        &path().to_string(),
+    );
+    let list = list_of(20_000);
+    let server = Server::with_login(move |seen, _| {
+        Reply::ok(if seen.line.starts_with("GET ") {
+            &fdb
+        } else {
+            &list
+        })
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let unit = client.unit().await.unwrap();
+    let written = unit.replace_records(&path(), &Records::new()).await;
+    assert_eq!(written, Ok(()));
 }
 
 #[tokio::test]

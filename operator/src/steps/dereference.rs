@@ -273,6 +273,7 @@ async fn read_config(
         verification: verification(ctx, device, ca_bundle)?,
         may_write: may_write(ctx),
         observer: observer(ctx),
+        memory: ctx.shared.body_memory.clone(),
         credentials: Credentials {
             username: credentials.username,
             password: credentials.password,

@@ -329,9 +329,10 @@ pub(crate) fn stop_for(error: &Error) -> Stop {
     }
     let failure = failure_of(error);
     match error.reason() {
-        reason::TUNNEL_NOT_FOUND | reason::REQUEST_REFUSED | reason::AUTHORIZATION_FAILED => {
-            Stop::Refused(failure)
-        }
+        reason::TUNNEL_NOT_FOUND
+        | reason::TOO_MANY_RECORDS
+        | reason::REQUEST_REFUSED
+        | reason::AUTHORIZATION_FAILED => Stop::Refused(failure),
         _ => Stop::Unreachable(failure, error.retry_after()),
     }
 }
