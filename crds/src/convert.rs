@@ -18,5 +18,6 @@ pub use self::credentials::{
 pub use self::node::node_view;
 pub use self::seen::seen;
 pub use self::spec::{
-    InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,
+    InvalidSpec, SelectorProblem, address_rule, mac_prefix, port, secret_name, selector,
+    tunnel_path,
 };

@@ -11,6 +11,7 @@ mod device;
 pub(crate) mod evidence;
 pub(crate) mod live;
 mod network;
+mod orphans;
 mod overlay;
 mod policies;
 mod tunnel;
