@@ -15,6 +15,10 @@ use crate::time::Moment;
 /// shortest that the API takes.
 pub const GIVEN_BACK: Duration = Duration::from_secs(1);
 
+/// The least time between the end of a leadership and the moment at which another one may begin, besides what
+/// connecting takes: a busy machine may be late by so much.
+pub const MARGIN: Duration = Duration::from_secs(2);
+
 /// How long a lease lasts, and how often it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
@@ -38,6 +42,23 @@ pub enum InvalidTiming {
          leadership"
     )]
     RetryTooLong,
+    /// A write could leave when another one leads.
+    #[error(
+        "the duration of the lease has to be at least {} s longer than the renew deadline ({} s to connect to \
+         a BIG-IP and 2 s for a busy machine): set --lease-duration to {} or more, or \
+         --lease-renew-deadline to {} or less",
+        .least.as_secs(), .connect.as_secs(), .duration.as_secs(), .renew_deadline.as_secs()
+    )]
+    MarginTooShort {
+        /// The least difference between the two.
+        least: Duration,
+        /// What connecting takes.
+        connect: Duration,
+        /// The least duration for this renew deadline.
+        duration: Duration,
+        /// The longest renew deadline for this duration.
+        renew_deadline: Duration,
+    },
     /// The API server would be asked without a pause.
     #[error("the retry period has to be at least a second")]
     NoPause,
@@ -64,6 +85,22 @@ impl Timing {
             renew_deadline,
             retry,
         })
+    }
+
+    /// These times, if a write that was begun under the lease leaves before another one can lead. `connect`:
+    /// what it takes to connect to a device.
+    pub fn with_margin_for(self, connect: Duration) -> Result<Self, InvalidTiming> {
+        let least = connect.saturating_add(MARGIN);
+        let duration = self.renew_deadline.saturating_add(least);
+        if self.duration < duration {
+            return Err(InvalidTiming::MarginTooShort {
+                least,
+                connect,
+                duration,
+                renew_deadline: self.duration.saturating_sub(least),
+            });
+        }
+        Ok(self)
     }
 
     /// How long others leave a lease alone that was not renewed.

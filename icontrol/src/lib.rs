@@ -45,6 +45,7 @@ pub use config::{
 };
 pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
 pub use exchange::{Exchange, Observer};
+pub use limits::CONNECT_DEADLINE;
 pub use listing::{Listing, RecordName};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;

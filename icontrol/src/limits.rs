@@ -8,6 +8,9 @@ use std::time::Duration;
 /// device however they are spelled.
 pub(crate) const RECORDS_MAX: usize = 40_000;
 
+/// The longest that a connection to a device takes: name resolution, TCP connection and TLS handshake.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Deadlines from sending a request to the end of its answer, and the size of answers.
 ///
 /// A BIG-IP works up to 60 s on a request (`icrd.timeout`, `restjavad.timeout`; K94602685). A write
@@ -36,7 +39,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
+            connect: CONNECT_DEADLINE,
             read: Duration::from_secs(30),
             write: Duration::from_secs(65),
             bulk_write: Duration::from_secs(90),

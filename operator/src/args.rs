@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use bigip_icontrol::CONNECT_DEADLINE;
 use bigip_tunnel_core::lease::{InvalidTiming, Timing};
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
@@ -51,8 +52,9 @@ pub(crate) struct Args {
           value_parser = seconds)]
     pub(crate) lease_duration: Duration,
 
-    /// Seconds after which a leader that could not renew the lease writes nothing more, and ends
-    #[arg(long, env = "LEASE_RENEW_DEADLINE", value_name = "SECONDS", default_value = "10",
+    /// Seconds after which a leader that could not renew the lease writes nothing more, and ends; at least 7 less
+    /// than the duration
+    #[arg(long, env = "LEASE_RENEW_DEADLINE", value_name = "SECONDS", default_value = "8",
           value_parser = seconds)]
     pub(crate) lease_renew_deadline: Duration,
 
@@ -156,7 +158,8 @@ impl Args {
             self.lease_duration,
             self.lease_renew_deadline,
             self.lease_retry_period,
-        )
+        )?
+        .with_margin_for(CONNECT_DEADLINE)
     }
 }
 
@@ -208,8 +211,30 @@ mod tests {
     fn times_of_the_lease_have_to_go_together() {
         let timing = |args: &[&str]| Args::try_parse_from(args).unwrap().lease_timing();
         assert!(timing(&["operator"]).is_ok());
-        let too_short = ["operator", "--lease-duration=10"];
+        let too_short = ["operator", "--lease-duration=8"];
         assert_eq!(timing(&too_short), Err(InvalidTiming::DeadlineTooLong));
+    }
+
+    #[test]
+    fn lease_without_time_to_connect_is_refused() {
+        let timing = |duration: &str, renew: &str| {
+            let args = ["operator", duration, renew, "--lease-retry-period=1"];
+            Args::try_parse_from(args).unwrap().lease_timing()
+        };
+        for (duration, renew) in [(3, 2), (15, 10), (15, 9)] {
+            let duration = format!("--lease-duration={duration}");
+            let refused = timing(&duration, &format!("--lease-renew-deadline={renew}"));
+            let problem = refused.unwrap_err().to_string();
+            assert!(problem.contains("set --lease-duration to"), "{problem}");
+        }
+        assert!(timing("--lease-duration=15", "--lease-renew-deadline=8").is_ok());
+        let problem = timing("--lease-duration=15", "--lease-renew-deadline=10").unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "the duration of the lease has to be at least 7 s longer than the renew deadline (5 s to connect to \
+             a BIG-IP and 2 s for a busy machine): set --lease-duration to 17 or more, or \
+             --lease-renew-deadline to 8 or less"
+        );
     }
 
     #[test]
