@@ -5,6 +5,7 @@
 //! an environment, or waits: time and randomness are parameters. Nothing here knows Kubernetes or
 //! HTTP. What is read from either is converted at the edge, so that equal things compare equal.
 
+pub mod answers;
 pub mod batch;
 pub mod budget;
 pub mod claims;
@@ -13,6 +14,7 @@ pub mod desired;
 pub mod drift;
 pub mod endpoint;
 pub mod events;
+pub mod former;
 pub mod guard;
 pub mod lease;
 pub mod mac;

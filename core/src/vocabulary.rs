@@ -167,6 +167,8 @@ pub mod reason {
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     /// The operator may not read the Secret.
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
+    /// The Secret of a device that is no longer listed is not known, and none is guessed.
+    pub const CREDENTIALS_UNKNOWN: &str = "CredentialsUnknown";
     /// The Secret lacks a key or holds an unusable value.
     pub const SECRET_INVALID: &str = "SecretInvalid";
     /// The Secret does not name the addresses that its password may be sent to.
@@ -231,6 +233,8 @@ pub mod event {
     pub const RESUMED: &str = "Resumed";
     /// The object goes, and nothing of it is left.
     pub const CLEANUP_COMPLETE: &str = "CleanupComplete";
-    /// The object goes, and its records stay.
+    /// An answer of a user is about something else than what is there, and does nothing.
+    pub const ANSWER_IGNORED: &str = "AnswerIgnored";
+    /// Records stay on a device that is no longer looked after: the object goes, or the device is given up.
     pub const RECORDS_LEFT: &str = "RecordsLeft";
 }

@@ -3,9 +3,12 @@
 //! Pure. A status that says the same is equal to the one before, times included, so that nothing is
 //! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
 
+mod former;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use bigip_tunnel_core::answers;
 use bigip_tunnel_core::conditions::{
     self, Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
@@ -19,6 +22,8 @@ use bigip_tunnel_core::vocabulary::condition;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+pub use self::former::Access;
+use self::former::former_devices;
 use crate::v1alpha1::{
     self, BigIpTunnelStatus, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode, NodeCounts,
     Problem, ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
@@ -42,6 +47,13 @@ pub struct Written<'a> {
     pub handled_request: Option<&'a str>,
     /// The approval of a removal that was acted on.
     pub handled_approval: Option<&'a str>,
+    /// The acceptance of another unit that was handled.
+    pub handled_acceptance: Option<&'a str>,
+    /// The release that was handled.
+    pub handled_release: Option<&'a str>,
+    /// How the listed devices are reached. Empty where the spec cannot be worked with; then what was
+    /// said before stays.
+    pub access: &'a [Access],
     /// Whether a removal that was held before is shown on, because it cannot be told now whether it
     /// still is: its digest is what a person approves.
     pub keep_held: bool,
@@ -63,11 +75,15 @@ pub fn next(
         .any(|c| c.kind == condition::READY && c.truth == Truth::True);
     let leaving = report.leaving_nodes();
     let programmed = report.programmed_nodes();
-    let devices: Vec<DeviceStatus> = report
-        .devices
-        .iter()
-        .map(|device| device_status(previous, device, report.desired, written))
-        .collect();
+    let device = |device: &DeviceReport| {
+        let mut status = device_status(previous, device, report, written);
+        let mut access = written.access.iter();
+        if let Some(access) = access.find(|access| access.device == device.name) {
+            access.note(&mut status);
+        }
+        status
+    };
+    let devices: Vec<DeviceStatus> = report.devices.iter().map(device).collect();
     BigIpTunnelStatus {
         observed_generation: Some(written.generation),
         last_handled_reconcile_at: written
@@ -97,6 +113,14 @@ pub fn next(
             .handled_approval
             .map(|approval| clamp(approval, 64))
             .or_else(|| previous.last_handled_approval.clone()),
+        last_handled_accepted_device: written
+            .handled_acceptance
+            .map(answers::kept)
+            .or_else(|| previous.last_handled_accepted_device.clone()),
+        last_handled_release: written
+            .handled_release
+            .map(answers::kept)
+            .or_else(|| previous.last_handled_release.clone()),
         leaving_nodes: leaving
             .into_iter()
             .take(SHOWN_MAX)
@@ -109,20 +133,6 @@ pub fn next(
         writer: previous.writer.clone(),
         ownership: previous.ownership.clone(),
     }
-}
-
-/// The former devices, with what keeps their records there.
-fn former_devices(reports: &[DeviceReport], former: &[FormerDevice]) -> Vec<FormerDevice> {
-    let shown = former.iter().take(DEVICES_MAX).map(|device| {
-        let report = reports.iter().find(|report| report.name == device.name);
-        let problem = report.and_then(DeviceReport::problem);
-        FormerDevice {
-            reason: problem.map(|problem| problem.reason.to_owned()),
-            message: problem.map(|problem| clamp(&problem.message, 512)),
-            ..device.clone()
-        }
-    });
-    shown.collect()
 }
 
 /// The status of an object that is not worked on: what was said before, for the generation of now.
@@ -278,9 +288,10 @@ fn held_removal(held: &core::HeldRemoval) -> HeldRemoval {
 fn device_status(
     previous: &BigIpTunnelStatus,
     report: &DeviceReport,
-    desired: &Desired,
+    of: &TunnelReport<'_>,
     written: &Written<'_>,
 ) -> DeviceStatus {
+    let is_rejected = of.rejected.is_some();
     let before = previous
         .devices
         .iter()
@@ -288,17 +299,21 @@ fn device_status(
     let port = i32::from(report.port);
     let same = before.filter(|before| {
         let same_port = before.port.is_none_or(|before| before == port);
-        before.address.as_deref() == Some(&report.address) && same_port
+        // Of a spec that cannot be worked with nothing is taken over.
+        is_rejected || before.address.as_deref() == Some(&report.address) && same_port
     });
     let mut status = same.cloned().unwrap_or_else(|| DeviceStatus {
         name: report.name.clone(),
         address: Some(report.address.clone()),
+        port: Some(port),
         // Claims were made on this box; behind the new address there may be another one.
         identity: known_identity(previous, &report.name).map(str::to_owned),
         key_fingerprint: before.and_then(|before| before.key_fingerprint.clone()),
         ..DeviceStatus::default()
     });
-    status.port = Some(port);
+    if !is_rejected {
+        status.port = Some(port);
+    }
     if report.reach == Reach::Pending && report.failure.is_none() && same.is_some() {
         // A process that has just begun knows nothing better than what the last one wrote.
         return status;
@@ -314,7 +329,7 @@ fn device_status(
     }
     if let Some(plan) = &report.plan {
         status.records = Some(record_counts(plan));
-        status.problems = problems(plan, own_address(report, desired));
+        status.problems = problems(plan, own_address(report, of.desired));
     }
     let found = report.found_identity.as_deref();
     status.found_identity = found.map(|identity| clamp(identity, 253));

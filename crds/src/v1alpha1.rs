@@ -8,6 +8,7 @@
     reason = "the derive of `KubeSchema` repeats the types inside of a function"
 )]
 mod device;
+mod ownership;
 #[expect(
     clippy::duplicated_attributes,
     reason = "printer columns have their type and priority in common"
@@ -20,5 +21,6 @@ mod spec;
 mod status;
 
 pub use self::device::*;
+pub use self::ownership::*;
 pub use self::spec::*;
 pub use self::status::*;

@@ -78,7 +78,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
             Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
-            Command::Report(args) => cmd::bundle::run(connection, args, style, out, err).await,
+            Command::Report(args) => {
+                Box::pin(cmd::bundle::run(connection, args, style, out, err)).await
+            }
             Command::Explain(args) => cmd::explain::run(args, style, out),
             Command::Create(args) => {
                 let mut input = io::stdin().lock();

@@ -105,6 +105,7 @@ impl Tunnel {
             "address": address,
             "port": 443,
             "credentialsSecretRef": {"name": "bigip-login"},
+            "identity": format!("{name}.example.net 00:94:a1:00:00:03"),
             "since": "2026-11-22T06:39:22Z",
             "reason": "Timeout",
             "message": format!("{address}:443: no answer within 5 s"),

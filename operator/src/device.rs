@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::{Listing, Login};
+use bigip_tunnel_core::answers::Answer;
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::drift::Losses;
@@ -77,8 +78,8 @@ pub(crate) struct Work {
     pub(crate) former: Arc<[DeviceSettings]>,
     /// Records whose removal a person has approved.
     pub(crate) approved: Arc<BTreeSet<MacAddress>>,
-    /// Identity of a box that a person has accepted.
-    pub(crate) accepted_box: Option<String>,
+    /// The unit that a user has accepted behind one of the devices.
+    pub(crate) accepted: Option<Answer>,
     /// Value of the annotation `reconcile-requested-at`.
     pub(crate) request: Option<String>,
 }
@@ -88,6 +89,13 @@ impl Work {
     pub(crate) fn device(&self, ctx: &DeviceContext) -> Option<&DeviceSettings> {
         let listed = self.settings.device(&ctx.device);
         listed.or_else(|| self.former(ctx))
+    }
+
+    /// What this task's device is asked for besides its nodes: generation, request and acceptance.
+    pub(crate) fn asked(&self, ctx: &DeviceContext) -> Asked {
+        let accepted = self.accepted.as_ref();
+        let accepted = accepted.filter(|answer| answer.is_about(&ctx.device));
+        (self.generation, self.request.clone(), accepted.cloned())
     }
 
     /// Whether everything of the object is to go from this task's device.
@@ -115,6 +123,9 @@ impl Work {
         self.former.iter().find(|device| device.name == ctx.device)
     }
 }
+
+/// Generation, request and acceptance that a pass was made for.
+pub(crate) type Asked = (i64, Option<String>, Option<Answer>);
 
 /// What the task remembers.
 pub(crate) struct DeviceState {

@@ -440,6 +440,8 @@ fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Ve
             address: Some(former.address.clone()),
             port: Some(former.port),
             identity: former.identity.clone(),
+            credentials_secret_ref: former.credentials_secret_ref.clone(),
+            tls: former.tls.clone(),
             ..DeviceStatus::default()
         });
     }

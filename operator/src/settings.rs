@@ -13,6 +13,7 @@ use bigip_tunnel_core::unit::Place;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::status::Access;
 use bigip_tunnel_crds::v1alpha1::{
     self, BigIpTunnel, BigIpTunnelSpec, BulkWrites, DeletionPolicy, Device, FormerDevice,
     ManagementPolicy, SavePolicy, SecretRef, Tls, TlsVerification,
@@ -113,6 +114,11 @@ impl Settings {
         }
     }
 
+    /// How the devices are reached.
+    pub(crate) fn access(&self) -> Vec<Access> {
+        self.devices.iter().map(DeviceSettings::access).collect()
+    }
+
     /// The device of this name.
     pub(crate) fn device(&self, name: &str) -> Option<&DeviceSettings> {
         self.devices.iter().find(|device| device.name == name)
@@ -133,22 +139,27 @@ impl DeviceSettings {
 }
 
 impl DeviceSettings {
-    /// A device that is no longer listed. `None` if what is stored of it makes no sense.
+    /// A device that is no longer listed. `None` if its Secret is not known, or what is stored of it makes no
+    /// sense.
     pub(crate) fn of_former(former: &FormerDevice) -> Option<Self> {
         let tls = former.tls.as_ref();
         Some(Self {
             name: former.name.clone(),
             host: former.address.to_ascii_lowercase(),
             port: u16::try_from(former.port).ok()?,
-            secret: former.credentials_secret_ref.name.clone(),
+            secret: former.credentials_secret_ref.as_ref()?.name.clone(),
             tls: tls.cloned().unwrap_or_default(),
         })
     }
 
-    /// The reference to the Secret, as the API says it.
-    pub(crate) fn secret_ref(&self) -> SecretRef {
-        SecretRef {
-            name: self.secret.clone(),
+    /// What it takes to log in, as the status keeps it.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            device: self.name.clone(),
+            secret: SecretRef {
+                name: self.secret.clone(),
+            },
+            tls: Some(self.tls.clone()).filter(|tls| *tls != Tls::default()),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::Error;
+use bigip_tunnel_core::answers::Answer;
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::events::Changes;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
@@ -19,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::device::{DeviceContext, DeviceState, Work};
+use crate::device::{Asked, DeviceContext, DeviceState, Work};
 use crate::metrics::WriteKind;
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
@@ -41,6 +42,8 @@ pub(crate) struct News {
     pub(crate) generation: i64,
     /// The reconcile request that this pass has answered.
     pub(crate) request: Option<String>,
+    /// The acceptance that this pass knew of.
+    pub(crate) accepted: Option<Answer>,
     /// Whether nothing of the object is left on the device. Only ever while it is being deleted.
     pub(crate) clean: bool,
 }
@@ -85,6 +88,7 @@ pub(crate) async fn keep_running(
             report: failed,
             changes: Changes::default(),
             request: None,
+            accepted: None,
             clean: false,
         };
         // Nobody listens only when the object's task has ended, and then this one ends too.
@@ -100,8 +104,8 @@ struct DeviceTask {
     news: mpsc::Sender<News>,
     /// Passes in a row that failed.
     attempt: u32,
-    /// Generation and request of the last pass.
-    seen: Option<(i64, Option<String>)>,
+    /// What the last pass was asked for.
+    seen: Option<Asked>,
     saving: Option<(JoinHandle<Result<(), Failure>>, Moment)>,
 }
 
@@ -123,7 +127,7 @@ impl DeviceTask {
         let mut depth = Depth::Verify;
         loop {
             let work = self.state.inbox.borrow_and_update().clone();
-            let asked = (work.generation, work.request.clone());
+            let asked = work.asked(&self.ctx);
             if self.seen.as_ref() != Some(&asked) {
                 // A person changed or asked for something: look at everything, log in again.
                 self.state.forgive = self.seen.is_some();
@@ -157,7 +161,7 @@ impl DeviceTask {
             self.state.awaits_late_write(self.ctx.shared.clock.now());
         }
         self.state.report.observing = work.settings.observes;
-        let ended = reconcile(&self.ctx, &mut self.state, work, depth).await;
+        let ended = Box::pin(reconcile(&self.ctx, &mut self.state, work, depth)).await;
         conclude(&mut self.state, &ended);
         self.log(&ended);
         self.plan_next(work, depth, &ended);
@@ -169,6 +173,7 @@ impl DeviceTask {
                 changes: std::mem::take(&mut self.state.changes),
                 // What was asked for is done when nothing follows at once.
                 request: work.request.clone().filter(|_| is_over),
+                accepted: work.accepted.clone().filter(|_| is_over),
                 generation: work.generation,
                 clean: ended == Ok(PassEnd::Clean),
             };
@@ -283,9 +288,8 @@ impl DeviceTask {
 
     /// Whether the object was changed or a person asked, not only its nodes.
     fn asks_anew(&self) -> bool {
-        let work = self.state.inbox.borrow();
-        let asked = Some((work.generation, work.request.clone()));
-        self.seen != asked
+        let asked = self.state.inbox.borrow().asked(&self.ctx);
+        self.seen != Some(asked)
     }
 
     /// Takes the nodes in without asking the device: who was away and came back has not been away

@@ -2,6 +2,7 @@
 //!
 //! Touches no device. Ends when the object is gone, or when the process ends.
 
+mod answers;
 mod former;
 mod outcome;
 
@@ -14,10 +15,10 @@ use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::convert::seen;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
-use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use self::answers::Answers;
 use self::former::Former;
 use crate::approval::Approval;
 use crate::device::{DeviceContext, Identities, Work};
@@ -76,6 +78,7 @@ pub(crate) struct Worker {
     write_at: Option<Instant>,
     has_written: bool,
     former: Former,
+    answers: Answers,
     /// What is told of the object.
     journal: Journal,
     /// The last spec that could be worked with.
@@ -138,6 +141,7 @@ impl Worker {
             approval: Approval::default(),
             write_at: Some(Instant::now() + gather),
             former: Former::of(&current),
+            answers: Answers::default(),
             journal: Journal::new(seen(&current.status.clone().unwrap_or_default())),
             last: None,
             is_released: false,
@@ -219,9 +223,12 @@ impl Worker {
         if !self.is_writer().await {
             return;
         }
-        if rewrite || self.approval.held().is_some() {
+        let answered = self.has_written && self.has_answer(&object).await;
+        if rewrite || answered || self.approval.held().is_some() {
             self.write_soon(Duration::ZERO);
         }
+        // Before anything of the spec is read: one that cannot be worked with names devices all the same.
+        self.note_former(&object).await;
         self.paused = paused(&object);
         if self.paused.is_some() {
             self.work = None;
@@ -243,7 +250,7 @@ impl Worker {
             }
         };
         self.rejected = None;
-        self.note_former(&settings).await;
+        self.note_settings(&settings);
         let Some(nodes) = self.views(&settings, &state, deleting) else {
             return;
         };
@@ -263,7 +270,7 @@ impl Worker {
             generation: object.metadata.generation.unwrap_or_default(),
             deleting,
             approved: self.approval.approved(),
-            accepted_box: object.annotations().get(ANNOTATION_ACCEPT_DEVICE).cloned(),
+            accepted: self.acceptance(&object).await,
             request: object
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
@@ -307,14 +314,6 @@ impl Worker {
         self.shared.metrics.objects.forget(&self.key);
         self.write_at = None;
         false
-    }
-
-    async fn former_work(&mut self, settings: &Settings, deleting: bool) -> Arc<[DeviceSettings]> {
-        // One that only looks moves no claim and removes nothing.
-        if settings.observes {
-            return Arc::default();
-        }
-        self.settle_former(settings, deleting).await
     }
 
     /// The nodes as this object sees them, or `None` when they are not known; what the devices have
@@ -364,7 +363,7 @@ impl Worker {
                 || before.former != work.former
                 || before.request != work.request
                 || before.approved != work.approved
-                || before.accepted_box != work.accepted_box
+                || before.accepted != work.accepted
                 || !same_nodes
         });
         let work = Arc::new(work);

@@ -154,7 +154,8 @@ async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
     );
     let found = device(&status, "bigip-b").found_identity.as_deref();
     assert_eq!(found, Some(REPLACEMENT));
-    world.annotate(ANNOTATION_ACCEPT_DEVICE, REPLACEMENT).await;
+    let answer = format!("bigip-b={REPLACEMENT}");
+    world.annotate(ANNOTATION_ACCEPT_DEVICE, &answer).await;
     // What was claimed on the old box gives no right to correct a record on the new one.
     let status = world.until_reason("Conflict").await;
     let accepted = device(&status, "bigip-b");

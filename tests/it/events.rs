@@ -43,7 +43,7 @@ fn lines(events: &[Event]) -> Vec<String> {
 }
 
 /// Waits until an event with this reason says all of this. Returns all events.
-async fn until_told(world: &World, reason: &str, parts: &[&str]) -> Vec<Event> {
+pub(crate) async fn until_told(world: &World, reason: &str, parts: &[&str]) -> Vec<Event> {
     let begin = format!(" {reason} x");
     let says = |line: &String| line.contains(&begin) && parts.iter().all(|p| line.contains(p));
     let seen = eventually(format!("event {reason} {parts:?}"), LIMIT, async || {

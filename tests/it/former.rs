@@ -5,7 +5,7 @@ use bigip_tunnel_harness::objects::SECRET;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,11 +15,15 @@ use bigip_tunnel_harness::devices::{USER, self_ip};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::devices::create_secret;
+use crate::events::until_told;
 use crate::world::{
     FOREIGN, LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, claims,
     condition, device, mutations, to_map,
 };
 
+/// Identity of the standby unit.
+pub(crate) const STANDBY: &str = "bigip-b.example.com 00:94:a1:00:0b:00";
 /// All records of a world in sync.
 const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
 
@@ -111,7 +115,9 @@ async fn a_former_device_that_cannot_be_reached_any_more_is_released_by_name() {
     let status = world.until_reason("CleanupFailed").await;
     let message = &condition(&status.conditions, "Ready").message;
     assert!(message.contains(ANNOTATION_RELEASE), "{message}");
-    world.annotate(ANNOTATION_RELEASE, "bigip-b").await;
+    world
+        .annotate(ANNOTATION_RELEASE, &format!("bigip-b={STANDBY}"))
+        .await;
     let status = world.until_ready().await;
     assert!(status.former_devices.is_empty());
     assert!(claims(&status, "bigip-b").is_empty());
@@ -186,7 +192,7 @@ async fn a_password_is_not_sent_to_an_address_that_its_secret_does_not_allow() {
 }
 
 /// Another box, with records of our form that somebody else has put there.
-async fn other_box(world: &World) -> Simulator {
+pub(crate) async fn other_box(world: &World) -> Simulator {
     let mut tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
     for (mac, endpoint) in ALL {
         tunnel = tunnel.with_record(mac, endpoint);
@@ -297,4 +303,165 @@ async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
     world.annotate(ANNOTATION_RELEASE, "true").await;
     world.until_gone(NAME).await;
     world.assert_records(&ALL);
+}
+
+/// A selector that the API server takes and the operator does not.
+fn invalid_selector() -> Value {
+    json!({"selector": {"matchExpressions": [{"key": "pool", "operator": "In"}]}})
+}
+
+/// Corrects it.
+async fn correct_selector(world: &World) {
+    let selector = json!({"matchExpressions": null});
+    world
+        .patch_spec(json!({"nodes": {"selector": selector}}))
+        .await;
+}
+
+/// Takes the standby unit off the list in an edit that makes the spec invalid.
+async fn unlist_by_an_invalid_edit(world: &World) {
+    let devices = world.devices.spec_devices();
+    world
+        .patch_spec(json!({"devices": [devices[0]], "nodes": invalid_selector()}))
+        .await;
+}
+
+#[tokio::test]
+async fn device_dropped_by_an_invalid_edit_is_cleaned_up() {
+    let mut world = World::in_sync("former-invalid-edit").await;
+    unlist_by_an_invalid_edit(&world).await;
+    let status = world.until_reason("InvalidSpec").await;
+    assert_eq!(status.former_devices[0].name, "bigip-b");
+    world.terminate_operator().await;
+    world.start_operator().await;
+    correct_selector(&world).await;
+    world.until_each([&to_map(&ALL), &to_map(&[])]).await;
+    world.until_ready().await;
+}
+
+#[tokio::test]
+async fn device_dropped_by_an_invalid_edit_while_away_is_cleaned_up() {
+    let mut world = World::in_sync("former-invalid-away").await;
+    world.terminate_operator().await;
+    unlist_by_an_invalid_edit(&world).await;
+    world.start_operator().await;
+    world.until_reason("InvalidSpec").await;
+    world.kill_operator().await;
+    world.start_operator().await;
+    correct_selector(&world).await;
+    world.until_each([&to_map(&ALL), &to_map(&[])]).await;
+    world.until_ready().await;
+}
+
+/// A world in sync whose standby unit has a password and a Secret of its own.
+async fn with_own_secret(name: &str) -> World {
+    let world = World::new(name).await;
+    world.devices.standby().set_password(USER, "own-password");
+    let own = [("username", USER), ("password", "own-password")];
+    create_secret(&world, "own-login", &own).await;
+    let mut world = world;
+    world.create_nodes().await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["devices"] =
+        world.devices_with_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}));
+    world.create(spec).await;
+    world.until_ready().await;
+    world
+}
+
+#[tokio::test]
+async fn former_device_is_tried_with_its_own_secret_after_restart() {
+    let mut world = with_own_secret("former-own-secret").await;
+    world.terminate_operator().await;
+    unlist_standby(&world).await;
+    world.start_operator().await;
+    world.until_each([&to_map(&ALL), &to_map(&[])]).await;
+    world.until_ready().await;
+    assert_eq!(world.devices.standby().failed_logins(), 0);
+}
+
+#[tokio::test]
+async fn former_device_without_a_known_secret_is_not_tried() {
+    let mut world = with_own_secret("former-no-secret").await;
+    world.terminate_operator().await;
+    // As the version before stored it.
+    edit_status(&world, |status| {
+        let device = status["devices"][1].as_object_mut().unwrap();
+        assert!(device.remove("credentialsSecretRef").is_some());
+    })
+    .await;
+    unlist_standby(&world).await;
+    world.devices.standby().clear_log();
+    world.start_operator().await;
+    let status = world.until_reason("CleanupFailed").await;
+    let former = &status.former_devices[0];
+    assert_eq!(former.reason.as_deref(), Some("CredentialsUnknown"));
+    world.settle().await;
+    assert_eq!(world.devices.standby().requests(), []);
+    assert_eq!(claims(&world.status().await, "bigip-b").len(), 3);
+
+    // Listed again as it was, it has its Secret.
+    let listed =
+        world.devices_with_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}));
+    world.patch_spec(json!({"devices": listed})).await;
+    world.until_ready().await;
+    unlist_standby(&world).await;
+    world.until_each([&to_map(&ALL), &to_map(&[])]).await;
+}
+
+/// Changes the stored status.
+async fn edit_status(world: &World, edit: impl FnOnce(&mut Value)) {
+    let mut status = serde_json::to_value(world.status().await).unwrap();
+    edit(&mut status);
+    let patch = Patch::Merge(json!({"status": status}));
+    let params = PatchParams::default();
+    let objects = world.objects();
+    objects.patch_status(NAME, &params, &patch).await.unwrap();
+}
+
+#[tokio::test]
+async fn ninth_former_device_gives_up_the_oldest_and_tells() {
+    let mut world = World::in_sync("former-ninth").await;
+    world.terminate_operator().await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let closed = listener.local_addr().unwrap().port();
+    drop(listener);
+    // The one that left first is neither the first nor the last by name.
+    let former = |number: u32| {
+        let day = if number == 5 { 1 } else { 2 };
+        json!({
+            "name": format!("old-{number}"), "address": "127.0.0.1", "port": closed,
+            "credentialsSecretRef": {"name": SECRET}, "since": format!("2026-11-{day:02}T00:00:00Z"),
+        })
+    };
+    let names: Vec<String> = (1..=8).map(|number| format!("old-{number}")).collect();
+    let claim = json!({"devices": names, "state": "Owned", "records": ["0a:0a:0a:a9:48:ef"]});
+    edit_status(&world, |status| {
+        status["formerDevices"] = (1..=8).map(former).collect();
+        let claims = status["ownership"]["claims"].as_array_mut().unwrap();
+        claims.push(claim);
+    })
+    .await;
+    world.devices.standby().set_responsive(false);
+    unlist_standby(&world).await;
+    world.start_operator().await;
+    let status = world
+        .until_status("eight former devices", |status| {
+            status
+                .former_devices
+                .iter()
+                .any(|former| former.name == "bigip-b")
+        })
+        .await;
+    let names: Vec<&str> = status.former_devices.iter().map(|f| &*f.name).collect();
+    assert_eq!(
+        names,
+        [
+            "bigip-b", "old-1", "old-2", "old-3", "old-4", "old-6", "old-7", "old-8"
+        ]
+    );
+    until_told(&world, "RecordsLeft", &["1 record stays on old-5"]).await;
+    assert!(claims(&world.status().await, "old-5").is_empty());
+    world.devices.standby().set_responsive(true);
 }

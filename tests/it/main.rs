@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod answers;
 mod api_server;
 mod approval;
 mod chart;

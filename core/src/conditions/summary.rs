@@ -6,6 +6,7 @@
 use super::{
     FOREIGN_WRITER, Truth, conflict_message, unreadable_message, unusable, unusable_message,
 };
+use crate::answers::Subject;
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
 use crate::vocabulary::reason;
@@ -266,7 +267,12 @@ fn former_summary(former: &[DeviceReport]) -> Option<Summary> {
         let message = format!(
             "records are left on {}, which is no longer listed: {}. To leave them there, set the \
              annotation bigip-tunnel.dev/release to {}",
-            device.name, failure.message, device.name
+            device.name,
+            failure.message,
+            Subject::Device {
+                name: device.name.clone(),
+                identity: device.identity.clone().unwrap_or_default()
+            }
         );
         return Some(Summary::failed(failure, cleanup_reason(failure), message));
     }

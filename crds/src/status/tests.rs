@@ -79,6 +79,9 @@ fn written(second: i64) -> Written<'static> {
         generation: 1,
         handled_request: None,
         handled_approval: None,
+        handled_acceptance: None,
+        handled_release: None,
+        access: &[],
         keep_held: false,
         former: &[],
         now: at(second),
@@ -372,12 +375,13 @@ fn a_former_device_says_why_its_records_are_still_there() {
         name: "bigip-c".into(),
         address: "192.0.2.13".into(),
         port: 443,
-        credentials_secret_ref: v1alpha1::SecretRef {
+        credentials_secret_ref: Some(v1alpha1::SecretRef {
             name: "login".into(),
-        },
+        }),
         tls: None,
         identity: None,
         since: Time(at(900)),
+        records: None,
         reason: None,
         message: None,
     };
@@ -421,12 +425,13 @@ fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
         name: "bigip-a".into(),
         address: "192.0.2.11".into(),
         port: 443,
-        credentials_secret_ref: v1alpha1::SecretRef {
+        credentials_secret_ref: Some(v1alpha1::SecretRef {
             name: "login".into(),
-        },
+        }),
         tls: None,
         identity: Some("the old box".into()),
         since: Time(at(900)),
+        records: None,
         reason: None,
         message: None,
     }];

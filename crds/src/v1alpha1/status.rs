@@ -4,13 +4,12 @@
 //! empty values are not stored, so that an unchanged status serialises equal. Must not know how a
 //! value is found out.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::device::{SecretRef, Tls};
+use super::ownership::Ownership;
 use crate::schema;
 
 /// Observed state of the tunnel.
@@ -64,6 +63,17 @@ pub struct BigIpTunnelStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_approval: Option<String>,
+
+    /// The last value of the annotation `bigip-tunnel.dev/accept-device` that was acted on, or ignored
+    /// because it is about another unit. It does nothing again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    pub last_handled_accepted_device: Option<String>,
+
+    /// The same of the annotation `bigip-tunnel.dev/release`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    pub last_handled_release: Option<String>,
 
     /// The BIG-IPs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -219,6 +229,13 @@ pub struct DeviceStatus {
     /// TCP port of iControl REST in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
+    /// Secret with its login, as in the spec. Kept so that the records can be removed when the BIG-IP is no
+    /// longer listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+    /// How its certificate is verified, as in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Host name of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -233,7 +250,7 @@ pub struct DeviceStatus {
     #[schemars(length(max = 64), regex(pattern = "^[0-9a-f]{64}$"))]
     pub key_fingerprint: Option<String>,
     /// The identity of the unit that answers in its place, where that is another one. Nothing is written
-    /// to it until the annotation `bigip-tunnel.dev/accept-device` has this value.
+    /// to it until the annotation `bigip-tunnel.dev/accept-device` names it: `NAME=IDENTITY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub found_identity: Option<String>,
@@ -281,8 +298,10 @@ pub struct FormerDevice {
     pub address: String,
     /// TCP port that it had.
     pub port: i32,
-    /// Secret with its login.
-    pub credentials_secret_ref: SecretRef,
+    /// Secret with its login. Where it is not known no other one is tried, and the records wait
+    /// (`CredentialsUnknown`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
     /// How its certificate is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -290,8 +309,11 @@ pub struct FormerDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub identity: Option<String>,
-    /// When it was first seen not to be listed.
+    /// When it was first seen not to be listed. Of more than 8 such BIG-IPs the oldest are given up.
     pub since: Time,
+    /// How many records of this object it held when they were last read; absent while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<i32>,
     /// Why its records are still there, as one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
@@ -410,77 +432,4 @@ pub enum ProblemKind {
     /// Of a node whose address is the tunnel's own local address: it has no record here, since the
     /// unit would send to itself.
     OwnAddress,
-}
-
-/// Which FDB records belong to this object. The operator removes no other record.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-// What is not known here is a claim of another version: it must not be read as less than it is.
-#[serde(deny_unknown_fields)]
-pub struct Ownership {
-    /// `metadata.uid` of the object that the claims are valid for. A copied or restored status names
-    /// another one, and its claims are void.
-    #[schemars(length(max = 64))]
-    pub uid: String,
-    /// The claims. In the normal case one row names all BIG-IPs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub claims: Vec<Claim>,
-}
-
-/// Records that belong to this object, in one state, on the same BIG-IPs.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct Claim {
-    /// Names of the BIG-IPs.
-    #[schemars(
-        length(max = 16),
-        inner(length(max = 63)),
-        extend("x-kubernetes-list-type" = "atomic")
-    )]
-    pub devices: Vec<String>,
-    /// How far the claim has come.
-    pub state: ClaimState,
-    /// The records, each as its MAC address, a blank and the name of the node that it is for. A record
-    /// that several nodes have had has one entry for each; one whose node is not known by name has its
-    /// MAC address alone, and is removed only when that is approved. In no particular order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 60000),
-        inner(
-            length(max = 271),
-            regex(pattern = "^([0-9a-f]{2}:){5}[0-9a-f]{2}( [a-z0-9][a-z0-9.-]*)?$")
-        ),
-        extend("x-kubernetes-list-type" = "atomic")
-    )]
-    pub records: Vec<String>,
-    /// MAC addresses of records, as versions before this one stored them. Read as records without the
-    /// name of a node, and never written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 20000),
-        inner(length(max = 17), regex(pattern = "^([0-9a-f]{2}:){5}[0-9a-f]{2}$")),
-        extend("x-kubernetes-list-type" = "atomic")
-    )]
-    pub macs: Vec<String>,
-}
-
-impl Claim {
-    /// The MAC addresses of the records, each once.
-    pub fn mac_addresses(&self) -> BTreeSet<&str> {
-        let entries = self.records.iter().chain(&self.macs);
-        entries
-            .map(|entry| entry.split_once(' ').map_or(entry.as_str(), |(mac, _)| mac))
-            .collect()
-    }
-}
-
-/// How far a claim has come.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimState {
-    /// About to be written, or written and not read back yet.
-    Pending,
-    /// Read on the BIG-IP as it should be.
-    Owned,
-    /// About to be removed, or removed and not known to be out of the saved configuration.
-    Leaving,
 }

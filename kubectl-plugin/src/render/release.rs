@@ -22,7 +22,13 @@ pub(crate) fn write(left: &Left, style: Style, out: &mut dyn Write) -> Result<()
         writeln!(out, "{} no records.", plain(&title))?;
         return Ok(());
     }
-    writeln!(out, "{} {}:\n", plain(&title), records(count))?;
+    let (at_most, claimed) = (if left.is_known() { "" } else { "up to " }, left.claimed());
+    let of = if count == claimed {
+        String::new()
+    } else {
+        format!(", of {claimed} that are claimed")
+    };
+    writeln!(out, "{} {at_most}{}{of}:\n", plain(&title), records(count))?;
     let mut table = Table::new(["BIG-IP", "ADDRESS", "REASON", "MAC"]);
     for on in &left.devices {
         let address = on.address.as_deref().unwrap_or(UNKNOWN);

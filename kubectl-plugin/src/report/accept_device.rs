@@ -1,5 +1,6 @@
 //! Another box behind the address of a BIG-IP: which one was known, and which one was found.
 
+use bigip_tunnel_core::answers::{Answer, Heard, Subject, hear};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus};
 use bigip_tunnel_crds::{ANNOTATION_ACCEPT_DEVICE, convert};
 use kube::ResourceExt as _;
@@ -25,6 +26,9 @@ pub(crate) struct Exchange {
     pub(crate) known_identity: Option<String>,
     /// The box that answers.
     pub(crate) found_identity: String,
+    /// The answer that accepts the unit that was found.
+    #[serde(skip)]
+    pub(crate) answer: String,
     /// How many records are claimed on the known box.
     pub(crate) claimed: usize,
     /// A BIG-IP whose acceptance has not been acted on: there is one annotation for all.
@@ -54,24 +58,34 @@ impl Exchange {
         let claims = status
             .map(|status| convert::claims(status, uid))
             .transpose()?;
+        let handled = status.and_then(|status| status.last_handled_accepted_device.as_deref());
         let answer = object.annotations().get(ANNOTATION_ACCEPT_DEVICE);
-        let waiting = devices().find(|other| {
-            other.name != name && answer.is_some() && other.found_identity.as_ref() == answer
-        });
+        let waiting = match hear(answer.map(String::as_str), handled) {
+            Heard::Answer(answer) => devices().find(|other| {
+                let found = other.found_identity.as_deref();
+                other.name != name && found.is_some() && answer.names(&other.name, found)
+            }),
+            Heard::Nothing | Heard::Malformed(_) => None,
+        };
+        let subject = Subject::Device {
+            name: name.to_owned(),
+            identity: identity.clone(),
+        };
         Ok(Self {
             tunnel: title(object),
             device: name.to_owned(),
             address: device.address.clone(),
             known_identity: device.identity.clone(),
             found_identity: identity.clone(),
+            answer: Answer::new(subject, handled).to_string(),
             claimed: claims.map_or(0, |claims| claims.of(name).len()),
             replaces_acceptance_of: waiting.map(|other| other.name.clone()),
         })
     }
 
-    /// The annotation that accepts the box that was found, and its value.
+    /// The annotation that accepts the unit that was found, and its value.
     pub(crate) fn annotation(&self) -> (&'static str, &str) {
-        (ANNOTATION_ACCEPT_DEVICE, &self.found_identity)
+        (ANNOTATION_ACCEPT_DEVICE, &self.answer)
     }
 
     /// Whether this is about the same two boxes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bigip_tunnel_core::answers::{Answer, Subject};
 use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::vocabulary::condition;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, FormerDevice};
@@ -11,9 +12,6 @@ use serde::Serialize;
 
 use super::status::find;
 use crate::error::Obstacle;
-
-/// The value of the annotation that releases the whole tunnel.
-const WHOLE: &str = "true";
 
 /// The records that stay.
 #[derive(Serialize, Debug, Clone)]
@@ -25,6 +23,9 @@ pub(crate) struct Left {
     /// The former BIG-IP that is let go, if not the whole tunnel is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
+    /// The answer that releases it.
+    #[serde(skip)]
+    pub(crate) answer: String,
     /// The BIG-IPs with records.
     pub(crate) devices: Vec<LeftOn>,
 }
@@ -39,7 +40,10 @@ pub(crate) struct LeftOn {
     /// Why they have not been removed, as one word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    /// MAC addresses of the records.
+    /// How many records of the tunnel it held when it was last read; absent while it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) records: Option<usize>,
+    /// MAC addresses of the records that are claimed there.
     pub(crate) macs: Vec<String>,
 }
 
@@ -67,20 +71,41 @@ impl Left {
             all.map(|name| left_on(object, status, &claims, name))
                 .collect()
         };
+        let subject = match device {
+            Some(name) => Subject::Device {
+                name: name.to_owned(),
+                identity: find_former(status, name)
+                    .and_then(|former| former.identity.clone())
+                    .unwrap_or_default(),
+            },
+            None => Subject::Object,
+        };
+        let handled = status.last_handled_release.as_deref();
         Ok(Self {
             tunnel: title(object),
             device: device.map(str::to_owned),
+            answer: Answer::new(subject, handled).to_string(),
             devices,
         })
     }
 
     /// The annotation that lets go, and its value.
     pub(crate) fn annotation(&self) -> (&'static str, &str) {
-        (ANNOTATION_RELEASE, self.device.as_deref().unwrap_or(WHOLE))
+        (ANNOTATION_RELEASE, &self.answer)
     }
 
-    /// How many records stay.
+    /// How many records stay, at most.
     pub(crate) fn count(&self) -> usize {
+        self.devices.iter().map(LeftOn::count).sum()
+    }
+
+    /// Whether all of these BIG-IPs answer, so that it is known how many records stay.
+    pub(crate) fn is_known(&self) -> bool {
+        self.devices.iter().all(|left| left.records.is_some())
+    }
+
+    /// How many records are claimed.
+    pub(crate) fn claimed(&self) -> usize {
         self.devices.iter().map(|left| left.macs.len()).sum()
     }
 
@@ -92,6 +117,15 @@ impl Left {
                 .collect()
         };
         records(self).is_subset(&records(shown))
+    }
+}
+
+impl LeftOn {
+    /// How many records stay on it: those that it was seen to hold, or, where it does not answer, those that
+    /// are claimed.
+    fn count(&self) -> usize {
+        let claimed = self.macs.len();
+        self.records.map_or(claimed, |records| records.min(claimed))
     }
 }
 
@@ -127,12 +161,6 @@ fn former(
     claims: &Claims,
     name: &str,
 ) -> Result<LeftOn, Obstacle> {
-    if name == WHOLE {
-        return Err(Obstacle {
-            problem: format!("a BIG-IP that is named {WHOLE:?} cannot be released alone"),
-            hint: "the annotation would release the whole tunnel".to_owned(),
-        });
-    }
     if find_former(status, name).is_some() {
         return Ok(left_on(object, status, claims, name));
     }
@@ -188,8 +216,24 @@ fn left_on(
             Some(former) => former.reason.clone(),
             None => failing(status, name),
         },
+        records: match former {
+            Some(former) => former
+                .records
+                .and_then(|records| usize::try_from(records).ok()),
+            None => held(status, name),
+        },
         macs: claims.of(name).keys().map(ToString::to_string).collect(),
     }
+}
+
+/// How many records of the tunnel a listed BIG-IP holds, if it answers.
+fn held(status: &BigIpTunnelStatus, name: &str) -> Option<usize> {
+    let device = status.devices.iter().find(|device| device.name == name)?;
+    let reachable = find(&device.conditions, condition::REACHABLE)?;
+    let records = device.records.as_ref()?;
+    let held = records.present.saturating_add(records.stale);
+    let held = usize::try_from(held).ok()?;
+    (reachable.status == "True").then_some(held)
 }
 
 /// Why a listed BIG-IP is not as it should be.

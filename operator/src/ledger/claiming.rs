@@ -27,8 +27,8 @@ pub(super) struct Claim {
     device: String,
     changes: ClaimChanges,
     nodes: NodeChanges,
-    /// What is known of the device, with the time since when it holds changes that are not saved.
-    unsaved: Option<DeviceStatus>,
+    /// What is known of the device: how it is reached, and since when it holds changes that are not saved.
+    note: Option<DeviceStatus>,
 }
 
 impl Claim {
@@ -37,26 +37,33 @@ impl Claim {
         claims.note_nodes(&self.nodes) || changed
     }
 
-    /// Notes since when there are changes that are not saved; nothing where that is noted already. Returns
-    /// whether it did.
-    fn note_unsaved(&self, devices: &mut Vec<DeviceStatus>) -> bool {
-        let Some(unsaved) = self.unsaved.as_ref() else {
+    /// Notes how the device is reached, and since when there are changes that are not saved; nothing where
+    /// that is noted already. Returns whether it did.
+    fn note_device(&self, devices: &mut Vec<DeviceStatus>) -> bool {
+        let Some(note) = self.note.as_ref() else {
             return false;
         };
-        let is_known = |known: &&mut DeviceStatus| known.name == unsaved.name;
-        if let Some(known) = devices.iter_mut().find(is_known) {
-            let is_news = known.unsaved_since.is_none() && unsaved.unsaved_since.is_some();
-            if is_news {
-                known.unsaved_since.clone_from(&unsaved.unsaved_since);
+        let is_known = |known: &&mut DeviceStatus| known.name == note.name;
+        let Some(known) = devices.iter_mut().find(is_known) else {
+            // There may be no room beside devices that have just left the spec.
+            let has_room = devices.len() < DEVICES_MAX;
+            if has_room {
+                devices.push(note.clone());
             }
-            return is_news;
+            return has_room;
+        };
+        let before = known.clone();
+        if known.unsaved_since.is_none() {
+            known.unsaved_since.clone_from(&note.unsaved_since);
         }
-        // There may be no room beside devices that have just left the spec.
-        let is_news = devices.len() < DEVICES_MAX && unsaved.unsaved_since.is_some();
-        if is_news {
-            devices.push(unsaved.clone());
+        // The login of another address is no login of this one.
+        if known.address == note.address && known.port == note.port {
+            known
+                .credentials_secret_ref
+                .clone_from(&note.credentials_secret_ref);
+            known.tls.clone_from(&note.tls);
         }
-        is_news
+        *known != before
     }
 }
 
@@ -66,21 +73,21 @@ pub(super) type Waiting = (Claim, oneshot::Sender<Result<(), LedgerError>>);
 impl Ledger {
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
     /// nothing changes. Removals are taken from the budget in the same write, so that nobody else
-    /// can spend it in between; and since when the device holds changes that are not saved stands
-    /// there before it is touched.
+    /// can spend it in between; and how the device is reached, and since when it holds changes that are not
+    /// saved, stands there before it is touched.
     pub(crate) async fn claim(
         &self,
         device: &str,
         changes: &ClaimChanges,
         nodes: &NodeChanges,
         spending: Option<&Spending<'_>>,
-        unsaved: Option<&DeviceStatus>,
+        note: Option<&DeviceStatus>,
     ) -> Result<(), LedgerError> {
         let claim = || Claim {
             device: device.to_owned(),
             changes: changes.clone(),
             nodes: nodes.clone(),
-            unsaved: unsaved.cloned(),
+            note: note.cloned(),
         };
         {
             let mut stored = self.stored.lock().await;
@@ -207,7 +214,7 @@ fn noted(stored: &Stored, batch: &[Claim]) -> Option<Vec<DeviceStatus>> {
     let mut devices = stored.status.devices.clone();
     let mut differs = false;
     for claim in batch {
-        differs |= claim.note_unsaved(&mut devices);
+        differs |= claim.note_device(&mut devices);
     }
     differs.then_some(devices)
 }

@@ -67,10 +67,10 @@ pub(crate) async fn apply(
     };
     // Deleting the object, or taking the device off its list, is an order of its own, and not measured.
     let spending = Some(&spending).filter(|_| !leaves);
-    let unsaved = unsaved(ctx, state, work, batch);
+    let note = device_note(ctx, state, work, batch);
     let claimed = ctx
         .ledger
-        .claim(&ctx.device, &changes, &nodes, spending, unsaved.as_ref())
+        .claim(&ctx.device, &changes, &nodes, spending, note.as_ref())
         .await;
     let applied = match claimed.map_err(stopped) {
         Ok(()) => {
@@ -118,9 +118,10 @@ fn names_to_note(state: &DeviceState, inputs: &Inputs, changes: &ClaimChanges) -
     )
 }
 
-/// What is noted with the claims, so that the process after this one knows that something was changed
-/// and is not saved. A record that was refused before is not worth a note until it is taken.
-fn unsaved(
+/// What is noted with the claims, so that the process after this one can reach the device, and knows that
+/// something was changed and is not saved. A record that was refused before is not worth a note until it is
+/// taken.
+fn device_note(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
@@ -129,18 +130,25 @@ fn unsaved(
     let device = work.settings.device(&ctx.device)?;
     let written = batch.add.keys().chain(batch.correct.keys());
     let mut written = written.chain(batch.remove.keys());
-    written.find(|mac| !state.refused.contains(*mac))?;
-    let noted = &mut state.report.save.unsaved_since;
-    let since = *noted.get_or_insert(ctx.shared.clock.time());
-    Some(DeviceStatus {
+    let changes = written.any(|mac| !state.refused.contains(mac));
+    if !changes && batch.adopt.is_empty() {
+        return None;
+    }
+    let since = &mut state.report.save.unsaved_since;
+    if changes {
+        since.get_or_insert(ctx.shared.clock.time());
+    }
+    let mut note = DeviceStatus {
         name: device.name.clone(),
         address: Some(device.host.clone()),
         port: Some(i32::from(device.port)),
         identity: state.identity.clone(),
         key_fingerprint: state.report.key.map(|key| key.to_string()),
-        unsaved_since: Some(Time(since)),
+        unsaved_since: since.map(Time),
         ..DeviceStatus::default()
-    })
+    };
+    device.access().note(&mut note);
+    Some(note)
 }
 
 async fn carry_out(

@@ -177,7 +177,6 @@ async fn read_unit(
         facts => facts.map_err(|error| stop_for(&error))?,
     };
     check_box(ctx, state, work, inputs, &facts.identity).await?;
-    state.report.identity.clone_from(&state.identity);
     state.report.key = ctx.identities.of(&ctx.device).map(|unit| unit.key);
     state.report.facts = Some(facts.clone());
     if !facts.version.is_supported() {
@@ -248,11 +247,15 @@ async fn check_box(
         .is_none_or(|known| *known == identity)
         || inputs.claims.is_empty()
     {
+        state.report.identity = Some(identity.clone());
         state.identity = Some(identity);
         return Ok(());
     }
-    if work.accepted_box.as_ref() == Some(&identity) && !work.settings.observes {
+    let accepted = work.accepted.as_ref();
+    let is_accepted = accepted.is_some_and(|answer| answer.names(&ctx.device, Some(&identity)));
+    if is_accepted && !work.settings.observes {
         give_up_all(ctx, &inputs.claims).await?;
+        state.report.identity = Some(identity.clone());
         state.identity = Some(identity);
         // What was changed on the other box is no business of this one.
         state.unsaved = None;
@@ -263,10 +266,11 @@ async fn check_box(
     Err(refused(
         reason::DEVICE_IDENTITY_CHANGED,
         format!(
-            "this was {} and is now {identity}; nothing is written until the annotation {} names \
-             the new one",
+            "this was {} and is now {identity}; nothing is written until the annotation {} is \
+             {}={identity}",
             state.identity.as_deref().unwrap_or_default(),
-            bigip_tunnel_crds::ANNOTATION_ACCEPT_DEVICE
+            bigip_tunnel_crds::ANNOTATION_ACCEPT_DEVICE,
+            ctx.device
         ),
     ))
 }

@@ -3,7 +3,7 @@
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
-use bigip_tunnel_crds::status::{self, Written};
+use bigip_tunnel_crds::status::{self, Access, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
 
 use crate::ledger::{Ledger, LedgerError};
@@ -35,6 +35,12 @@ pub(crate) struct Summary<'a> {
     pub(crate) keep_held: bool,
     /// The approval that was acted on.
     pub(crate) handled_approval: Option<&'a str>,
+    /// The acceptance of another unit that was handled.
+    pub(crate) handled_acceptance: Option<&'a str>,
+    /// The release that was handled.
+    pub(crate) handled_release: Option<&'a str>,
+    /// How the listed devices are reached, if the spec can be worked with.
+    pub(crate) access: &'a [Access],
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     /// `metadata.generation` of the object that the reports are about.
@@ -72,6 +78,9 @@ pub(crate) async fn write_status(
         generation: summary.generation,
         handled_request: summary.handled_request,
         handled_approval: summary.handled_approval,
+        handled_acceptance: summary.handled_acceptance,
+        handled_release: summary.handled_release,
+        access: summary.access,
         keep_held: summary.keep_held,
         former: summary.former,
         now: shared.clock.time(),
@@ -97,6 +106,9 @@ pub(crate) async fn write_paused(
         generation,
         handled_request,
         handled_approval: None,
+        handled_acceptance: None,
+        handled_release: None,
+        access: &[],
         keep_held: true,
         former: &[],
         now: shared.clock.time(),

@@ -1,21 +1,21 @@
 //! Devices that have left the list and still hold records of the object.
 //!
-//! A device has left only if neither its name nor its address nor its box is listed any more: an entry
+//! A device has left only if neither its name nor its address nor its unit is listed any more: an entry
 //! that got another name keeps its claims. What is needed to reach a device that has left is kept in
-//! the status until its records are gone. Touches no device.
+//! the status until its records are gone, and it is only ever tried with its own Secret. Touches no device.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bigip_tunnel_core::answers::Answer;
 use bigip_tunnel_core::claims::NodeChanges;
+use bigip_tunnel_core::former::{GivenUp, surplus};
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::v1alpha1::{
-    BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice, Tls,
-};
-use bigip_tunnel_crds::{ANNOTATION_RELEASE, status};
+use bigip_tunnel_crds::status;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 
 use super::Worker;
 use crate::settings::{DeviceSettings, Settings};
@@ -25,7 +25,7 @@ use crate::settings::{DeviceSettings, Settings};
 pub(super) struct Former {
     /// Their names, and what is needed to reach them.
     pub(super) devices: BTreeMap<String, FormerDevice>,
-    /// Whether their clean-up waits for a listed device to say which box it is.
+    /// Whether their clean-up waits for a listed device whose unit is not known yet.
     pub(super) waits: bool,
 }
 
@@ -46,31 +46,32 @@ enum Fate {
     /// They are those of this listed device.
     Move(String),
     /// They are given up, and the records stay.
-    GiveUp(&'static str),
+    GiveUp(GivenUp),
     /// The records are removed.
     CleanUp,
 }
 
 impl Worker {
-    /// Notes which devices with claims have left the spec, and how they were reached. Done whenever the
-    /// spec is read, also by an object that only looks: with the next status that is forgotten.
-    pub(super) async fn note_former(&mut self, settings: &Arc<Settings>) {
+    /// Notes which devices with claims have left the spec, and how they were reached. Done before anything of
+    /// the spec is read, also by an object that only looks: with the next status that is forgotten.
+    pub(super) async fn note_former(&mut self, object: &BigIpTunnel) {
         let claims = self.ledger.claims().await;
         let stored = self.ledger.status().await;
-        let is_claimed = |name: &str| !claims.of(name).is_empty();
+        let is_listed = |name: &str| object.spec.devices.iter().any(|device| device.name == name);
         self.former
             .devices
-            .retain(|name, _| settings.device(name).is_none() && is_claimed(name));
-        let unlisted = claims
-            .devices()
-            .filter(|name| settings.device(name).is_none());
-        for name in unlisted {
+            .retain(|name, _| !is_listed(name) && !claims.of(name).is_empty());
+        for name in claims.devices().filter(|name| !is_listed(name)) {
             let known = self.former.devices.contains_key(name);
             if let Some(former) = self.describe(name, &stored).filter(|_| !known) {
                 self.former.devices.insert(name.to_owned(), former);
             }
         }
-        // Behind another address there may be another box, also before anybody has asked.
+    }
+
+    /// Takes a spec in that can be worked with. Behind another address there may be another unit, also before
+    /// it is asked.
+    pub(super) fn note_settings(&mut self, settings: &Arc<Settings>) {
         let before = self.last.iter().flat_map(|settings| &settings.devices);
         for device in before {
             let now = settings.device(&device.name);
@@ -81,58 +82,75 @@ impl Worker {
         self.last = Some(settings.clone());
     }
 
+    /// The devices that are to be cleaned up now.
+    pub(super) async fn former_work(
+        &mut self,
+        settings: &Settings,
+        deleting: bool,
+    ) -> Arc<[DeviceSettings]> {
+        // One that only looks moves no claim and removes nothing.
+        if settings.observes {
+            return Arc::default();
+        }
+        self.settle_former(settings, deleting).await
+    }
+
     /// Settles what becomes of claims on devices that are not listed. Returns the devices that are to
     /// be cleaned up now: no other one is ever touched.
-    pub(super) async fn settle_former(
+    async fn settle_former(
         &mut self,
         settings: &Settings,
         deleting: bool,
     ) -> Arc<[DeviceSettings]> {
         let claims = self.ledger.claims().await;
+        let object = self.object.borrow().clone();
+        let release = self.release(&object).await;
         let mut to_clean = Vec::new();
         let unlisted = claims
             .devices()
             .filter(|name| settings.device(name).is_none());
         for name in unlisted {
-            match self.fate(name, settings) {
+            match self.fate(name, settings, release.as_ref()) {
                 Fate::Move(to) => self.move_claims(name, &to).await,
-                Fate::GiveUp(why) => self.give_up(name, why).await,
+                Fate::GiveUp(why) => self.give_up(&object, name, why).await,
                 Fate::CleanUp => to_clean.push(name.to_owned()),
             }
         }
-        // While a listed device has not said which box it is, it may be one that seems to have left.
+        let max = status::DEVICES_MAX;
+        let former = self.former.devices.values();
+        let over = surplus(former.map(|f| (&*f.name, f.since.0)), max);
+        for name in &over {
+            self.give_up(&object, name, GivenUp::TooMany(max)).await;
+        }
+        // While the unit of a listed device is not known, it may be one that seems to have left.
         let known = deleting || self.all_identified(settings);
         self.former.waits = !(known || to_clean.is_empty());
         if self.former.waits {
             return Arc::default();
         }
-        let former = to_clean
-            .iter()
-            .filter_map(|name| self.former.devices.get(name));
+        let former = to_clean.iter().filter(|name| !over.contains(*name));
+        let former = former.filter_map(|name| self.former.devices.get(name));
         former.filter_map(DeviceSettings::of_former).collect()
     }
 
-    fn fate(&self, name: &str, settings: &Settings) -> Fate {
+    fn fate(&self, name: &str, settings: &Settings, release: Option<&Answer>) -> Fate {
         let Some(former) = self.former.devices.get(name) else {
-            return Fate::GiveUp("where it was is not known");
+            return Fate::GiveUp(GivenUp::Unknown);
         };
         if let Some(listed) = self.listed_as(former, settings) {
             return Fate::Move(listed);
         }
-        let object = self.object.borrow();
-        let released = object.annotations().get(ANNOTATION_RELEASE);
+        let identity = former.identity.as_deref();
         if settings.deletion_policy == DeletionPolicy::Retain {
-            Fate::GiveUp("deletionPolicy is Retain")
-        } else if released.is_some_and(|released| released == name) {
-            Fate::GiveUp("a person has released it")
-        } else if self.former.devices.len() > status::DEVICES_MAX {
-            Fate::GiveUp("there are too many such devices")
+            Fate::GiveUp(GivenUp::Retained)
+        } else if release.is_some_and(|answer| answer.names(name, identity)) {
+            Fate::GiveUp(GivenUp::Released)
         } else {
             Fate::CleanUp
         }
     }
 
-    /// The name under which a device is listed now, by its box or, while that is not known, by its
+    /// The name under which a device is listed now, by its unit or, while that is not known, by its
     /// address.
     fn listed_as(&self, former: &FormerDevice, settings: &Settings) -> Option<String> {
         let host = former.address.to_ascii_lowercase();
@@ -158,48 +176,35 @@ impl Worker {
     }
 
     /// What is known of a device that is not listed any more: from the spec before, or, after a
-    /// restart, from the status, with the login that the others have.
+    /// restart, from the status. Its Secret is the one that it had; where that is not known, none is guessed.
     fn describe(&self, name: &str, stored: &BigIpTunnelStatus) -> Option<FormerDevice> {
         let last = self.last.as_ref();
-        let before = last.and_then(|settings| settings.device(name).cloned());
+        let before = last.and_then(|settings| settings.device(name));
         let seen = self
             .identities
             .of(name)
             .map(|seen| seen.identity.to_string());
-        let identity = seen.or_else(|| status::known_identity(stored, name).map(str::to_owned));
-        let since = Time(self.shared.clock.time());
-        let (reason, message) = (None, None);
-        if let Some(before) = before {
-            return Some(FormerDevice {
-                name: name.to_owned(),
-                address: before.host.clone(),
-                port: i32::from(before.port),
-                credentials_secret_ref: before.secret_ref(),
-                tls: Some(before.tls.clone()).filter(|tls| *tls != Tls::default()),
-                identity,
-                since,
-                reason,
-                message,
-            });
-        }
-        let mut devices = stored.devices.iter();
-        let device = devices.find(|device| device.name == name)?;
-        let object = self.object.borrow();
-        let spec = &object.spec;
-        let own = spec
-            .devices
-            .iter()
-            .find_map(|device| device.credentials_secret_ref.clone());
+        let (address, port, access) = if let Some(before) = before {
+            let access = before.access();
+            let (secret, tls) = (Some(access.secret), access.tls);
+            (before.host.clone(), i32::from(before.port), (secret, tls))
+        } else {
+            let mut devices = stored.devices.iter();
+            let device = devices.find(|device| device.name == name)?;
+            let access = (device.credentials_secret_ref.clone(), device.tls.clone());
+            (device.address.clone()?, device.port.unwrap_or(443), access)
+        };
         Some(FormerDevice {
             name: name.to_owned(),
-            address: device.address.clone()?,
-            port: device.port.unwrap_or(443),
-            credentials_secret_ref: spec.credentials_secret_ref.clone().or(own)?,
-            tls: spec.tls.clone(),
-            identity,
-            since,
-            reason,
-            message,
+            address,
+            port,
+            credentials_secret_ref: access.0,
+            tls: access.1,
+            identity: seen.or_else(|| status::known_identity(stored, name).map(str::to_owned)),
+            since: Time(self.shared.clock.time()),
+            records: None,
+            reason: None,
+            message: None,
         })
     }
 
@@ -217,7 +222,7 @@ impl Worker {
         }
     }
 
-    async fn give_up(&mut self, device: &str, why: &str) {
+    async fn give_up(&mut self, object: &BigIpTunnel, device: &str, why: GivenUp) {
         self.stop_devices(|name| name == device);
         let claims = self.ledger.claims().await;
         let changes = claims.of(device).keys().map(|mac| (*mac, None)).collect();
@@ -227,12 +232,14 @@ impl Worker {
             .await
         {
             Ok(()) => {
-                tracing::warn!(
-                    device,
-                    count = changes.len(),
-                    "records stay on a BIG-IP that is no longer listed: {why}"
-                );
+                let event = why.event(device, changes.len());
+                tracing::warn!(device, count = changes.len(), "{}", event.note);
+                self.shared.events.tell(object, Some(event));
                 self.former.devices.remove(device);
+                if why == GivenUp::Released {
+                    self.note_released();
+                }
+                self.write_soon(Duration::ZERO);
             }
             Err(error) => {
                 tracing::warn!(device, "{error}");
@@ -245,21 +252,22 @@ impl Worker {
     pub(super) fn former_reports(&self) -> Vec<DeviceReport> {
         let report = |former: &FormerDevice| {
             let handle = self.devices.get(&former.name);
-            if let Some(news) = handle.and_then(|handle| handle.last.as_ref()) {
-                return news.report.clone();
-            }
+            let last = handle.and_then(|handle| handle.last.as_ref());
             let port = u16::try_from(former.port).unwrap_or_default();
-            let mut report =
-                DeviceReport::pending(former.name.clone(), former.address.clone(), port);
-            if self.former.waits {
-                report.reach = Reach::Failed(Failure {
-                    reason: reason::PENDING,
-                    message:
-                        "a BIG-IP that is listed has not said yet which unit it is, and could be \
-                              this one"
-                            .to_owned(),
-                    retryable: true,
-                });
+            let (name, address) = (former.name.clone(), former.address.clone());
+            let mut report = last.map_or_else(
+                || DeviceReport::pending(name, address, port),
+                |news| news.report.clone(),
+            );
+            // The unit that the records are on.
+            report.identity.clone_from(&former.identity);
+            let failure = match &former.credentials_secret_ref {
+                None => Some(credentials_unknown()),
+                Some(_) if last.is_none() && self.former.waits => Some(unit_unknown()),
+                Some(_) => None,
+            };
+            if let Some(failure) = failure {
+                report.reach = Reach::Failed(failure);
             }
             report
         };
@@ -276,5 +284,25 @@ impl Worker {
         if is_clean && self.former.devices.remove(name).is_some() {
             self.stop_devices(|device| device == name);
         }
+    }
+}
+
+/// The Secret of a former device is not known.
+fn credentials_unknown() -> Failure {
+    Failure {
+        reason: reason::CREDENTIALS_UNKNOWN,
+        message: "its Secret is not known, and no other one is tried: list it again with its \
+                  credentialsSecretRef until it is in sync, then take it off the list"
+            .to_owned(),
+        retryable: false,
+    }
+}
+
+/// A former device may be the unit of a listed device.
+fn unit_unknown() -> Failure {
+    Failure {
+        reason: reason::PENDING,
+        message: "the unit of a listed BIG-IP is not known yet, and could be this one".to_owned(),
+        retryable: true,
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bigip_tunnel_core::answers::Subject;
 use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacAddress;
@@ -12,9 +13,7 @@ use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelSpec, DeletionPolicy, Device, FormerDevice, ManagementPolicy,
 };
-use bigip_tunnel_crds::{
-    ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RELEASE,
-};
+use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
 use kube::ResourceExt;
 
 use super::{DeviceHandle, Worker};
@@ -77,8 +76,8 @@ impl Worker {
     /// objects go with it, which is an uninstallation and no order to empty every BIG-IP.
     pub(super) async fn may_clean_up(&mut self) -> bool {
         let object = self.object.borrow().clone();
-        let released = object.annotations().get(ANNOTATION_RELEASE);
-        self.is_released |= released.is_some_and(|value| value == "true");
+        let release = self.release(&object).await;
+        self.is_released |= release.is_some_and(|answer| answer.subject == Subject::Object);
         if self.is_released
             || self
                 .work
@@ -158,8 +157,10 @@ impl Worker {
         let former_reports = self.former_reports();
         let current = self.last.as_ref().filter(|_| self.rejected.is_none());
         let transport = current.map(|settings| settings.transport());
+        let access = current.map(|settings| settings.access());
         let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
         let unclear = self.ask_and_hear(object, &reports, &desired).await;
+        self.judge_answers(object).await;
         let handled = self.handled_request(object, work.as_deref());
         // While the nodes are not known, the work may still be that of an older spec.
         let current = work.as_ref().filter(|_| self.nodes_failure.is_none());
@@ -178,6 +179,9 @@ impl Worker {
             held: self.approval.held(),
             keep_held: unclear,
             handled_approval: self.approval.handled(),
+            handled_acceptance: self.answers.handled_acceptance(),
+            handled_release: self.answers.handled_release(),
+            access: access.as_deref().unwrap_or_default(),
             deleting,
             generation: generation
                 .or(object.metadata.generation)

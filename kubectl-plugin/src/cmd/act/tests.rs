@@ -113,7 +113,7 @@ fn both_boxes_are_shown_before_the_new_one_is_accepted() {
     ");
     let annotation = (
         "bigip-tunnel.dev/accept-device",
-        "new.example.net 00:94:a1:00:ff:00",
+        "bigip-b=new.example.net 00:94:a1:00:ff:00",
     );
     assert_eq!(exchange.annotation(), annotation);
 }
@@ -130,9 +130,10 @@ fn only_the_box_that_was_shown_is_accepted() {
 
 #[test]
 fn an_acceptance_that_waits_is_not_replaced_unsaid() {
-    let answer = "other.example.net 00:94:a1:00:00:09";
+    let other = "other.example.net 00:94:a1:00:00:09";
+    let answer = format!("bigip-a={other}");
     let both = exchanged()
-        .with("/status/devices/0/foundIdentity", &json!(answer))
+        .with("/status/devices/0/foundIdentity", &json!(other))
         .with(
             "/metadata/annotations",
             &json!({"bigip-tunnel.dev/accept-device": answer}),
@@ -175,7 +176,7 @@ fn going() -> Tunnel {
 fn what_a_released_tunnel_leaves_is_shown() {
     let left = Left::of(&going().object(), None).unwrap();
     insta::assert_snapshot!(shown(&left), @"
-    bigip/prod-east is being deleted. Released, it goes at once and leaves 3 records:
+    bigip/prod-east is being deleted. Released, it goes at once and leaves up to 3 records:
 
     BIG-IP    ADDRESS      REASON    MAC
     bigip-b   192.0.2.12   Timeout   0a:0a:0a:a9:48:e9
@@ -194,7 +195,8 @@ fn a_long_list_of_records_is_cut_and_the_rest_is_counted() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let left = Left::of(&going().claim(&["bigip-a"], "Owned", &many).object(), None).unwrap();
     let text = shown(&left);
-    assert!(text.contains("leaves 23 records"), "{text}");
+    let counted = "leaves up to 6 records, of 23 that are claimed";
+    assert!(text.contains(counted), "{text}");
     assert!(text.contains("\n(and 4 more on bigip-a)\n"), "{text}");
     assert!(!text.contains("0a:0a:0a:00:00:10"), "{text}");
 }
@@ -226,7 +228,7 @@ fn with_former() -> Tunnel {
 fn what_stays_on_a_former_device_is_shown_before_it_is_released() {
     let left = Left::of(&with_former().object(), Some("bigip-c")).unwrap();
     insta::assert_snapshot!(shown(&left), @"
-    bigip/prod-east: bigip-c is not cleaned up. Released, it keeps 3 records:
+    bigip/prod-east: bigip-c is not cleaned up. Released, it keeps up to 3 records:
 
     BIG-IP    ADDRESS      REASON    MAC
     bigip-c   192.0.2.13   Timeout   0a:0a:0a:a9:48:e9
@@ -236,7 +238,29 @@ fn what_stays_on_a_former_device_is_shown_before_it_is_released() {
     The operator does not remove them later: nothing claims them then.
     Let go of bigip-c?
     ");
-    assert_eq!(left.annotation(), ("bigip-tunnel.dev/release", "bigip-c"));
+    let answer = "bigip-c=bigip-c.example.net 00:94:a1:00:00:03";
+    assert_eq!(left.annotation(), ("bigip-tunnel.dev/release", answer));
+}
+
+#[test]
+fn release_counts_the_records_that_are_there() {
+    let text = |records: Value| {
+        let former = with_former().with("/status/formerDevices/0/records", &records);
+        shown(&Left::of(&former.object(), Some("bigip-c")).unwrap())
+    };
+    let some = "Released, it keeps 1 record, of 3 that are claimed:";
+    assert!(text(json!(1)).contains(some), "{}", text(json!(1)));
+    assert!(text(json!(3)).contains("Released, it keeps 3 records:"));
+    assert!(text(json!(0)).contains("Released, it keeps no records."));
+    assert!(text(Value::Null).contains("Released, it keeps up to 3 records:"));
+}
+
+#[test]
+fn release_of_the_same_unit_once_more_has_a_number() {
+    let answer = "bigip-c=bigip-c.example.net 00:94:a1:00:00:03";
+    let handled = with_former().with("/status/lastHandledRelease", &json!(answer));
+    let left = Left::of(&handled.object(), Some("bigip-c")).unwrap();
+    assert_eq!(left.annotation().1, format!("{answer};2"));
 }
 
 #[test]
@@ -254,8 +278,6 @@ fn only_a_former_device_can_be_released() {
         problem("bigip-z"),
         "no records are left on a BIG-IP \"bigip-z\"; left are those on bigip-c"
     );
-    // Its name as the value of the annotation would release the whole tunnel.
-    assert!(problem("true").starts_with("a BIG-IP that is named \"true\""));
 }
 
 #[test]

@@ -366,8 +366,8 @@ fn secrets(tunnel: &BigIpTunnel) -> Vec<(String, String)> {
         .flat_map(|status| &status.former_devices);
     let logins = devices
         .chain([&spec.credentials_secret_ref])
-        .flatten()
         .chain(former.map(|device| &device.credentials_secret_ref))
+        .flatten()
         .map(|secret| secret.name.clone());
     let bundles = ca_bundles(tunnel).into_iter().map(|(_, bundle)| bundle);
     let bundles = bundles.filter(|bundle| bundle.kind == BundleKind::Secret);

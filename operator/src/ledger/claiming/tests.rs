@@ -1,10 +1,11 @@
 //! Claims against an API server of a few lines, on a clock that the tests move.
 
 use std::convert::Infallible;
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex};
 
 use bigip_tunnel_core::claims::ClaimState;
-use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, SecretRef};
 use futures::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -197,10 +198,10 @@ fn note(devices: &[DeviceStatus], name: &str) -> Option<Vec<DeviceStatus>> {
         device: name.to_owned(),
         changes: ClaimChanges::new(),
         nodes: NodeChanges::new(),
-        unsaved: Some(device(name, Some(100))),
+        note: Some(device(name, Some(100))),
     };
     let mut devices = devices.to_vec();
-    claim.note_unsaved(&mut devices).then_some(devices)
+    claim.note_device(&mut devices).then_some(devices)
 }
 
 #[test]
@@ -219,6 +220,33 @@ fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
         .map(|n| device(&n.to_string(), None))
         .collect();
     assert_eq!(note(&full, "c"), None);
+}
+
+#[test]
+fn login_of_a_device_is_noted_with_its_first_claim() {
+    let secret = |name: &str| Some(SecretRef { name: name.into() });
+    let at = |address: &str, login: &str| DeviceStatus {
+        address: Some(address.into()),
+        credentials_secret_ref: secret(login),
+        ..device("a", None)
+    };
+    let note = |known: &[DeviceStatus], new: DeviceStatus| {
+        let claim = Claim {
+            device: "a".to_owned(),
+            changes: ClaimChanges::new(),
+            nodes: NodeChanges::new(),
+            note: Some(new),
+        };
+        let mut devices = known.to_vec();
+        claim.note_device(&mut devices).then_some(devices)
+    };
+    let first = at("192.0.2.1", "login");
+    assert_eq!(note(&[], first.clone()), Some(vec![first.clone()]));
+    assert_eq!(note(from_ref(&first), first.clone()), None);
+    let rotated = at("192.0.2.1", "other-login");
+    assert_eq!(note(from_ref(&first), rotated.clone()), Some(vec![rotated]));
+    // The login of another address is no login of this one.
+    assert_eq!(note(&[first], at("192.0.2.9", "other-login")), None);
 }
 
 #[tokio::test(start_paused = true)]
