@@ -71,7 +71,8 @@ pub type NodeChanges = BTreeMap<MacAddress, BTreeSet<Arc<str>>>;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Claims {
     devices: BTreeMap<String, DeviceClaims>,
-    nodes: NodeNames,
+    /// Shared with each pass: it is large, and changes seldom.
+    nodes: Arc<NodeNames>,
 }
 
 /// A claimed record, and the node that it is for.
@@ -139,7 +140,7 @@ impl Claims {
     }
 
     /// The nodes that the claimed records are for.
-    pub fn nodes(&self) -> &NodeNames {
+    pub fn nodes(&self) -> &Arc<NodeNames> {
         &self.nodes
     }
 
@@ -183,7 +184,7 @@ impl Claims {
         }
         for mac in dropped {
             if !self.is_claimed(mac) {
-                self.nodes.forget(mac);
+                Arc::make_mut(&mut self.nodes).forget(mac);
             }
         }
         differs
@@ -195,7 +196,7 @@ impl Claims {
         let mut differs = false;
         for (mac, names) in changes {
             if self.is_claimed(*mac) && !self.nodes.of(*mac).eq(names) {
-                self.nodes.set(*mac, names);
+                Arc::make_mut(&mut self.nodes).set(*mac, names);
                 differs = true;
             }
         }
@@ -279,9 +280,10 @@ impl Claims {
     /// be leaving is not taken for one that is surely ours. All names of a record count.
     pub fn from_rows(rows: impl IntoIterator<Item = ClaimRow>) -> Self {
         let mut claims = Self::default();
+        let mut names = NodeNames::default();
         for row in rows {
             for ClaimedRecord { mac, node } in &row.records {
-                claims.nodes.0.extend(node.clone().map(|name| (*mac, name)));
+                names.0.extend(node.clone().map(|name| (*mac, name)));
             }
             for device in row.devices {
                 let of_device = claims.devices.entry(device).or_default();
@@ -292,6 +294,7 @@ impl Claims {
             }
         }
         claims.devices.retain(|_, of_device| !of_device.is_empty());
+        claims.nodes = Arc::new(names);
         claims
     }
 }

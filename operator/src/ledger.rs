@@ -8,7 +8,7 @@ mod claiming;
 mod patch;
 mod removals;
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 
 use bigip_tunnel_core::budget::OverBudget;
 use bigip_tunnel_core::claims::{Claims, DeviceClaims, NodeNames};
@@ -128,6 +128,8 @@ struct Stored {
     status: BigIpTunnelStatus,
     /// The last claims that could be read.
     claims: Claims,
+    /// How many more bytes of them can be stored. Every pass asks, and it takes all of them to tell.
+    room_bytes: OnceLock<usize>,
     /// Why the claims as they are stored now cannot be read, if they cannot.
     unreadable: Option<UnreadableClaims>,
 }
@@ -145,8 +147,14 @@ impl Stored {
             has_status: object.status.is_some(),
             status,
             claims,
+            room_bytes: OnceLock::new(),
             unreadable,
         }
+    }
+
+    /// How many more bytes of claims can be stored.
+    fn room_bytes(&self) -> usize {
+        *self.room_bytes.get_or_init(|| self.claims.room_bytes())
     }
 
     /// Takes over what is stored now. Claims that cannot be read leave those known before.
@@ -261,7 +269,7 @@ impl Ledger {
     }
 
     /// The nodes of the claimed records.
-    pub(crate) async fn nodes(&self) -> NodeNames {
+    pub(crate) async fn nodes(&self) -> Arc<NodeNames> {
         self.stored.lock().await.claims.nodes().clone()
     }
 

@@ -19,6 +19,7 @@ mod chart;
 mod chart_policies;
 mod chart_rights;
 mod chart_watched;
+mod claims_limit;
 mod converge;
 mod crash;
 mod crash_everywhere;

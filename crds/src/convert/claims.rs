@@ -157,7 +157,7 @@ pub fn stored_window(window: &Window) -> Option<RemovalWindow> {
 
 #[cfg(test)]
 mod tests {
-    use bigip_tunnel_core::claims::OWNERSHIP_BYTES_MAX;
+    use bigip_tunnel_core::claims::{OWNERSHIP_BYTES_MAX, stored_bytes};
     use bigip_tunnel_core::mac::MacAddress;
 
     use super::*;
@@ -256,5 +256,32 @@ mod tests {
         let stored = serde_json::to_string(&ownership(&claims, "uid-1")).unwrap();
         assert!(stored.len() <= 350_000, "{}", stored.len());
         assert!(stored.len() <= OWNERSHIP_BYTES_MAX - claims.room_bytes());
+    }
+
+    #[test]
+    fn claims_of_20000_long_names_are_stored_as_far_as_they_fit() {
+        let name: Arc<str> = Arc::from("n".repeat(63));
+        let mut claims = Claims::default();
+        let macs = (0..20_000_u16).map(|n| {
+            let [high, low] = n.to_be_bytes();
+            MacAddress::new([0x0a, 0x0a, 10, 0, high, low])
+        });
+        let mut room = claims.room_bytes() - 1_000;
+        let fit = |_: &MacAddress| {
+            let rest = room.checked_sub(stored_bytes(Some(&name)));
+            room = rest.unwrap_or(room);
+            rest.is_some()
+        };
+        let stored: Vec<_> = macs.filter(fit).collect();
+        assert!((12_000..13_000).contains(&stored.len()), "{}", stored.len());
+        let changes = stored.iter().map(|mac| (*mac, Some(ClaimState::Owned)));
+        for device in ["bigip-a", "bigip-b"] {
+            claims.apply(device, &changes.clone().collect());
+        }
+        let names = stored.iter().map(|mac| (*mac, [name.clone()].into()));
+        claims.note_nodes(&names.collect());
+        assert!(claims.room_bytes() < 1_000);
+        let text = serde_json::to_string(&ownership(&claims, "uid-1")).unwrap();
+        assert!(text.len() <= OWNERSHIP_BYTES_MAX, "{}", text.len());
     }
 }

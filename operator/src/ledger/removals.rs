@@ -50,7 +50,7 @@ impl Removals {
         Self {
             window: convert::removal_window(&stored.status),
             claimed,
-            room_bytes: stored.claims.room_bytes(),
+            room_bytes: stored.room_bytes(),
             leaving,
             elsewhere,
         }

@@ -46,7 +46,7 @@ pub(crate) struct Inputs {
     /// What is claimed on this device.
     pub(crate) claims: DeviceClaims,
     /// The nodes of the claimed records.
-    pub(crate) names: NodeNames,
+    pub(crate) names: Arc<NodeNames>,
     /// The nodes of all objects, as they were when these inputs were read.
     all: NodeState,
     /// What other objects need on this unit and tunnel, if that is known.

@@ -3,6 +3,7 @@
 //!
 //! It must not know how the product works.
 
+mod claims;
 mod process;
 
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub async fn run(size: &Size, release: &Path, out: &mut dyn Write) -> Result<(),
     bench.heartbeats(&process, out).await?;
     bench.plugin(out).await?;
     operator.terminate().await?;
-    Ok(())
+    bench.claim_write(out).await
 }
 
 struct Bench {
@@ -221,6 +222,20 @@ impl Bench {
         Ok(())
     }
 
+    /// A claim beside those of all nodes. The operator has ended: it would answer.
+    async fn claim_write(&self, out: &mut dyn Write) -> Result<(), BenchError> {
+        let node = node_name(self.size.nodes + NEWCOMERS);
+        let written = claims::measure(&self.client, (NAMESPACE, NAME), &node).await?;
+        let text = format!(
+            "{} in half the cases, {} in 95 %, {} KB stored",
+            millis(written.half),
+            millis(written.most),
+            written.bytes / 1000
+        );
+        line(out, "claim write", &text)?;
+        Ok(())
+    }
+
     /// The neighbour table of the plugin.
     async fn plugin(&self, out: &mut dyn Write) -> Result<(), BenchError> {
         let kubeconfig = self.control_plane.kubeconfig();
@@ -283,8 +298,9 @@ fn mac(number: u32) -> String {
     format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
+/// A name of 45 characters, as of a node in a public cloud.
 fn node_name(number: u32) -> String {
-    format!("bench-{number:05}")
+    format!("bench-{number:05}.eu-central-1.compute.example.test")
 }
 
 /// Requests to a unit so far, and how many of them changed something.
