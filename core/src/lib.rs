@@ -5,6 +5,7 @@
 //! an environment, or waits: time and randomness are parameters. Nothing here knows Kubernetes or
 //! HTTP. What is read from either is converted at the edge, so that equal things compare equal.
 
+pub mod account;
 pub mod answers;
 pub mod batch;
 pub mod budget;

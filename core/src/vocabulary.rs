@@ -109,6 +109,10 @@ pub mod reason {
     pub const VERIFICATION_DISABLED: &str = "VerificationDisabled";
     /// User name or password is wrong.
     pub const AUTHENTICATION_FAILED: &str = "AuthenticationFailed";
+    /// The unit has locked the account.
+    pub const ACCOUNT_LOCKED: &str = "AccountLocked";
+    /// The unit wants a new password.
+    pub const PASSWORD_EXPIRED: &str = "PasswordExpired";
     /// The user lacks a right.
     pub const AUTHORIZATION_FAILED: &str = "AuthorizationFailed";
     /// The user holds as many tokens as BIG-IP allows (100).

@@ -295,6 +295,16 @@ impl Answer {
         })
     }
 
+    /// The device's own words, unless they repeat one of `secrets`.
+    pub(crate) fn said(&self, secrets: &[&str]) -> DeviceText {
+        let body = self.body.get(..ERROR_BYTES_MAX.min(self.body.len()));
+        let body: ErrorBody = serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default();
+        if body.message.is_empty() {
+            return DeviceText::default();
+        }
+        DeviceText::new(&body.message, secrets)
+    }
+
     /// Whether a write that is answered so may have been carried out.
     pub(crate) fn leaves_uncertain(kind: &ErrorKind, status: u16) -> bool {
         status >= 500

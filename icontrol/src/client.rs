@@ -14,7 +14,7 @@ use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
-use crate::session::budget::LoginBudget;
+use crate::session::accounts::Accounts;
 use crate::session::{Login, Session};
 use crate::transport::{Body, Request, Verb};
 use crate::unit::Unit;
@@ -37,30 +37,29 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for this device, with a login budget of its own. Dials nothing; the first call logs
+    /// A client for this device, with accounts of its own. Dials nothing; the first call logs
     /// in.
     pub fn new(config: DeviceConfig) -> Result<Self, ConfigError> {
-        Self::with_budget(config, LoginBudget::default())
+        Self::with_accounts(config, Accounts::default())
     }
 
-    /// The same with a login budget that it shares: all clients with this device and user name are
-    /// to have one, whatever their passwords.
-    pub fn with_budget(config: DeviceConfig, budget: LoginBudget) -> Result<Self, ConfigError> {
-        Self::build(config, Limits::default(), budget)
+    /// The same with accounts that it shares with all clients of the process.
+    pub fn with_accounts(config: DeviceConfig, accounts: Accounts) -> Result<Self, ConfigError> {
+        Self::build(config, Limits::default(), accounts)
     }
 
     #[cfg(test)]
     pub(crate) fn with_limits(config: DeviceConfig, limits: Limits) -> Result<Self, ConfigError> {
-        Self::build(config, limits, LoginBudget::default())
+        Self::build(config, limits, Accounts::default())
     }
 
     pub(crate) fn build(
         config: DeviceConfig,
         limits: Limits,
-        budget: LoginBudget,
+        accounts: Accounts,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
-            session: Arc::new(Session::new(config, limits, budget)?),
+            session: Arc::new(Session::new(config, limits, accounts)?),
             only: None,
         })
     }
@@ -124,8 +123,8 @@ impl Client {
         self.session.logout().await;
     }
 
-    /// Forgets that the login was refused, because a person asked to try again. The login budget
-    /// holds all the same ([`LoginBudget`]): BIG-IP locks accounts.
+    /// Forgets that the login was refused, because a user asked to try again. The account's budget
+    /// holds all the same ([`Accounts`]): BIG-IP locks accounts.
     pub fn allow_login(&self) {
         self.session.allow_login();
     }

@@ -41,6 +41,8 @@ pub struct DeviceConfig {
     pub memory: BodyMemory,
     /// The login.
     pub credentials: Credentials,
+    /// For whom: tenants share the tries of an account in turn. A Kubernetes namespace, for example.
+    pub tenant: String,
 }
 
 /// How a certificate is verified. That the device holds its key is always verified.
@@ -262,6 +264,7 @@ mod tests {
                 password: "canary-password".into(),
                 login_provider: "tmos".into(),
             },
+            tenant: String::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! answer means what is in `answer`.
 
 mod certificate;
+mod login;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use bigip_tunnel_core::vocabulary::reason;
 
 use self::certificate::shown;
 pub use self::certificate::{CertificateProblem, Presented};
+pub use self::login::{LoginRefusal, NextLogin};
 use crate::address::AddressProblem;
 use crate::limits::RECORDS_MAX;
 
@@ -79,12 +81,16 @@ pub enum ErrorKind {
         /// What the TLS library says.
         cause: String,
     },
-    /// User name or password is wrong. Not tried again by itself: BIG-IP locks accounts.
-    #[error(
-        "it refuses the login; correct user name and password (no login is tried meanwhile, \
-         because BIG-IP locks accounts)"
-    )]
-    LoginRefused,
+    /// The login was refused, or not tried because an earlier one was: BIG-IP locks accounts.
+    #[error("{refusal}{said}. {}; {next}", refusal.remedy())]
+    LoginRefused {
+        /// Why.
+        refusal: LoginRefusal,
+        /// The device's own words.
+        said: DeviceText,
+        /// When the next one is tried.
+        next: NextLogin,
+    },
     /// The login provider is not known to the device.
     #[error("it does not know the login provider; correct `loginProviderName`")]
     UnknownLoginProvider,
@@ -388,7 +394,8 @@ impl Error {
             ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
             ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
-            ErrorKind::LoginRefused | ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
+            ErrorKind::LoginRefused { refusal, .. } => refusal.reason(),
+            ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }
             ErrorKind::LoginEnded => reason::LOGIN_ENDED,
@@ -415,7 +422,7 @@ impl Error {
             ErrorKind::CertificateInvalid { .. }
             | ErrorKind::NoCommonCipher { .. }
             | ErrorKind::AddressNotAllowed { .. }
-            | ErrorKind::LoginRefused
+            | ErrorKind::LoginRefused { .. }
             | ErrorKind::UnknownLoginProvider
             | ErrorKind::Forbidden { .. }
             | ErrorKind::Refused { .. }

@@ -1,6 +1,6 @@
 //! iControl REST, as far as a tunnel and its FDB records need it, for F5 BIG-IP 13.1 and later.
 //!
-//! [`Client`] is one user on one BIG-IP; clients with the same user there share a [`LoginBudget`],
+//! [`Client`] is one user on one BIG-IP; all clients of a process share its [`Accounts`],
 //! because BIG-IP locks accounts after a few wrong passwords. [`Unit`] is what answers under one login:
 //! only under the login that a unit was read under is anything changed on it. What a device sends is parsed, never trusted: bodies are
 //! capped and lists are read as they come in, within a budget of memory ([`BodyMemory`]), links are not followed, redirects are refused, and a list that does not parse completely
@@ -43,13 +43,15 @@ pub use client::Client;
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
 };
-pub use error::{CertificateProblem, DeviceText, Error, ErrorKind, Mismatch, Presented};
+pub use error::{
+    CertificateProblem, DeviceText, Error, ErrorKind, LoginRefusal, Mismatch, NextLogin, Presented,
+};
 pub use exchange::{Exchange, Observer};
 pub use limits::CONNECT_DEADLINE;
 pub use listing::{Listing, RecordName};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;
 pub use session::Login;
-pub use session::budget::LoginBudget;
+pub use session::accounts::Accounts;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};
 pub use unit::{Added, Removed, Unit};

@@ -5,13 +5,12 @@
 //! login; what changes something never is, because a different unit may answer by then. Callers at the
 //! same time wait for one login. Knows nothing of tunnels and records.
 
-pub(crate) mod budget;
-mod gate;
+pub(crate) mod accounts;
+mod login;
 mod token;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bigip_tunnel_core::unit::PublicKeyHash;
 use secrecy::{ExposeSecret, SecretString};
@@ -24,8 +23,8 @@ use crate::limits::Limits;
 use crate::may_write::MayWrite;
 use crate::transport::{Body, Connections, Request, Transport, Verb};
 use crate::{normalise, path, wire};
-use budget::LoginBudget;
-use gate::{LoginGate, Refusal};
+use accounts::Accounts;
+use login::Hold;
 use token::Token;
 
 /// One login that worked, told from all others of this process. What was read from a unit is valid for the
@@ -90,8 +89,9 @@ pub(crate) struct Session {
     /// The last login that worked.
     proof: Mutex<Option<Proof>>,
     failed: Mutex<Option<Failed>>,
-    gate: Mutex<LoginGate>,
-    budget: LoginBudget,
+    hold: Mutex<Hold>,
+    accounts: Accounts,
+    tenant: String,
     may_write: MayWrite,
 }
 
@@ -99,7 +99,7 @@ impl Session {
     pub(crate) fn new(
         config: DeviceConfig,
         limits: Limits,
-        budget: LoginBudget,
+        accounts: Accounts,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             transport: Transport::new(&config, &limits)?,
@@ -109,8 +109,9 @@ impl Session {
             logins: tokio::sync::Mutex::default(),
             proof: Mutex::default(),
             failed: Mutex::default(),
-            gate: Mutex::default(),
-            budget,
+            hold: Mutex::default(),
+            accounts,
+            tenant: config.tenant,
         })
     }
 
@@ -211,16 +212,9 @@ impl Session {
         }
     }
 
-    /// A person asked again: forgets that the login was refused. The budget stays: it is what keeps
-    /// the account from being locked.
-    pub(crate) fn allow_login(&self) {
-        self.gate().allow();
-        *self.failed() = None;
-    }
-
     /// Whether a login has worked.
     pub(crate) fn has_logged_in(&self) -> bool {
-        self.gate().has_worked()
+        self.proof().is_some()
     }
 
     /// The last login that worked.
@@ -258,11 +252,6 @@ impl Session {
         let failed = failed.as_ref()?;
         let counts = failed.at > asked || Instant::now() < failed.until;
         counts.then(|| failed.error.clone().before_the_request())
-    }
-
-    /// A panic cannot leave the gate half changed.
-    fn gate(&self) -> MutexGuard<'_, LoginGate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current login, its token extended if it is near its end; a new one if there is none, or if its
@@ -327,76 +316,6 @@ impl Session {
         Ok(extended.filter(|extended| extended.is_fresh(Instant::now())))
     }
 
-    async fn login(&self) -> Result<Active, Error> {
-        let refused = |refusal: Refusal| self.error(refusal.kind());
-        self.gate().check(Instant::now()).map_err(refused)?;
-        let password = &self.credentials.password;
-        let after = self.limits.read;
-        let turn = tokio::time::timeout(after, self.budget.turn()).await;
-        // Whoever has the turn waits for the same device.
-        let mut refusals = turn.map_err(|_| self.error(ErrorKind::Timeout { after }))?;
-        let started = Instant::now();
-        refusals.check(password, started).map_err(refused)?;
-        let cannot_connect = |problem: ConfigError| {
-            self.error(ErrorKind::ConnectionFailed {
-                cause: problem.to_string(),
-            })
-        };
-        // Connections of its own: the unit that answers may be another one than before.
-        let connections = self.transport.connections().map_err(cannot_connect)?;
-        let may_write = self.may_write.clone();
-        let result = self
-            .exchange(
-                &connections,
-                (&self.login_request(), &mut Body::Keep),
-                None,
-                may_write,
-            )
-            .await;
-        let answer = result.map_err(|error| {
-            let Some(refusal) = Refusal::of(error.kind()) else {
-                return error.before_the_request();
-            };
-            let now = Instant::now();
-            self.gate().refused(refusal, now);
-            refusals.note(password, refusal, now);
-            refused(refusal)
-        })?;
-        drop(refusals);
-        let wire::Token { token, timeout } =
-            normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
-        let key = connections
-            .proven_key()
-            .ok_or_else(|| cannot_connect(ConfigError::Setup))?;
-        self.gate().worked();
-        let proof = Proof {
-            login: Login::next(),
-            key,
-        };
-        *self.proof() = Some(proof);
-        let token = Token::new(token.into(), started, timeout.map(Duration::from_secs));
-        Ok(Active {
-            proof,
-            token,
-            connections,
-        })
-    }
-
-    fn login_request(&self) -> Request {
-        let credentials = &self.credentials;
-        Request {
-            verb: Verb::Post,
-            resource: "login",
-            path: path::LOGIN.to_owned(),
-            body: Some(normalise::render(&wire::Credentials {
-                username: &credentials.username,
-                password: credentials.password.expose_secret(),
-                login_provider_name: &credentials.login_provider,
-            })),
-            deadline: self.limits.read,
-        }
-    }
-
     /// Deletes a token. A user may do that with another token of its own, and always.
     async fn give_back(&self, ended: &Active, with: &Active) {
         let request = Request {
@@ -444,6 +363,16 @@ impl Session {
             return Err(self.error(ErrorKind::MayNotWrite));
         }
         let answer = connections.send(request, token, may_write, body).await?;
+        self.judge(answer, request, token)
+    }
+
+    /// The body of a success, or what the answer means.
+    fn judge(
+        &self,
+        answer: Answer,
+        request: &Request,
+        token: Option<&SecretString>,
+    ) -> Result<Vec<u8>, Error> {
         let (status, retry_after) = (answer.status, answer.retry_after);
         let token = token.map_or("", ExposeSecret::expose_secret);
         let secrets = [self.credentials.password.expose_secret(), token];

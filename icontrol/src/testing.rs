@@ -259,6 +259,7 @@ impl Server {
                 password: PASSWORD.into(),
                 login_provider: "tmos".into(),
             },
+            tenant: "bigip".into(),
         }
     }
 

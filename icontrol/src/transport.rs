@@ -200,6 +200,31 @@ impl Connections {
         self.handshakes.proven_key()
     }
 
+    /// The key that the device proves in a handshake. Makes a connection for this request, and sends nothing over it:
+    /// the request loses its permission once the key is known.
+    pub(crate) async fn prove_key(&self, request: &Request) -> Result<PublicKeyHash, Error> {
+        let handshakes = self.handshakes.clone();
+        let gate = Gate::new(MayWrite::when(move || handshakes.proven_key().is_none()));
+        let mut skip = Body::Skip;
+        let exchange = Box::pin(self.exchange(request, None, &gate, &mut skip));
+        let failed = match gate.guard(exchange).await {
+            Ok(Err(error)) if *error.kind() != ErrorKind::MayNotWrite => Some(error),
+            _ => None,
+        };
+        let unknown = || {
+            Error::new(
+                &self.device,
+                ErrorKind::ConnectionFailed {
+                    cause: "no key was proven".to_owned(),
+                },
+            )
+        };
+        match failed {
+            Some(error) => Err(error),
+            None => self.proven_key().ok_or_else(unknown),
+        }
+    }
+
     /// Sends a request once and reads the answer, whatever its status. Asks `may_write` for as long as
     /// nothing was sent. An error of a request that writes is uncertain unless it is known that the
     /// request was not sent.

@@ -648,6 +648,7 @@ fn debug_output_of_a_client_is_its_address() {
             password: crate::testing::PASSWORD.into(),
             login_provider: "tmos".into(),
         },
+        tenant: String::new(),
     };
     assert_eq!(
         format!("{:?}", Client::new(config).unwrap()),

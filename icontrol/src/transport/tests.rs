@@ -883,9 +883,10 @@ async fn write_leaves_only_with_permission_once_connected() {
         sluice.config.may_write =
             MayWrite::when(move || asked.load(std::sync::atomic::Ordering::SeqCst));
         let client = Client::new(sluice.config).unwrap();
-        sluice.pass.add_permits(1);
+        // One connection that proves the key, and one that the login is sent over.
+        sluice.pass.add_permits(2);
         let unit = client.unit().await.unwrap();
-        sluice.came.acquire().await.unwrap().forget();
+        sluice.came.acquire_many(2).await.unwrap().forget();
 
         let write = tokio::spawn(async move {
             if removes {
