@@ -18,11 +18,13 @@ pub const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 pub const REFUSALS_MAX: usize = 2;
 /// How long a namespace that has to wait for the budget is waited for beyond its turn.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+/// How long a namespace is remembered after its last try or wait.
+const NAMESPACE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
 /// Passwords of an account that are remembered.
 const PASSWORDS_MAX: usize = 64;
 
 /// Tells the passwords of an account apart, of use only beside others of the same process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PasswordId(pub u64);
 
 /// What wants to log in.
@@ -297,7 +299,7 @@ impl Account {
         self.refused.retain(|refused| now < refused.at + WINDOW);
         self.namespaces.retain(|_, namespace| {
             let latest = namespace.last_try.max(namespace.waits_until);
-            latest.is_some_and(|latest| now < latest + WINDOW)
+            latest.is_some_and(|latest| now < latest + NAMESPACE_MEMORY)
         });
         while self.passwords.len() > PASSWORDS_MAX {
             // The oldest refusal says least; one that is accepted is not forgotten for it.

@@ -3,13 +3,11 @@
 //! Only where the person asks for it with `--direct`: it needs the right to get the Secret, and a way
 //! to the BIG-IP. What the Secret says of addresses is obeyed as the operator obeys it. Knows no verb.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::{
-    BodyMemory, Client, Credentials, DeviceConfig, Fingerprint, Listing, LoginBudget, Trust, Unit,
+    Accounts, BodyMemory, Client, Credentials, DeviceConfig, Fingerprint, Listing, Trust, Unit,
     Verification,
 };
 use bigip_tunnel_core::tunnel::TunnelPath;
@@ -49,8 +47,8 @@ pub(crate) struct Direct<'a> {
     cluster: &'a Cluster,
     /// Whether a password may be sent to somebody who is not verified, where the spec says so.
     allow_insecure_tls: bool,
-    /// By host, port and user: a BIG-IP locks accounts, whoever asks and for which tunnel.
-    budgets: Mutex<BTreeMap<(String, u16, String), LoginBudget>>,
+    /// Shared by all that is asked: a BIG-IP locks accounts, whatever the tunnel.
+    accounts: Accounts,
     memory: BodyMemory,
 }
 
@@ -60,7 +58,7 @@ impl<'a> Direct<'a> {
         Self {
             cluster,
             allow_insecure_tls,
-            budgets: Mutex::default(),
+            accounts: Accounts::default(),
             memory: BodyMemory::default(),
         }
     }
@@ -97,11 +95,11 @@ impl<'a> Direct<'a> {
             message: problem.to_string(),
         })?;
         let config = self.config(object, device).await?;
-        let budget = self.budget(&config);
-        let client = Client::with_budget(config, budget).map_err(|problem| Trouble {
-            reason: problem.reason(),
-            message: problem.to_string(),
-        })?;
+        let client =
+            Client::with_accounts(config, self.accounts.clone()).map_err(|problem| Trouble {
+                reason: problem.reason(),
+                message: problem.to_string(),
+            })?;
         let read = async {
             // Everything under one login: what is changed later is what was read now.
             let unit = client.unit().await.map_err(|error| trouble(&error))?;
@@ -122,14 +120,6 @@ impl<'a> Direct<'a> {
                 Err(trouble)
             }
         }
-    }
-
-    /// The memory of refused logins that everybody with this login on this BIG-IP shares.
-    fn budget(&self, config: &DeviceConfig) -> LoginBudget {
-        let user = config.credentials.username.clone();
-        let key = (config.host.clone(), config.port, user);
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        budgets.entry(key).or_default().clone()
     }
 
     /// What a client is made from. Nothing is dialled yet.
@@ -161,6 +151,7 @@ impl<'a> Direct<'a> {
                 password: login.password,
                 login_provider: login.login_provider,
             },
+            tenant: namespace.clone(),
             may_write: bigip_icontrol::MayWrite::default(),
             observer: bigip_icontrol::Observer::default(),
             memory: self.memory.clone(),

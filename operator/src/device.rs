@@ -186,9 +186,20 @@ pub(crate) struct KnownSession {
     pub(crate) read_at: Moment,
     /// Why the password may not be sent again. The login goes on until its token ends.
     pub(crate) no_new_login: Option<Failure>,
+    /// The session of the password before this one, until a login with this one was accepted.
+    pub(crate) previous: Option<Arc<Session>>,
 }
 
 impl KnownSession {
+    /// What works while a new password is not accepted yet.
+    pub(crate) fn last_accepted(self) -> Option<Arc<Session>> {
+        if self.session.client.has_logged_in() {
+            Some(self.session)
+        } else {
+            self.previous
+        }
+    }
+
     /// The session of a Secret that lets its password be sent nowhere any more.
     pub(crate) fn without_new_login(self, failure: Failure, now: Moment) -> Self {
         if self.no_new_login.is_none() {

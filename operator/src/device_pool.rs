@@ -1,15 +1,16 @@
 //! Logins and units that objects share.
 //!
 //! A session (token, connections, TLS) belongs to one address, Secret version and CA bundle: no
-//! object ever uses another object's login. A login budget belongs to one user of one address,
-//! whatever Secrets name it, so that no number of objects locks the account. A writer queue belongs
+//! object ever uses another object's login. How often an account may be tried is shared by all of them, so that
+//! no number of objects locks it. A writer queue belongs
 //! to one unit, by whatever address it is reached. Knows nothing of records.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bigip_icontrol::{Client, ConfigError, DeviceConfig, LoginBudget};
+use bigip_icontrol::{Accounts, Client, ConfigError, DeviceConfig};
+use bigip_tunnel_core::account::PasswordId;
 use bigip_tunnel_core::turns::{Applicant, Urgency};
 use bigip_tunnel_core::unit::ProvenUnit;
 use bigip_tunnel_crds::v1alpha1::TlsVerification;
@@ -33,8 +34,8 @@ pub(crate) struct SessionKey {
     pub(crate) server_name: Option<String>,
     /// Fingerprints of certificates to accept.
     pub(crate) fingerprints: Vec<String>,
-    /// `namespace/name`, uid and resource version of the Secret.
-    pub(crate) secret: (String, String, String),
+    /// `namespace/name` and uid of the Secret, and the credentials in it: one that is only annotated is the same.
+    pub(crate) secret: (String, String, PasswordId),
     /// The CA bundle itself: a bundle that reads the same is the same.
     pub(crate) ca_bundle: Option<Vec<u8>>,
 }
@@ -90,15 +91,12 @@ enum QueueKey {
     Unit(ProvenUnit),
 }
 
-/// Host, in lower case, port and user name.
-type User = (String, u16, String);
-
-/// All sessions, login budgets and queues of the process.
+/// All sessions, accounts and queues of the process.
 #[derive(Debug)]
 pub(crate) struct DevicePool {
     clock: Clock,
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
-    budgets: Mutex<HashMap<User, LoginBudget>>,
+    accounts: Accounts,
     queues: Mutex<HashMap<QueueKey, Arc<WriterQueue>>>,
 }
 
@@ -108,7 +106,7 @@ impl DevicePool {
         Self {
             clock,
             sessions: Mutex::default(),
-            budgets: Mutex::default(),
+            accounts: Accounts::default(),
             queues: Mutex::default(),
         }
     }
@@ -123,9 +121,7 @@ impl DevicePool {
         if let Some(session) = sessions.get(key) {
             return Ok(session.clone());
         }
-        let user = config.credentials.username.clone();
-        let budget = self.budget((key.host.clone(), key.port, user));
-        let client = Client::with_budget(config, budget)?;
+        let client = Client::with_accounts(config, self.accounts.clone())?;
         let queue = self.queue(QueueKey::Address(key.host.clone(), key.port));
         let session = Arc::new(Session {
             client,
@@ -135,8 +131,9 @@ impl DevicePool {
         Ok(session)
     }
 
-    fn budget(&self, user: User) -> LoginBudget {
-        lock(&self.budgets).entry(user).or_default().clone()
+    /// The accounts of all sessions.
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     fn queue(&self, key: QueueKey) -> Arc<WriterQueue> {
@@ -171,8 +168,8 @@ impl DevicePool {
         addresses.map(str::to_owned).collect()
     }
 
-    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. A
-    /// budget outlives its sessions for as long as it holds a refused login: an object that is
+    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. An
+    /// account outlives its sessions for as long as it holds a login back: an object that is
     /// deleted and made again gets no further tries.
     pub(crate) async fn drop_unused(&self) {
         let unused: Vec<Arc<Session>> = lock(&self.sessions)
@@ -180,7 +177,7 @@ impl DevicePool {
             .map(|(_, session)| session)
             .collect();
         log_out(unused).await;
-        lock(&self.budgets).retain(|_, budget| !budget.is_unused());
+        self.accounts.drop_unused();
         // A queue remembers when its unit was saved.
         lock(&self.queues)
             .retain(|_, queue| Arc::strong_count(queue) > 1 || queue.last_save_try().is_some());
@@ -238,7 +235,7 @@ y8izs/eq7/JmCw==
             verification: TlsVerification::Full,
             server_name: None,
             fingerprints: Vec::new(),
-            secret: (format!("default/{secret}"), "uid".into(), "1".into()),
+            secret: (format!("default/{secret}"), "uid".into(), PasswordId(1)),
             ca_bundle: Some(CA.into()),
         };
         let config = DeviceConfig {
@@ -255,32 +252,9 @@ y8izs/eq7/JmCw==
                 password: secret.into(),
                 login_provider: "tmos".into(),
             },
+            tenant: "default".into(),
         };
         pool.session(&key, config).unwrap()
-    }
-
-    fn users(pool: &DevicePool) -> Vec<String> {
-        let budgets = lock(&pool.budgets);
-        let mut users: Vec<String> = budgets.keys().map(|(_, _, user)| user.clone()).collect();
-        users.sort();
-        users
-    }
-
-    #[tokio::test]
-    async fn secrets_with_one_user_have_one_login_budget_for_as_long_as_a_session_is_held() {
-        let pool = DevicePool::new(Clock::start());
-        let first = session(&pool, "login", "admin");
-        let second = session(&pool, "copy-of-login", "admin");
-        let other = session(&pool, "own-login", "tunnel");
-        assert!(!Arc::ptr_eq(&first, &second));
-        assert_eq!(users(&pool), ["admin", "tunnel"]);
-
-        drop((first, other));
-        pool.drop_unused().await;
-        assert_eq!(users(&pool), ["admin"]);
-        drop(second);
-        pool.drop_unused().await;
-        assert!(users(&pool).is_empty());
     }
 
     #[tokio::test]

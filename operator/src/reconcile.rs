@@ -43,7 +43,7 @@ pub(crate) async fn reconcile(
     state.note_absences(&inputs.claims, desired.clone(), ctx.shared.clock);
     // (I/O) the unit, the tunnel and its records.
     // Boxed: it is large, and part of every pass.
-    let observed = match Box::pin(observe(ctx, state, work, &inputs, depth)).await {
+    let observed = match Box::pin(observe(ctx, state, work, &mut inputs, depth)).await {
         Err(Stop::Refused(failure)) if leaves && failure.reason == TUNNEL_NOT_FOUND => {
             give_up_all(ctx, &inputs.claims).await?;
             return Ok(PassEnd::Clean);

@@ -201,6 +201,41 @@ async fn a_rotated_password_costs_no_failed_login() {
 }
 
 #[tokio::test]
+async fn rotation_of_the_secret_first_stops_no_record() {
+    let world = World::in_sync("dev-rotate-first").await;
+    patch_secret(&world, SECRET, json!({"password": "rotated"})).await;
+    world.reconcile().await;
+    // The login with the old password goes on.
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    for unit in world.devices.units() {
+        assert_eq!(unit.failed_logins(), 1);
+        unit.set_password(USER, "rotated");
+    }
+    world.reconcile().await;
+    world.until_ready().await;
+    for unit in world.devices.units() {
+        assert_eq!((unit.logins(), unit.failed_logins()), (3, 1));
+    }
+}
+
+#[tokio::test]
+async fn annotated_secret_costs_no_login() {
+    let world = World::in_sync("dev-annotated").await;
+    let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {"rotated-by": "nobody"}}}));
+    api.patch(SECRET, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    world.reconcile().await;
+    for unit in world.devices.units() {
+        assert_eq!(unit.logins(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_device_of_an_unknown_ca_is_asked_nothing() {
     let world = World::in_sync("dev-ca").await;
     // The other unit has a CA of its own.

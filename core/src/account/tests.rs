@@ -156,7 +156,8 @@ fn account_without_history_is_unused() {
     assert!(account.check(asker(OWNER, 1), at_min(0)).is_ok());
     assert!(account.is_unused(at_min(0)));
     refuse(&mut account, asker(OWNER, 1), 0).unwrap();
-    assert!(!account.is_unused(at_min(100)));
+    assert!(!account.is_unused(at_min(14)));
+    assert!(account.is_unused(at_min(15)));
 }
 
 proptest! {

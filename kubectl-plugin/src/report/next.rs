@@ -126,6 +126,8 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
             format!("correct what tls.caBundleRef of {name} names")
         }
         reason::AUTHENTICATION_FAILED
+        | reason::ACCOUNT_LOCKED
+        | reason::PASSWORD_EXPIRED
         | reason::SECRET_NOT_FOUND
         | reason::SECRET_FORBIDDEN
         | reason::SECRET_INVALID

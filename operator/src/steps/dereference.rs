@@ -38,6 +38,8 @@ pub(crate) struct Inputs {
     pub(crate) session: Arc<Session>,
     /// Why no new login may be made when the current one ends.
     pub(crate) no_new_login: Option<Failure>,
+    /// The session of the password before, if a login with this one was not accepted yet.
+    pub(crate) previous: Option<Arc<Session>>,
     /// All nodes. Listed for this pass if it is one for removals.
     pub(crate) nodes: Arc<[NodeView]>,
     /// Whether a record may be removed by them: they were listed for this pass and nothing contradicts
@@ -67,6 +69,7 @@ pub(crate) async fn dereference(
     let KnownSession {
         session,
         no_new_login,
+        previous,
         ..
     } = session(ctx, state, work, device).await?;
     if std::mem::take(&mut state.forgive) {
@@ -83,6 +86,7 @@ pub(crate) async fn dereference(
     Ok(Inputs {
         session,
         no_new_login,
+        previous,
         nodes,
         may_remove,
         claims,
@@ -166,7 +170,7 @@ async fn session(
         .session
         .take()
         .filter(|known| known.settings == *device);
-    let before = known.as_ref().map(|known| known.session.clone());
+    let before = known.clone();
     // After a failure the cure may be a new Secret, and reading it costs the device nothing.
     let trusted = state.report.reach == Reach::Answered && !state.forgive;
     let fresh = |known: &&KnownSession| trusted && known.read_at + REREAD_AFTER > now;
@@ -208,16 +212,22 @@ async fn session(
         state.report.save = save;
         ctx.identities.forget(&device.name);
     }
-    if before.is_none_or(|before| !Arc::ptr_eq(&before, &session)) {
-        // Another login may lead to another unit.
-        state.facts = None;
-        state.listing = None;
-    }
+    let is_same = |before: &KnownSession| Arc::ptr_eq(&before.session, &session);
+    let previous = match before {
+        Some(before) if is_same(&before) => before.previous,
+        before => {
+            // Another login may lead to another unit.
+            state.facts = None;
+            state.listing = None;
+            before.and_then(KnownSession::last_accepted)
+        }
+    };
     let known = KnownSession {
         session,
         settings: device.clone(),
         read_at: now,
         no_new_login: None,
+        previous,
     };
     state.session = Some(known.clone());
     Ok(known)
@@ -248,6 +258,11 @@ async fn read_config(
         let message = format!("Secret {}: {problem}", device.secret);
         permanent(reason::SECRET_INVALID, message)
     })?;
+    let credentials = Credentials {
+        username: credentials.username,
+        password: credentials.password,
+        login_provider: credentials.login_provider,
+    };
     let ca_bundle = match &device.tls.ca_bundle_ref {
         Some(reference) => Some(read_bundle(ctx, reference).await?),
         None => None,
@@ -261,7 +276,7 @@ async fn read_config(
         secret: (
             format!("{}/{}", ctx.namespace, device.secret),
             secret.uid().unwrap_or_default(),
-            secret.resource_version().unwrap_or_default(),
+            ctx.shared.pool.accounts().password_id(&credentials),
         ),
         ca_bundle: ca_bundle.clone(),
     };
@@ -274,11 +289,8 @@ async fn read_config(
         may_write: may_write(ctx),
         observer: observer(ctx),
         memory: ctx.shared.body_memory.clone(),
-        credentials: Credentials {
-            username: credentials.username,
-            password: credentials.password,
-            login_provider: credentials.login_provider,
-        },
+        credentials,
+        tenant: ctx.namespace.clone(),
     };
     Ok((key, config))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn observe(
     ctx: &DeviceContext,
     state: &mut DeviceState,
     work: &Work,
-    inputs: &Inputs,
+    inputs: &mut Inputs,
     depth: Depth,
 ) -> Result<Observed, Stop> {
     let observed = match log_in(ctx, state, inputs).await {
@@ -77,14 +77,21 @@ fn makes_doubtful(stop: &Stop) -> bool {
 async fn log_in(
     ctx: &DeviceContext,
     state: &mut DeviceState,
-    inputs: &Inputs,
+    inputs: &mut Inputs,
 ) -> Result<Unit, Stop> {
     let client = &inputs.session.client;
     let unit = match &inputs.no_new_login {
-        None => ctx
-            .unless_stopping(client.unit())
-            .await?
-            .map_err(|error| stop_for(&error))?,
+        None => match ctx.unless_stopping(client.unit()).await? {
+            Ok(unit) => {
+                if let Some(known) = &mut state.session {
+                    known.previous = None;
+                }
+                unit
+            }
+            Err(error) => previous_unit(ctx, inputs, &error)
+                .await?
+                .ok_or_else(|| stop_for(&error))?,
+        },
         Some(failure) => {
             let current = ctx.unless_stopping(client.current_unit()).await?;
             current.ok_or_else(|| Stop::Unreachable(failure.clone(), None))?
@@ -95,6 +102,31 @@ async fn log_in(
         state.facts = None;
         state.listing = None;
         state.login = login;
+    }
+    Ok(unit)
+}
+
+/// The unit under the login of the password before, where the unit refuses the new one: a rotation that has
+/// changed the Secret first is over when the unit has the new password too.
+async fn previous_unit(
+    ctx: &DeviceContext,
+    inputs: &mut Inputs,
+    refusal: &Error,
+) -> Result<Option<Unit>, Stop> {
+    let ErrorKind::LoginRefused { .. } = refusal.kind() else {
+        return Ok(None);
+    };
+    let Some(previous) = &inputs.previous else {
+        return Ok(None);
+    };
+    let unit = ctx.unless_stopping(previous.client.current_unit()).await?;
+    if unit.is_some() {
+        let reason = refusal.reason();
+        tracing::debug!(
+            reason,
+            "the login of the password before is still used: {refusal}"
+        );
+        inputs.session = previous.clone();
     }
     Ok(unit)
 }
