@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
