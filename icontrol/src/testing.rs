@@ -29,7 +29,7 @@ use crate::may_write::MayWrite;
 use crate::memory::BodyMemory;
 use crate::unit::Added;
 
-pub(crate) use authority::Authority;
+pub(crate) use authority::{Authority, RSA_1024, VERSION_ONE, read_certificates};
 
 /// What must never be seen outside of a request.
 pub(crate) const PASSWORD: &str = "canary-password";
@@ -181,6 +181,15 @@ impl Server {
     ) -> Self {
         let config = authority.as_server();
         Self::listen(authority, config, script).await
+    }
+
+    /// Presents a certificate of X.509 version 1.
+    pub(crate) async fn version_one(
+        version: &'static SupportedProtocolVersion,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let config = Authority::version_one_server(version);
+        Self::listen(Authority::new("unused"), config, script).await
     }
 
     /// Presents the authority's own certificate without holding its key.

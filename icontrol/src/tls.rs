@@ -104,7 +104,20 @@ fn problem_of(problem: &CertificateError) -> CertificateProblem {
         }
         CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
         CertificateError::BadSignature => CertificateProblem::WrongSignature,
-        other => CertificateProblem::Other(clean(&other.to_string())),
+        CertificateError::BadEncoding => CertificateProblem::Malformed,
+        CertificateError::Revoked => CertificateProblem::Revoked,
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            CertificateProblem::WrongPurpose
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            CertificateProblem::UnsupportedSignature
+        }
+        other => {
+            let cause = clean(&other.to_string());
+            tracing::debug!(cause, "a certificate was refused");
+            CertificateProblem::Other
+        }
     }
 }
 

@@ -56,10 +56,41 @@ pub enum CertificateProblem {
         /// The name or address that was expected.
         expected: String,
     },
+    /// It is of X.509 version 1, which no chain is verified for.
+    #[error(
+        "it is of X.509 version 1, and no chain of such a certificate can be verified; set tls.verification to \
+         Pinned with its fingerprint, or give the unit a certificate of version 3"
+    )]
+    VersionOne,
+    /// Its RSA key is too short for any verification.
+    #[error(
+        "its RSA key has {bits} bits, and at least 2,048 are needed; give the unit a new key and certificate"
+    )]
+    ShortKey {
+        /// Length of the modulus.
+        bits: usize,
+    },
+    /// It cannot be read.
+    #[error("it cannot be read; give the unit a new certificate")]
+    Malformed,
+    /// It was revoked.
+    #[error("it was revoked; give the unit a new certificate")]
+    Revoked,
+    /// It was issued for another purpose than a server's.
+    #[error("it was not issued for a server; have one issued with the extended key usage serverAuth")]
+    WrongPurpose,
+    /// It, or one of its chain, is signed in a way that is not supported.
+    #[error(
+        "it is signed with an algorithm that is not supported, such as SHA-1 or MD5; have it issued anew \
+         with SHA-256"
+    )]
+    UnsupportedSignature,
     /// It has none of the pinned fingerprints.
     #[error("it has none of the pinned fingerprints; pin its own if it was renewed on purpose")]
     NotPinned,
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
+    /// Anything else. The library's own words are in the log at level debug.
+    #[error(
+        "it cannot be verified; compare it with the CA bundle: openssl verify -CAfile ca.crt server.crt"
+    )]
+    Other,
 }

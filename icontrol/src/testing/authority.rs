@@ -6,11 +6,23 @@ use bigip_tunnel_core::unit::PublicKeyHash;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
 };
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::config::{Fingerprint, sha256};
+
+/// Made by OpenSSL, signed by itself.
+pub(crate) const VERSION_ONE: &[u8] = include_bytes!("certificates/x509-v1.crt");
+const VERSION_ONE_KEY: &[u8] = include_bytes!("certificates/x509-v1.key");
+/// The same with an RSA key of 1,024 bits.
+pub(crate) const RSA_1024: &[u8] = include_bytes!("certificates/rsa-1024.crt");
+
+/// The certificates in PEM form.
+pub(crate) fn read_certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect()
+}
 
 /// A CA.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -85,6 +97,20 @@ impl Authority {
             .unwrap()
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(copied)))
+    }
+
+    /// A server with the certificate of X.509 version 1 that an old unit made for itself.
+    pub(super) fn version_one_server(version: &'static SupportedProtocolVersion) -> ServerConfig {
+        let [certificate] = read_certificates(VERSION_ONE).try_into().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(VERSION_ONE_KEY).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let single = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+        ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(single))
     }
 
     fn serving(

@@ -12,10 +12,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, OtherError, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
+use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use x509_parser::public_key::PublicKey;
 
 use super::problem_of;
 use crate::config::{ConfigError, Fingerprint, Trust, Verification, sha256};
@@ -37,6 +41,14 @@ struct Last {
 #[derive(Debug, thiserror::Error)]
 #[error("another key than that of the earlier handshakes")]
 pub(super) struct OtherKey;
+
+/// The shortest RSA key that signatures are verified with.
+const RSA_BITS_MIN: usize = 2_048;
+
+/// The RSA key of a certificate is shorter than that.
+#[derive(Debug, thiserror::Error)]
+#[error("the RSA key is too short")]
+struct ShortKey;
 
 /// A certificate that was refused.
 #[derive(Debug, Clone)]
@@ -154,6 +166,10 @@ impl DeviceVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<(), rustls::Error> {
+        if short_rsa_key(end_entity).is_some() {
+            // No signature of such a key is verified, so that it proves nothing.
+            return Err(CertificateError::Other(OtherError(Arc::new(ShortKey))).into());
+        }
         match &self.check {
             Check::Nothing => Ok(()),
             Check::System(verifier) => verifier
@@ -193,6 +209,30 @@ impl DeviceVerifier {
         }
     }
 
+    /// Verifies a handshake of TLS 1.2 by the certificate's key alone. The library reads no certificate of
+    /// version 1, which old units make for themselves, and has no function of its own for this.
+    fn verify_by_key(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let info = public_key_info(certificate).ok_or(CertificateError::BadEncoding)?;
+        let key = RawPublicKeyEntity::try_from(&info).map_err(|_| CertificateError::BadEncoding)?;
+        let mut mapping = self.algorithms.mapping.iter();
+        let (_, algorithms) = mapping
+            .find(|(scheme, _)| *scheme == dss.scheme)
+            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        let verified = algorithms
+            .iter()
+            .any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok());
+        if verified {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
+    }
+
     /// `None` where the certificate is good at any time.
     fn expires_unix_s(&self, end_entity: &CertificateDer<'_>) -> Option<i64> {
         match self.check {
@@ -208,10 +248,18 @@ impl DeviceVerifier {
         end_entity: &CertificateDer<'_>,
         error: &rustls::Error,
     ) -> CertificateProblem {
+        if let Some(bits) = short_rsa_key(end_entity) {
+            return CertificateProblem::ShortKey { bits };
+        }
         let rustls::Error::InvalidCertificate(problem) = error else {
-            return CertificateProblem::Other(clean(&error.to_string()));
+            return CertificateProblem::Other;
         };
         match problem {
+            CertificateError::Other(_) | CertificateError::BadEncoding
+                if has_version_one(end_entity) =>
+            {
+                CertificateProblem::VersionOne
+            }
             CertificateError::ApplicationVerificationFailure => CertificateProblem::NotPinned,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 CertificateProblem::WrongName {
@@ -252,7 +300,11 @@ impl ServerCertVerifier for DeviceVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)?;
+        let valid = if has_version_one(cert) {
+            self.verify_by_key(message, cert, dss)?
+        } else {
+            rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)?
+        };
         self.handshakes.note_key(cert)?;
         Ok(valid)
     }
@@ -263,7 +315,17 @@ impl ServerCertVerifier for DeviceVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)?;
+        let valid = if has_version_one(cert) {
+            let key = public_key_info(cert).ok_or(CertificateError::BadEncoding)?;
+            rustls::crypto::verify_tls13_signature_with_raw_key(
+                message,
+                &key,
+                dss,
+                &self.algorithms,
+            )?
+        } else {
+            rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)?
+        };
         self.handshakes.note_key(cert)?;
         Ok(valid)
     }
@@ -308,9 +370,26 @@ fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>>
 /// SHA-256 of the `SubjectPublicKeyInfo`, as the certificate holds it. A handshake whose signature was
 /// verified has read that part of the certificate.
 fn public_key(certificate: &CertificateDer<'_>) -> Option<PublicKeyHash> {
-    let parsed = ParsedCertificate::try_from(certificate).ok()?;
-    let info = parsed.subject_public_key_info();
-    Some(PublicKeyHash(sha256(&info)))
+    Some(PublicKeyHash(sha256(&public_key_info(certificate)?)))
+}
+
+fn public_key_info<'a>(certificate: &'a CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'a>> {
+    Some(parse(certificate)?.subject_pki.raw.into())
+}
+
+/// The length of an RSA key that is shorter than what the library verifies signatures with.
+fn short_rsa_key(certificate: &CertificateDer<'_>) -> Option<usize> {
+    let parsed = parse(certificate)?;
+    let Ok(PublicKey::RSA(key)) = parsed.public_key().parsed() else {
+        return None;
+    };
+    let zeros = key.modulus.iter().take_while(|byte| **byte == 0).count();
+    let bits = 8 * (key.modulus.len() - zeros);
+    (bits < RSA_BITS_MIN).then_some(bits)
+}
+
+fn has_version_one(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_some_and(|parsed| parsed.version() == X509Version::V1)
 }
 
 fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
@@ -337,4 +416,49 @@ fn presented(certificate: &CertificateDer<'_>) -> Option<Presented> {
         not_after: clean(&parsed.validity().not_after.to_string()),
         fingerprint: Fingerprint::of(certificate),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::aws_lc_rs::default_provider;
+
+    use super::*;
+    use crate::testing::{RSA_1024, VERSION_ONE, read_certificates};
+
+    /// Each way to verify that could let a certificate through.
+    fn verify(certificate: &CertificateDer<'static>, handshakes: &Handshakes) -> Vec<bool> {
+        let pinned = Verification::Pinned(vec![Fingerprint::of(certificate)]);
+        let verified = [pinned, Verification::Nothing].into_iter().map(|verification| {
+            let name = ServerName::try_from("localhost.localdomain").unwrap();
+            let provider = Arc::new(default_provider());
+            let verifier =
+                DeviceVerifier::new(&verification, name.clone(), &provider, handshakes).unwrap();
+            let now = UnixTime::now();
+            verifier.verify_server_cert(certificate, &[], &name, &[], now).is_ok()
+        });
+        verified.collect()
+    }
+
+    #[test]
+    fn short_rsa_key_is_refused_also_by_its_pin() {
+        let [certificate] = &read_certificates(RSA_1024)[..] else {
+            panic!("one certificate");
+        };
+        let handshakes = Handshakes::default();
+        assert_eq!(verify(certificate, &handshakes), [false, false]);
+        let refusal = handshakes.refusal().unwrap();
+        let problem = CertificateProblem::ShortKey { bits: 1_024 };
+        assert_eq!(refusal.problem, problem);
+        let fingerprint = Fingerprint::of(certificate);
+        assert_eq!(refusal.presented.unwrap().fingerprint, fingerprint);
+    }
+
+    #[test]
+    fn key_of_other_kinds_is_not_short() {
+        let [certificate] = &read_certificates(VERSION_ONE)[..] else {
+            panic!("one certificate");
+        };
+        assert_eq!(short_rsa_key(certificate), None);
+        assert_eq!(verify(certificate, &Handshakes::default()), [true, true]);
+    }
 }

@@ -14,9 +14,12 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::client::Client;
-use crate::config::{Trust, Verification};
+use crate::config::{Fingerprint, Trust, Verification};
 use crate::error::CertificateProblem;
-use crate::testing::{Authority, PASSWORD, Reply, Server, add, recorded, save, short_limits};
+use crate::testing::{
+    Authority, PASSWORD, Reply, Server, VERSION_ONE, add, read_certificates, recorded, save,
+    short_limits,
+};
 
 fn path() -> TunnelPath {
     TunnelPath::new("Common".parse().unwrap(), "flannel_vxlan".parse().unwrap())
@@ -193,6 +196,34 @@ async fn a_refused_certificate_is_shown_so_that_it_can_be_pinned() {
 async fn without_verification_any_certificate_does() {
     let (_, result) = default_certificate(|_| Verification::Nothing).await;
     assert_eq!(result, Ok(()));
+}
+
+#[tokio::test]
+async fn certificate_of_version_1_is_accepted_by_its_pin() {
+    let [certificate] = &read_certificates(VERSION_ONE)[..] else {
+        panic!("one certificate");
+    };
+    let pinned = Verification::Pinned(vec![Fingerprint::of(certificate)]);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::version_one(version, |seen, _| match seen.is_login() {
+            true => Reply::login("T"),
+            false => Reply::ok(recorded::NO_RECORDS),
+        })
+        .await;
+        let client = |verification: Verification| {
+            let mut config = server.config();
+            config.verification = verification;
+            Client::new(config).unwrap()
+        };
+        client(pinned.clone()).records(&path()).await.unwrap();
+        client(Verification::Nothing).records(&path()).await.unwrap();
+        let requests = server.seen().len();
+        let refused = client(Verification::CaOnly(bundle(&server.authority)));
+        let error = refused.records(&path()).await.unwrap_err();
+        assert_eq!(problem_in(&error), CertificateProblem::VersionOne);
+        assert!(error.to_string().contains(&Fingerprint::of(certificate).to_string()));
+        assert_eq!(server.seen().len(), requests);
+    }
 }
 
 /// Each way to verify lets this certificate through; its copy alone must not do.
