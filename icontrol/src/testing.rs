@@ -183,12 +183,13 @@ impl Server {
         Self::listen(authority, config, script).await
     }
 
-    /// Presents a certificate of X.509 version 1.
+    /// Presents a certificate of X.509 version 1, with its key or without.
     pub(crate) async fn version_one(
         version: &'static SupportedProtocolVersion,
+        has_key: bool,
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let config = Authority::version_one_server(version);
+        let config = Authority::version_one_server(version, has_key);
         Self::listen(Authority::new("unused"), config, script).await
     }
 

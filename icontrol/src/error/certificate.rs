@@ -77,7 +77,9 @@ pub enum CertificateProblem {
     #[error("it was revoked; give the unit a new certificate")]
     Revoked,
     /// It was issued for another purpose than a server's.
-    #[error("it was not issued for a server; have one issued with the extended key usage serverAuth")]
+    #[error(
+        "it was not issued for a server; have one issued with the extended key usage serverAuth"
+    )]
     WrongPurpose,
     /// It, or one of its chain, is signed in a way that is not supported.
     #[error(

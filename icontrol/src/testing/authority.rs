@@ -21,7 +21,9 @@ pub(crate) const RSA_1024: &[u8] = include_bytes!("certificates/rsa-1024.crt");
 
 /// The certificates in PEM form.
 pub(crate) fn read_certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect()
+    CertificateDer::pem_slice_iter(pem)
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// A CA.
@@ -99,10 +101,19 @@ impl Authority {
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(copied)))
     }
 
-    /// A server with the certificate of X.509 version 1 that an old unit made for itself.
-    pub(super) fn version_one_server(version: &'static SupportedProtocolVersion) -> ServerConfig {
+    /// A server with the certificate of X.509 version 1 that an old unit made for itself, and its key or
+    /// another one.
+    pub(super) fn version_one_server(
+        version: &'static SupportedProtocolVersion,
+        has_key: bool,
+    ) -> ServerConfig {
         let [certificate] = read_certificates(VERSION_ONE).try_into().unwrap();
-        let key = PrivateKeyDer::from_pem_slice(VERSION_ONE_KEY).unwrap();
+        let key = if has_key {
+            PrivateKeyDer::from_pem_slice(VERSION_ONE_KEY).unwrap()
+        } else {
+            let other = KeyPair::generate().unwrap();
+            PrivateKeyDer::from(PrivatePkcs8KeyDer::from(other.serialize_der()))
+        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let key = provider.key_provider.load_private_key(key).unwrap();
         let single = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));

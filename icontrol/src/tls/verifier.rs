@@ -15,7 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, DigitallySignedStruct, OtherError, PeerMisbehaved, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, OtherError, PeerMisbehaved, RootCertStore,
+    SignatureScheme,
 };
 use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
@@ -223,9 +224,10 @@ impl DeviceVerifier {
         let (_, algorithms) = mapping
             .find(|(scheme, _)| *scheme == dss.scheme)
             .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        let verified = algorithms
-            .iter()
-            .any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok());
+        let verified = algorithms.iter().any(|algorithm| {
+            key.verify_signature(*algorithm, message, dss.signature())
+                .is_ok()
+        });
         if verified {
             Ok(HandshakeSignatureValid::assertion())
         } else {
@@ -428,14 +430,19 @@ mod tests {
     /// Each way to verify that could let a certificate through.
     fn verify(certificate: &CertificateDer<'static>, handshakes: &Handshakes) -> Vec<bool> {
         let pinned = Verification::Pinned(vec![Fingerprint::of(certificate)]);
-        let verified = [pinned, Verification::Nothing].into_iter().map(|verification| {
-            let name = ServerName::try_from("localhost.localdomain").unwrap();
-            let provider = Arc::new(default_provider());
-            let verifier =
-                DeviceVerifier::new(&verification, name.clone(), &provider, handshakes).unwrap();
-            let now = UnixTime::now();
-            verifier.verify_server_cert(certificate, &[], &name, &[], now).is_ok()
-        });
+        let verified = [pinned, Verification::Nothing]
+            .into_iter()
+            .map(|verification| {
+                let name = ServerName::try_from("localhost.localdomain").unwrap();
+                let provider = Arc::new(default_provider());
+                let verifier =
+                    DeviceVerifier::new(&verification, name.clone(), &provider, handshakes)
+                        .unwrap();
+                let now = UnixTime::now();
+                verifier
+                    .verify_server_cert(certificate, &[], &name, &[], now)
+                    .is_ok()
+            });
         verified.collect()
     }
 

@@ -199,13 +199,26 @@ async fn without_verification_any_certificate_does() {
 }
 
 #[tokio::test]
+async fn copied_certificate_of_version_1_is_refused() {
+    let certificate = read_certificates(VERSION_ONE).remove(0);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::version_one(version, false, |_, _| Reply::login("T")).await;
+        let mut config = server.config();
+        config.verification = Verification::Pinned(vec![Fingerprint::of(&certificate)]);
+        let client = Client::new(config).unwrap();
+        client.records(&path()).await.unwrap_err();
+        assert!(server.seen().is_empty(), "sent without proof of the key");
+    }
+}
+
+#[tokio::test]
 async fn certificate_of_version_1_is_accepted_by_its_pin() {
     let [certificate] = &read_certificates(VERSION_ONE)[..] else {
         panic!("one certificate");
     };
     let pinned = Verification::Pinned(vec![Fingerprint::of(certificate)]);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let server = Server::version_one(version, |seen, _| match seen.is_login() {
+        let server = Server::version_one(version, true, |seen, _| match seen.is_login() {
             true => Reply::login("T"),
             false => Reply::ok(recorded::NO_RECORDS),
         })
@@ -216,12 +229,19 @@ async fn certificate_of_version_1_is_accepted_by_its_pin() {
             Client::new(config).unwrap()
         };
         client(pinned.clone()).records(&path()).await.unwrap();
-        client(Verification::Nothing).records(&path()).await.unwrap();
+        client(Verification::Nothing)
+            .records(&path())
+            .await
+            .unwrap();
         let requests = server.seen().len();
         let refused = client(Verification::CaOnly(bundle(&server.authority)));
         let error = refused.records(&path()).await.unwrap_err();
         assert_eq!(problem_in(&error), CertificateProblem::VersionOne);
-        assert!(error.to_string().contains(&Fingerprint::of(certificate).to_string()));
+        assert!(
+            error
+                .to_string()
+                .contains(&Fingerprint::of(certificate).to_string())
+        );
         assert_eq!(server.seen().len(), requests);
     }
 }
