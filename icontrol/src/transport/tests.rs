@@ -218,9 +218,12 @@ async fn certificate_of_version_1_is_accepted_by_its_pin() {
     };
     let pinned = Verification::Pinned(vec![Fingerprint::of(certificate)]);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let server = Server::version_one(version, true, |seen, _| match seen.is_login() {
-            true => Reply::login("T"),
-            false => Reply::ok(recorded::NO_RECORDS),
+        let server = Server::version_one(version, true, |seen, _| {
+            if seen.is_login() {
+                Reply::login("T")
+            } else {
+                Reply::ok(recorded::NO_RECORDS)
+            }
         })
         .await;
         let client = |verification: Verification| {
