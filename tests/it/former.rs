@@ -305,7 +305,12 @@ async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
     world.assert_records(&ALL);
 }
 
-/// A selector that the API server takes and the operator does not.
+/// A world in sync with a definition that takes specs which the operator cannot work with.
+async fn with_old_definition(name: &str) -> World {
+    crate::unreadable::world(name).await.into_sync().await
+}
+
+/// A selector that this definition takes and the operator does not.
 fn invalid_selector() -> Value {
     json!({"selector": {"matchExpressions": [{"key": "pool", "operator": "In"}]}})
 }
@@ -328,7 +333,7 @@ async fn unlist_by_an_invalid_edit(world: &World) {
 
 #[tokio::test]
 async fn device_dropped_by_an_invalid_edit_is_cleaned_up() {
-    let mut world = World::in_sync("former-invalid-edit").await;
+    let mut world = with_old_definition("former-invalid-edit").await;
     unlist_by_an_invalid_edit(&world).await;
     let status = world.until_reason("InvalidSpec").await;
     assert_eq!(status.former_devices[0].name, "bigip-b");
@@ -341,7 +346,7 @@ async fn device_dropped_by_an_invalid_edit_is_cleaned_up() {
 
 #[tokio::test]
 async fn device_dropped_by_an_invalid_edit_while_away_is_cleaned_up() {
-    let mut world = World::in_sync("former-invalid-away").await;
+    let mut world = with_old_definition("former-invalid-away").await;
     world.terminate_operator().await;
     unlist_by_an_invalid_edit(&world).await;
     world.start_operator().await;
