@@ -469,6 +469,7 @@ mod tests {
         let plan = plan(&desired, &desired, &NO_CLAIMS, MacPrefix::DEFAULT);
         let node = |name: &str, last| DesiredNode {
             name: name.to_owned(),
+            uid: name.to_owned(),
             address: std::net::Ipv4Addr::new(10, 0, 0, last),
         };
         let nodes = BTreeMap::from([(mac(M1), node("a", 1)), (mac(M2), node("b", 2))]);

@@ -2,9 +2,14 @@
 //!
 //! A wrong selector, a restored cluster or a fault of ours would remove many records one careful
 //! step at a time; the budget stops that and asks a person. It is kept in the status, so that a
-//! restart does not refill it. Knows nothing of why a record is to go.
+//! restart does not refill it. Knows nothing of whether a record may go.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+
+use crate::cause::Cause;
+use crate::mac::MacAddress;
 
 /// The time over which removals are counted: at any moment, those of the hour before it.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -12,11 +17,17 @@ pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const STEP_SECONDS: i64 = 300;
 /// The most steps within an hour.
 pub const STEPS_MAX: usize = 13;
+/// So many removals within an hour need no approval, however few records there are: one node of a small
+/// cluster can be replaced while another one leaves.
+const ALLOWED_MIN: usize = 2;
 
-/// The removals of the last hour, oldest first.
+/// The removals of the last hour, and what they are compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
-    /// The removals, put together when they were allowed within the same five minutes.
+    /// The highest number of nodes since the last removal: those that have a record, or have had one that
+    /// was not removed yet. `None` until it was noted for the first time.
+    pub nodes: Option<usize>,
+    /// The removals, oldest first, put together when they were allowed within the same five minutes.
     pub steps: Vec<Step>,
 }
 
@@ -25,10 +36,98 @@ pub struct Window {
 pub struct Step {
     /// When the last of them was allowed. An hour later they no longer count.
     pub time: Timestamp,
-    /// How many records were claimed before the first of them.
+    /// How many records were claimed before the first of them, one per node.
     pub claimed: usize,
+    /// The highest number of nodes before them.
+    pub nodes: usize,
     /// How many they are.
-    pub removed: usize,
+    pub removed: Tally,
+}
+
+/// Removals, counted by what they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Records whose Node is gone.
+    pub node_deleted: usize,
+    /// Records whose Node is not selected any more.
+    pub deselected: usize,
+    /// Records of a node that has another one now.
+    pub address_changed: usize,
+}
+
+/// The records and nodes that there are before a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Records that are claimed and not leaving.
+    pub claimed: usize,
+    /// Those of them that no node desires.
+    pub undesired: usize,
+    /// Nodes that desire a record.
+    pub nodes: usize,
+}
+
+/// The removals that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Those that the budget is asked for.
+    pub counted: Tally,
+    /// Those that a person has approved.
+    pub approved: Tally,
+}
+
+impl Tally {
+    /// How many there are.
+    pub fn total(self) -> usize {
+        self.nodes_lost().saturating_add(self.address_changed)
+    }
+
+    /// How many nodes less there are for them, where none came instead.
+    fn nodes_lost(self) -> usize {
+        self.node_deleted.saturating_add(self.deselected)
+    }
+
+    fn add(&mut self, cause: Cause) {
+        let count = match cause {
+            Cause::NodeDeleted => &mut self.node_deleted,
+            Cause::Deselected => &mut self.deselected,
+            Cause::AddressChanged => &mut self.address_changed,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            node_deleted: self.node_deleted.saturating_add(other.node_deleted),
+            deselected: self.deselected.saturating_add(other.deselected),
+            address_changed: self.address_changed.saturating_add(other.address_changed),
+        }
+    }
+}
+
+impl Due {
+    /// Counts records, each once however many devices hold it. Those that are leaving on some device were
+    /// counted when that began.
+    pub fn of(
+        causes: &BTreeMap<MacAddress, Cause>,
+        leaving: &BTreeSet<MacAddress>,
+        approved: &BTreeSet<MacAddress>,
+    ) -> Self {
+        let mut due = Self::default();
+        for (mac, cause) in causes.iter().filter(|(mac, _)| !leaving.contains(*mac)) {
+            let tally = if approved.contains(mac) {
+                &mut due.approved
+            } else {
+                &mut due.counted
+            };
+            tally.add(*cause);
+        }
+        due
+    }
+
+    /// Whether the window stays as it is.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
 }
 
 impl Window {
@@ -37,33 +136,68 @@ impl Window {
         self.steps.first().map(|step| step.claimed)
     }
 
-    /// How many removals count.
-    pub fn removed(&self) -> usize {
+    /// The removals that count.
+    pub fn removed(&self) -> Tally {
         let removed = self.steps.iter().map(|step| step.removed);
-        removed.fold(0, usize::saturating_add)
+        removed.fold(Tally::default(), Tally::plus)
+    }
+
+    /// The highest number of nodes since the last removal. A number that was noted counts for as long as
+    /// the records of the nodes that went since are there: a removal that waits for a delay or an approval
+    /// does not become cheaper by it. What no record stands for any more is forgotten.
+    pub fn level(&self, census: Census) -> usize {
+        let most = census.nodes.saturating_add(census.undesired);
+        let noted = self.nodes.unwrap_or(most);
+        noted.clamp(census.nodes, most)
     }
 
     /// What still counts now. A clock that jumps back lets nothing expire.
     fn current(&self, now: Timestamp) -> Self {
         let counts = |step: &&Step| now.duration_since(step.time) < HOUR;
         Self {
+            nodes: self.nodes,
             steps: self.steps.iter().filter(counts).copied().collect(),
         }
     }
 
-    fn push(&mut self, now: Timestamp, claimed: usize, count: usize) {
+    /// Takes out nodes that went with a person's approval: they were not lost.
+    fn forget_nodes(&mut self, count: usize) {
+        for step in &mut self.steps {
+            step.nodes = step.nodes.saturating_sub(count);
+        }
+    }
+
+    /// What these removals and those of the last hour cost together. Nodes that are gone cost as much as
+    /// there are fewer now than at the best time of the hour, so that one that was replaced costs nothing;
+    /// what was deselected was counted for itself.
+    fn cost(&self, level: usize, nodes: usize, counted: Tally) -> usize {
+        let removed = self.removed().plus(counted);
+        let for_itself = removed.deselected.saturating_add(removed.address_changed);
+        if removed.node_deleted == 0 {
+            return for_itself;
+        }
+        let before = self.steps.iter().map(|step| step.nodes);
+        let highest = before.fold(level, usize::max);
+        let fell = highest.saturating_sub(nodes);
+        for_itself.saturating_add(fell.saturating_sub(removed.deselected))
+    }
+
+    fn push(&mut self, now: Timestamp, claimed: usize, nodes: usize, removed: Tally) {
         let number = |time: Timestamp| time.as_second().div_euclid(STEP_SECONDS);
         match self.steps.last_mut() {
             Some(last) if number(now) <= number(last.time) => {
                 last.time = last.time.max(now);
                 // Claims that went in another way were not there to be removed.
-                last.claimed = last.claimed.min(claimed.saturating_add(last.removed));
-                last.removed = last.removed.saturating_add(count);
+                let before = claimed.saturating_add(last.removed.total());
+                last.claimed = last.claimed.min(before);
+                last.nodes = last.nodes.max(nodes);
+                last.removed = last.removed.plus(removed);
             }
             _ => self.steps.push(Step {
                 time: now,
                 claimed,
-                removed: count,
+                nodes,
+                removed,
             }),
         }
     }
@@ -72,134 +206,66 @@ impl Window {
 /// More removals are due than the budget allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{asked} records are due for removal, {removed} were removed within the last hour, and {allowed} of {baseline} may be"
+    "with the removals of the last hour, {asked} more count as {cost}, and {allowed} of {baseline} may be"
 )]
 pub struct OverBudget {
     /// How many are due.
     pub asked: usize,
-    /// How many were removed within the last hour.
-    pub removed: usize,
+    /// What they and those of the last hour count as.
+    pub cost: usize,
     /// How many may be removed within an hour.
     pub allowed: usize,
     /// How many records were claimed at its start.
     pub baseline: usize,
 }
 
-/// Takes `count` removals from the budget: all of them or none, since a part of a wrong removal is
-/// wrong too. `claimed` is the number of records claimed now, `percent` the share of those claimed
-/// at the start of the hour that may go within it; at least one may, unless it is 0.
+/// Takes the removals that are due from the budget: all of them or none, since a part of a wrong removal
+/// is wrong too. `percent` is the share of the records claimed at the start of the hour that may go within
+/// it; two may in any case, unless it is 0. Approved removals cost nothing.
+///
+/// # Errors
+///
+/// What the removals would count as, where that is more than is allowed.
 pub fn spend(
     window: &Window,
-    claimed: usize,
-    count: usize,
+    census: Census,
+    due: Due,
     percent: u8,
     now: Timestamp,
 ) -> Result<Window, OverBudget> {
     let mut window = window.current(now);
-    let (baseline, removed) = (window.baseline().unwrap_or(claimed), window.removed());
+    let approved = due.approved.nodes_lost();
+    let level = window
+        .level(census)
+        .saturating_sub(approved)
+        .max(census.nodes);
+    window.forget_nodes(approved);
+    window.nodes = Some(level);
+    if due.counted.total() == 0 {
+        return Ok(window);
+    }
+    // Where a node has two records, the one that it had before and the one that it has now, it counts once.
+    let claimed = census.claimed.min(level);
+    let baseline = window.baseline().unwrap_or(claimed);
     let allowed = match percent {
         0 => 0,
-        percent => (baseline.saturating_mul(usize::from(percent)) / 100).max(1),
+        percent => (baseline.saturating_mul(usize::from(percent)) / 100).max(ALLOWED_MIN),
     };
-    if removed.saturating_add(count) > allowed {
+    let cost = window.cost(level, census.nodes, due.counted);
+    // A removal that costs nothing is still one that has to be approved where every one has to.
+    if cost > allowed || percent == 0 {
         return Err(OverBudget {
-            asked: count,
-            removed,
+            asked: due.counted.total(),
+            cost,
             allowed,
             baseline,
         });
     }
-    window.push(now, claimed, count);
+    window.push(now, claimed, level, due.counted);
+    let left = level.saturating_sub(due.counted.nodes_lost());
+    window.nodes = Some(left.max(census.nodes));
     Ok(window)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    const NONE: Window = Window { steps: Vec::new() };
-
-    #[test]
-    fn half_of_the_records_may_go_within_an_hour_and_not_one_more() {
-        let window = spend(&NONE, 10, 5, 50, at(0)).unwrap();
-        assert_eq!((window.baseline(), window.removed()), (Some(10), 5));
-        let refused = spend(&window, 5, 1, 50, at(3_599)).unwrap_err();
-        assert_eq!((refused.allowed, refused.removed), (5, 5));
-    }
-
-    #[test]
-    fn the_budget_cannot_be_drained_in_small_steps() {
-        let (mut window, mut claimed) = (NONE, 100);
-        while let Ok(next) = spend(&window, claimed, 1, 50, at(10)) {
-            window = next;
-            claimed -= 1;
-        }
-        assert_eq!(claimed, 50);
-    }
-
-    #[test]
-    fn too_many_removals_are_refused_as_a_whole() {
-        let refused = spend(&NONE, 10, 6, 50, at(0)).unwrap_err();
-        assert_eq!(
-            refused,
-            OverBudget {
-                asked: 6,
-                removed: 0,
-                allowed: 5,
-                baseline: 10
-            }
-        );
-    }
-
-    #[test]
-    fn one_record_may_always_go_unless_every_removal_needs_an_approval() {
-        assert!(spend(&NONE, 1, 1, 1, at(0)).is_ok());
-        assert!(spend(&NONE, 100, 1, 0, at(0)).is_err());
-    }
-
-    #[test]
-    fn a_removal_counts_for_an_hour_of_its_own() {
-        let first = spend(&NONE, 10, 1, 50, at(0)).unwrap();
-        let full = spend(&first, 9, 4, 50, at(3_000)).unwrap();
-        // The first one counts no longer, the other four still do: half of nine is four.
-        assert!(spend(&full, 5, 1, 50, at(3_600)).is_err());
-        let later = spend(&full, 5, 2, 50, at(6_600)).unwrap();
-        assert_eq!((later.baseline(), later.removed()), (Some(5), 2));
-    }
-
-    #[test]
-    fn a_clock_that_jumps_back_refills_nothing() {
-        let window = spend(&NONE, 10, 5, 50, at(10_000)).unwrap();
-        assert!(spend(&window, 5, 1, 50, at(0)).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_sequence_of_removals_within_any_hour_exceeds_the_share(
-            claimed in 1_usize..500, percent in 1_u8..=100,
-            steps in proptest::collection::vec((0_i64..900, 1_usize..50), 0..60),
-        ) {
-            let (mut window, mut left, mut now) = (NONE, claimed, 0);
-            let mut removals: Vec<(i64, usize, usize)> = Vec::new();
-            for (pause, count) in steps {
-                now += pause;
-                if let Ok(next) = spend(&window, left, count, percent, at(now)) {
-                    window = next;
-                    removals.push((now, left, count));
-                    left = left.saturating_sub(count);
-                }
-                prop_assert!(window.steps.len() <= STEPS_MAX);
-            }
-            for (index, (start, before, _)) in removals.iter().enumerate() {
-                let within = removals[index..].iter().take_while(|(at, ..)| at - start < 3_600);
-                let removed: usize = within.map(|(.., count)| count).sum();
-                prop_assert!(removed <= (before * usize::from(percent) / 100).max(1));
-            }
-        }
-    }
-}
+mod tests;

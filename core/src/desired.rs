@@ -28,6 +28,8 @@ pub struct Desired {
 pub struct DesiredNode {
     /// The node's name.
     pub name: String,
+    /// The uid of its Node.
+    pub uid: String,
     /// Its tunnel address.
     pub address: Ipv4Addr,
 }
@@ -77,6 +79,7 @@ impl Desired {
                 mac,
                 DesiredNode {
                     name: node.name.clone(),
+                    uid: node.uid.clone(),
                     address,
                 },
             );

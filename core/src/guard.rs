@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::budget::{self, Window};
+use crate::budget::{self, Census, Due, Window};
+use crate::cause::causes;
 use crate::claims::NodeNames;
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredNode};
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
 use crate::outcome::NeighbourHold;
@@ -32,11 +33,18 @@ pub struct Absence {
     pub since: Moment,
     /// The same for a person's eye.
     pub since_time: Timestamp,
-    /// The name of the node that had the record, where this process has seen it.
-    pub node: Option<String>,
+    /// The node that had the record, where this process has seen it.
+    pub node: Option<DesiredNode>,
     /// Whether this process has seen the record lose its node by an edit of the address rule in the
     /// spec. What another version of the product made of the same spec is never such an edit.
     pub respecified: bool,
+}
+
+impl Absence {
+    /// The name of the node that had the record, where this process has seen it.
+    pub fn node_name(&self) -> Option<&str> {
+        self.node.as_ref().map(|node| node.name.as_str())
+    }
 }
 
 impl Absences {
@@ -59,7 +67,7 @@ impl Absences {
             self.0.entry(*mac).or_insert_with(|| Absence {
                 since: now,
                 since_time: now_time,
-                node: before.map(|node| node.name.clone()),
+                node: before.cloned(),
                 respecified: before.is_some() && previous.rule != current.rule,
             });
         }
@@ -104,16 +112,14 @@ pub struct Evidence<'a> {
 pub struct Budget<'a> {
     /// The removals of the last hour.
     pub window: &'a Window,
-    /// How many records are claimed and not leaving.
-    pub claimed: usize,
+    /// The records and nodes that there are.
+    pub census: Census,
     /// `nodes.maxRemovalPercent`.
     pub percent: u8,
     /// Records that are leaving on some device: taken from the budget when that began.
     pub paid: &'a BTreeSet<MacAddress>,
     /// Records whose removal a person has approved.
     pub approved: &'a BTreeSet<MacAddress>,
-    /// The nodes of the claimed records.
-    pub nodes: &'a NodeNames,
     /// The wall clock: the window outlives the process.
     pub now: Timestamp,
 }
@@ -155,33 +161,37 @@ impl Verdict {
     /// Takes the due removals from the budget, all of them or none. What a person has approved costs
     /// nothing, and goes whatever becomes of the rest; what is leaving already was paid for. A record
     /// whose node is not known by name goes only when it is approved.
-    pub fn spend(&mut self, budget: &Budget<'_>) {
+    pub fn spend(&mut self, evidence: &Evidence<'_>, budget: &Budget<'_>) {
         let unasked = self.remove.difference(budget.approved);
         let nameless: Vec<_> = unasked
-            .filter(|mac| budget.nodes.is_unknown(**mac))
+            .filter(|mac| evidence.claimed_nodes.is_unknown(**mac))
             .copied()
             .collect();
         for mac in nameless {
             self.remove.remove(&mac);
             self.held.insert(mac, Hold::NodeUnknown);
         }
-        let due = self.remove.difference(budget.approved);
-        let costs: BTreeSet<MacAddress> = due
-            .filter(|mac| !budget.paid.contains(*mac))
-            .copied()
-            .collect();
-        if costs.is_empty() {
-            return;
-        }
+        let Evidence {
+            nodes,
+            claimed_nodes,
+            absences,
+            ..
+        } = *evidence;
+        let removing = self.remove.iter().copied();
+        let causes = causes(removing, nodes, claimed_nodes, absences);
+        let due = Due::of(&causes, budget.paid, budget.approved);
         let Budget {
             window,
-            claimed,
+            census,
             percent,
             now,
             ..
         } = *budget;
-        if budget::spend(window, claimed, costs.len(), percent, now).is_err() {
-            for mac in costs {
+        if budget::spend(window, census, due, percent, now).is_err() {
+            let costs =
+                |mac: &MacAddress| !budget.paid.contains(mac) && !budget.approved.contains(mac);
+            let over: Vec<_> = self.remove.iter().copied().filter(costs).collect();
+            for mac in over {
                 self.remove.remove(&mac);
                 self.held.insert(mac, Hold::OverBudget);
             }
@@ -269,14 +279,14 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
         return Some(Hold::StillListed(node.name.clone()));
     }
     let absence = evidence.absences.get(mac);
-    let had_it = absence.and_then(|absence| absence.node.as_ref());
+    let had_it = absence.and_then(Absence::node_name);
     let is_explained = is_listed(address, evidence.nodes);
     let is_claimed_for = |node: &NodeView| {
         let mut names = evidence.claimed_nodes.of(mac);
         names.any(|name| **name == *node.name)
     };
     let may_be_its_own =
-        |node: &&NodeView| !is_explained || had_it == Some(&node.name) || is_claimed_for(node);
+        |node: &&NodeView| !is_explained || had_it == Some(&*node.name) || is_claimed_for(node);
     if let Some(node) = addressless(evidence).find(may_be_its_own) {
         return Some(Hold::NodeAddressMissing(node.name.clone()));
     }

@@ -9,6 +9,7 @@ pub mod account;
 pub mod answers;
 pub mod batch;
 pub mod budget;
+pub mod cause;
 pub mod claims;
 pub mod conditions;
 pub mod desired;

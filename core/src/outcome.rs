@@ -3,12 +3,11 @@
 //! The only thing that conditions and status are made from. Knows nothing of how they are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::hash::Hasher as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 
-use fnv::FnvHasher;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::desired::{Desired, DesiredNode};
 use crate::mac::MacAddress;
@@ -208,15 +207,22 @@ pub struct HeldRemoval {
 }
 
 impl HeldRemoval {
-    /// Names this set at this time: what a person approves is this and nothing else. A set that is
-    /// held again later has another digest, so that an old approval does nothing.
+    /// Names this set at this time, by SHA-256 over the time and the sorted records: what a person approves
+    /// is this and nothing else. A set that is held again later has another digest, so that an old approval
+    /// does nothing.
     pub fn digest(&self) -> String {
-        let mut hasher = FnvHasher::default();
-        hasher.write(self.since.as_second().to_be_bytes().as_slice());
+        let mut hasher = Sha256::new();
+        hasher.update(self.since.as_second().to_be_bytes());
         for mac in &self.macs {
-            hasher.write(&mac.octets());
+            hasher.update(mac.octets());
         }
-        format!("{:016x}", hasher.finish())
+        let hash = hasher.finalize();
+        let mut digest = String::new();
+        for byte in hash {
+            // Writing to a string does not fail.
+            let _: fmt::Result = write!(digest, "{byte:02x}");
+        }
+        digest
     }
 }
 

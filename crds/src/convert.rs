@@ -18,6 +18,5 @@ pub use self::credentials::{
 pub use self::node::node_view;
 pub use self::seen::seen;
 pub use self::spec::{
-    InvalidSpec, SelectorProblem, address_rule, mac_prefix, port, secret_name, selector,
-    tunnel_path,
+    InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,
 };

@@ -106,18 +106,8 @@ fn whole_numbers(value: &mut Value) {
     }
 }
 
-/// The key of a label: a name of at most 63 characters, alone or behind a DNS name and a slash.
-const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
-/// The value of a label.
-const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
-/// What is said of a key that is none.
-const NO_LABEL_KEY: &str =
-    "must be the key of a label: a name, alone or behind a DNS name and a slash";
-
-/// A label selector, with the bounds and rules of labels: what Kubernetes has no meaning for selects no
-/// node, or all of them.
+/// A label selector, with the bounds of labels.
 pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let keys = format!("self.all(k, k.matches(r'{LABEL_KEY}') && k.indexOf('/') <= 253)");
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",
@@ -126,8 +116,7 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "type": "object",
                 "description": "Labels that a node must have, with these values.",
                 "maxProperties": 32,
-                "additionalProperties": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE},
-                "x-kubernetes-validations": [{"rule": keys, "message": NO_LABEL_KEY}],
+                "additionalProperties": {"type": "string", "maxLength": 63},
             },
             "matchExpressions": {
                 "type": "array",
@@ -137,19 +126,11 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "items": {
                     "type": "object",
                     "required": ["key", "operator"],
-                    "x-kubernetes-validations": [{
-                        "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
-                        "message": "the operators In and NotIn need values, Exists and DoesNotExist take none",
-                    }],
                     "properties": {
                         "key": {
                             "type": "string",
                             "description": "Key of the label.",
                             "maxLength": 317,
-                            "pattern": LABEL_KEY,
-                            "x-kubernetes-validations": [
-                                {"rule": "self.indexOf('/') <= 253", "message": NO_LABEL_KEY},
-                            ],
                         },
                         "operator": {
                             "type": "string",
@@ -162,7 +143,7 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                                 "Values to compare with. For Exists and DoesNotExist none.",
                             "maxItems": 64,
                             "x-kubernetes-list-type": "atomic",
-                            "items": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE},
+                            "items": {"type": "string", "maxLength": 63},
                         },
                     },
                 },

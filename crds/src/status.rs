@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bigip_tunnel_core::answers;
+use bigip_tunnel_core::budget::{Census, Window};
 use bigip_tunnel_core::conditions::{
     self, Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
@@ -24,6 +25,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use self::former::Access;
 use self::former::former_devices;
+use crate::convert;
 use crate::v1alpha1::{
     self, BigIpTunnelStatus, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode, NodeCounts,
     Problem, ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
@@ -59,6 +61,8 @@ pub struct Written<'a> {
     pub keep_held: bool,
     /// Devices that are no longer listed and still hold records, with what is needed to reach them.
     pub former: &'a [FormerDevice],
+    /// The records and nodes that there are; `None` while that cannot be told.
+    pub census: Option<Census>,
     /// Now.
     pub now: Timestamp,
 }
@@ -107,8 +111,7 @@ pub fn next(
             let before = previous.held_removal.clone();
             before.filter(|_| written.keep_held)
         }),
-        // Counted where the claims are written.
-        removal_window: previous.removal_window.clone(),
+        removal_window: removal_window(previous, written),
         last_handled_approval: written
             .handled_approval
             .map(|approval| clamp(approval, 64))
@@ -247,6 +250,20 @@ fn verified(
         (Some(read), None) => Some(Time(read)),
         _ => before,
     }
+}
+
+/// The removals are counted where the claims are written. The number of nodes is noted here, so that a fall
+/// is seen also by the process after this one.
+fn removal_window(
+    previous: &BigIpTunnelStatus,
+    written: &Written<'_>,
+) -> Option<v1alpha1::RemovalWindow> {
+    let window = convert::removal_window(previous);
+    let nodes = written.census.map(|census| window.level(census));
+    if nodes.is_none() || nodes == window.nodes {
+        return previous.removal_window.clone();
+    }
+    Some(convert::stored_window(&Window { nodes, ..window }))
 }
 
 fn skipped_nodes(report: &TunnelReport<'_>) -> Vec<SkippedNode> {

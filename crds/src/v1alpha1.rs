@@ -9,6 +9,7 @@
 )]
 mod device;
 mod ownership;
+mod removal;
 #[expect(
     clippy::duplicated_attributes,
     reason = "printer columns have their type and priority in common"
@@ -22,5 +23,6 @@ mod status;
 
 pub use self::device::*;
 pub use self::ownership::*;
+pub use self::removal::*;
 pub use self::spec::*;
 pub use self::status::*;

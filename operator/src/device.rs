@@ -309,10 +309,10 @@ impl DeviceState {
 
     /// Name of the node that a record is or was for; the record itself where no node is known.
     pub(crate) fn node_name(&self, mac: MacAddress) -> String {
-        let desired = self.desired.nodes.get(&mac).map(|node| &node.name);
+        let desired = self.desired.nodes.get(&mac);
         let absent = || self.absences.get(mac)?.node.as_ref();
-        let name = desired.or_else(absent);
-        name.cloned().unwrap_or_else(|| mac.to_string())
+        let node = desired.or_else(absent);
+        node.map_or_else(|| mac.to_string(), |node| node.name.clone())
     }
 
     /// Notes that a write may or may not have been carried out, or may still be.

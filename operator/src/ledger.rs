@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 
 use self::claiming::Waiting;
 use self::patch::PatchError;
-pub(crate) use self::removals::{Removals, Spending};
+pub(crate) use self::removals::{Removals, Spending, census_of};
 use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
 use crate::lease::Leadership;
 

@@ -4,7 +4,6 @@
 
 mod cilium;
 mod store;
-mod views;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::cilium::CiliumEntry;
 use self::store::{Entries, Kept, Known, ListProblem, Source, Store};
-use self::views::Views;
 use crate::metrics::Watches;
 use crate::settings::Settings;
 
@@ -41,8 +39,6 @@ struct NodeEntry {
 pub(crate) struct NodeState {
     nodes: Known<NodeEntry>,
     cilium: Known<CiliumEntry>,
-    /// What was made of the lists, for all objects that see them alike.
-    views: Views,
 }
 
 impl NodeState {
@@ -56,7 +52,6 @@ impl NodeState {
         Self {
             nodes: Err(pending(SlimNode::PLURAL)),
             cilium: Err(pending(CiliumNode::PLURAL)),
-            views: Views::default(),
         }
     }
 
@@ -66,7 +61,6 @@ impl NodeState {
         Self {
             nodes: Ok(Arc::default()),
             cilium: Ok(Arc::default()),
-            views: Views::default(),
         }
     }
 
@@ -89,15 +83,11 @@ impl NodeState {
         } else {
             None
         };
-        let make = || {
-            let views = nodes.iter().map(|(name, node)| {
-                let cilium = cilium.and_then(|nodes| nodes.get(name));
-                node.view(cilium.map(|addresses| addresses.as_slice()), settings)
-            });
-            views.collect()
-        };
-        let lists = (nodes, cilium);
-        Ok(self.views.of(lists, settings.selector.to_string(), make))
+        let views = nodes.iter().map(|(name, node)| {
+            let cilium = cilium.and_then(|nodes| nodes.get(name));
+            node.view(cilium.map(|addresses| addresses.as_slice()), settings)
+        });
+        Ok(views.collect())
     }
 }
 
@@ -221,7 +211,6 @@ impl Nodes {
         };
         let known = self.current();
         Ok(NodeState {
-            views: known.views.clone(),
             nodes: Ok(known_if_equal(nodes, &known.nodes)),
             cilium: match cilium {
                 Some(listed) => Ok(known_if_equal(listed, &known.cilium)),

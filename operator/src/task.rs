@@ -298,10 +298,6 @@ impl DeviceTask {
         let work = self.state.inbox.borrow().clone();
         if !work.leaves(&self.ctx) {
             let claims = self.ctx.ledger.claims_of(&self.ctx.device).await;
-            if claims.is_empty() {
-                // Nothing can be absent; what came meanwhile is new to the next pass.
-                return;
-            }
             let desired = desired(&work.nodes, work.settings.prefix, &work.settings.addresses);
             self.state
                 .note_absences(&claims, desired, self.ctx.shared.clock);

@@ -11,8 +11,8 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::world::{
-    FOREIGN, LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, condition,
-    device, mutations,
+    FOREIGN, LOCAL_ADDRESS, NAME, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH,
+    World, condition, device, mutations,
 };
 
 /// Two of the three nodes go, and every removal needs an approval.
@@ -97,13 +97,17 @@ async fn a_held_removal_can_be_approved_in_the_same_edit_that_changes_the_spec()
 
 #[tokio::test]
 async fn removals_in_small_steps_meet_the_same_limit() {
-    let world = World::in_sync("approval-steps").await;
+    let world = World::new("approval-steps").await;
+    world.create_node(NEW_NODE).await;
+    let world = world.into_sync().await;
     world.delete_node("2").await;
-    world.until_records(&[RECORD_1, RECORD_3]).await;
+    world.until_records(&[RECORD_1, RECORD_3, NEW_RECORD]).await;
     world.delete_node("3").await;
+    world.until_records(&[RECORD_1, NEW_RECORD]).await;
+    world.delete_node("1").await;
     world.until_reason("MassRemovalBlocked").await;
     world.settle().await;
-    world.assert_records(&[RECORD_1, RECORD_3]);
+    world.assert_records(&[RECORD_1, NEW_RECORD]);
 }
 
 /// What the box says it is that stands in for the standby unit.

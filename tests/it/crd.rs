@@ -1,9 +1,5 @@
 //! The definition of the resource on a real API server: rules with messages, defaults, columns.
 
-use std::collections::BTreeSet;
-
-use bigip_tunnel_crds::convert::{self, InvalidSpec, SelectorProblem};
-use bigip_tunnel_crds::v1alpha1::BigIpTunnelSpec;
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
 use kube::Client;
@@ -173,7 +169,7 @@ async fn the_smallest_object_gets_the_documented_defaults() {
         ("/devices/0/port", json!(443)),
         ("/tunnel/partition", json!("Common")),
         ("/nodes/removalDelaySeconds", json!(60)),
-        ("/nodes/maxRemovalPercent", json!(50)),
+        ("/nodes/maxRemovalPercent", json!(25)),
         ("/suspend", json!(false)),
         ("/fdb/macPrefix", json!("0a:0a")),
         ("/fdb/bulkWrites", json!("Never")),
@@ -349,148 +345,4 @@ async fn a_secret_of_another_namespace_cannot_be_named() {
     // What the schema does not know is not kept.
     let reference = &created.unwrap().data["spec"]["credentialsSecretRef"];
     assert_eq!(*reference, json!({"name": "login"}));
-}
-
-/// Reads a spec as the operator does before it works on it.
-fn read(spec: &BigIpTunnelSpec) -> Result<(), InvalidSpec> {
-    convert::tunnel_path(spec)?;
-    convert::mac_prefix(spec)?;
-    convert::selector(spec)?;
-    convert::address_rule(spec)?;
-    for device in &spec.devices {
-        convert::port(device)?;
-        convert::secret_name(device, spec)?;
-    }
-    Ok(())
-}
-
-/// The kinds of what the operator refuses, as numbers from 0. One that comes has to be added here, and to
-/// the specs below.
-fn kind_of(problem: &InvalidSpec) -> usize {
-    match problem {
-        InvalidSpec::TunnelName { .. } => 0,
-        InvalidSpec::Partition { .. } => 1,
-        InvalidSpec::MacPrefix { .. } => 2,
-        InvalidSpec::Cidr { .. } => 3,
-        InvalidSpec::Port { .. } => 4,
-        InvalidSpec::NoSecret { .. } => 5,
-        InvalidSpec::Selector { problem, .. } => match problem {
-            SelectorProblem::Operator => 6,
-            SelectorProblem::NoValues => 7,
-            SelectorProblem::Values => 8,
-            SelectorProblem::Key => 9,
-            SelectorProblem::Value => 10,
-        },
-    }
-}
-const KINDS: usize = 11;
-
-/// A selector with one expression.
-fn expression(key: &str, operator: &str, values: &Value) -> (&'static str, Value) {
-    let mut expression = json!({"key": key, "operator": operator, "values": values});
-    expression
-        .as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
-    selector(&json!({"matchExpressions": [expression]}))
-}
-
-fn selector(selector: &Value) -> (&'static str, Value) {
-    ("/nodes", json!({"selector": selector}))
-}
-
-/// Fields with values that the operator cannot work with.
-fn unreadable_fields() -> Vec<(&'static str, Value)> {
-    let long = "a".repeat(64);
-    let far = format!("{}a/b", "a.".repeat(127));
-    vec![
-        ("/tunnel/name", json!("../x")),
-        ("/tunnel/name", json!(long)),
-        ("/tunnel/partition", json!("a//b")),
-        ("/fdb", json!({"macPrefix": "00:50"})),
-        ("/fdb", json!({"macPrefix": "0a:0a:0a"})),
-        ("/nodes", json!({"addressSource": {"cidrs": ["fd00::/64"]}})),
-        ("/nodes", json!({"addressSource": {"cidrs": ["10.0.0.0"]}})),
-        (
-            "/devices",
-            json!([{"name": "a", "address": "a", "port": 0}]),
-        ),
-        (
-            "/devices",
-            json!([{"name": "a", "address": "a", "port": 65536}]),
-        ),
-        ("/credentialsSecretRef", Value::Null),
-        expression("k", "Like", &json!(["v"])),
-        expression("k", "In", &Value::Null),
-        expression("k", "In", &json!([])),
-        expression("k", "NotIn", &json!([])),
-        expression("k", "Exists", &json!(["v"])),
-        expression("k", "DoesNotExist", &json!(["v"])),
-        expression("", "Exists", &Value::Null),
-        expression("a b", "Exists", &Value::Null),
-        expression("Example.com/a", "Exists", &Value::Null),
-        expression(&long, "Exists", &Value::Null),
-        expression(&far, "Exists", &Value::Null),
-        expression("k", "NotIn", &json!(["v", "a b"])),
-        expression("k", "In", &json!([long])),
-        selector(&json!({"matchLabels": {"a b": "v"}})),
-        selector(&json!({"matchLabels": {far.as_str(): "v"}})),
-        selector(&json!({"matchLabels": {long.as_str(): "v"}})),
-        selector(&json!({"matchLabels": {"k": "-v"}})),
-        // What is not even of the right type.
-        ("/suspend", json!("yes")),
-        ("/managementPolicy", json!("Everything")),
-        ("/drift", json!({"intervalSeconds": "60"})),
-        ("/devices", json!({"a": {"address": "a"}})),
-    ]
-}
-
-/// Fields with values at the edge of what it can work with.
-fn readable_fields() -> Vec<(&'static str, Value)> {
-    vec![
-        ("/tunnel/name", json!("a".repeat(63))),
-        ("/tunnel/partition", json!("Common/app")),
-        ("/fdb", json!({"macPrefix": "02:00"})),
-        (
-            "/nodes",
-            json!({"addressSource": {"cidrs": ["192.0.2.7/24", "0.0.0.0/0"]}}),
-        ),
-        (
-            "/devices",
-            json!([{"name": "a", "address": "a", "port": 65535}]),
-        ),
-        expression("a-b.example.com/C_d.1", "In", &json!(["", "A_b.1-c"])),
-        expression("k", "NotIn", &json!(["a".repeat(63)])),
-        expression("k", "Exists", &json!([])),
-        expression("k", "DoesNotExist", &Value::Null),
-        selector(&json!({"matchLabels": {"example.com/pool": "", "pool": "edge"}})),
-        selector(&json!({})),
-    ]
-}
-
-#[tokio::test]
-async fn api_server_refuses_what_the_operator_cannot_read() {
-    let client = namespace("crd-readable").await;
-    let mut kinds = BTreeSet::new();
-    let bad = unreadable_fields().into_iter().map(|field| (false, field));
-    let good = readable_fields().into_iter().map(|field| (true, field));
-    for (number, (is_good, (pointer, value))) in bad.chain(good).enumerate() {
-        let mut spec = smallest();
-        let what = format!("{pointer} {value}");
-        set(&mut spec, pointer, value);
-        let parsed = serde_json::from_value::<BigIpTunnelSpec>(spec.clone());
-        let is_read = parsed.is_ok_and(|spec| {
-            let read = read(&spec);
-            kinds.extend(read.as_ref().err().map(kind_of));
-            read.is_ok()
-        });
-        let name = format!("n{number}");
-        let made = objects::create_tunnel(&client, "crd-readable", &name, spec).await;
-        assert_eq!(
-            (is_read, made.is_ok()),
-            (is_good, is_good),
-            "{what}: {made:?}"
-        );
-    }
-    assert_eq!(kinds, (0..KINDS).collect());
 }

@@ -288,9 +288,7 @@ async fn a_box_that_another_entry_leads_to_now_has_not_left() {
 
 #[tokio::test]
 async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
-    // Stored before the definition refused it.
-    let world = crate::unreadable::world("former-invalid").await;
-    let world = world.into_sync().await;
+    let world = World::in_sync("former-invalid").await;
     let selector = json!({"matchExpressions": [{"key": "pool", "operator": "In"}]});
     world
         .patch_spec(json!({"nodes": {"selector": selector}}))

@@ -132,9 +132,7 @@ async fn a_node_that_gets_its_address_later_gets_its_record_then() {
 
 #[tokio::test]
 async fn a_selector_that_makes_no_sense_is_refused_and_costs_no_record() {
-    // Stored before the definition refused it.
-    let world = crate::unreadable::world("in-selector").await;
-    let world = world.into_sync().await;
+    let world = World::in_sync("in-selector").await;
     let before = writes(&world);
     let select =
         |expressions: Value| json!({"nodes": {"selector": {"matchExpressions": expressions}}});
@@ -185,13 +183,15 @@ async fn a_selector_edited_to_a_part_of_the_nodes_removes_the_others() {
 
 #[tokio::test]
 async fn a_selector_edited_to_a_small_part_of_the_nodes_needs_an_approval() {
-    let world = World::in_sync("in-small-part").await;
+    let world = World::new("in-small-part").await;
+    world.create_node(NEW_NODE).await;
+    let world = world.into_sync().await;
     let before = writes(&world);
     select_pool(&world, &["1"]).await;
     let status = world.until_reason("MassRemovalBlocked").await;
-    assert_eq!(status.held_removal.unwrap().count, 2);
+    assert_eq!(status.held_removal.unwrap().count, 3);
     world.settle().await;
-    world.assert_records(&ALL);
+    world.assert_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD]);
     assert_eq!(writes(&world), before);
 }
 

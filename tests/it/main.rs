@@ -15,6 +15,7 @@ mod addresses;
 mod answers;
 mod api_server;
 mod approval;
+mod budget;
 mod chart;
 mod chart_policies;
 mod chart_rights;

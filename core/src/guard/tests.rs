@@ -415,10 +415,7 @@ fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() 
     assert_eq!(absences.get(mac(GONE)), None);
     absences.update(&claimed, &with_node, &without, clock(130));
     let absence = absences.get(mac(GONE)).unwrap();
-    assert_eq!(
-        (absence.since, absence.node.as_deref()),
-        (at(130), Some("b"))
-    );
+    assert_eq!((absence.since, absence.node_name()), (at(130), Some("b")));
 }
 
 #[test]
@@ -437,24 +434,57 @@ fn due(macs: &[&str]) -> Verdict {
     }
 }
 
-const NO_REMOVALS: Window = Window { steps: Vec::new() };
+const NO_REMOVALS: Window = Window {
+    nodes: None,
+    steps: Vec::new(),
+};
 const THREE: [&str; 3] = ["0a:0a:0a:00:00:07", "0a:0a:0a:00:00:08", GONE];
 
+/// Takes the removals from the budget of an object with so many claims: all that are removed belong to nodes
+/// that exist and are not selected any more.
 fn spend(verdict: &mut Verdict, claimed: usize, paid: &[&str], approved: &[&str]) {
-    let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect();
-    let mut nodes = NodeNames::default();
+    let mut names = NodeNames::default();
     for mac in &verdict.remove {
-        nodes.insert(*mac, "worker");
+        names.insert(*mac, "worker");
     }
-    verdict.spend(&Budget {
-        nodes: &nodes,
-        window: &NO_REMOVALS,
+    spend_named(verdict, claimed, &names, (paid, approved));
+}
+
+fn spend_named(
+    verdict: &mut Verdict,
+    claimed: usize,
+    names: &NodeNames,
+    (paid, approved): (&[&str], &[&str]),
+) {
+    let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect();
+    let evidence = Evidence {
+        nodes: &[node("worker").unselected().build()],
+        prefix: MacPrefix::DEFAULT,
+        rule: &AddressRule::default(),
+        absences: &absences(),
+        claimed_nodes: names,
+        delay: DELAY,
+        settled_at: at(0),
+        present: 1,
+        needs: None,
+        now: at(0),
+    };
+    let census = Census {
         claimed,
-        percent: 50,
-        paid: &set(paid),
-        approved: &set(approved),
-        now: Timestamp::UNIX_EPOCH,
-    });
+        undesired: verdict.remove.len(),
+        nodes: claimed.saturating_sub(verdict.remove.len()),
+    };
+    verdict.spend(
+        &evidence,
+        &Budget {
+            window: &NO_REMOVALS,
+            census,
+            percent: 50,
+            paid: &set(paid),
+            approved: &set(approved),
+            now: Timestamp::UNIX_EPOCH,
+        },
+    );
 }
 
 #[test]
@@ -476,9 +506,10 @@ fn over_the_budget_nothing_is_removed() {
 fn an_approved_set_goes_and_what_came_to_it_since_stays() {
     let mut verdict = due(&THREE);
     spend(&mut verdict, 1, &[], &THREE[..2]);
-    // The third alone is within the budget of one; together with a fourth it is not.
+    // The third alone is within the budget of two; together with two more it is not.
     assert_eq!(verdict, due(&THREE));
-    let mut more = due(&[THREE[0], THREE[1], THREE[2], "0a:0a:0a:00:00:06"]);
+    let others = ["0a:0a:0a:00:00:06", "0a:0a:0a:00:00:05"];
+    let mut more = due(&[&THREE[..], &others].concat());
     spend(&mut more, 2, &[], &THREE[..2]);
     assert_eq!(more.remove, due(&THREE[..2]).remove);
 }
@@ -493,19 +524,11 @@ fn a_record_that_is_leaving_one_device_costs_nothing_on_the_next() {
 #[test]
 fn removal_of_a_nameless_claim_waits_for_approval() {
     let set = |macs: &[&str]| macs.iter().map(|m| mac(m)).collect::<BTreeSet<_>>();
-    let mut nodes = NodeNames::default();
-    nodes.insert(mac(THREE[0]), "worker");
+    let mut names = NodeNames::default();
+    names.insert(mac(THREE[0]), "worker");
     let spend = |approved: &[&str]| {
         let mut verdict = due(&THREE);
-        verdict.spend(&Budget {
-            nodes: &nodes,
-            window: &NO_REMOVALS,
-            claimed: 100,
-            percent: 50,
-            paid: &set(&[THREE[1]]),
-            approved: &set(approved),
-            now: Timestamp::UNIX_EPOCH,
-        });
+        spend_named(&mut verdict, 100, &names, (&[THREE[1]], approved));
         verdict
     };
     let verdict = spend(&[]);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bigip_tunnel_core::budget::{Step, Window};
+use bigip_tunnel_core::budget::{Step, Tally, Window};
 use bigip_tunnel_core::claims::{ClaimRow, ClaimState, ClaimedRecord, Claims};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -125,34 +125,53 @@ pub fn ownership(claims: &Claims, uid: &str) -> Ownership {
 
 /// The removals of the last hour, as stored. Numbers that make no sense count as none left.
 pub fn removal_window(status: &BigIpTunnelStatus) -> Window {
-    let steps = status
-        .removal_window
-        .iter()
-        .flat_map(|window| &window.steps);
-    let step = |step: &RemovalStep| Step {
-        time: step.time.0,
-        claimed: usize::try_from(step.claimed).unwrap_or_default(),
-        removed: usize::try_from(step.removed).unwrap_or(usize::MAX),
+    let stored = status.removal_window.as_ref();
+    let count = |number: i32| usize::try_from(number).unwrap_or_default();
+    let step = |step: &RemovalStep| {
+        let (node_deleted, deselected) = (count(step.node_deleted), count(step.deselected));
+        let removed = usize::try_from(step.removed).unwrap_or(usize::MAX);
+        Step {
+            time: step.time.0,
+            claimed: count(step.claimed),
+            nodes: count(step.nodes),
+            removed: Tally {
+                node_deleted,
+                deselected,
+                // Versions that did not count by cause compared no removal with the number of nodes.
+                address_changed: removed.saturating_sub(node_deleted.saturating_add(deselected)),
+            },
+        }
     };
     Window {
-        steps: steps.map(step).collect(),
+        nodes: stored
+            .and_then(|window| window.nodes)
+            .and_then(|nodes| usize::try_from(nodes).ok()),
+        steps: stored
+            .iter()
+            .flat_map(|window| &window.steps)
+            .map(step)
+            .collect(),
     }
 }
 
 /// The removals of the last hour, to be stored.
-pub fn stored_window(window: &Window) -> Option<RemovalWindow> {
+pub fn stored_window(window: &Window) -> RemovalWindow {
     let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     let step = |step: &Step| RemovalStep {
         time: Time(step.time),
         claimed: number(step.claimed),
-        removed: number(step.removed),
+        nodes: number(step.nodes),
+        removed: number(step.removed.total()),
+        node_deleted: number(step.removed.node_deleted),
+        deselected: number(step.removed.deselected),
     };
-    Some(RemovalWindow {
-        start: Time(window.steps.first()?.time),
-        baseline: number(window.baseline()?),
-        removed: number(window.removed()),
+    RemovalWindow {
+        start: window.steps.first().map(|step| Time(step.time)),
+        baseline: window.baseline().map(number),
+        removed: number(window.removed().total()),
+        nodes: window.nodes.map(number),
         steps: window.steps.iter().map(step).collect(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ mod tests {
             access: &[],
             keep_held: false,
             former: &[],
+            census: None,
             now: Timestamp::UNIX_EPOCH,
         }
     }

@@ -137,7 +137,7 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
             "nodes": {
                 "addressSource": {"type": "InternalIP"},
                 "removalDelaySeconds": 60,
-                "maxRemovalPercent": 50,
+                "maxRemovalPercent": 25,
             },
             "fdb": {"macPrefix": "0a:0a", "bulkWrites": "Never"},
             "managementPolicy": "FDBOnly",

@@ -84,6 +84,7 @@ fn written(second: i64) -> Written<'static> {
         access: &[],
         keep_held: false,
         former: &[],
+        census: None,
         now: at(second),
     }
 }

@@ -213,16 +213,17 @@ pub struct Nodes {
     #[schemars(range(min = 0, max = 86400))]
     pub removal_delay_seconds: i32,
 
-    /// How large a share of the records may be removed within any hour, in percent of those there
-    /// were at its start; at least one may.
-    /// When more are due, nothing is removed until a person approves it. 0: every removal needs that.
+    /// How large a share of the records may be removed within any hour, in percent of those claimed at its
+    /// start; two may in any case. Records of deleted nodes count by how far the number of nodes has fallen
+    /// below the highest one of the hour, so that a rolling replacement costs nothing. When more are due,
+    /// nothing is removed until a person approves it. 0: every removal needs that.
     #[serde(default = "default_max_removal_percent")]
     #[schemars(range(min = 0, max = 100))]
     pub max_removal_percent: i32,
 }
 
 fn default_max_removal_percent() -> i32 {
-    50
+    25
 }
 
 fn default_removal_delay_seconds() -> i32 {

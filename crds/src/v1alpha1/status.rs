@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::device::{SecretRef, Tls};
 use super::ownership::Ownership;
+use super::removal::{HeldRemoval, RemovalWindow};
 use crate::schema;
 
 /// Observed state of the tunnel.
@@ -166,53 +167,6 @@ pub struct LeavingNode {
     /// When the record may go at the earliest. Absent while something else than time keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removable_at: Option<Time>,
-}
-
-/// Removals that wait for a person's approval.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct HeldRemoval {
-    /// Names exactly this set of records. As the value of the annotation
-    /// `bigip-tunnel.dev/approve-removal` it lets them go, once.
-    #[schemars(length(max = 64))]
-    pub digest: String,
-    /// When the set was first held.
-    pub since: Time,
-    /// How many records it has.
-    pub count: i32,
-    /// The MAC addresses of the first 16 of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        inner(length(max = 17), regex(pattern = "^([0-9a-f]{2}:){5}[0-9a-f]{2}$")),
-        extend("x-kubernetes-list-type" = "atomic")
-    )]
-    pub sample: Vec<String>,
-}
-
-/// The removals of the last hour.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct RemovalWindow {
-    /// When the first of them was allowed.
-    pub start: Time,
-    /// How many records were claimed then.
-    pub baseline: i32,
-    /// How many removals have been allowed since.
-    pub removed: i32,
-    /// The removals one after the other, oldest first; those of the same five minutes together.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
-    pub steps: Vec<RemovalStep>,
-}
-
-/// Removals that were allowed about the same time.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct RemovalStep {
-    /// When the last of them was allowed. An hour later they no longer count.
-    pub time: Time,
-    /// How many records were claimed before the first of them.
-    pub claimed: i32,
-    /// How many they are.
-    pub removed: i32,
 }
 
 /// One BIG-IP.

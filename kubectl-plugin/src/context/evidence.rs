@@ -37,14 +37,9 @@ impl Cluster {
         tunnels: Option<Vec<ReadTunnel>>,
         cilium: Option<&str>,
     ) -> Result<Evidence, Error> {
-        let all_tunnels = match tunnels {
-            Some(_) => optional(self.tunnels(true, None).await)?,
-            None => Ok(Vec::new()),
-        };
         Ok(Evidence {
             server_version: optional(self.version().await)?,
             tunnels,
-            all_tunnels,
             rights: Vec::new(),
             live: BTreeMap::new(),
             nodes: optional(self.nodes_seen().await)?,

@@ -11,7 +11,6 @@ mod device;
 pub(crate) mod evidence;
 pub(crate) mod live;
 mod network;
-mod orphans;
 mod overlay;
 mod policies;
 mod tunnel;

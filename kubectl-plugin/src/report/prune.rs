@@ -62,33 +62,6 @@ pub(crate) struct Needed {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable(pub(crate) String);
 
-/// What a tunnel claims on each of its devices, listed or not. Claims of a copied object are void, and say
-/// all the same whose records these were.
-///
-/// # Errors
-///
-/// The name of a tunnel that cannot be read, or whose claims cannot.
-pub(crate) fn claimed(object: &ReadTunnel) -> Result<Vec<(String, Vec<MacAddress>)>, Unreadable> {
-    let object = object
-        .0
-        .as_ref()
-        .map_err(|invalid| Unreadable(invalid.metadata.name.clone().unwrap_or_default()))?;
-    let Some(status) = &object.status else {
-        return Ok(Vec::new());
-    };
-    let ownership = status.ownership.as_ref();
-    let uid = ownership.map_or("", |ownership| ownership.uid.as_str());
-    let unreadable = |_| Unreadable(object.metadata.name.clone().unwrap_or_default());
-    let claims = convert::claims(status, uid).map_err(unreadable)?;
-    let of = |device: &str| {
-        (
-            device.to_owned(),
-            claims.of(device).keys().copied().collect(),
-        )
-    };
-    Ok(claims.devices().map(of).collect())
-}
-
 impl Needed {
     /// What these nodes and objects need.
     pub(crate) fn by(nodes: &[NodeView], objects: &[ReadTunnel]) -> Result<Self, Unreadable> {
@@ -100,8 +73,22 @@ impl Needed {
             needed.addresses.extend(addresses);
         }
         for object in objects {
-            for (_, macs) in claimed(object)? {
-                needed.claimed.extend(macs);
+            let object = object
+                .0
+                .as_ref()
+                .map_err(|invalid| Unreadable(invalid.metadata.name.clone().unwrap_or_default()))?;
+            // Claims of a copied object are void, and say all the same whose records these were.
+            if let Some(status) = &object.status {
+                let ownership = status.ownership.as_ref();
+                let uid = ownership.map_or("", |ownership| ownership.uid.as_str());
+                let unreadable = |_| Unreadable(object.metadata.name.clone().unwrap_or_default());
+                let claims = convert::claims(status, uid).map_err(unreadable)?;
+                let devices = status.devices.iter().map(|device| &device.name);
+                let former = status.former_devices.iter().map(|device| &device.name);
+                let listed = object.spec.devices.iter().map(|device| &device.name);
+                let names: BTreeSet<&String> = devices.chain(former).chain(listed).collect();
+                let macs = names.into_iter().flat_map(|name| claims.of(name).keys());
+                needed.claimed.extend(macs.copied());
             }
         }
         Ok(needed)

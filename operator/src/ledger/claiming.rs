@@ -151,7 +151,8 @@ impl Ledger {
                 return Ok(());
             }
             let mut operations = self.claimed(stored, &wanted, as_a_whole)?;
-            if let Some(window) = window.and_then(convert::stored_window) {
+            if let Some(window) = window {
+                let window = convert::stored_window(window);
                 operations.push(patch::set("removalWindow", &window)?);
             }
             if let Some(devices) = noted {

@@ -198,7 +198,6 @@ pub(super) fn display(
 fn displayed(status: &BigIpTunnelStatus) -> Result<Map<String, Value>, PatchError> {
     let without_claims = BigIpTunnelStatus {
         ownership: None,
-        removal_window: None,
         writer: None,
         ..status.clone()
     };

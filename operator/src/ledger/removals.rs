@@ -2,12 +2,13 @@
 //!
 //! Pure. The budget itself is `core::budget`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bigip_tunnel_core::budget::{self, OverBudget, Window};
-use bigip_tunnel_core::claims::ClaimState;
+use bigip_tunnel_core::budget::{self, Census, Due, OverBudget, Window};
+use bigip_tunnel_core::cause::Cause;
+use bigip_tunnel_core::claims::{ClaimState, Claims};
+use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::record::Records;
 use bigip_tunnel_crds::convert;
 use jiff::Timestamp;
 
@@ -18,8 +19,8 @@ use super::Stored;
 pub(crate) struct Removals {
     /// The removals of the last hour.
     pub(crate) window: Window,
-    /// How many records are claimed and not leaving.
-    pub(crate) claimed: usize,
+    /// Records that are claimed and not leaving.
+    pub(crate) staying: BTreeSet<MacAddress>,
     /// How many more bytes of claims can be stored.
     pub(crate) room_bytes: usize,
     /// Records that are leaving on some device.
@@ -31,38 +32,75 @@ pub(crate) struct Removals {
 impl Removals {
     /// A device that is no longer listed is cleaned up without being measured, and pays for nothing.
     pub(super) fn of(stored: &Stored, asked_for: &str, is_listed: &dyn Fn(&str) -> bool) -> Self {
-        let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+        let (staying, leaving) = split(&stored.claims, is_listed);
         let mut elsewhere = BTreeSet::new();
-        for device in stored.claims.devices().filter(|device| is_listed(device)) {
-            for (mac, state) in stored.claims.of(device) {
-                let set = if *state == ClaimState::Leaving {
-                    &mut leaving
-                } else {
-                    &mut staying
-                };
-                set.insert(*mac);
-                if device != asked_for && *state != ClaimState::Leaving {
-                    elsewhere.insert(*mac);
-                }
-            }
+        let others = stored.claims.devices().filter(|device| is_listed(device));
+        for device in others.filter(|device| *device != asked_for) {
+            let claims = stored.claims.of(device).iter();
+            let kept = claims.filter(|(_, state)| **state != ClaimState::Leaving);
+            elsewhere.extend(kept.map(|(mac, _)| *mac));
         }
-        let claimed = staying.difference(&leaving).count();
         Self {
             window: convert::removal_window(&stored.status),
-            claimed,
+            staying,
             room_bytes: stored.room_bytes(),
             leaving,
             elsewhere,
         }
     }
+
+    /// The records and nodes that there are.
+    pub(crate) fn census(&self, desired: &Desired) -> Census {
+        census(&self.staying, desired)
+    }
+}
+
+/// The records that are claimed on listed devices and stay, and those that are leaving on one of them.
+fn split(
+    claims: &Claims,
+    is_listed: &dyn Fn(&str) -> bool,
+) -> (BTreeSet<MacAddress>, BTreeSet<MacAddress>) {
+    let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+    for device in claims.devices().filter(|device| is_listed(device)) {
+        for (mac, state) in claims.of(device) {
+            let set = if *state == ClaimState::Leaving {
+                &mut leaving
+            } else {
+                &mut staying
+            };
+            set.insert(*mac);
+        }
+    }
+    staying.retain(|mac| !leaving.contains(mac));
+    (staying, leaving)
+}
+
+fn census(staying: &BTreeSet<MacAddress>, desired: &Desired) -> Census {
+    let is_undesired = |mac: &&MacAddress| !desired.nodes.contains_key(*mac);
+    Census {
+        claimed: staying.len(),
+        undesired: staying.iter().filter(is_undesired).count(),
+        nodes: desired.nodes.len(),
+    }
+}
+
+/// The records and nodes that there are, by these claims.
+pub(crate) fn census_of(
+    claims: &Claims,
+    is_listed: &dyn Fn(&str) -> bool,
+    desired: &Desired,
+) -> Census {
+    census(&split(claims, is_listed).0, desired)
 }
 
 /// How removals are paid for.
 pub(crate) struct Spending<'a> {
     /// Whether a device is in the spec.
     pub(crate) is_listed: &'a (dyn Fn(&str) -> bool + Sync),
-    /// The records that are about to be removed.
-    pub(crate) removing: &'a Records,
+    /// The records that are about to be removed, and why.
+    pub(crate) removing: &'a BTreeMap<MacAddress, Cause>,
+    /// What the nodes ask for.
+    pub(crate) desired: &'a Desired,
     /// `nodes.maxRemovalPercent`.
     pub(crate) percent: u8,
     /// Records that a person has approved.
@@ -79,16 +117,12 @@ impl Spending<'_> {
         device: &str,
     ) -> Result<Option<Window>, OverBudget> {
         let removals = Removals::of(stored, device, self.is_listed);
-        let paid =
-            |mac: &&MacAddress| removals.leaving.contains(*mac) || self.approved.contains(*mac);
-        let count = self.removing.keys().filter(|mac| !paid(mac)).count();
-        if count == 0 {
+        let due = Due::of(self.removing, &removals.leaving, self.approved);
+        if due.is_nothing() {
             return Ok(None);
         }
-        let Removals {
-            window, claimed, ..
-        } = removals;
-        budget::spend(&window, claimed, count, self.percent, self.now).map(Some)
+        let census = removals.census(self.desired);
+        budget::spend(&removals.window, census, due, self.percent, self.now).map(Some)
     }
 }
 
@@ -115,8 +149,8 @@ mod tests {
         .unwrap();
         let stored = Stored::read(&object, "uid");
         let removals = Removals::of(&stored, "listed", &|name| name == "listed");
-        assert_eq!((removals.claimed, removals.leaving.len()), (1, 0));
+        assert_eq!((removals.staying.len(), removals.leaving.len()), (1, 0));
         let both = Removals::of(&stored, "listed", &|_| true);
-        assert_eq!((both.claimed, both.leaving.len()), (0, 1));
+        assert_eq!((both.staying.len(), both.leaving.len()), (0, 1));
     }
 }

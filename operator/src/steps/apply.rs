@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bigip_icontrol::{ErrorKind, Unit};
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored, claims_before};
+use bigip_tunnel_core::cause::causes;
 use bigip_tunnel_core::claims::{ClaimChanges, DeviceClaims, NodeChanges, nodes_to_note};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::plan::Plan;
@@ -58,9 +59,12 @@ pub(crate) async fn apply(
     let changes = claims_before(plan, batch, &inputs.claims, book);
     let nodes = names_to_note(state, inputs, &changes);
     let is_listed = |name: &str| work.settings.device(name).is_some();
+    let removing = batch.remove.keys().copied();
+    let removing = causes(removing, &inputs.nodes, &inputs.names, &state.absences);
     let spending = Spending {
         is_listed: &is_listed,
-        removing: &batch.remove,
+        removing: &removing,
+        desired: &state.desired.clone(),
         percent: work.settings.removal_percent,
         approved: &work.approved,
         now: ctx.shared.clock.time(),

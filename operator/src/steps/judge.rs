@@ -193,14 +193,14 @@ pub(crate) fn judge(
         now,
     };
     let mut verdict = guard(&plan.remove, &evidence);
-    verdict.spend(&Budget {
+    let budget = Budget {
         window: &inputs.removals.window,
-        claimed: inputs.removals.claimed,
+        census: inputs.removals.census(&state.desired),
         percent: work.settings.removal_percent,
         paid: &inputs.removals.leaving,
         approved: &work.approved,
-        nodes: &inputs.names,
         now: clock.time(),
-    });
+    };
+    verdict.spend(&evidence, &budget);
     verdict
 }

@@ -95,7 +95,7 @@ fn leaving(state: &DeviceState, remove: &Records, verdict: &Verdict) -> Vec<Leav
             _ => None,
         };
         Some(Leaving {
-            node: absence.node.clone(),
+            node: absence.node_name().map(str::to_owned),
             address: endpoint.address,
             since: absence.since_time,
             removable_at,

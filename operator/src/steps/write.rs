@@ -10,7 +10,7 @@ use bigip_icontrol::{Added, Error, ErrorKind, RecordName, Unit};
 use bigip_tunnel_core::batch::{Bookkeeping, Stored};
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
 use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::guard::keeps;
+use bigip_tunnel_core::guard::{Absence, keeps};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::Failure;
@@ -237,7 +237,7 @@ impl Writer<'_> {
             return Ok(false);
         }
         let absence = self.state.absences.get(mac);
-        let seen = absence.and_then(|absence| absence.node.as_deref());
+        let seen = absence.and_then(Absence::node_name);
         let claimed = self.inputs.names.of(mac).map(|name| &**name);
         let names: BTreeSet<&str> = claimed.chain(seen).collect();
         let (shared, settings) = (&self.ctx.shared, &self.work.settings);

@@ -1,5 +1,6 @@
 //! (pure, then I/O) The devices' reports → status, written if it differs.
 
+use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
@@ -41,6 +42,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) handled_release: Option<&'a str>,
     /// How the listed devices are reached, if the spec can be worked with.
     pub(crate) access: &'a [Access],
+    /// The records and nodes that there are, while both are known.
+    pub(crate) census: Option<Census>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
     /// `metadata.generation` of the object that the reports are about.
@@ -83,6 +86,7 @@ pub(crate) async fn write_status(
         access: summary.access,
         keep_held: summary.keep_held,
         former: summary.former,
+        census: summary.census,
         now: shared.clock.time(),
     };
     if ledger
@@ -111,6 +115,7 @@ pub(crate) async fn write_paused(
         access: &[],
         keep_held: true,
         former: &[],
+        census: None,
         now: shared.clock.time(),
     };
     if ledger

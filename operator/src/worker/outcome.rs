@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bigip_tunnel_core::answers::Subject;
+use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacAddress;
@@ -19,7 +20,7 @@ use kube::ResourceExt;
 use super::{DeviceHandle, Worker};
 use crate::device::Work;
 use crate::finalizer;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, census_of};
 use crate::steps::write_status::{Summary, write_paused, write_status};
 
 impl Worker {
@@ -182,6 +183,7 @@ impl Worker {
             handled_acceptance: self.answers.handled_acceptance(),
             handled_release: self.answers.handled_release(),
             access: access.as_deref().unwrap_or_default(),
+            census: self.census(work.as_deref(), &desired).await,
             deleting,
             generation: generation
                 .or(object.metadata.generation)
@@ -194,6 +196,18 @@ impl Worker {
             .events
             .tell(object, self.journal.look(&summary.report(), now));
         Ok(())
+    }
+
+    /// The records and nodes that there are. Not told of an object that removes nothing, or whose nodes are
+    /// not known.
+    async fn census(&self, work: Option<&Work>, desired: &Desired) -> Option<Census> {
+        let work = work.filter(|work| !work.deleting && !work.settings.observes)?;
+        if self.rejected.is_some() || self.nodes_failure.is_some() {
+            return None;
+        }
+        let claims = self.ledger.claims().await;
+        let is_listed = |name: &str| work.settings.device(name).is_some();
+        Some(census_of(&claims, &is_listed, desired))
     }
 
     /// The reconcile request that has been answered: by every device, or, where a spec cannot be worked with,

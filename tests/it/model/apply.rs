@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored};
+use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, NodeChanges};
+use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::plan::Plan;
@@ -55,7 +57,7 @@ impl World {
             &self.operator.tasks[turn.device].desired,
             &turn.views,
         );
-        self.claim(turn.device, (&changes, &nodes), Some(&batch.remove))?;
+        self.claim(turn.device, (&changes, &nodes), Some((turn, &batch.remove)))?;
         let mut refusals = 0;
         let mut is_right = true;
         for (added, records) in [(true, &batch.add), (false, &batch.correct)] {
@@ -225,17 +227,19 @@ impl World {
         &mut self,
         device: usize,
         (changes, nodes): (&ClaimChanges, &NodeChanges),
-        removing: Option<&Records>,
+        removing: Option<(&Turn, &Records)>,
     ) -> Result<(), Stop> {
         let mut claims = self.ledger.claims.clone();
         let applied = claims.apply(DEVICE_NAMES[device], changes);
         if !(claims.note_nodes(nodes) || applied) {
             return Ok(());
         }
-        if let Some(removing) = removing {
-            let (claimed, leaving) = removals(&self.ledger.claims);
-            let purse = self.purse(claimed, &leaving);
-            let window = decisions::spend(removing, &purse, self.now());
+        if let Some((turn, removing)) = removing {
+            let (staying, leaving) = removals(&self.ledger.claims);
+            let task = &self.operator.tasks[device];
+            let purse = self.purse(census(&staying, &task.desired), &leaving);
+            let evidence = (&*turn.views, &task.absences);
+            let window = decisions::spend(removing, evidence, &purse, self.now());
             let window = window.map_err(|_| Stop::Failed)?;
             if let Some(window) = window {
                 self.ledger.window = window;
@@ -244,7 +248,7 @@ impl World {
         }
         self.ledger.claims = Claims::from_rows(claims.to_rows());
         self.claim_changes += 1;
-        self.witness.stored(&self.ledger.claims);
+        self.witness.stored(&self.ledger.claims, self.cluster.now());
         Ok(())
     }
 }
@@ -257,8 +261,8 @@ pub(super) fn claimed_elsewhere(claims: &Claims, device: &str) -> BTreeSet<MacAd
     staying.map(|(mac, _)| *mac).collect()
 }
 
-/// How many records are claimed and stay, and which are leaving somewhere.
-pub(super) fn removals(claims: &Claims) -> (usize, BTreeSet<MacAddress>) {
+/// The records that are claimed and stay, and those that are leaving somewhere.
+pub(super) fn removals(claims: &Claims) -> (BTreeSet<MacAddress>, BTreeSet<MacAddress>) {
     let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
     for (mac, state) in claims.devices().flat_map(|device| claims.of(device)) {
         let set = if *state == ClaimState::Leaving {
@@ -268,5 +272,18 @@ pub(super) fn removals(claims: &Claims) -> (usize, BTreeSet<MacAddress>) {
         };
         set.insert(*mac);
     }
-    (staying.difference(&leaving).count(), leaving)
+    staying.retain(|mac| !leaving.contains(mac));
+    (staying, leaving)
+}
+
+/// The records and nodes that there are.
+pub(super) fn census(staying: &BTreeSet<MacAddress>, desired: &Desired) -> Census {
+    let undesired = staying
+        .iter()
+        .filter(|mac| !desired.nodes.contains_key(mac));
+    Census {
+        claimed: staying.len(),
+        undesired: undesired.count(),
+        nodes: desired.nodes.len(),
+    }
 }

@@ -7,7 +7,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Bookkeeping, Choice, claims_before};
-use bigip_tunnel_core::budget::{self, OverBudget, Window};
+use bigip_tunnel_core::budget::{self, Census, Due, OverBudget, Window};
+use bigip_tunnel_core::cause::causes;
 use bigip_tunnel_core::claims::{
     ClaimChanges, Claims, DeviceClaims, NodeChanges, NodeNames, nodes_to_note,
 };
@@ -35,7 +36,7 @@ pub(super) struct Now {
 /// What a removal costs.
 pub(super) struct Purse<'a> {
     pub(super) window: &'a Window,
-    pub(super) claimed: usize,
+    pub(super) census: Census,
     pub(super) leaving: &'a BTreeSet<MacAddress>,
     pub(super) approved: &'a BTreeSet<MacAddress>,
     pub(super) names: &'a NodeNames,
@@ -87,15 +88,15 @@ pub(super) fn judge(
         now: now.moment,
     };
     let mut verdict = guard::guard(&plan.remove, &evidence);
-    verdict.spend(&Budget {
+    let budget = Budget {
         window: purse.window,
-        claimed: purse.claimed,
+        census: purse.census,
         percent: purse.percent,
         paid: purse.leaving,
         approved: purse.approved,
-        nodes: purse.names,
         now: now.time,
-    });
+    };
+    verdict.spend(&evidence, &budget);
     verdict
 }
 
@@ -161,13 +162,19 @@ pub(super) fn nodes_first(
 /// The window after these removals, or `None` when they cost nothing.
 pub(super) fn spend(
     removing: &Records,
+    (nodes, absences): (&[NodeView], &Absences),
     purse: &Purse<'_>,
     now: Now,
 ) -> Result<Option<Window>, OverBudget> {
-    let is_paid = |mac: &&MacAddress| purse.leaving.contains(*mac) || purse.approved.contains(*mac);
-    let count = removing.keys().filter(|mac| !is_paid(mac)).count();
-    if count == 0 {
+    let removing = causes(removing.keys().copied(), nodes, purse.names, absences);
+    let due = Due::of(&removing, purse.leaving, purse.approved);
+    if due.is_nothing() {
         return Ok(None);
     }
-    budget::spend(purse.window, purse.claimed, count, purse.percent, now.time).map(Some)
+    budget::spend(purse.window, purse.census, due, purse.percent, now.time).map(Some)
+}
+
+/// The window with the number of nodes noted, as the status does it.
+pub(super) fn note_nodes(window: &mut Window, census: Census) {
+    window.nodes = Some(window.level(census));
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::drift::Losses;
@@ -16,7 +17,7 @@ use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::time::Moment;
 
-use super::apply::removals;
+use super::apply::{census, removals};
 use super::cluster::{Nodes, views};
 use super::decisions::{self, Purse};
 use super::operation::{DEVICES, Depth, List, Pass, Trouble};
@@ -223,6 +224,8 @@ impl World {
         let selector = self.settings.selector;
         self.witness.watched(nodes, selector);
         let desired = decisions::desire(&views(nodes, selector));
+        let (staying, _) = removals(&self.ledger.claims);
+        decisions::note_nodes(&mut self.ledger.window, census(&staying, &desired));
         let tasks = self.operator.tasks.iter();
         let unwanted = tasks.flat_map(|task| task.plan.remove.keys().copied());
         let unwanted: BTreeSet<MacAddress> = unwanted
@@ -324,19 +327,19 @@ impl World {
         let task = &self.operator.tasks[turn.device];
         let delay = Duration::from_secs(self.settings.delay_seconds);
         let evidence = (&task.absences, delay, task.settled_at);
-        let (claimed, leaving) = removals(&self.ledger.claims);
-        let purse = self.purse(claimed, &leaving);
+        let (staying, leaving) = removals(&self.ledger.claims);
+        let purse = self.purse(census(&staying, &task.desired), &leaving);
         decisions::judge(plan, &turn.views, held_back, evidence, &purse, self.now())
     }
 
     pub(super) fn purse<'a>(
         &'a self,
-        claimed: usize,
+        census: Census,
         leaving: &'a BTreeSet<MacAddress>,
     ) -> Purse<'a> {
         Purse {
             window: &self.ledger.window,
-            claimed,
+            census,
             leaving,
             approved: &self.operator.approved,
             names: self.ledger.claims.nodes(),

@@ -11,7 +11,7 @@ use bigip_tunnel_core::claims::{ClaimState, Claims};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::Records;
 
-use super::cluster::{Node, Nodes, Selector, ip};
+use super::cluster::{Node, Nodes, Selector, ip, needed};
 use super::device::{Write, endpoint_of, mac_of};
 use super::operation::{ADDRESSES, DEVICES, Depth};
 use super::operator::{SETTLE, Turn};
@@ -27,6 +27,8 @@ pub(super) struct Witness {
     /// Removals that were counted, until no device has them as leaving.
     spent: BTreeSet<MacAddress>,
     removals: Vec<Removal>,
+    /// The machine of the node that a claim names, when it was named first.
+    machines: BTreeMap<(MacAddress, String), u64>,
 }
 
 /// Removals that were allowed at once.
@@ -34,6 +36,7 @@ struct Removal {
     at: u64,
     /// How many records were claimed before.
     claimed: usize,
+    /// How many of them belong to a machine that is still there.
     costs: usize,
 }
 
@@ -121,8 +124,17 @@ impl Witness {
     }
 
     /// Claims were stored.
-    pub(super) fn stored(&mut self, claims: &Claims) {
+    pub(super) fn stored(&mut self, claims: &Claims, nodes: &Nodes) {
         let (_, leaving) = count(claims);
+        let macs = || claims.devices().flat_map(|device| claims.of(device).keys());
+        let named = macs().flat_map(|mac| claims.nodes().of(*mac).map(|name| (*mac, name)));
+        let named: BTreeSet<_> = named.map(|(mac, name)| (mac, name.to_string())).collect();
+        self.machines.retain(|key, _| named.contains(key));
+        for (mac, name) in named {
+            if let Some(node) = nodes.get(&name) {
+                self.machines.entry((mac, name)).or_insert(node.uid);
+            }
+        }
         self.spent.retain(|mac| leaving.contains(mac));
         for (device, name) in self.devices.iter_mut().zip(DEVICE_NAMES) {
             device
@@ -330,16 +342,21 @@ impl World {
         )
     }
 
-    /// The removals that are about to be stored are within the budget.
+    /// The removals that are about to be stored are within the budget. What belongs to a machine that is
+    /// still there costs in any case; what belonged to one that is gone may have been replaced.
     pub(super) fn check_budget(&mut self, removing: &BTreeSet<MacAddress>) -> Result<(), Broken> {
+        let nodes = self.cluster.now();
         let witness = &mut self.witness;
+        let is_there = |mac: &MacAddress| {
+            let machines = witness.machines.iter().filter(|((of, _), _)| of == mac);
+            let mut existing = machines.map(|((_, name), uid)| (nodes.get(name), uid));
+            existing.any(|(node, uid)| node.is_some_and(|node| node.uid == *uid))
+        };
         let is_free =
             |mac: &MacAddress| witness.spent.contains(mac) || witness.approved.contains(mac);
-        let costs = removing.iter().filter(|mac| !is_free(mac)).count();
+        let counted = removing.iter().filter(|mac| !is_free(mac));
+        let costs = counted.filter(|mac| is_there(mac)).count();
         witness.spent.extend(removing);
-        if costs == 0 {
-            return Ok(());
-        }
         let claimed = count(&self.ledger.claims).0;
         let clock = self.clock;
         witness.removals.retain(|removal| clock - removal.at < HOUR);
@@ -348,27 +365,33 @@ impl World {
             claimed,
             costs,
         });
-        let baseline = witness
-            .removals
-            .first()
-            .map_or(claimed, |first| first.claimed);
+        // Removals of the same five minutes are kept together.
+        let before = witness.removals.iter().map(|removal| removal.claimed);
+        let baseline = before.max().unwrap_or(claimed);
         let removed: usize = witness.removals.iter().map(|removal| removal.costs).sum();
         let allowed = self.allowed_of(baseline);
-        holds(removed <= allowed, || {
+        holds(costs == 0 || removed <= allowed, || {
             format!("budget: {removed} of {baseline} removed within an hour, {allowed} may be")
         })
     }
 
-    /// Whether these removals are more than the stored window leaves room for. It may hold more than
+    /// Whether these removals can be more than the stored window leaves room for. It may hold more than
     /// was counted here: an approval is lost with the process, and without saving each device costs.
     pub(super) fn is_over_budget(&self, removing: &BTreeSet<MacAddress>) -> bool {
         let now = self.now().time;
-        let steps = self.ledger.window.steps.iter();
+        let window = &self.ledger.window;
+        let steps = window.steps.iter();
         let mut counting = steps.filter(|step| now.duration_since(step.time) < budget::HOUR);
         let first = counting.clone().next();
         let baseline = first.map_or(count(&self.ledger.claims).0, |first| first.claimed);
-        let removed = counting.by_ref().map(|step| step.removed).sum::<usize>();
-        removed + removing.len() > self.allowed_of(baseline)
+        let nodes = needed(self.cluster.now(), self.settings.selector).len();
+        let before = counting.clone().map(|step| step.nodes);
+        let highest = before.chain(window.nodes).max().unwrap_or(nodes);
+        let removed = counting.by_ref().map(|step| step.removed);
+        let for_itself = |tally: budget::Tally| tally.deselected + tally.address_changed;
+        let removed: usize = removed.map(for_itself).sum();
+        let most = removed + removing.len() + highest.saturating_sub(nodes);
+        self.settings.percent == 0 || most > self.allowed_of(baseline)
     }
 
     fn allowed_of(&self, baseline: usize) -> usize {
@@ -376,7 +399,7 @@ impl World {
         if self.settings.percent == 0 {
             0
         } else {
-            share.max(1)
+            share.max(2)
         }
     }
 }

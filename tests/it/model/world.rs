@@ -65,7 +65,7 @@ impl World {
             settings: Settings {
                 selector: Selector::All,
                 delay_seconds: 60,
-                percent: 50,
+                percent: 25,
                 saves,
             },
             operator: Operator::default(),

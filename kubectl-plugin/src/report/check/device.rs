@@ -6,8 +6,8 @@ use bigip_tunnel_crds::v1alpha1::{DeviceStatus, RecordCounts, TunnelStatus};
 use super::Check;
 use super::tunnel::condition_of;
 use crate::catalogue::{
-    BTN0008, BTN0010, BTN0113, BTN0203, BTN0206, BTN0210, BTN0213, BTN0216, BTN0301, BTN0302, Code,
-    reasons,
+    BTN0008, BTN0010, BTN0113, BTN0203, BTN0206, BTN0210, BTN0213, BTN0216, BTN0301, BTN0302,
+    BTN0303, Code, reasons,
 };
 
 /// The checks.
@@ -120,11 +120,20 @@ fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
     })
 }
 
-fn leftovers(name: &str, records: &RecordCounts) -> Option<Check> {
-    (records.stale > 0).then(|| {
+fn leftovers(name: &str, records: &RecordCounts) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if records.stale > 0 {
         let text = format!("{name}: {} records of former nodes wait", records.stale);
-        Check::warning(BTN0302, text)
-    })
+        checks.push(Check::warning(BTN0302, text));
+    }
+    if records.unclaimed > 0 {
+        let text = format!(
+            "{name}: {} records of our form belong to nobody here",
+            records.unclaimed
+        );
+        checks.push(Check::warning(BTN0303, text));
+    }
+    checks
 }
 
 fn saved(name: &str, status: &DeviceStatus) -> Option<Check> {

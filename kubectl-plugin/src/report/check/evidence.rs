@@ -30,8 +30,6 @@ pub(crate) struct Evidence {
     pub(crate) server_version: Readable<String>,
     /// The tunnels that are checked. Nothing where the operator is not installed yet.
     pub(crate) tunnels: Option<Vec<ReadTunnel>>,
-    /// Every tunnel of the cluster: what each claims is nobody's leftover.
-    pub(crate) all_tunnels: Readable<Vec<ReadTunnel>>,
     /// The rights that an installation needs. Nothing where it is not about one.
     pub(crate) rights: Vec<RightSeen>,
     /// What the BIG-IPs of the tunnels said, where a person had them asked.

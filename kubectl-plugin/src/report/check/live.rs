@@ -15,9 +15,9 @@ use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus};
 use kube::ResourceExt as _;
 
 use super::evidence::{Evidence, LiveKey};
-use super::{Check, count, device, orphans, overlay, some_of};
+use super::{Check, count, device, overlay, some_of};
 use crate::catalogue::{
-    BTN0011, BTN0113, BTN0207, BTN0208, BTN0209, BTN0210, BTN0214, BTN0301, BTN0309,
+    BTN0011, BTN0113, BTN0207, BTN0208, BTN0209, BTN0210, BTN0214, BTN0301, BTN0303, BTN0309,
 };
 use crate::direct::Trouble;
 
@@ -92,7 +92,6 @@ pub(super) fn checks(
     ))];
     if seen.facts.tunnel.local_address.is_some() {
         checks.extend(records(name, &seen.plan));
-        checks.extend(orphans::by_records(name, &seen.plan.unclaimed, evidence));
     } else {
         // Nobody knows what its records should be.
         let text = format!("{name}: the tunnel's local address is no plain IPv4 address");
@@ -152,6 +151,11 @@ fn records(name: &str, plan: &Plan) -> Vec<Check> {
         checks.push(Check::ok(format!(
             "{name} holds {present} of {present} records"
         )));
+    }
+    if !plan.unclaimed.is_empty() {
+        let records = count(plan.unclaimed.len(), "record");
+        let text = format!("{name}: {records} of our form that this tunnel does not claim");
+        checks.push(Check::warning(BTN0303, text));
     }
     checks
 }

@@ -61,7 +61,6 @@ fn nodes() -> Vec<NodeSeen> {
 pub(super) fn evidence(tunnel: Tunnel) -> Evidence {
     Evidence {
         server_version: Ok("v1.35.4".to_owned()),
-        all_tunnels: Ok(vec![tunnel.clone().read()]),
         tunnels: Some(vec![tunnel.read()]),
         rights: Vec::new(),
         live: BTreeMap::new(),
@@ -452,49 +451,6 @@ fn leftovers_are_told() {
     device["records"]["stale"] = json!(1);
     let found = codes(&evidence(Tunnel::new("prod-east").device(device)));
     assert_eq!(found, [(WARNING, BTN0302), (WARNING, BTN0303)]);
-}
-
-/// A tunnel whose unit holds two records that it does not claim, and another tunnel of the cluster on that
-/// unit that claims these.
-fn beside(claimed: &[&str]) -> Evidence {
-    let unit = |unclaimed: i32| {
-        let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
-        device["identity"] = json!("bigip-a.example.com 00:94:a1:00:0a:00");
-        device["records"]["unclaimed"] = json!(unclaimed);
-        device
-    };
-    let mut evidence = evidence(Tunnel::new("prod-east").device(unit(2)));
-    let other = Tunnel::new("prod-west").device(unit(0));
-    let other = other.claim(&["bigip-a"], "Owned", claimed);
-    evidence.all_tunnels.as_mut().unwrap().push(other.read());
-    evidence
-}
-
-#[test]
-fn records_of_another_tunnel_are_not_orphaned() {
-    let both = ["0a:0a:0a:a9:48:01", "0a:0a:0a:a9:48:02"];
-    assert_eq!(codes(&beside(&both)), []);
-    assert_eq!(codes(&beside(&both[..1])), [(WARNING, BTN0303)]);
-    let mut elsewhere = beside(&both);
-    let others = elsewhere.all_tunnels.as_mut().unwrap();
-    let other = others[1].0.as_mut().unwrap();
-    other.status.as_mut().unwrap().devices[0].identity = Some("another unit".to_owned());
-    assert_eq!(codes(&elsewhere), [(WARNING, BTN0303)]);
-}
-
-#[test]
-fn orphans_are_doubtful_while_other_tunnels_cannot_be_read() {
-    let mut evidence = beside(&["0a:0a:0a:a9:48:01", "0a:0a:0a:a9:48:02"]);
-    evidence.all_tunnels = Err(Unread("may not list".to_owned()));
-    let report = CheckReport::new(&evidence, Verdict::Error);
-    let checks = report
-        .categories
-        .iter()
-        .flat_map(|category| &category.checks);
-    let found: Vec<&Check> = checks.filter(|check| check.code == Some(BTN0303)).collect();
-    assert_eq!(found.len(), 1);
-    assert!(found[0].description.contains("cannot be read"));
-    assert!(!found[0].hint.as_ref().unwrap().contains("prune"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::evidence::Evidence;
-use super::{Category, Check, Verdict, count, device, live, orphans, overlay, some_of};
+use super::{Category, Check, Verdict, count, device, live, overlay, some_of};
 use crate::catalogue::{
     BTN0007, BTN0008, BTN0009, BTN0010, BTN0103, BTN0215, BTN0304, BTN0305, BTN0306, BTN0307,
     BTN0308, BTN0409,
@@ -32,8 +32,6 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
                 .iter()
                 .find(|known| known.name == listed.name);
             checks.extend(device::checks(&listed.name, known));
-            let orphans = |known| orphans::by_status(&listed.name, tunnel, known, evidence);
-            checks.extend(known.and_then(orphans));
         }
         checks.extend(overlay::checks(status, evidence));
         checks.extend(nodes(status));

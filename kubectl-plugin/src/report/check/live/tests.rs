@@ -9,10 +9,9 @@ use bigip_tunnel_core::vocabulary::reason;
 use bigip_icontrol::{SnatPools, Translation};
 
 use super::*;
-use crate::catalogue::{BTN0104, BTN0217, BTN0303, Code};
+use crate::catalogue::{BTN0104, BTN0217, Code};
 use crate::report::check::Verdict;
 use crate::report::check::tests::{evidence, tunnel};
-use crate::testing::Tunnel;
 
 const TUNNEL: &str = "/Common/flannel_vxlan";
 const ERROR: Verdict = Verdict::Error;
@@ -160,22 +159,6 @@ fn records_that_are_not_right_are_counted() {
     assert_eq!(foreign, []);
     let unreadable = with(|seen| seen.plan.unreadable.extend([record.0]));
     assert_eq!(unreadable, [(ERROR, BTN0309)]);
-}
-
-#[test]
-fn record_that_another_tunnel_claims_is_not_orphaned() {
-    let mac = "0a:0a:0a:a9:48:e9";
-    let mut seen = seen();
-    let endpoint = "10.169.72.233%0".parse().unwrap();
-    seen.plan.unclaimed.insert(mac.parse().unwrap(), endpoint);
-    let mut evidence = evidence(tunnel());
-    let other = Tunnel::new("prod-west").claim(&["elsewhere"], "Owned", &[mac]);
-    evidence.all_tunnels.as_mut().unwrap().push(other.read());
-    let checks = checks("bigip-a", &Ok(seen), &evidence);
-    assert!(
-        checks.iter().all(|check| check.code.is_none()),
-        "{checks:?}"
-    );
 }
 
 #[test]
