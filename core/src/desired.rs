@@ -19,6 +19,8 @@ pub struct Desired {
     pub nodes: BTreeMap<MacAddress, DesiredNode>,
     /// Selected nodes that get no record, in name order.
     pub skipped: Vec<SkippedNode>,
+    /// Selected nodes whose record may not be the right one, in name order: their address keeps changing.
+    pub unstable: Vec<SkippedNode>,
     /// The rule of the spec that the addresses were taken by.
     pub rule: AddressRule,
 }
@@ -34,7 +36,7 @@ pub struct DesiredNode {
     pub address: Ipv4Addr,
 }
 
-/// A selected node that gets no record.
+/// A selected node that gets no record, or maybe not the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedNode {
     /// The node's name.
@@ -63,7 +65,28 @@ pub fn desired(nodes: &[NodeView], prefix: MacPrefix, rule: &AddressRule) -> Des
         }
     }
     desired.skipped.sort_by(|a, b| a.name.cmp(&b.name));
+    desired.unstable = unstable(nodes);
     desired
+}
+
+fn unstable(nodes: &[NodeView]) -> Vec<SkippedNode> {
+    let selected = nodes.iter().filter(|node| node.selected);
+    let damped = selected.filter_map(|node| Some((node, node.damped.as_ref()?)));
+    let shown = damped.filter(|(_, damped)| damped.is_shown);
+    let mut unstable: Vec<SkippedNode> = shown
+        .map(|(node, damped)| SkippedNode {
+            name: node.name.clone(),
+            reason: reason::NODE_ADDRESS_UNSTABLE,
+            message: format!(
+                "its address keeps changing; its record points to {} until another address has lasted \
+                 for {} s",
+                damped.address,
+                damped.lasting.as_secs()
+            ),
+        })
+        .collect();
+    unstable.sort_by(|a, b| a.name.cmp(&b.name));
+    unstable
 }
 
 impl Desired {
@@ -92,6 +115,12 @@ impl Desired {
             reason,
             message,
         });
+    }
+
+    /// The nodes that a user should know of: those without a record, and those whose record may not be the
+    /// right one.
+    pub fn troubled(&self) -> impl Iterator<Item = &SkippedNode> {
+        self.skipped.iter().chain(&self.unstable)
     }
 
     /// How many nodes are selected.
@@ -196,5 +225,21 @@ mod tests {
             desired(&[other], MacPrefix::DEFAULT, &AddressRule::default()),
             Desired::default()
         );
+    }
+
+    #[test]
+    fn unstable_node_keeps_its_record_and_is_named() {
+        let unstable = NodeView {
+            damped: Some(crate::damping::Damped {
+                address: Ipv4Addr::new(10, 0, 0, 1),
+                lasting: std::time::Duration::from_secs(10),
+                is_shown: true,
+            }),
+            ..worker("a", "10.0.0.9")
+        };
+        let desired = desired(&[unstable], MacPrefix::DEFAULT, &AddressRule::default());
+        assert!(desired.nodes.contains_key(&mac("0a:0a:0a:00:00:01")));
+        assert_eq!(desired.selected(), 1);
+        assert_eq!(desired.unstable[0].reason, reason::NODE_ADDRESS_UNSTABLE);
     }
 }

@@ -267,13 +267,8 @@ impl Journal {
         if report.nodes_failure.is_some() || report.rejected.is_some() || report.deleting {
             return Vec::new();
         }
-        let skipped: BTreeSet<String> = report
-            .desired
-            .skipped
-            .iter()
-            .map(|node| node.name.clone())
-            .collect();
-        let before = self.seen.skipped.replace(skipped);
+        let troubled = report.desired.troubled().map(|node| node.name.clone());
+        let before = self.seen.skipped.replace(troubled.collect());
         let is_new = |name: &String| before.as_ref().is_some_and(|before| !before.contains(name));
         let skipped = report.desired.skipped.iter();
         let new: Vec<_> = skipped.filter(|node| is_new(&node.name)).collect();
@@ -294,6 +289,14 @@ impl Journal {
                 ),
             });
         }
+        let unstable = report.desired.unstable.iter();
+        let mut unstable = unstable.filter(|node| is_new(&node.name));
+        events.extend(unstable.next().map(|node| Event {
+            kind: Kind::Warning,
+            reason: node.reason,
+            action: "Select",
+            note: format!("{}: {}", node.name, node.message),
+        }));
         events.extend(self.leaving(&report.leaving_nodes()));
         events
     }

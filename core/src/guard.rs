@@ -116,7 +116,8 @@ pub struct Budget<'a> {
     pub census: Census,
     /// `nodes.maxRemovalPercent`.
     pub percent: u8,
-    /// Records that are leaving on some device: taken from the budget when that began.
+    /// Records that cost nothing: they are leaving on some device, and were taken from the budget when that
+    /// began, or they count against their node alone.
     pub paid: &'a BTreeSet<MacAddress>,
     /// Records whose removal a person has approved.
     pub approved: &'a BTreeSet<MacAddress>,
@@ -148,6 +149,8 @@ pub enum Hold {
     StillListed(String),
     /// This selected node has no usable address: the record may be its own.
     NodeAddressMissing(String),
+    /// The addresses of this node, which has had the record, keep changing.
+    NodeAddressUnstable(String),
     /// Time has to pass, until then.
     Waiting(Moment),
     /// More records are due than may be removed within an hour. A person can approve it.
@@ -285,8 +288,15 @@ fn hold(mac: MacAddress, evidence: &Evidence<'_>) -> Option<Hold> {
         let mut names = evidence.claimed_nodes.of(mac);
         names.any(|name| **name == *node.name)
     };
-    let may_be_its_own =
-        |node: &&NodeView| !is_explained || had_it == Some(&*node.name) || is_claimed_for(node);
+    let has_had_it = |node: &&NodeView| had_it == Some(&*node.name) || is_claimed_for(node);
+    let mut unstable = evidence
+        .nodes
+        .iter()
+        .filter(|node| node.selected && node.damped.is_some());
+    if let Some(node) = unstable.find(has_had_it) {
+        return Some(Hold::NodeAddressUnstable(node.name.clone()));
+    }
+    let may_be_its_own = |node: &&NodeView| !is_explained || has_had_it(node);
     if let Some(node) = addressless(evidence).find(may_be_its_own) {
         return Some(Hold::NodeAddressMissing(node.name.clone()));
     }

@@ -12,6 +12,7 @@ pub mod budget;
 pub mod cause;
 pub mod claims;
 pub mod conditions;
+pub mod damping;
 pub mod desired;
 pub mod drift;
 pub mod endpoint;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 pub use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
+use crate::damping::Damped;
 use crate::vocabulary::reason;
 
 /// One Node object, seen by one `BigIpTunnel`.
@@ -26,6 +27,8 @@ pub struct NodeView {
     /// `spec.addresses` of the `CiliumNode` with the node's name, in its order. `None` where there is
     /// no such object, and where nobody asked for it.
     pub cilium_addresses: Option<Vec<NodeAddress>>,
+    /// The address that its record keeps while its addresses are not stable.
+    pub damped: Option<Damped>,
 }
 
 /// One address in the list of a Node or a `CiliumNode`.
@@ -49,6 +52,8 @@ pub struct AddressRule {
     pub kind: AddressKind,
     /// The networks of which one has to hold the address; empty when any address will do.
     pub cidrs: Vec<Ipv4Net>,
+    /// Networks whose addresses are never taken for a node's: they move between nodes, or are on all.
+    pub exclude: Vec<Ipv4Net>,
 }
 
 /// Where addresses come from.
@@ -90,6 +95,9 @@ impl AddressRule {
         if !is_usable(v4) {
             return Err(AddressProblem::Unusable(self.kind, v4));
         }
+        if self.exclude.iter().any(|cidr| cidr.contains(&v4)) {
+            return Err(AddressProblem::Excluded(self.kind, v4));
+        }
         if self.cidrs.is_empty() || self.cidrs.iter().any(|cidr| cidr.contains(&v4)) {
             Ok(v4)
         } else {
@@ -123,6 +131,12 @@ pub enum AddressProblem {
         .0.address_type(), .1, .0.lister()
     )]
     OutsideCidrs(AddressKind, Ipv4Addr),
+    /// The usable addresses are ones that the rule excludes. Holds the first of them.
+    #[error(
+        "the {} {} is inside of spec.nodes.addressSource.excludeCIDRs, and {} lists no other",
+        .0.address_type(), .1, .0.lister()
+    )]
+    Excluded(AddressKind, Ipv4Addr),
 }
 
 impl AddressProblem {
@@ -133,6 +147,7 @@ impl AddressProblem {
             Self::NotIpv4(..) => reason::NODE_ADDRESS_NOT_IPV4,
             Self::Unusable(..) => reason::NODE_ADDRESS_UNUSABLE,
             Self::OutsideCidrs(..) => reason::NODE_ADDRESS_OUTSIDE_CIDRS,
+            Self::Excluded(..) => reason::NODE_ADDRESS_EXCLUDED,
         }
     }
 
@@ -142,15 +157,33 @@ impl AddressProblem {
             Self::NoCiliumNode | Self::NoneListed(_) => 0,
             Self::NotIpv4(..) => 1,
             Self::Unusable(..) => 2,
-            Self::OutsideCidrs(..) => 3,
+            Self::Excluded(..) => 3,
+            Self::OutsideCidrs(..) => 4,
         }
     }
 }
 
 impl NodeView {
-    /// The address that the rule takes for the node's record: the *first* usable one, as Cilium does
-    /// (F5 CIS takes the last one, a silent difference on nodes with several).
+    /// The address that the node's record points to: the one that the rule takes, or the one it had while
+    /// the node's addresses are not stable.
+    ///
+    /// # Errors
+    ///
+    /// Why it has none.
     pub fn tunnel_address(&self, rule: &AddressRule) -> Result<Ipv4Addr, AddressProblem> {
+        match &self.damped {
+            Some(damped) => Ok(damped.address),
+            None => self.listed_address(rule),
+        }
+    }
+
+    /// The address that the rule takes from what the node lists: the *first* usable one, as Cilium does
+    /// (F5 CIS takes the last one, a silent difference on nodes with several).
+    ///
+    /// # Errors
+    ///
+    /// Why it takes none.
+    pub fn listed_address(&self, rule: &AddressRule) -> Result<Ipv4Addr, AddressProblem> {
         let listed = match (rule.kind, &self.cilium_addresses) {
             (AddressKind::InternalIp | AddressKind::ExternalIp, _) => &self.addresses,
             (AddressKind::CiliumNode, Some(listed)) => listed,
@@ -168,8 +201,8 @@ impl NodeView {
         Err(nearest)
     }
 
-    /// Whether the node or its `CiliumNode` lists this address under any type, in any spelling. A
-    /// record whose address a node still lists is never removed behind that node's back.
+    /// Whether the node or its `CiliumNode` lists this address under any type, in any spelling, excluded or
+    /// not. A record whose address a node still lists is never removed behind that node's back.
     pub fn lists(&self, wanted: Ipv4Addr) -> bool {
         let cilium = self.cilium_addresses.iter().flatten();
         self.addresses.iter().chain(cilium).any(|a| {

@@ -274,10 +274,13 @@ impl TunnelReport<'_> {
         self.desired.nodes.iter().filter(on_all).count()
     }
 
-    /// The nodes whose record waits for its removal somewhere, each once.
+    /// The nodes whose record waits for its removal somewhere, each once. Those that only wait for their
+    /// time come first: what is left of those that are due is held.
     pub fn leaving_nodes(&self) -> Vec<&Leaving> {
         let all = self.devices.iter().flat_map(|device| &device.leaving);
         let by_address: BTreeMap<IpAddr, &Leaving> = all.map(|l| (l.address, l)).collect();
-        by_address.into_values().collect()
+        let mut leaving: Vec<&Leaving> = by_address.into_values().collect();
+        leaving.sort_by_key(|leaving| leaving.removable_at.is_none());
+        leaving
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn node(name: &str) -> NodeBuilder {
         selected: true,
         addresses: Vec::new(),
         cilium_addresses: None,
+        damped: None,
     })
 }
 

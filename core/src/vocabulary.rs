@@ -207,6 +207,10 @@ pub mod reason {
     pub const NODE_ADDRESS_UNUSABLE: &str = "NodeAddressUnusable";
     /// Node: no address is inside `nodes.addressSource.cidrs`.
     pub const NODE_ADDRESS_OUTSIDE_CIDRS: &str = "NodeAddressOutsideCIDRs";
+    /// Node: its addresses are inside `nodes.addressSource.excludeCIDRs`.
+    pub const NODE_ADDRESS_EXCLUDED: &str = "NodeAddressExcluded";
+    /// Node: its address keeps changing, so that its record stays as it is until one lasts.
+    pub const NODE_ADDRESS_UNSTABLE: &str = "NodeAddressUnstable";
     /// Node: an older node has the same address.
     pub const DUPLICATE_ADDRESS: &str = "DuplicateAddress";
     /// Node: its address is the tunnel's own local address.

@@ -104,7 +104,7 @@ pub fn next(
             selected: count(report.desired.selected()),
             programmed: count(programmed),
             leaving: count(leaving.len()),
-            skipped: count(report.desired.skipped.len()),
+            skipped: count(report.desired.troubled().count()),
         }),
         skipped_nodes: skipped_nodes(report),
         held_removal: report.held.map(held_removal).or_else(|| {
@@ -267,7 +267,7 @@ fn removal_window(
 }
 
 fn skipped_nodes(report: &TunnelReport<'_>) -> Vec<SkippedNode> {
-    let skipped = report.desired.skipped.iter().take(SHOWN_MAX);
+    let skipped = report.desired.troubled().take(SHOWN_MAX);
     skipped
         .map(|node| SkippedNode {
             name: clamp(&node.name, 253),

@@ -180,6 +180,15 @@ pub(crate) struct MacsArgs {
     )]
     pub(crate) cidrs: Vec<Ipv4Net>,
 
+    /// Networks whose addresses are never taken (spec.nodes.addressSource.excludeCIDRs)
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        conflicts_with = "addresses"
+    )]
+    pub(crate) exclude_cidrs: Vec<Ipv4Net>,
+
     /// First two octets of the MAC addresses (spec.fdb.macPrefix)
     #[arg(long, default_value_t = MacPrefix::DEFAULT)]
     pub(crate) prefix: MacPrefix,

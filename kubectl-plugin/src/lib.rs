@@ -76,7 +76,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Tree(args) => cmd::tree::run(connection, args, style, out, err).await,
             Command::Graph(args) => cmd::graph::run(connection, args, style, out).await,
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
-            Command::Check(args) => cmd::check::run(connection, args, style, out, err).await,
+            Command::Check(args) => {
+                Box::pin(cmd::check::run(connection, args, style, out, err)).await
+            }
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Report(args) => {
                 Box::pin(cmd::bundle::run(connection, args, style, out, err)).await

@@ -230,5 +230,6 @@ pub(crate) fn node(name: &str, address: Option<&str>) -> NodeView {
         selected: true,
         addresses: address.into_iter().collect(),
         cilium_addresses: None,
+        damped: None,
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Work {
     pub(crate) approved: Arc<BTreeSet<MacAddress>>,
     /// The unit that a user has accepted behind one of the devices.
     pub(crate) accepted: Option<Answer>,
+    /// Records that unstable nodes have left behind and that count against those nodes alone.
+    pub(crate) against_nodes: Arc<BTreeSet<MacAddress>>,
     /// Value of the annotation `reconcile-requested-at`.
     pub(crate) request: Option<String>,
 }

@@ -76,7 +76,7 @@ impl NodeState {
 
     /// All nodes, as an object with these settings sees them. Whether a node exists, and is
     /// selected, the Node alone decides; a `CiliumNode` only adds to it.
-    pub(crate) fn views(&self, settings: &Settings) -> Result<Arc<[NodeView]>, Failure> {
+    pub(crate) fn views(&self, settings: &Settings) -> Result<Vec<NodeView>, Failure> {
         let nodes = self.nodes.as_ref().map_err(Clone::clone)?;
         let cilium = if asks_for_cilium(settings) {
             Some(self.cilium.as_ref().map_err(Clone::clone)?)

@@ -66,9 +66,8 @@ pub(crate) async fn keep_running(
 ) {
     let begin = || async {
         let state = DeviceState::new(report.clone(), work.clone(), &ctx).await;
-        DeviceTask::new(ctx.clone(), state, news.clone())
-            .run()
-            .await;
+        let task = DeviceTask::new(ctx.clone(), state, news.clone());
+        Box::pin(task.run()).await;
     };
     let tell = || async {
         tracing::error!(

@@ -2,6 +2,7 @@
 //!
 //! Touches no device. Ends when the object is gone, or when the process ends.
 
+mod addresses;
 mod answers;
 mod former;
 mod outcome;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::damping::same_selected;
 use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure};
@@ -26,6 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use self::addresses::Addresses;
 use self::answers::Answers;
 use self::former::Former;
 use crate::approval::Approval;
@@ -75,6 +78,7 @@ pub(crate) struct Worker {
     /// Devices that have not reported since they were given work.
     awaited: BTreeSet<String>,
     approval: Approval,
+    addresses: Addresses,
     write_at: Option<Instant>,
     has_written: bool,
     former: Former,
@@ -139,6 +143,7 @@ impl Worker {
             news: mpsc::channel(64),
             awaited: BTreeSet::new(),
             approval: Approval::default(),
+            addresses: Addresses::default(),
             write_at: Some(Instant::now() + gather),
             former: Former::of(&current),
             answers: Answers::default(),
@@ -208,11 +213,13 @@ impl Worker {
             changed = nodes.changed() => changed.map_or(Wake::Stop, |()| Wake::Nodes),
             Some(news) = self.news.1.recv() => Wake::News(Box::new(news)),
             () = due => Wake::Due,
+            () = self.addresses.due(self.shared.clock) => Wake::Nodes,
         }
     }
 
     /// Gives the devices what they have to work on now.
     async fn refresh(&mut self, nodes: &mut watch::Receiver<NodeState>) {
+        self.addresses.begin_look();
         let object = self.object.borrow_and_update().clone();
         let state = nodes.borrow_and_update().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
@@ -271,6 +278,7 @@ impl Worker {
             deleting,
             approved: self.approval.approved(),
             accepted: self.acceptance(&object).await,
+            against_nodes: self.addresses.against_nodes(settings.prefix),
             request: object
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
@@ -328,7 +336,8 @@ impl Worker {
         match state.views(settings) {
             Ok(views) => {
                 self.nodes_failure = None;
-                Some(views)
+                let now = self.shared.clock.now();
+                Some(self.addresses.settle(views, &settings.addresses, now))
             }
             Err(failure) => {
                 // Before the first list the nodes are unknown to every process; that is no news.
@@ -352,7 +361,8 @@ impl Worker {
         }
         let changed = self.work.as_ref().is_none_or(|sender| {
             let before = sender.borrow();
-            let same_nodes = same_selected(&before.nodes, &work.nodes);
+            let rule = &settings.addresses;
+            let same_nodes = same_selected(&before.nodes, &work.nodes, rule);
             work.arrivals = if same_nodes {
                 before.arrivals.clone()
             } else {
@@ -364,6 +374,7 @@ impl Worker {
                 || before.request != work.request
                 || before.approved != work.approved
                 || before.accepted != work.accepted
+                || before.against_nodes != work.against_nodes
                 || !same_nodes
         });
         let work = Arc::new(work);
@@ -379,7 +390,7 @@ impl Worker {
                 sender.send_replace(work);
             }
             Some(sender) => {
-                // Nodes that are not selected are taken in and wake nobody.
+                // Nodes that are not selected, and what an unstable one shows, wake nobody.
                 sender.send_if_modified(|before| {
                     *before = work;
                     false
@@ -485,10 +496,4 @@ impl Worker {
         let at = Instant::now() + delay;
         self.write_at = Some(self.write_at.map_or(at, |planned| planned.min(at)));
     }
-}
-
-/// Whether these are the same nodes to whoever looks only at the selected ones.
-fn same_selected(before: &[NodeView], after: &[NodeView]) -> bool {
-    let before = before.iter().filter(|node| node.selected);
-    before.eq(after.iter().filter(|node| node.selected))
 }

@@ -90,16 +90,45 @@ async fn networks_pick_among_several_addresses_of_one_type() {
 #[tokio::test]
 async fn a_network_that_is_not_ipv4_is_refused() {
     let world = World::new("addr-refused").await;
-    for cidr in ["10.0.0.0", "10.0.0.0/33", "fd00::/64"] {
-        let mut spec = world.spec();
-        spec["nodes"]["addressSource"] = json!({"cidrs": ["192.0.2.0/24", cidr]});
-        let created = objects::create_tunnel(&world.client, &world.name, NAME, spec).await;
-        let said = created.unwrap_err().to_string();
-        assert!(
-            said.contains("must be a CIDR of IPv4, such as 10.0.0.0/8"),
-            "{said}"
-        );
+    for field in ["cidrs", "excludeCIDRs"] {
+        for cidr in ["10.0.0.0", "10.0.0.0/33", "fd00::/64"] {
+            let mut spec = world.spec();
+            spec["nodes"]["addressSource"] = json!({field: ["192.0.2.0/24", cidr]});
+            let created = objects::create_tunnel(&world.client, &world.name, NAME, spec).await;
+            let said = created.unwrap_err().to_string();
+            assert!(said.contains("must be a CIDR of IPv4, such as"), "{said}");
+        }
     }
+}
+
+#[tokio::test]
+async fn virtual_address_that_is_excluded_moves_no_record() {
+    const VIRTUAL: (&str, &str) = ("InternalIP", "10.77.9.100");
+    let mut world = World::new("addr-excluded").await;
+    let docker = ("InternalIP", "172.17.0.1");
+    let own = [("InternalIP", "10.77.9.1"), ("InternalIP", "10.77.9.2")];
+    create_node(&world, "1", &[VIRTUAL, docker, own[0]]).await;
+    create_node(&world, "2", &[docker, own[1]]).await;
+    create_node(&world, "only", &[docker]).await;
+    let exclude = json!({"excludeCIDRs": ["10.77.9.100/32", "172.17.0.0/16"]});
+    begin(&mut world, exclude).await;
+    let records = [
+        ("0a:0a:0a:4d:09:01", "10.77.9.1%0"),
+        ("0a:0a:0a:4d:09:02", "10.77.9.2%0"),
+    ];
+    world.until_records(&records).await;
+    let status = world.until_reason("NodesSkipped").await;
+    assert_eq!(status.skipped_nodes[0].name, world.node_name("only"));
+    assert_eq!(status.skipped_nodes[0].reason, "NodeAddressExcluded");
+    // It moves to the other node.
+    let before = world.devices.active().mutations();
+    for (node, addresses) in [("1", &[docker, own[0]][..]), ("2", &[VIRTUAL, own[1]])] {
+        let name = world.node_name(node);
+        world.nodes.set_addresses(&name, addresses).await.unwrap();
+    }
+    world.settle().await;
+    world.assert_records(&records);
+    assert_eq!(world.devices.active().mutations(), before);
 }
 
 #[tokio::test]

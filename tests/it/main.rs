@@ -25,6 +25,7 @@ mod converge;
 mod crash;
 mod crash_everywhere;
 mod crd;
+mod damping;
 mod devices;
 mod drift;
 mod events;

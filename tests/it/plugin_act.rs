@@ -7,7 +7,7 @@ use bigip_tunnel_crds::{
 };
 use bigip_tunnel_harness::account::rule;
 use kube::ResourceExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::approval::{REPLACEMENT, exchanged, two_of_three_nodes_leave};
 use crate::former::{delete_secret, unlist_standby};
@@ -182,6 +182,55 @@ async fn a_held_removal_is_approved_by_the_verb_and_goes_on() {
     world.until_ready().await;
     let ended = world.plugin(&["approve", NAME, "--yes"]).await;
     assert_refused(&ended, 1, &["no removal is held back"]);
+}
+
+#[tokio::test]
+async fn all_records_of_a_held_removal_are_shown_and_approved() {
+    let mut world = World::new("plugin-approve-all").await;
+    world.create_many_nodes(30).await;
+    world.start_operator().await;
+    let mut spec = world.spec();
+    spec["nodes"]["maxRemovalPercent"] = json!(0);
+    world.create(spec).await;
+    world.until_ready().await;
+    for number in 0..20 {
+        world.delete_node(&format!("n{number}")).await;
+    }
+    world
+        .until_status("20 records held", |status| {
+            let held = status.held_removal.as_ref();
+            held.is_some_and(|held| held.count == 20)
+        })
+        .await;
+    let dry = world
+        .plugin(&["approve", NAME, "--dry-run=client", "-o", "json"])
+        .await;
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    let report: Value = serde_json::from_str(&dry.out).unwrap();
+    let records = report["tunnels"][0]["heldRemoval"]["records"].as_array();
+    let records = records.unwrap();
+    assert_eq!(records.len(), 20);
+    let is_right = |record: &&Value| {
+        let node = record["nodes"][0].as_str().unwrap_or_default();
+        let is_named = node.starts_with(&world.node_name("n"));
+        is_named && record["cause"] == "NodeDeleted" && record["nodeExists"] == false
+    };
+    assert!(
+        records.iter().all(|record| is_right(&record)),
+        "{records:?}"
+    );
+    let ended = world.plugin(&["approve", NAME, "--yes"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(
+        ended.err.matches("0a:0a:0a:14:00:").count(),
+        20,
+        "{ended:?}"
+    );
+    world
+        .until_status("the removal approved", |status| {
+            status.last_handled_approval.is_some() && status.held_removal.is_none()
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::{
     FOREIGN_WRITER, Truth, conflict_message, unreadable_message, unusable, unusable_message,
 };
 use crate::answers::Subject;
+use crate::desired::{Desired, SkippedNode};
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
 use crate::vocabulary::reason;
@@ -106,18 +107,8 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
             next: Next::Retry,
         };
     }
-    if let Some(skipped) = report.desired.skipped.first() {
-        let more = report.desired.skipped.len() - 1;
-        let others = if more == 0 {
-            String::new()
-        } else {
-            format!(" (and {more} more)")
-        };
-        let message = format!(
-            "node {}{others} has no record: {}",
-            skipped.name, skipped.message
-        );
-        return Summary::not_ready(reason::NODES_SKIPPED, message, Next::Retry);
+    if let Some(summary) = nodes_summary(report.desired) {
+        return summary;
     }
     if let Some(summary) = neighbour_summary(report.devices) {
         return summary;
@@ -128,6 +119,32 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
         message,
         next: Next::Nothing,
     }
+}
+
+/// Nodes without a record, or with one that may not be the right one.
+fn nodes_summary(desired: &Desired) -> Option<Summary> {
+    let others = |count: usize| match count {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    if let Some(skipped) = desired.skipped.first() {
+        let others = others(desired.skipped.len());
+        let SkippedNode { name, message, .. } = skipped;
+        let message = format!("node {name}{others} has no record: {message}");
+        return Some(Summary::not_ready(
+            reason::NODES_SKIPPED,
+            message,
+            Next::Retry,
+        ));
+    }
+    let SkippedNode {
+        name,
+        message,
+        reason,
+    } = desired.unstable.first()?;
+    let others = others(desired.unstable.len());
+    let message = format!("node {name}{others}: {message}");
+    Some(Summary::not_ready(reason, message, Next::Retry))
 }
 
 fn held_summary(held: &HeldRemoval) -> Summary {

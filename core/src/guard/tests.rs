@@ -185,6 +185,7 @@ fn external() -> AddressRule {
     AddressRule {
         kind: AddressKind::ExternalIp,
         cidrs: Vec::new(),
+        ..AddressRule::default()
     }
 }
 
@@ -192,6 +193,7 @@ fn within(cidr: &str) -> AddressRule {
     AddressRule {
         kind: AddressKind::InternalIp,
         cidrs: vec![cidr.parse().unwrap()],
+        ..AddressRule::default()
     }
 }
 
@@ -272,6 +274,7 @@ fn a_record_stays_while_only_the_cilium_node_lists_its_address() {
     let rule = AddressRule {
         kind: AddressKind::CiliumNode,
         cidrs: Vec::new(),
+        ..AddressRule::default()
     };
     let verdict = after_edit(&[moved.build()], &rule, &rule);
     assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
@@ -286,6 +289,7 @@ fn unaccounted_records_stay_while_a_node_has_no_cilium_node() {
     let rule = AddressRule {
         kind: AddressKind::CiliumNode,
         cidrs: Vec::new(),
+        ..AddressRule::default()
     };
     let verdict = after_edit(&nodes, &rule, &rule);
     let hold = Hold::NodeAddressMissing("b".into());

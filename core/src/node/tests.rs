@@ -5,7 +5,11 @@ use crate::testing::node;
 
 fn rule(kind: AddressKind, cidrs: &[&str]) -> AddressRule {
     let cidrs = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
-    AddressRule { kind, cidrs }
+    AddressRule {
+        kind,
+        cidrs,
+        exclude: Vec::new(),
+    }
 }
 
 fn internal(values: &[&str]) -> NodeView {
@@ -151,4 +155,29 @@ fn an_address_is_listed_under_any_type_and_spelling() {
             .build()
             .lists(wanted)
     );
+}
+
+#[test]
+fn excluded_address_is_passed_over() {
+    let virtual_first = internal(&["10.1.0.100", "172.17.0.1", "10.1.0.1"]);
+    let excluding = |cidrs: &[&str], exclude: &[&str]| AddressRule {
+        exclude: exclude.iter().map(|cidr| cidr.parse().unwrap()).collect(),
+        ..rule(AddressKind::InternalIp, cidrs)
+    };
+    let both = excluding(&[], &["10.1.0.100/32", "172.17.0.0/16"]);
+    assert_eq!(
+        virtual_first.tunnel_address(&both),
+        Ok(Ipv4Addr::new(10, 1, 0, 1))
+    );
+    // Also where a network that is asked for holds it.
+    let inside = excluding(&["10.1.0.0/16"], &["10.1.0.100/32"]);
+    assert_eq!(
+        virtual_first.tunnel_address(&inside),
+        Ok(Ipv4Addr::new(10, 1, 0, 1))
+    );
+    let (found, message) = problem(&virtual_first, &excluding(&[], &["0.0.0.0/0"]));
+    assert_eq!(found, reason::NODE_ADDRESS_EXCLUDED);
+    assert!(message.contains("10.1.0.100 is inside of spec.nodes.addressSource.excludeCIDRs"));
+    // Its record is not removed while the node lists it.
+    assert!(virtual_first.lists(Ipv4Addr::new(10, 1, 0, 100)));
 }

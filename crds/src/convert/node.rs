@@ -38,6 +38,7 @@ pub fn node_view(
         selected: selector.matches(labels),
         addresses: addresses.collect(),
         cilium_addresses: cilium.map(|listed| listed.iter().map(cilium_address).collect()),
+        damped: None,
     }
 }
 
@@ -88,6 +89,7 @@ mod tests {
                 selected: true,
                 addresses: vec![copy("10.0.0.2"), copy("10.0.0.1")],
                 cilium_addresses: Some(vec![copy("10.9.0.1")]),
+                damped: None,
             }
         );
     }

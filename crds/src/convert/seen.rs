@@ -79,6 +79,7 @@ mod tests {
             selected: true,
             addresses: Vec::new(),
             cilium_addresses: None,
+            damped: None,
         }
     }
 

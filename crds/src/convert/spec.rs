@@ -4,7 +4,7 @@
 //! be older than the schema, and what is behind builds request paths from these names.
 
 use bigip_tunnel_core::mac::{MacPrefix, ParsePrefixError};
-use bigip_tunnel_core::node::{AddressKind, AddressRule};
+use bigip_tunnel_core::node::{AddressKind, AddressRule, Ipv4Net};
 use bigip_tunnel_core::tunnel::{ParseNameError, TunnelPath};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::core::Selector;
@@ -47,8 +47,12 @@ pub enum InvalidSpec {
         problem: SelectorProblem,
     },
     /// The network is none that an IPv4 address can be in.
-    #[error("spec.nodes.addressSource.cidrs {cidr:?}: must be a CIDR of IPv4, such as 10.0.0.0/8")]
+    #[error(
+        "spec.nodes.addressSource.{field} {cidr:?}: must be a CIDR of IPv4, such as 10.0.0.0/8"
+    )]
     Cidr {
+        /// The field that it is in.
+        field: &'static str,
         /// The network as written.
         cidr: String,
     },
@@ -133,18 +137,26 @@ pub fn selector(spec: &BigIpTunnelSpec) -> Result<Selector, InvalidSpec> {
 /// Which of a node's addresses counts.
 pub fn address_rule(spec: &BigIpTunnelSpec) -> Result<AddressRule, InvalidSpec> {
     let source = &spec.nodes.address_source;
-    let cidrs = source.cidrs.iter().map(|cidr| {
-        let refused = |_| InvalidSpec::Cidr { cidr: cidr.clone() };
-        cidr.parse().map_err(refused)
-    });
     Ok(AddressRule {
         kind: match source.kind {
             AddressType::InternalIp => AddressKind::InternalIp,
             AddressType::ExternalIp => AddressKind::ExternalIp,
             AddressType::CiliumNode => AddressKind::CiliumNode,
         },
-        cidrs: cidrs.collect::<Result<_, _>>()?,
+        cidrs: networks("cidrs", &source.cidrs)?,
+        exclude: networks("excludeCIDRs", &source.exclude_cidrs)?,
     })
+}
+
+fn networks(field: &'static str, cidrs: &[String]) -> Result<Vec<Ipv4Net>, InvalidSpec> {
+    let networks = cidrs.iter().map(|cidr| {
+        let refused = |_| InvalidSpec::Cidr {
+            field,
+            cidr: cidr.clone(),
+        };
+        cidr.parse().map_err(refused)
+    });
+    networks.collect()
 }
 
 /// The conversion to `Selector` takes `In` with an empty list for "no node" and `NotIn` for "every
@@ -329,10 +341,15 @@ mod tests {
 
     #[test]
     fn the_source_of_addresses_is_read_with_its_networks() {
-        let source = json!({"type": "CiliumNode", "cidrs": ["10.0.0.0/8", "192.0.2.7/24"]});
+        let source = json!({
+            "type": "CiliumNode",
+            "cidrs": ["10.0.0.0/8", "192.0.2.7/24"],
+            "excludeCIDRs": ["10.0.0.1/32"],
+        });
         let rule = address_rule(&spec(&json!({"nodes": {"addressSource": source}}))).unwrap();
         assert_eq!(rule.kind, AddressKind::CiliumNode);
         assert!(rule.cidrs[1].contains(&std::net::Ipv4Addr::new(192, 0, 2, 99)));
+        assert!(rule.exclude[0].contains(&std::net::Ipv4Addr::new(10, 0, 0, 1)));
         let external = spec(&json!({"nodes": {"addressSource": {"type": "ExternalIP"}}}));
         assert_eq!(
             address_rule(&external).unwrap().kind,
@@ -342,10 +359,13 @@ mod tests {
 
     #[test]
     fn a_network_that_is_not_ipv4_is_refused() {
-        for cidr in ["fd00::/64", "10.0.0.0", "10.0.0.0/33", "x"] {
-            let source = json!({"cidrs": [cidr]});
-            let refused = address_rule(&spec(&json!({"nodes": {"addressSource": source}})));
-            assert_eq!(refused, Err(InvalidSpec::Cidr { cidr: cidr.into() }));
+        for field in ["cidrs", "excludeCIDRs"] {
+            for cidr in ["fd00::/64", "10.0.0.0", "10.0.0.0/33", "x"] {
+                let source = json!({field: [cidr]});
+                let refused = address_rule(&spec(&json!({"nodes": {"addressSource": source}})));
+                let cidr = cidr.to_owned();
+                assert_eq!(refused, Err(InvalidSpec::Cidr { field, cidr }));
+            }
         }
     }
 

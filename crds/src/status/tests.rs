@@ -26,6 +26,7 @@ fn two_nodes() -> Desired {
             value: address.into(),
         }],
         cilium_addresses: None,
+        damped: None,
     };
     desired(
         &[node("a", "10.0.0.1"), node("b", "10.0.0.2")],

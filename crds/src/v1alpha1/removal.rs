@@ -40,9 +40,8 @@ pub struct RemovalWindow {
     /// How many records have been removed since, for whatever cause.
     #[serde(default)]
     pub removed: i32,
-    /// The highest number of nodes since the last removal: those that have a record, or had one that is not
-    /// removed yet. Records of deleted nodes count by how far the number of nodes falls below the highest
-    /// one of the hour.
+    /// The highest number of nodes since the last removal. Records of deleted nodes count by how far the
+    /// number of nodes falls below the highest one of the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<i32>,
     /// The removals one after the other, oldest first; those of the same five minutes together.

@@ -265,6 +265,25 @@ pub struct AddressSource {
             .message("must be a CIDR of IPv4, such as 10.0.0.0/8: records are made of IPv4 addresses")
     )]
     pub cidrs: Vec<String>,
+
+    /// Networks whose addresses are never taken for a node's, such as a virtual address that moves between
+    /// nodes, or the network of docker0; a single address as `192.0.2.10/32`. They come before `cidrs`. A
+    /// record stays while a node lists its address, also an excluded one, unless the spec was edited.
+    #[serde(
+        default,
+        rename = "excludeCIDRs",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(
+        length(max = 8),
+        inner(length(max = 43)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    #[x_kube(
+        validation = Rule::new("self.all(c, isCIDR(c) && cidr(c).ip().family() == 4)")
+            .message("must be a CIDR of IPv4, such as 192.0.2.10/32: records are made of IPv4 addresses")
+    )]
+    pub exclude_cidrs: Vec<String>,
 }
 
 /// Where the address of a node is taken from.

@@ -38,7 +38,7 @@ pub struct BigIpTunnelStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodeCounts>,
 
-    /// The first 16 nodes that are selected and cannot have a record, and why.
+    /// The first 16 nodes that are selected and have no record, or an unstable address, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -132,11 +132,11 @@ pub struct NodeCounts {
     pub programmed: i32,
     /// Nodes that left and whose record still waits for its removal.
     pub leaving: i32,
-    /// Selected nodes that cannot have a record.
+    /// Selected nodes that cannot have a record, or whose address keeps changing.
     pub skipped: i32,
 }
 
-/// A node that is selected and cannot have a record.
+/// A node that is selected and cannot have a record, or whose address keeps changing.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct SkippedNode {
     /// Name of the node.

@@ -121,6 +121,10 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub(crate) cidrs: Vec<Ipv4Net>,
 
+    /// Networks whose addresses are never taken (spec.nodes.addressSource.excludeCIDRs)
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) exclude_cidrs: Vec<Ipv4Net>,
+
     /// What may be written (spec.managementPolicy)
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) policy: Option<Policy>,

@@ -1,10 +1,14 @@
-//! `approve`: lets a removal go that is held back because it is large.
+//! `approve`: lets a removal go that is held back because it is large, after all of its records were shown.
 
 use std::io::Write;
 
+use bigip_tunnel_crds::convert::{self, InvalidSpec};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+
 use super::act::{Question, decide};
+use super::seen::invalid;
 use crate::cli::act::ApproveArgs;
-use crate::context::Cluster;
+use crate::context::{Cluster, readable};
 use crate::error::Error;
 use crate::person::Person;
 use crate::render::{self, View};
@@ -18,7 +22,13 @@ pub(super) async fn collect(
     person: &mut Person<'_>,
     report: &mut ActionReport,
 ) -> Result<(), Error> {
-    let decided = decide(cluster, &args.name, &args.decision, person, Held::of);
+    let object = readable(cluster.tunnel(&args.name).await?)?;
+    let refused = |problem: InvalidSpec| invalid(&object, problem);
+    let selector = convert::selector(&object.spec).map_err(refused)?;
+    let rule = convert::address_rule(&object.spec).map_err(refused)?;
+    let nodes = cluster.nodes(&selector, &rule).await?.views;
+    let look = |object: &BigIpTunnel| Held::of(object, &nodes);
+    let decided = decide(cluster, &args.name, &args.decision, person, look);
     let (held, object, changed) = decided.await?;
     let acted = Acted {
         changed,

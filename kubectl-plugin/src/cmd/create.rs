@@ -111,6 +111,7 @@ fn wanted(args: &CreateArgs, namespace: Option<String>) -> NewTunnel {
         }),
         address_type: args.address_source.map(AddressSource::in_spec),
         cidrs: args.cidrs.iter().map(ToString::to_string).collect(),
+        exclude_cidrs: args.exclude_cidrs.iter().map(ToString::to_string).collect(),
         policy: args.policy.map(|policy| match policy {
             Policy::FdbOnly => ManagementPolicy::FdbOnly,
             Policy::Observe => ManagementPolicy::Observe,
@@ -147,7 +148,7 @@ mod tests {
         let line = "plugin create prod-east --tunnel /Common/app/cilium_vxlan --secret bigip-login \
                     --device bigip-a=[2001:db8::11]:8443 --verification CAOnly --ca-bundle \
                     configmap/bigip-ca:bundle.pem --node-selector role=worker,zone=a \
-                    --address-source CiliumNode --cidrs 10.0.0.0/8 --policy Observe";
+                    --address-source CiliumNode --cidrs 10.0.0.0/8 --exclude-cidrs 10.0.0.9/32 --policy Observe";
         insta::assert_snapshot!(printed(line).unwrap());
     }
 

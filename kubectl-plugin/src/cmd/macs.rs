@@ -34,6 +34,7 @@ async fn collect(connection: &Connection, args: &MacsArgs) -> Result<MacsReport,
         let rule = AddressRule {
             kind: args.address_source.kind(),
             cidrs: args.cidrs.clone(),
+            exclude: args.exclude_cidrs.clone(),
         };
         let nodes = cluster.nodes(&Selector::default(), &rule).await?;
         let (prefix, domain) = (args.prefix, args.route_domain);

@@ -1,4 +1,4 @@
-//! A removal that waits, as a person is shown it before the question.
+//! A removal that waits, as it is shown before the question: all of its records.
 
 use std::io::Write;
 
@@ -18,26 +18,29 @@ pub(crate) fn write(held: &Held, view: View, out: &mut dyn Write) -> Result<(), 
         age::since(held.since.0, view.now),
         held.digest
     );
-    writeln!(out, "{}\n", plain(&title))?;
-    let mut table = Table::new(["MAC", "ADDRESS", "NODE", "BIG-IPS"]);
-    for record in &held.sample {
-        let address = record.address.map(|address| address.to_string());
-        table.row([
-            record.mac.clone(),
-            address.unwrap_or_else(|| UNKNOWN.to_owned()),
-            record.node.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-            record.devices.join(","),
-        ]);
-    }
-    table.write(view.style, out)?;
-    let shown = i32::try_from(held.sample.len()).unwrap_or(i32::MAX);
-    if held.count > shown {
-        writeln!(out, "(and {} more)", held.count - shown)?;
+    writeln!(out, "{}", plain(&title))?;
+    for (cause, group) in held.groups() {
+        writeln!(out, "\n{}: {}", cause.title(), records(group.len()))?;
+        let mut table = Table::new(["MAC", "ADDRESS", "NODE", "NODE EXISTS", "BIG-IPS"]);
+        for record in group {
+            let address = record.address.map(|address| address.to_string());
+            let nodes = match record.nodes.as_slice() {
+                [] => UNKNOWN.to_owned(),
+                nodes => nodes.join(","),
+            };
+            table.row([
+                record.mac.clone(),
+                address.unwrap_or_else(|| UNKNOWN.to_owned()),
+                nodes,
+                if record.node_exists { "yes" } else { "no" }.to_owned(),
+                record.devices.join(","),
+            ]);
+        }
+        table.write(view.style, out)?;
     }
     writeln!(
         out,
-        "\nTheir nodes are gone, or no longer selected by the spec. If such a node still runs pods,\nthe \
-         BIG-IPs will not reach those."
+        "\nThe BIG-IPs do not reach pods at these addresses any more once the records are removed."
     )?;
     Ok(())
 }

@@ -104,5 +104,6 @@ fn node_of(address: Ipv4Addr) -> NodeView {
             value,
         }],
         cilium_addresses: None,
+        damped: None,
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct NewTunnel {
     pub(crate) selector: Option<LabelSelector>,
     pub(crate) address_type: Option<AddressType>,
     pub(crate) cidrs: Vec<String>,
+    pub(crate) exclude_cidrs: Vec<String>,
     pub(crate) policy: Option<ManagementPolicy>,
 }
 
@@ -133,6 +134,9 @@ impl NewTunnel {
         );
         if !self.cidrs.is_empty() {
             source.insert("cidrs".to_owned(), json!(self.cidrs));
+        }
+        if !self.exclude_cidrs.is_empty() {
+            source.insert("excludeCIDRs".to_owned(), json!(self.exclude_cidrs));
         }
         set(
             &mut nodes,

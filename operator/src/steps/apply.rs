@@ -60,6 +60,7 @@ pub(crate) async fn apply(
     let nodes = names_to_note(state, inputs, &changes);
     let is_listed = |name: &str| work.settings.device(name).is_some();
     let removing = batch.remove.keys().copied();
+    let removing = removing.filter(|mac| !work.against_nodes.contains(mac));
     let removing = causes(removing, &inputs.nodes, &inputs.names, &state.absences);
     let spending = Spending {
         is_listed: &is_listed,

@@ -10,6 +10,7 @@ use bigip_icontrol::{
     Credentials, DeviceConfig, Fingerprint, MayWrite, Observer, Trust, Verification,
 };
 use bigip_tunnel_core::claims::{DeviceClaims, NodeNames};
+use bigip_tunnel_core::damping::settle_list;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::plan::Plan;
@@ -142,8 +143,10 @@ async fn nodes(ctx: &DeviceContext, work: &Work, depth: Depth) -> Result<NodeEvi
         let now = || shared.clock.now();
         let listed = shared.nodes.list(&work.settings, floor, now).await;
         if let Some(listed) = listed.map_err(Stop::Refused)? {
+            let mut nodes = listed.views(&work.settings).map_err(Stop::Refused)?;
+            settle_list(&mut nodes, &work.nodes, &work.settings.addresses);
             return Ok(NodeEvidence {
-                nodes: listed.views(&work.settings).map_err(Stop::Refused)?,
+                nodes: nodes.into(),
                 all: listed,
                 may_remove: true,
             });

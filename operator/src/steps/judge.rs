@@ -193,11 +193,12 @@ pub(crate) fn judge(
         now,
     };
     let mut verdict = guard(&plan.remove, &evidence);
+    let paid = &inputs.removals.leaving | &*work.against_nodes;
     let budget = Budget {
         window: &inputs.removals.window,
         census: inputs.removals.census(&state.desired),
         percent: work.settings.removal_percent,
-        paid: &inputs.removals.leaving,
+        paid: &paid,
         approved: &work.approved,
         now: clock.time(),
     };

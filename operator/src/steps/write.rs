@@ -12,6 +12,7 @@ use bigip_tunnel_core::claims::{ClaimChanges, ClaimState};
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::guard::{Absence, keeps};
 use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::record::{FdbRecord, Records};
@@ -93,9 +94,23 @@ impl Writer<'_> {
         Ok(complete || self.failure.is_some())
     }
 
-    /// Whether there is something newer to work on.
+    /// Whether there is something newer to work on: another spec, or a record that was not asked for when
+    /// the pass began. A node that changes otherwise does not stop the backlog.
     fn is_overtaken(&self) -> bool {
-        self.state.inbox.has_changed().unwrap_or(true)
+        if !self.state.inbox.has_changed().unwrap_or(true) {
+            return false;
+        }
+        let known = &self.state.desired.nodes;
+        let settings = &self.work.settings;
+        let brings_record = || {
+            let latest = self.state.inbox.borrow();
+            let mut selected = latest.nodes.iter().filter(|node| node.selected);
+            selected.any(|node| {
+                let address = node.tunnel_address(&settings.addresses);
+                address.is_ok_and(|address| !known.contains_key(&settings.prefix.derive(address)))
+            })
+        };
+        self.is_outdated() || brings_record()
     }
 
     /// Fills an empty tunnel by one write, if a second look finds it empty still and nobody has asked
@@ -244,13 +259,22 @@ impl Writer<'_> {
         for name in names {
             let node = shared.nodes.get(name, settings).await;
             let node = node.map_err(Stop::Refused)?;
-            if node.is_some_and(|node| keeps(&node, address, absence, &settings.addresses)) {
-                let doubt = Doubt::Contradicted(name.to_owned());
-                shared.nodes.note_doubt(doubt, shared.clock.now());
+            let kept = |node: &NodeView| keeps(node, address, absence, &settings.addresses);
+            if let Some(node) = node.filter(kept) {
+                // One that the list shows with other addresses has changed since.
+                if !self.is_listed_otherwise(&node) {
+                    let doubt = Doubt::Contradicted(name.to_owned());
+                    shared.nodes.note_doubt(doubt, shared.clock.now());
+                }
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    fn is_listed_otherwise(&self, node: &NodeView) -> bool {
+        let mut listed = self.inputs.nodes.iter();
+        listed.any(|listed| listed.uid == node.uid && listed.addresses != node.addresses)
     }
 
     fn name_of(&self, mac: MacAddress) -> RecordName {

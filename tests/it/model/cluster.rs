@@ -96,6 +96,7 @@ impl Node {
             selected: self.is_selected(selector),
             addresses: addresses.into_iter().flatten().collect(),
             cilium_addresses: None,
+            damped: None,
         }
     }
 }

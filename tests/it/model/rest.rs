@@ -102,9 +102,11 @@ impl World {
             }
             Hold::NothingElse => self.operator.tasks[device].plan.present().is_empty(),
             // Every claim of this model names its node.
-            Hold::NodeUnknown | Hold::Neighbour(_) | Hold::OthersUnknown | Hold::Waiting(_) => {
-                false
-            }
+            Hold::NodeUnknown
+            | Hold::NodeAddressUnstable(_)
+            | Hold::Neighbour(_)
+            | Hold::OthersUnknown
+            | Hold::Waiting(_) => false,
         }
     }
 

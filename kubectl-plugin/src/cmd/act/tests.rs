@@ -1,5 +1,6 @@
 //! What is shown before a decision, and what is printed after an action.
 
+use bigip_tunnel_core::node::NodeView;
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,7 +9,7 @@ use crate::report::act::{Acted, Action, Decision};
 use crate::report::approve::Held;
 use crate::report::release::Left;
 use crate::style::Style;
-use crate::testing::{MACS, Tunnel, device, device_down, printed, view};
+use crate::testing::{MACS, Tunnel, device, device_down, nodes, printed, view};
 
 /// What a person sees before the question, and the question.
 fn shown<Q: Question>(question: &Q) -> String {
@@ -16,43 +17,141 @@ fn shown<Q: Question>(question: &Q) -> String {
     format!("{text}{}", question.ask())
 }
 
-/// A tunnel of which two records are held, and a third one that is not named.
-fn holding() -> Tunnel {
-    Tunnel::healthy("prod-east")
+/// Since when records are held.
+const SINCE: &str = "2026-11-22T06:27:48Z";
+
+fn digest_of(macs: &[String]) -> String {
+    let held = bigip_tunnel_core::outcome::HeldRemoval {
+        macs: macs.iter().map(|mac| mac.parse().unwrap()).collect(),
+        since: SINCE.parse().unwrap(),
+    };
+    held.digest()
+}
+
+/// A tunnel of which the records of 10.1.0.1 and up are held, one for each of these nodes; the status names
+/// the first 16.
+fn holding_for(nodes: &[String]) -> (Tunnel, String) {
+    let macs = (1..=nodes.len()).map(|last| format!("0a:0a:0a:01:00:{last:02x}"));
+    let macs: Vec<String> = macs.collect();
+    let records = macs.iter().zip(nodes);
+    let records: Vec<String> = records.map(|(mac, node)| format!("{mac} {node}")).collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).collect();
+    let digest = digest_of(&macs);
+    let tunnel = Tunnel::healthy("prod-east")
+        .claim(&["bigip-a", "bigip-b"], "Owned", &records)
         .with(
             "/status/heldRemoval",
             &json!({
-                "digest": "00c0ffee00c0ffee",
-                "since": "2026-11-22T06:27:48Z",
-                "count": 3,
-                "sample": [MACS[0], MACS[1]],
+                "digest": digest,
+                "since": SINCE,
+                "count": macs.len(),
+                "sample": macs.iter().take(16).collect::<Vec<_>>(),
             }),
-        )
-        .with(
-            "/status/leavingNodes",
-            &json!([{
-                "name": "worker-02",
-                "address": "10.169.72.233",
-                "since": "2026-11-22T06:20:00Z",
-            }]),
-        )
+        );
+    (tunnel, digest)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A record of each cause is held.
+fn holding() -> (Tunnel, Vec<NodeView>) {
+    let (tunnel, _) = holding_for(&names(&["gone", "worker-01", "outside"]));
+    let outside = NodeView {
+        name: "outside".into(),
+        uid: "uid-outside".into(),
+        selected: false,
+        ..nodes().remove(0)
+    };
+    (tunnel, [nodes(), vec![outside]].concat())
 }
 
 #[test]
-fn a_held_set_is_shown_before_it_is_approved() {
-    let held = Held::of(&holding().object()).unwrap();
-    insta::assert_snapshot!(shown(&held), @"
-    bigip/prod-east: the removal of 3 records is held back for 12m (digest 00c0ffee00c0ffee):
+fn held_records_are_shown_by_cause_before_approval() {
+    let (tunnel, nodes) = holding();
+    let held = Held::of(&tunnel.object(), &nodes).unwrap();
+    let text = shown(&held).replace(&held.digest, "DIGEST");
+    insta::assert_snapshot!(text, @"
+    bigip/prod-east: the removal of 3 records is held back for 12m (digest DIGEST):
 
-    MAC                 ADDRESS         NODE        BIG-IPS
-    0a:0a:0a:a9:48:e9   10.169.72.233   worker-02   bigip-a,bigip-b
-    0a:0a:0a:a9:48:ef   10.169.72.239   <unknown>   bigip-a,bigip-b
-    (and 1 more)
+    Node deleted: 1 record
+    MAC                 ADDRESS    NODE   NODE EXISTS   BIG-IPS
+    0a:0a:0a:01:00:01   10.1.0.1   gone   no            bigip-a,bigip-b
 
-    Their nodes are gone, or no longer selected by the spec. If such a node still runs pods,
-    the BIG-IPs will not reach those.
+    Node no longer selected: 1 record
+    MAC                 ADDRESS    NODE      NODE EXISTS   BIG-IPS
+    0a:0a:0a:01:00:03   10.1.0.3   outside   yes           bigip-a,bigip-b
+
+    Address of the node changed: 1 record
+    MAC                 ADDRESS    NODE        NODE EXISTS   BIG-IPS
+    0a:0a:0a:01:00:02   10.1.0.2   worker-01   yes           bigip-a,bigip-b
+
+    The BIG-IPs do not reach pods at these addresses any more once the records are removed.
     Let 3 records be removed?
     ");
+}
+
+#[test]
+fn all_held_records_are_shown_however_many() {
+    let many: Vec<String> = (1..=60).map(|number| format!("gone-{number}")).collect();
+    let (tunnel, digest) = holding_for(&many);
+    let held = Held::of(&tunnel.object(), &nodes()).unwrap();
+    assert_eq!((held.records.len(), &held.digest), (60, &digest));
+    let text = shown(&held);
+    assert!(
+        many.iter().all(|name| text.contains(name.as_str())),
+        "{text}"
+    );
+    let json = serde_json::to_value(&held).unwrap();
+    assert_eq!(json["records"].as_array().unwrap().len(), 60);
+    let first = json!({
+        "cause": "NodeDeleted",
+        "mac": "0a:0a:0a:01:00:01",
+        "address": "10.1.0.1",
+        "nodes": ["gone-1"],
+        "nodeExists": false,
+        "devices": ["bigip-a", "bigip-b"],
+    });
+    assert_eq!(json["records"][0], first);
+}
+
+#[test]
+fn records_that_wait_for_their_time_are_not_held() {
+    let many: Vec<String> = (1..=60).map(|number| format!("gone-{number}")).collect();
+    let (tunnel, digest) = holding_for(&many);
+    let tunnel = tunnel
+        .claim(&["bigip-a"], "Owned", &["0a:0a:0a:01:01:01 late"])
+        .with(
+            "/status/leavingNodes",
+            &json!([{
+                "name": "late",
+                "address": "10.1.1.1",
+                "since": SINCE,
+                "removableAt": "2026-11-22T06:41:00Z",
+            }]),
+        );
+    let held = Held::of(&tunnel.object(), &nodes()).unwrap();
+    assert_eq!((held.records.len(), held.digest), (60, digest));
+}
+
+#[test]
+fn set_that_does_not_give_the_digest_is_not_approved() {
+    let many: Vec<String> = (1..=60).map(|number| format!("gone-{number}")).collect();
+    let (tunnel, _) = holding_for(&many);
+    let more = tunnel
+        .clone()
+        .claim(&["bigip-a"], "Owned", &["0a:0a:0a:01:01:01 other"]);
+    let problem = Held::of(&more.object(), &nodes()).unwrap_err();
+    assert!(
+        problem
+            .problem
+            .contains("the held removal of 60 records has changed")
+    );
+    assert!(problem.hint.starts_with("run again"));
+    let other = json!("0".repeat(64));
+    let other = tunnel.with("/status/heldRemoval/digest", &other);
+    assert!(Held::of(&other.object(), &nodes()).is_err());
 }
 
 #[test]
@@ -61,29 +160,31 @@ fn what_is_asked_about_is_cut_to_the_terminal() {
         style: Style::PLAIN.on_terminal(76, 24),
         ..view(false)
     };
-    let mut held = Held::of(&holding().object()).unwrap();
+    let (tunnel, nodes) = holding();
+    let mut held = Held::of(&tunnel.object(), &nodes).unwrap();
     let many = (1..8).map(|number| format!("bigip-{number}"));
-    held.sample[0].devices.extend(many);
+    held.records[0].devices.extend(many);
     let text = printed(|out| held.show(narrow, out));
-    let row = text.lines().find(|line| line.starts_with(MACS[0])).unwrap();
+    let mac = &held.records[0].mac;
+    let row = text.lines().find(|line| line.starts_with(mac)).unwrap();
     assert!(row.ends_with('…') && row.chars().count() <= 76, "{row}");
 }
 
 #[test]
 fn an_approval_is_for_exactly_the_digest_that_was_shown() {
-    let held = Held::of(&holding().object()).unwrap();
-    let annotation = ("bigip-tunnel.dev/approve-removal", "00c0ffee00c0ffee");
+    let (tunnel, digest) = holding_for(&names(&["gone", "gone-2"]));
+    let held = Held::of(&tunnel.object(), &nodes()).unwrap();
+    let annotation = ("bigip-tunnel.dev/approve-removal", &*digest);
     assert_eq!(held.annotation(), annotation);
-    let again = json!("00c0ffee00c0ffe0");
-    let other = holding().with("/status/heldRemoval/digest", &again);
-    let other = Held::of(&other.object()).unwrap();
+    let (other, _) = holding_for(&names(&["gone"]));
+    let other = Held::of(&other.object(), &nodes()).unwrap();
     assert!(!other.is_covered_by(&held));
     assert!(held.is_covered_by(&held.clone()));
 }
 
 #[test]
 fn without_a_held_removal_there_is_nothing_to_approve() {
-    let nothing = Held::of(&Tunnel::healthy("prod-east").object()).unwrap_err();
+    let nothing = Held::of(&Tunnel::healthy("prod-east").object(), &nodes()).unwrap_err();
     assert_eq!(nothing.problem, "no removal is held back");
 }
 
@@ -391,7 +492,9 @@ fn a_pass_is_told_with_what_came_of_it() {
 #[test]
 fn a_report_says_what_was_decided_about() {
     let mut report = report(Action::RemovalApproved, DryRun::Server, true);
-    let held = Held::of(&holding().object()).unwrap();
+    let (tunnel, nodes) = holding();
+    let held = Held::of(&tunnel.object(), &nodes).unwrap();
+    let digest = held.digest.clone();
     report.tunnels[0].decision = Some(Decision::HeldRemoval(held));
     let text = printed(|out| write(&report, Some(ActionFormat::Json), out));
     let parsed: Value = serde_json::from_str(&text).unwrap();
@@ -400,8 +503,10 @@ fn a_report_says_what_was_decided_about() {
     let acted = &parsed["tunnels"][0];
     assert_eq!(acted["action"], "removalApproved");
     assert_eq!(acted["dryRun"], "server");
-    assert_eq!(acted["heldRemoval"]["digest"], "00c0ffee00c0ffee");
-    assert_eq!(acted["heldRemoval"]["sample"][0]["node"], "worker-02");
+    assert_eq!(acted["heldRemoval"]["digest"], *digest);
+    let records = &acted["heldRemoval"]["records"];
+    assert_eq!(records[0]["nodes"], json!(["gone"]));
+    assert_eq!(records[2]["cause"], "AddressChanged");
     let yaml = printed(|out| write(&report, Some(ActionFormat::Yaml), out));
     assert!(yaml.contains("kind: ActionReport"), "{yaml}");
 }

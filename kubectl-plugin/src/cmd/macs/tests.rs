@@ -91,6 +91,7 @@ fn the_address_source_of_a_tunnel_can_be_tried_out() {
     let rule = AddressRule {
         kind: AddressKind::InternalIp,
         cidrs: vec!["10.169.72.239/32".parse().unwrap()],
+        exclude: Vec::new(),
     };
     let report = MacsReport::of_nodes(&nodes(), &rule, MacPrefix::DEFAULT, RouteDomain::ZERO);
     assert_eq!(report.records.len(), 1);
