@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const OTHER: &str = "other";
 
 /// A world on the control plane of these tests, whose API server takes any object.
-async fn world(name: &str) -> World {
+pub(crate) async fn world(name: &str) -> World {
     static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
     let start = async || {
         let control_plane = ControlPlane::start().unwrap();
