@@ -5,9 +5,13 @@
 //! rest is not written again. Knows nothing of timestamps or storage.
 
 mod summary;
+mod suspended;
 
 use self::summary::{Next, summary};
-pub(crate) use self::summary::{held_message, ready_reason};
+pub(crate) use self::summary::{held_message, kept_or_missing, ready_reason};
+pub use self::suspended::{
+    Before, ends_when_suspended, paused, suspended_conditions, suspended_device_conditions,
+};
 use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
@@ -82,15 +86,6 @@ pub fn device_conditions(report: &DeviceReport) -> Vec<Condition> {
     conditions
 }
 
-/// The condition of an object that is not worked on.
-pub fn paused(why: &'static str) -> Condition {
-    let message = match why {
-        reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
-        _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
-    };
-    condition(condition::PAUSED, Truth::True, why, message)
-}
-
 fn reachable(report: &DeviceReport) -> Condition {
     let (truth, reason, message) = match &report.reach {
         Reach::Pending => (Truth::Unknown, reason::PENDING, "not asked yet"),
@@ -121,11 +116,15 @@ fn programmed(report: &DeviceReport) -> Condition {
             let message = format!("{counts}; {}", unreadable_message(plan));
             of(Truth::False, reason::RECORD_UNREADABLE, message)
         }
-        (Some(_), Some(_)) if report.contended && report.reported_drift == 0 => of(
-            Truth::False,
-            reason::FOREIGN_WRITER,
-            FOREIGN_WRITER.to_owned(),
-        ),
+        (Some(plan), Some(_))
+            if report.contended && report.reported_drift == 0 && plan.missing() > 0 =>
+        {
+            of(
+                Truth::False,
+                reason::FOREIGN_WRITER,
+                FOREIGN_WRITER.to_owned(),
+            )
+        }
         (Some(plan), Some(counts)) if plan.missing() > 0 => {
             let reason = match report {
                 DeviceReport {
@@ -137,6 +136,10 @@ fn programmed(report: &DeviceReport) -> Condition {
                 _ => reason::PROGRESSING,
             };
             of(Truth::False, reason, counts)
+        }
+        (Some(_), Some(counts)) if report.contended => {
+            let message = format!("{counts}; {CONTESTED}");
+            of(Truth::True, reason::FOREIGN_WRITER, message)
         }
         (Some(_), Some(counts)) => match &report.held_by_neighbours {
             Some(hold) => {
@@ -162,6 +165,11 @@ fn counts(report: &DeviceReport) -> Option<String> {
 const FOREIGN_WRITER: &str = "somebody else keeps removing or changing our records, as F5 CIS does \
                               with the same tunnel: take the tunnel away from the other writer. \
                               Until then they are put back at most once a minute";
+
+/// The same where every record is right now. Holds no count either.
+const CONTESTED: &str = "contested: another writer removed or changed records of this object several \
+                         times within 10 minutes. Every record is right again; remove the tunnel from \
+                         the other writer";
 
 fn conflict_message(count: usize) -> String {
     format!(
@@ -190,14 +198,24 @@ fn saved(report: &DeviceReport) -> Option<Condition> {
     if !save.enabled {
         return None;
     }
-    match (&save.failure, save.unsaved_since) {
-        (Some(failure), _) => of(Truth::False, reason::SAVE_FAILED, failure.message.clone()),
-        (None, Some(since)) => of(
+    match (&save.failure, save.unsaved_since, &report.reach) {
+        (Some(failure), _, _) => of(Truth::False, reason::SAVE_FAILED, failure.message.clone()),
+        (None, Some(since), _) => of(
             Truth::False,
             reason::SAVE_PENDING,
             format!("changes since {since:.0} wait for a save"),
         ),
-        (None, None) => of(
+        (None, None, Reach::Failed(failure)) => {
+            let message = match report.last_read_time {
+                Some(_) => "not verified since the device failed; nothing of ours was unsaved then",
+                None => "never read",
+            };
+            of(Truth::Unknown, failure.reason, message.to_owned())
+        }
+        (None, None, Reach::Pending) => {
+            of(Truth::Unknown, reason::PENDING, "not read yet".to_owned())
+        }
+        (None, None, Reach::Answered) => of(
             Truth::True,
             reason::SAVED,
             "nothing of ours is unsaved".to_owned(),
@@ -257,42 +275,41 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
     conditions
 }
 
-/// Whether traffic can flow: every unit known to be active holds the records, and at least one unit
-/// does. A unit that cannot be asked keeps what it was last seen to hold.
+/// Whether traffic can flow: every unit that carries traffic holds the records, and at least one unit
+/// does. A unit that does not answer now counts for nothing; where it was the active one, or none
+/// answers, it is not known.
 fn available(report: &TunnelReport<'_>) -> Condition {
     let of = |truth, reason, message| condition(condition::AVAILABLE, truth, reason, message);
-    let programmed = report
-        .devices
-        .iter()
-        .filter(|d| d.holds_all(report.desired))
-        .count();
-    let lacking = report.devices.iter().find(|device| {
-        let carries = device
-            .facts
-            .as_ref()
-            .is_some_and(|f| f.failover_state.may_carry_traffic());
-        carries && !device.holds_all(report.desired)
+    let holds_all = |d: &DeviceReport| d.is_verified() && d.holds_all(report.desired);
+    let carries = |device: &DeviceReport| {
+        let facts = device.facts.as_ref();
+        facts.is_some_and(|f| f.failover_state.may_carry_traffic())
+    };
+    let devices = report.devices;
+    let programmed = devices.iter().filter(|d| holds_all(d)).count();
+    let message = format!("{programmed} of {} BIG-IPs hold the records", devices.len());
+    let mut answering = devices.iter().filter(|d| d.is_verified());
+    if let Some(device) = answering.find(|d| carries(d) && !holds_all(d)) {
+        let name = &device.name;
+        let message = format!("{name} carries traffic and does not hold all records");
+        return of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message);
+    }
+    let failing = devices.iter().find_map(|device| match &device.reach {
+        Reach::Failed(failure) if carries(device) || programmed == 0 => Some((device, failure)),
+        _ => None,
     });
-    let message = format!(
-        "{programmed} of {} BIG-IPs hold the records",
-        report.devices.len()
-    );
-    match lacking {
-        Some(device) => of(
-            Truth::False,
-            reason::ACTIVE_DEVICE_NOT_PROGRAMMED,
-            format!(
-                "{} carries traffic and does not hold all records",
-                device.name
-            ),
-        ),
-        None if programmed == 0 && report.devices.iter().all(|d| d.plan.is_none()) => of(
+    if let Some((device, failure)) = failing {
+        let message = format!("{}: {}; {message}", device.name, failure.message);
+        return of(Truth::Unknown, ready_reason(failure.reason), message);
+    }
+    match programmed {
+        0 if devices.iter().any(|d| !d.is_verified()) => of(
             Truth::Unknown,
             reason::PENDING,
-            "no BIG-IP has been read yet".to_owned(),
+            "not every BIG-IP has been read yet".to_owned(),
         ),
-        None if programmed == 0 => of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message),
-        None => of(Truth::True, reason::DEVICES_PROGRAMMED, message),
+        0 => of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message),
+        _ => of(Truth::True, reason::DEVICES_PROGRAMMED, message),
     }
 }
 

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use jiff::Timestamp;
+
 use crate::endpoint::Endpoint;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
@@ -45,6 +47,15 @@ pub struct SkippedNode {
     pub reason: &'static str,
     /// What is wrong with it, for a person.
     pub message: String,
+    /// Until when it only waits for its address, because it has just joined.
+    pub joins_until: Option<Timestamp>,
+}
+
+impl SkippedNode {
+    /// Whether the node has just joined and waits for its address.
+    pub fn is_joining(&self, now: Timestamp) -> bool {
+        self.joins_until.is_some_and(|until| now < until)
+    }
 }
 
 /// Derives the records of the selected nodes. Of two nodes with one address the older keeps it (then
@@ -61,7 +72,11 @@ pub fn desired(nodes: &[NodeView], prefix: MacPrefix, rule: &AddressRule) -> Des
     for node in selected {
         match node.tunnel_address(rule) {
             Ok(address) => desired.take(node, address, prefix.derive(address)),
-            Err(problem) => desired.skip(node, problem.reason(), problem.to_string()),
+            Err(problem) => {
+                let is_missing = problem.reason() == reason::NODE_ADDRESS_MISSING;
+                let until = node.joins_until().filter(|_| is_missing);
+                desired.skip(node, problem.reason(), problem.to_string(), until);
+            }
         }
     }
     desired.skipped.sort_by(|a, b| a.name.cmp(&b.name));
@@ -83,6 +98,7 @@ fn unstable(nodes: &[NodeView]) -> Vec<SkippedNode> {
                 damped.address,
                 damped.lasting.as_secs()
             ),
+            joins_until: None,
         })
         .collect();
     unstable.sort_by(|a, b| a.name.cmp(&b.name));
@@ -96,7 +112,7 @@ impl Desired {
                 "its address {address} belongs to the older node {}",
                 holder.name
             );
-            self.skip(node, reason::DUPLICATE_ADDRESS, message);
+            self.skip(node, reason::DUPLICATE_ADDRESS, message, None);
         } else {
             self.nodes.insert(
                 mac,
@@ -109,18 +125,26 @@ impl Desired {
         }
     }
 
-    fn skip(&mut self, node: &NodeView, reason: &'static str, message: String) {
+    fn skip(
+        &mut self,
+        node: &NodeView,
+        reason: &'static str,
+        message: String,
+        joins_until: Option<Timestamp>,
+    ) {
         self.skipped.push(SkippedNode {
             name: node.name.clone(),
             reason,
             message,
+            joins_until,
         });
     }
 
-    /// The nodes that a user should know of: those without a record, and those whose record may not be the
-    /// right one.
-    pub fn troubled(&self) -> impl Iterator<Item = &SkippedNode> {
-        self.skipped.iter().chain(&self.unstable)
+    /// When the next joining node becomes a failure, if it still has no address then.
+    pub fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
+        let joining = self.skipped.iter().filter(|node| node.is_joining(now));
+        let until = joining.filter_map(|node| node.joins_until).min()?;
+        (until < Timestamp::MAX).then_some(until)
     }
 
     /// How many nodes are selected.
@@ -197,6 +221,57 @@ mod tests {
         assert_eq!(desired.nodes.len(), 1);
         assert_eq!(desired.skipped[0].reason, reason::NODE_ADDRESS_MISSING);
         assert_eq!(desired.selected(), 2);
+    }
+
+    #[test]
+    fn node_without_address_joins_for_two_minutes() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let nodes = [node("new").created(100).build()];
+        let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
+        assert!(desired.skipped[0].is_joining(at(219)));
+        assert_eq!(desired.next_overdue(at(219)), Some(at(220)));
+        assert!(!desired.skipped[0].is_joining(at(220)));
+        assert_eq!(desired.next_overdue(at(220)), None);
+    }
+
+    #[test]
+    fn uninitialized_node_joins_until_its_taint_goes() {
+        let mut tainted = node("new").created(100).build();
+        tainted.traits.is_uninitialized = true;
+        let desired = desired(&[tainted], MacPrefix::DEFAULT, &AddressRule::default());
+        let late = Timestamp::from_second(1_000_000).unwrap();
+        assert!(desired.skipped[0].is_joining(late));
+        assert_eq!(desired.next_overdue(late), None);
+    }
+
+    #[test]
+    fn node_with_an_unusable_address_is_not_joining() {
+        let node = node("v6")
+            .created(100)
+            .address("InternalIP", "fd00::1")
+            .build();
+        let desired = desired(&[node], MacPrefix::DEFAULT, &AddressRule::default());
+        assert_eq!(desired.skipped[0].joins_until, None);
+    }
+
+    #[test]
+    fn node_without_creation_time_is_not_joining() {
+        let nodes = [node("new").build()];
+        let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
+        assert!(!desired.skipped[0].is_joining(Timestamp::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn node_that_stands_for_a_unit_is_not_selected() {
+        let units = ["10.1.6.34".parse().unwrap()].into();
+        let selected = |stands_for: Option<&str>| {
+            let mut node = node("bigip").build();
+            node.traits.stands_for = stands_for.map(|address| address.parse().unwrap());
+            node.without_stand_in(&units).selected
+        };
+        assert!(!selected(Some("10.1.6.34")));
+        assert!(selected(Some("10.1.6.35")));
+        assert!(selected(None));
     }
 
     #[test]

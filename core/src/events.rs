@@ -16,7 +16,8 @@ use self::changes::Untold;
 pub use self::changes::{Changes, Tally};
 use self::limit::Limits;
 use crate::conditions::{
-    self, Condition, Truth, device_conditions, held_message, object_conditions, ready_reason,
+    self, Condition, Truth, device_conditions, held_message, kept_or_missing, object_conditions,
+    ready_reason,
 };
 use crate::outcome::{DeviceReport, Leaving, TunnelReport};
 use crate::time::Moment;
@@ -220,7 +221,13 @@ impl Journal {
                 condition::SAVED => "Save",
                 _ => "Program",
             };
-            if condition.truth == Truth::False {
+            let is_contested = |reason: &str| reason == reason::FOREIGN_WRITER;
+            if is_contested(condition.reason) {
+                if !before.is_some_and(|before| is_contested(&before.reason)) {
+                    let reason = condition.reason;
+                    of_device(Kind::Warning, reason, action, condition.message);
+                }
+            } else if condition.truth == Truth::False {
                 let reason = ready_reason(condition.reason);
                 if !is_quiet(reason) && !says_the_same(before.as_ref(), reason) {
                     of_device(Kind::Warning, reason, action, condition.message);
@@ -267,11 +274,10 @@ impl Journal {
         if report.nodes_failure.is_some() || report.rejected.is_some() || report.deleting {
             return Vec::new();
         }
-        let troubled = report.desired.troubled().map(|node| node.name.clone());
+        let troubled = report.troubled().map(|node| node.name.clone());
         let before = self.seen.skipped.replace(troubled.collect());
         let is_new = |name: &String| before.as_ref().is_some_and(|before| !before.contains(name));
-        let skipped = report.desired.skipped.iter();
-        let new: Vec<_> = skipped.filter(|node| is_new(&node.name)).collect();
+        let new: Vec<_> = report.skipped().filter(|node| is_new(&node.name)).collect();
         let mut events = Vec::new();
         if let Some(first) = new.first() {
             let tally: Tally = new.iter().map(|node| node.name.as_str()).collect();
@@ -281,10 +287,11 @@ impl Journal {
                 reason: reason::NODES_SKIPPED,
                 action: "Select",
                 note: format!(
-                    "{} {verb} no record: {}. {}: {}",
+                    "{} {verb} no usable address: {}. {} {}: {}",
                     tally.counted("node"),
                     tally.named(),
                     first.name,
+                    kept_or_missing(report, &first.name),
                     first.message
                 ),
             });

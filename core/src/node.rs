@@ -1,12 +1,13 @@
 //! Nodes as the product sees them: plain values, copied from Kubernetes without deciding anything.
 //!
-//! Readiness, taints and cordoning are left out on purpose: they never decide about a record. Knows
-//! nothing of Kubernetes' own types.
+//! Readiness, taints and cordoning are left out on purpose: they never decide about a record. One taint
+//! decides only whether a missing address is a failure yet. Knows nothing of Kubernetes' own types.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub use ipnet::Ipv4Net;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::damping::Damped;
 use crate::vocabulary::reason;
@@ -29,6 +30,22 @@ pub struct NodeView {
     pub cilium_addresses: Option<Vec<NodeAddress>>,
     /// The address that its record keeps while its addresses are not stable.
     pub damped: Option<Damped>,
+    /// What else is read of the node.
+    pub traits: NodeTraits,
+}
+
+/// How long a node that has just joined may be without a usable address: it often gets one seconds after
+/// the object was created.
+const JOINING: SignedDuration = SignedDuration::from_mins(2);
+
+/// What is read of a Node besides its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NodeTraits {
+    /// Whether its cloud provider has not initialized it yet; the addresses come with that.
+    pub is_uninitialized: bool,
+    /// The address in flannel's annotation `public-ip`, of a Node on which no kubelet has ever run: a
+    /// BIG-IP that flannel had to know.
+    pub stands_for: Option<IpAddr>,
 }
 
 /// One address in the list of a Node or a `CiliumNode`.
@@ -164,6 +181,27 @@ impl AddressProblem {
 }
 
 impl NodeView {
+    /// Until when the node counts as joining: without a usable address it is pending, not a failure.
+    pub fn joins_until(&self) -> Option<Timestamp> {
+        if self.traits.is_uninitialized {
+            return Some(Timestamp::MAX);
+        }
+        self.created?.checked_add(JOINING).ok()
+    }
+
+    /// Whether the node is none: it stands for one of these units.
+    pub fn is_stand_in(&self, units: &BTreeSet<IpAddr>) -> bool {
+        let stands_for = self.traits.stands_for;
+        stands_for.is_some_and(|address| units.contains(&address))
+    }
+
+    /// The same node, not selected where it stands for one of these units.
+    #[must_use]
+    pub fn without_stand_in(self, units: &BTreeSet<IpAddr>) -> Self {
+        let selected = self.selected && !self.is_stand_in(units);
+        Self { selected, ..self }
+    }
+
     /// The address that the node's record points to: the one that the rule takes, or the one it had while
     /// the node's addresses are not stable.
     ///

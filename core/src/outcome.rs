@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::desired::{Desired, DesiredNode};
+use crate::desired::{Desired, DesiredNode, SkippedNode};
 use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::plan::Plan;
@@ -144,10 +144,14 @@ impl DeviceReport {
         local.is_some_and(|local| local.address == address)
     }
 
+    /// Whether what the report says of the device is so now: it answered the last pass.
+    pub fn is_verified(&self) -> bool {
+        self.reach == Reach::Answered
+    }
+
     /// Whether the device answers and is as it should be.
     pub fn is_in_sync(&self, desired: &Desired) -> bool {
-        let is_well = self.reach == Reach::Answered && self.failure.is_none() && !self.contended;
-        is_well && self.holds_all(desired)
+        self.is_verified() && self.failure.is_none() && self.holds_all(desired)
     }
 
     /// Whether the device was last seen to hold every desired record.
@@ -195,6 +199,8 @@ pub struct TunnelReport<'a> {
     pub held: Option<&'a HeldRemoval>,
     /// Whether the object is being deleted.
     pub deleting: bool,
+    /// Now, by the clock that dates objects.
+    pub now: Timestamp,
 }
 
 /// Removals that are more than the budget allows.
@@ -264,14 +270,45 @@ pub struct Leaving {
 }
 
 impl TunnelReport<'_> {
-    /// How many nodes have their record on every device.
-    pub fn programmed_nodes(&self) -> usize {
+    /// How many nodes have their record on every device. `None` while a device does not answer: what it
+    /// holds is not known.
+    pub fn programmed_nodes(&self) -> Option<usize> {
+        if !self.devices.iter().all(DeviceReport::is_verified) {
+            return None;
+        }
         let on_all = |(mac, node): &(&MacAddress, &DesiredNode)| {
             self.devices
                 .iter()
                 .all(|device| device.holds(**mac, node.address))
         };
-        self.desired.nodes.iter().filter(on_all).count()
+        Some(self.desired.nodes.iter().filter(on_all).count())
+    }
+
+    /// Selected nodes without a usable address, apart from those that have just joined. One that keeps a
+    /// record had an address before.
+    pub fn skipped(&self) -> impl Iterator<Item = &SkippedNode> {
+        let is_joining = |node: &SkippedNode| {
+            node.is_joining(self.now) && self.kept_record(&node.name).is_none()
+        };
+        let skipped = self.desired.skipped.iter();
+        skipped.filter(move |node| !is_joining(node))
+    }
+
+    /// The nodes that a user should know of: those without a record, and those whose record may not be the
+    /// right one.
+    pub fn troubled(&self) -> impl Iterator<Item = &SkippedNode> {
+        self.skipped().chain(&self.desired.unstable)
+    }
+
+    /// How many nodes have just joined and wait for their address.
+    pub fn joining(&self) -> usize {
+        self.desired.skipped.len() - self.skipped().count()
+    }
+
+    /// The record that a node without a usable address keeps: that of an address it had before.
+    pub fn kept_record(&self, node: &str) -> Option<&Leaving> {
+        let mut leaving = self.devices.iter().flat_map(|device| &device.leaving);
+        leaving.find(|leaving| leaving.node.as_deref() == Some(node))
     }
 
     /// The nodes whose record waits for its removal somewhere, each once. Those that only wait for their

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::claims::DeviceClaims;
 use crate::mac::{MacAddress, MacPrefix};
-use crate::node::{NodeAddress, NodeView};
+use crate::node::{NodeAddress, NodeTraits, NodeView};
 use crate::plan::Plan;
 use crate::proven::{ProvenUnits, Verified};
 use crate::record::Records;
@@ -56,6 +56,7 @@ pub(crate) fn node(name: &str) -> NodeBuilder {
         addresses: Vec::new(),
         cilium_addresses: None,
         damped: None,
+        traits: NodeTraits::default(),
     })
 }
 

@@ -15,7 +15,7 @@ pub use self::credentials::{
     BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,
     credentials_from_secret,
 };
-pub use self::node::node_view;
+pub use self::node::{has_kubelet, node_traits, node_view, traits_of};
 pub use self::seen::seen;
 pub use self::spec::{
     InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,

@@ -4,6 +4,7 @@
 //! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
 
 mod former;
+mod suspended;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use bigip_tunnel_core::answers;
 use bigip_tunnel_core::budget::{Census, Window};
 use bigip_tunnel_core::conditions::{
-    self, Condition as CoreCondition, Truth, device_conditions, object_conditions,
+    Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::mac::MacAddress;
@@ -25,6 +26,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use self::former::Access;
 use self::former::former_devices;
+pub use self::suspended::paused;
 use crate::convert;
 use crate::v1alpha1::{
     self, BigIpTunnelStatus, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode, NodeCounts,
@@ -97,14 +99,18 @@ pub fn next(
         last_verified_time: verified(previous, report, is_ready),
         summary: Some(Summary {
             devices: fraction(in_sync(report), report.devices.len()),
-            nodes: fraction(programmed, report.desired.selected()),
+            nodes: match programmed {
+                Some(programmed) => fraction(programmed, report.desired.selected()),
+                None => format!("?/{}", report.desired.selected()),
+            },
             records: record_fraction(report),
         }),
         nodes: Some(NodeCounts {
             selected: count(report.desired.selected()),
-            programmed: count(programmed),
+            programmed: count(programmed.unwrap_or_default()),
             leaving: count(leaving.len()),
-            skipped: count(report.desired.troubled().count()),
+            skipped: count(report.troubled().count()),
+            joining: count(report.joining()),
         }),
         skipped_nodes: skipped_nodes(report),
         held_removal: report.held.map(held_removal).or_else(|| {
@@ -138,33 +144,15 @@ pub fn next(
     }
 }
 
-/// The status of an object that is not worked on: what was said before, for the generation of now.
-/// A reconcile request is answered, since nothing will come of it.
-pub fn paused(
-    previous: &BigIpTunnelStatus,
-    why: &'static str,
-    written: &Written<'_>,
-) -> BigIpTunnelStatus {
-    let mut status = previous.clone();
-    status.observed_generation = Some(written.generation);
-    let request = written.handled_request.map(|request| clamp(request, 64));
-    status.last_handled_reconcile_at = request.or(status.last_handled_reconcile_at);
-    let of_devices = status
-        .devices
-        .iter_mut()
-        .flat_map(|device| &mut device.conditions);
-    for condition in status.conditions.iter_mut().chain(of_devices) {
-        condition.observed_generation = Some(written.generation);
-    }
-    let ended = [condition::RECONCILING, condition::PAUSED];
-    status
-        .conditions
-        .retain(|condition| !ended.contains(&condition.type_.as_str()));
-    let condition = conditions::paused(why);
-    status
-        .conditions
-        .extend(merge(&previous.conditions, vec![condition], written));
-    status
+/// Every address that a unit had on the tunnel when it was last read: local addresses and self IPs.
+pub fn unit_addresses(stored: &BigIpTunnelStatus) -> BTreeSet<IpAddr> {
+    let tunnels = stored.devices.iter().filter_map(|d| d.tunnel.as_ref());
+    let texts = tunnels.flat_map(|tunnel| tunnel.local_address.iter().chain(&tunnel.self_ips));
+    let address = |text: &String| {
+        let bare = text.split(['%', '/']).next()?;
+        bare.parse().ok()
+    };
+    texts.filter_map(address).collect()
 }
 
 /// The box behind a device when its claims were made, as far as the status remembers.
@@ -207,13 +195,14 @@ fn in_sync(report: &TunnelReport<'_>) -> usize {
         .count()
 }
 
+/// What a device that does not answer now holds is not counted.
 fn record_fraction(report: &TunnelReport<'_>) -> String {
     let (mut present, mut desired) = (0, 0);
     for device in report.devices {
         match &device.plan {
             Some(plan) => {
                 let right = plan.unchanged.len() + plan.adopt.len();
-                present += right;
+                present += if device.is_verified() { right } else { 0 };
                 desired += right + plan.missing();
             }
             None => desired += report.desired.nodes.len(),
@@ -267,12 +256,21 @@ fn removal_window(
 }
 
 fn skipped_nodes(report: &TunnelReport<'_>) -> Vec<SkippedNode> {
-    let skipped = report.desired.troubled().take(SHOWN_MAX);
+    let skipped = report.troubled().take(SHOWN_MAX);
     skipped
         .map(|node| SkippedNode {
             name: clamp(&node.name, 253),
             reason: node.reason.to_owned(),
-            message: clamp(&node.message, 512),
+            message: match report.kept_record(&node.name) {
+                Some(kept) => {
+                    let message = &node.message;
+                    clamp(
+                        &format!("keeps its record for {}: {message}", kept.address),
+                        512,
+                    )
+                }
+                None => clamp(&node.message, 512),
+            },
         })
         .collect()
 }

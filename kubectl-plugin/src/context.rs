@@ -161,6 +161,7 @@ impl Cluster {
             AddressKind::InternalIp | AddressKind::ExternalIp => None,
         };
         let seen = |node: Node| {
+            let traits = convert::traits_of(&node);
             let status = node.status.unwrap_or_default();
             let name = node.metadata.name.as_ref();
             let cilium = cilium
@@ -170,6 +171,7 @@ impl Cluster {
             let view = convert::node_view(
                 &node.metadata,
                 &status.addresses.unwrap_or_default(),
+                traits,
                 cilium.map(Vec::as_slice),
                 selector,
             );

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bigip_tunnel_core::node::{INTERNAL_IP, NodeAddress, NodeView};
+use bigip_tunnel_core::node::{INTERNAL_IP, NodeAddress, NodeTraits, NodeView};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -231,5 +231,6 @@ pub(crate) fn node(name: &str, address: Option<&str>) -> NodeView {
         addresses: address.into_iter().collect(),
         cilium_addresses: None,
         damped: None,
+        traits: NodeTraits::default(),
     }
 }

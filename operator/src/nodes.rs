@@ -8,7 +8,7 @@ mod store;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::node::{AddressKind, NodeView};
+use bigip_tunnel_core::node::{AddressKind, NodeTraits, NodeView};
 use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::time::Moment;
@@ -32,6 +32,7 @@ use crate::settings::Settings;
 struct NodeEntry {
     metadata: ObjectMeta,
     addresses: Vec<NodeAddress>,
+    traits: NodeTraits,
 }
 
 /// What is known about the nodes.
@@ -93,7 +94,13 @@ impl NodeState {
 
 impl NodeEntry {
     fn view(&self, cilium: Option<&[CiliumNodeAddress]>, settings: &Settings) -> NodeView {
-        convert::node_view(&self.metadata, &self.addresses, cilium, &settings.selector)
+        let Self {
+            metadata,
+            addresses,
+            traits,
+        } = self;
+        let view = convert::node_view(metadata, addresses, *traits, cilium, &settings.selector);
+        view.without_stand_in(&settings.units)
     }
 }
 
@@ -271,12 +278,61 @@ impl Nodes {
 struct SlimNode {
     metadata: ObjectMeta,
     #[serde(default)]
+    spec: Option<SlimNodeSpec>,
+    #[serde(default)]
     status: Option<SlimNodeStatus>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+struct SlimNodeSpec {
+    taints: Option<Vec<SlimTaint>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct SlimTaint {
+    #[serde(default)]
+    key: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SlimNodeStatus {
     addresses: Option<Vec<NodeAddress>>,
+    conditions: Option<Vec<SlimCondition>>,
+    node_info: Option<SlimNodeInfo>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SlimCondition {
+    #[serde(rename = "type", default)]
+    kind: String,
+    last_heartbeat_time: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SlimNodeInfo {
+    kubelet_version: Option<String>,
+}
+
+impl SlimNode {
+    fn traits(&self) -> NodeTraits {
+        let taints = self
+            .spec
+            .iter()
+            .flat_map(|spec| spec.taints.iter().flatten());
+        let taints = taints.map(|taint| taint.key.as_str());
+        let status = self.status.as_ref();
+        let info = status.and_then(|status| status.node_info.as_ref());
+        let version = info.and_then(|info| info.kubelet_version.as_deref());
+        let conditions = status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
+        let heartbeats = conditions.map(|c| (c.kind.as_str(), c.last_heartbeat_time.is_some()));
+        let has_kubelet = convert::has_kubelet(version, heartbeats);
+        convert::node_traits(&self.metadata, taints, has_kubelet)
+    }
 }
 
 impl Kept for SlimNode {
@@ -285,6 +341,7 @@ impl Kept for SlimNode {
     const PLURAL: &str = "nodes";
 
     fn into_entry(self) -> Option<(String, NodeEntry)> {
+        let traits = self.traits();
         let ObjectMeta {
             name,
             uid,
@@ -308,6 +365,7 @@ impl Kept for SlimNode {
             NodeEntry {
                 metadata,
                 addresses,
+                traits,
             },
         ))
     }
@@ -331,6 +389,9 @@ impl Kept for SlimNode {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::net::IpAddr;
+
     use serde_json::json;
 
     use super::*;
@@ -424,6 +485,31 @@ mod tests {
             nodes,
             ..one_node()
         }));
+    }
+
+    #[test]
+    fn stand_in_of_a_unit_is_not_selected() {
+        let stand_in: SlimNode = serde_json::from_value(json!({
+            "metadata": {
+                "name": "bigip-a",
+                "annotations": {"flannel.alpha.coreos.com/public-ip": "10.1.6.34"},
+            },
+        }))
+        .unwrap();
+        let (name, entry) = stand_in.into_entry().unwrap();
+        let state = NodeState {
+            nodes: Ok(Arc::new([(name, Arc::new(entry))].into())),
+            ..NodeState::pending()
+        };
+        let selected = |units: BTreeSet<IpAddr>| {
+            let settings = Settings {
+                units,
+                ..settings("InternalIP")
+            };
+            state.views(&settings).unwrap()[0].selected
+        };
+        assert!(!selected(["10.1.6.34".parse().unwrap()].into()));
+        assert!(selected(["10.1.6.35".parse().unwrap()].into()));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Whatever cannot be worked with is found here, once, before anything is dialled.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bigip_tunnel_core::drift::DriftPolicy;
@@ -15,8 +17,8 @@ use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::status::Access;
 use bigip_tunnel_crds::v1alpha1::{
-    self, BigIpTunnel, BigIpTunnelSpec, BulkWrites, DeletionPolicy, Device, FormerDevice,
-    ManagementPolicy, SavePolicy, SecretRef, Tls, TlsVerification,
+    self, BigIpTunnel, BigIpTunnelSpec, BigIpTunnelStatus, BulkWrites, DeletionPolicy, Device,
+    FormerDevice, ManagementPolicy, SavePolicy, SecretRef, Tls, TlsVerification,
 };
 use kube::ResourceExt;
 use kube::core::Selector;
@@ -50,6 +52,9 @@ pub(crate) struct Settings {
     pub(crate) deletion_policy: DeletionPolicy,
     /// The devices, in the order of the spec.
     pub(crate) devices: Vec<DeviceSettings>,
+    /// Addresses that the units had on the tunnel when they were last read: a Node that stands for one
+    /// is none.
+    pub(crate) units: BTreeSet<IpAddr>,
 }
 
 /// One device.
@@ -98,7 +103,17 @@ impl Settings {
             bulk_writes: spec.fdb.bulk_writes == BulkWrites::WhenEmpty,
             deletion_policy: spec.deletion_policy,
             devices: devices?,
+            units: BTreeSet::new(),
         })
+    }
+
+    /// The same, with what the status says of the units.
+    pub(crate) fn with_units(self, status: Option<&BigIpTunnelStatus>) -> Self {
+        let units = status.map(bigip_tunnel_crds::status::unit_addresses);
+        Self {
+            units: units.unwrap_or_default(),
+            ..self
+        }
     }
 
     /// The worst way in which a device's certificate is verified.

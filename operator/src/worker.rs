@@ -21,6 +21,7 @@ use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::convert::seen;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
+use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -70,6 +71,8 @@ pub(crate) struct Worker {
     work: Option<watch::Sender<Arc<Work>>>,
     /// Why no work is done, when none is to be done.
     paused: Option<&'static str>,
+    /// When each device was last read before the work stopped.
+    verified: BTreeMap<String, Timestamp>,
     rejected: Option<Failure>,
     nodes_failure: Option<Failure>,
     devices: BTreeMap<String, DeviceHandle>,
@@ -136,6 +139,7 @@ impl Worker {
             stop,
             work: None,
             paused: None,
+            verified: BTreeMap::new(),
             rejected: None,
             nodes_failure: None,
             devices: BTreeMap::new(),
@@ -239,12 +243,13 @@ impl Worker {
         self.paused = paused(&object);
         if self.paused.is_some() {
             self.work = None;
+            self.note_verified();
             self.stop_devices(|_| true);
             self.write_soon(Duration::ZERO);
             return;
         }
         let settings = match Settings::read(&object.spec) {
-            Ok(settings) => Arc::new(settings),
+            Ok(settings) => Arc::new(settings.with_units(object.status.as_ref())),
             Err(problem) => {
                 self.rejected = Some(rejected(&problem));
                 self.work = None;
@@ -484,12 +489,6 @@ impl Worker {
         };
         let delay = next_delay(retry, Duration::ZERO, fastrand::f64());
         self.write_at = Some(Instant::now() + delay);
-    }
-
-    /// The same for something without which no work is given to the devices.
-    fn retry_blocked(&mut self) {
-        self.blocked = true;
-        self.retry();
     }
 
     fn write_soon(&mut self, delay: Duration) {

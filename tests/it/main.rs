@@ -30,6 +30,7 @@ mod devices;
 mod drift;
 mod events;
 mod former;
+mod green;
 mod inputs;
 mod install_page;
 mod large;

@@ -22,7 +22,7 @@ async fn suspended(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn a_suspended_object_is_left_alone_and_stays_ready_for_those_who_wait() {
+async fn suspended_object_is_left_alone_and_not_ready() {
     let world = suspended("pause-suspend").await;
     world
         .devices
@@ -38,9 +38,25 @@ async fn a_suspended_object_is_left_alone_and_stays_ready_for_those_who_wait() {
     world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
     let object = world.object().await;
     let status = object.status.unwrap();
-    let ready = condition(&status.conditions, "Ready");
-    assert_eq!(ready.status, "True");
-    assert_eq!(ready.observed_generation, object.metadata.generation);
+    let generation = object.metadata.generation;
+    for (kind, reason) in [("Ready", "Suspended"), ("Available", "Suspended")] {
+        let said = condition(&status.conditions, kind);
+        assert_eq!((&*said.status, &*said.reason), ("Unknown", reason));
+        assert_eq!(said.observed_generation, generation);
+    }
+    assert_eq!(find(&status.conditions, "Reconciling"), None);
+    assert_eq!(find(&status.conditions, "Stalled"), None);
+    for device in &status.devices {
+        for kind in ["Programmed", "Saved"] {
+            let said = condition(&device.conditions, kind);
+            assert_eq!(said.status, "Unknown", "{kind}");
+            assert!(
+                said.message.starts_with("last verified 20"),
+                "{}",
+                said.message
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -66,6 +82,12 @@ async fn the_annotation_stops_work_without_a_change_of_the_spec() {
     world.create_node(NEW_NODE).await;
     world.reconcile().await;
     world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
+    let status = world.object().await.status.unwrap();
+    let ready = condition(&status.conditions, "Ready");
+    assert_eq!(
+        (&*ready.status, &*ready.reason),
+        ("Unknown", "PausedByAnnotation")
+    );
 }
 
 #[tokio::test]

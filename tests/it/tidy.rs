@@ -344,10 +344,19 @@ fn each_fault_that_counts_as_covered_names_a_test() {
 
 #[test]
 fn each_line_beside_strangers_names_its_tests() {
-    let (document, sources) = (explanation("safety.md"), sources());
+    lines_name_tests("safety.md", "Beside strangers");
+}
+
+#[test]
+fn each_line_of_what_green_means_names_its_tests() {
+    lines_name_tests("green.md", "Lines");
+}
+
+/// Checks the table under this heading, whose third column names tests.
+fn lines_name_tests(document: &str, wanted: &str) {
+    let (document, sources) = (explanation(document), sources());
     let lines = table_lines(&document).into_iter();
-    let lines = lines
-        .filter(|(heading, cells)| *heading == "Beside strangers" && cells[0] != "what was seen");
+    let lines = lines.filter(|(heading, cells)| *heading == wanted && cells[0] != "what was seen");
     let mut count = 0;
     for (_, cells) in lines {
         count += 1;

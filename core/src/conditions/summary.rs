@@ -4,10 +4,11 @@
 //! conditions.
 
 use super::{
-    FOREIGN_WRITER, Truth, conflict_message, unreadable_message, unusable, unusable_message,
+    CONTESTED, FOREIGN_WRITER, Truth, conflict_message, unreadable_message, unusable,
+    unusable_message,
 };
 use crate::answers::Subject;
-use crate::desired::{Desired, SkippedNode};
+use crate::desired::SkippedNode;
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
 use crate::vocabulary::reason;
@@ -62,12 +63,12 @@ pub(super) fn summary(report: &TunnelReport<'_>) -> Summary {
     if let Some(summary) = unusable_summary(report.devices) {
         return summary;
     }
-    if report.observing {
-        return observed_summary(report);
-    }
     if report.desired.selected() == 0 {
         let message = "no node is selected; the records on the BIG-IPs stay as they are";
         return Summary::not_ready(reason::NO_NODES_SELECTED, message.into(), Next::Person);
+    }
+    if report.observing {
+        return observed_summary(report);
     }
     if let Some(held) = report.held {
         return held_summary(held);
@@ -107,30 +108,40 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
             next: Next::Retry,
         };
     }
-    if let Some(summary) = nodes_summary(report.desired) {
+    if let Some(summary) = nodes_summary(report) {
         return summary;
     }
     if let Some(summary) = neighbour_summary(report.devices) {
         return summary;
     }
+    if nodes == 0 {
+        return Summary {
+            ready: Truth::Unknown,
+            reason: reason::PROGRESSING,
+            message: message + &joining_remark(report.joining()),
+            next: Next::Retry,
+        };
+    }
+    let (reason, remark) = remark(report).unwrap_or((reason::IN_SYNC, String::new()));
     Summary {
         ready: Truth::True,
-        reason: reason::IN_SYNC,
-        message,
+        reason,
+        message: message + &remark,
         next: Next::Nothing,
     }
 }
 
 /// Nodes without a record, or with one that may not be the right one.
-fn nodes_summary(desired: &Desired) -> Option<Summary> {
+fn nodes_summary(report: &TunnelReport<'_>) -> Option<Summary> {
     let others = |count: usize| match count {
-        1 => String::new(),
+        0 | 1 => String::new(),
         count => format!(" (and {} more)", count - 1),
     };
-    if let Some(skipped) = desired.skipped.first() {
-        let others = others(desired.skipped.len());
+    if let Some(skipped) = report.skipped().next() {
+        let others = others(report.skipped().count());
         let SkippedNode { name, message, .. } = skipped;
-        let message = format!("node {name}{others} has no record: {message}");
+        let record = kept_or_missing(report, name);
+        let message = format!("node {name}{others} {record}: {message}");
         return Some(Summary::not_ready(
             reason::NODES_SKIPPED,
             message,
@@ -141,10 +152,52 @@ fn nodes_summary(desired: &Desired) -> Option<Summary> {
         name,
         message,
         reason,
-    } = desired.unstable.first()?;
-    let others = others(desired.unstable.len());
+        ..
+    } = report.desired.unstable.first()?;
+    let others = others(report.desired.unstable.len());
     let message = format!("node {name}{others}: {message}");
     Some(Summary::not_ready(reason, message, Next::Retry))
+}
+
+/// What becomes of the record of a node without a usable address.
+pub(crate) fn kept_or_missing(report: &TunnelReport<'_>, node: &str) -> String {
+    match report.kept_record(node) {
+        Some(kept) => format!("keeps its record for {}", kept.address),
+        None => "has no record".to_owned(),
+    }
+}
+
+/// What a user should know although every record is right: the reason to show for it, and a sentence.
+fn remark(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
+    if let Some(device) = report.devices.iter().find(|device| device.contended) {
+        let remark = format!("; {}: {CONTESTED}", device.name);
+        return Some((reason::FOREIGN_WRITER, remark));
+    }
+    let Some(doubt) = report.nodes_doubt else {
+        return joining(report);
+    };
+    let waits = report
+        .devices
+        .iter()
+        .any(|device| !device.leaving.is_empty());
+    if !waits {
+        return joining(report);
+    }
+    let remark = format!("; {doubt}; no record is removed until the answers agree again");
+    Some((doubt.reason(), remark))
+}
+
+fn joining(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
+    let count = report.joining();
+    (count > 0).then(|| (reason::IN_SYNC, joining_remark(count)))
+}
+
+/// Names how many nodes wait for their address.
+fn joining_remark(count: usize) -> String {
+    match count {
+        1 => "; 1 node has just joined and has no usable address yet".to_owned(),
+        _ => format!("; {count} nodes have just joined and have no usable address yet"),
+    }
 }
 
 fn held_summary(held: &HeldRemoval) -> Summary {
@@ -225,7 +278,9 @@ fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {
             Next::Person,
         ));
     }
-    let device = devices.iter().find(|device| device.contended)?;
+    let is_contested =
+        |d: &&DeviceReport| d.contended && d.plan.as_ref().is_some_and(|plan| plan.missing() > 0);
+    let device = devices.iter().find(is_contested)?;
     let message = format!("{}: {FOREIGN_WRITER}", device.name);
     Some(Summary::not_ready(
         reason::FOREIGN_WRITER,

@@ -4,7 +4,7 @@ use super::*;
 use crate::desired::{Desired, desired};
 use crate::mac::MacPrefix;
 use crate::node::AddressRule;
-use crate::outcome::{Failure, HeldRemoval, NeighbourHold};
+use crate::outcome::{Failure, HeldRemoval, Leaving, NeighbourHold};
 use crate::record::Records;
 use crate::sharing::{HeldBy, Why};
 use crate::testing::{facts, node, plan, worker};
@@ -85,6 +85,7 @@ impl Case {
             transport: None,
             held: self.held.as_ref(),
             deleting: self.deleting,
+            now: jiff::Timestamp::UNIX_EPOCH,
         }
     }
 
@@ -419,14 +420,125 @@ fn drift_that_is_only_reported_waits_for_a_person() {
 }
 
 #[test]
-fn another_writer_is_named_also_while_everything_is_there() {
+fn contested_records_that_are_right_stay_ready_and_are_named() {
     let case = Case::pair(|b| b.contended = true);
-    assert_eq!(case.words()[0], "Ready=False/ForeignWriter");
+    assert_eq!(case.words()[0], "Ready=True/ForeignWriter");
+    let message = &case.conditions()[0].message;
+    assert!(message.contains("bigip-b: contested"), "{message}");
     let programmed = &device_conditions(&case.devices[1])[1];
+    assert_eq!(
+        (programmed.truth, programmed.reason),
+        (Truth::True, reason::FOREIGN_WRITER)
+    );
+}
+
+#[test]
+fn contested_records_that_are_missing_make_it_not_ready() {
+    let desired = two_nodes();
+    let mut a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
+    a.contended = true;
+    let mut case = Case::pair(|_| {});
+    case.devices[0] = a;
+    assert_eq!(case.words()[0], "Ready=False/ForeignWriter");
+    let programmed = &device_conditions(&case.devices[0])[1];
     assert_eq!(
         (programmed.truth, programmed.reason),
         (Truth::False, reason::FOREIGN_WRITER)
     );
+}
+
+#[test]
+fn observed_selector_that_matches_nothing_is_not_ready() {
+    let mut case = Case::pair(|_| {});
+    case.desired = Desired::default();
+    case.observing = true;
+    assert_eq!(case.words()[0], "Ready=False/NoNodesSelected");
+}
+
+#[test]
+fn saved_is_unknown_for_a_unit_that_does_not_answer() {
+    let saved = |reach: Reach| {
+        let mut case = Case::pair(|b| b.reach = reach);
+        case.devices[1].save.enabled = true;
+        let saved = device_conditions(&case.devices[1]).remove(2);
+        (saved.truth, saved.reason)
+    };
+    let refused = failure(reason::AUTHENTICATION_FAILED, false);
+    let unknown = (Truth::Unknown, reason::AUTHENTICATION_FAILED);
+    assert_eq!(saved(Reach::Failed(refused)), unknown);
+    assert_eq!(saved(Reach::Pending), (Truth::Unknown, reason::PENDING));
+    assert_eq!(saved(Reach::Answered), (Truth::True, reason::SAVED));
+}
+
+#[test]
+fn available_is_unknown_while_the_active_unit_does_not_answer() {
+    let mut case = Case::pair(|_| {});
+    case.devices[0].reach = Reach::Failed(failure(reason::TIMEOUT, true));
+    let available = find(&case, condition::AVAILABLE);
+    let unknown = (Truth::Unknown, reason::DEVICE_UNREACHABLE);
+    assert_eq!((available.truth, available.reason), unknown);
+    let message = &available.message;
+    assert!(
+        message.ends_with("1 of 2 BIG-IPs hold the records"),
+        "{message}"
+    );
+    assert_eq!(case.report().programmed_nodes(), None);
+}
+
+#[test]
+fn available_is_unknown_where_no_unit_ever_answered() {
+    let mut case = Case::pair(|_| {});
+    for device in &mut case.devices {
+        *device = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
+        device.reach = Reach::Failed(failure(reason::AUTHENTICATION_FAILED, false));
+    }
+    let available = find(&case, condition::AVAILABLE);
+    let unknown = (Truth::Unknown, reason::AUTHENTICATION_FAILED);
+    assert_eq!((available.truth, available.reason), unknown);
+}
+
+#[test]
+fn node_that_keeps_its_record_is_not_said_to_have_none() {
+    let mut case = Case::pair(|_| {});
+    let nodes = [
+        worker("a", "10.0.0.1"),
+        worker("b", "10.0.0.2"),
+        node("cp-2").build(),
+    ];
+    case.desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
+    case.devices[0].leaving = vec![Leaving {
+        node: Some("cp-2".into()),
+        address: "10.0.0.9".parse().unwrap(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        removable_at: None,
+    }];
+    let message = &case.conditions()[0].message;
+    let expected = "node cp-2 keeps its record for 10.0.0.9: the node lists no InternalIP";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn removal_stopped_by_a_disagreement_is_not_in_sync_in_silence() {
+    let mut case = Case::pair(|_| {});
+    let doubt = Doubt::Contradicted("worker-01".into());
+    let ready = |case: &Case| {
+        let report = TunnelReport {
+            nodes_doubt: Some(&doubt),
+            ..case.report()
+        };
+        object_conditions(&report).remove(0)
+    };
+    assert_eq!(ready(&case).reason, reason::IN_SYNC);
+    case.devices[0].leaving = vec![Leaving {
+        node: None,
+        address: "10.0.0.9".parse().unwrap(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        removable_at: None,
+    }];
+    let ready = ready(&case);
+    let expected = (Truth::True, reason::NODE_LIST_CONTRADICTED);
+    assert_eq!((ready.truth, ready.reason), expected);
+    assert!(ready.message.contains("no record is removed"));
 }
 
 #[test]

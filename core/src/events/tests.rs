@@ -101,6 +101,7 @@ impl Case {
             transport: Some(&self.transport),
             held: self.held.as_ref(),
             deleting: self.deleting,
+            now: Timestamp::UNIX_EPOCH,
         };
         self.journal.look(&report, at(second))
     }
@@ -385,7 +386,8 @@ fn nodes_without_a_usable_address_are_one_event() {
     let skipped: Vec<_> = told.iter().filter(|e| e.reason == "NodesSkipped").collect();
     assert_eq!(skipped.len(), 1, "{told:?}");
     let note = &skipped[0].note;
-    let begins = "9 nodes have no record: n0, n1, n2, n3, n4 and 4 more. n0: ";
+    let begins =
+        "9 nodes have no usable address: n0, n1, n2, n3, n4 and 4 more. n0 has no record: ";
     assert!(note.starts_with(begins), "{note}");
     assert!(!case.reasons(20).contains(&"NodesSkipped"));
 }

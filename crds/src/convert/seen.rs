@@ -60,7 +60,7 @@ mod tests {
     use bigip_tunnel_core::desired::{Desired, desired};
     use bigip_tunnel_core::events::Journal;
     use bigip_tunnel_core::mac::MacPrefix;
-    use bigip_tunnel_core::node::{AddressRule, NodeView};
+    use bigip_tunnel_core::node::{AddressRule, NodeTraits, NodeView};
     use bigip_tunnel_core::outcome::{
         DeviceReport, Failure, HeldRemoval, Leaving, Reach, TunnelReport,
     };
@@ -80,6 +80,7 @@ mod tests {
             addresses: Vec::new(),
             cilium_addresses: None,
             damped: None,
+            traits: NodeTraits::default(),
         }
     }
 
@@ -124,6 +125,7 @@ mod tests {
             transport: None,
             held: Some(&held),
             deleting: false,
+            now: Timestamp::UNIX_EPOCH,
         };
         let status = next(&BigIpTunnelStatus::default(), &report, &written());
         let mut journal = Journal::new(seen(&status));
@@ -167,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_pause_that_the_status_says_is_not_told_again() {
-        let status = paused(&BigIpTunnelStatus::default(), reason::SUSPENDED, &written());
+        let (nothing, none) = (BigIpTunnelStatus::default(), BTreeMap::new());
+        let status = paused(&nothing, reason::SUSPENDED, &none, &written());
         let mut journal = Journal::new(seen(&status));
         let now = (Moment::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(journal.pause(reason::SUSPENDED, now), None);

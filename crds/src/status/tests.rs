@@ -2,7 +2,7 @@
 
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacPrefix;
-use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeView};
+use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeTraits, NodeView};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::plan;
 use bigip_tunnel_core::unit::{Encapsulation, TunnelFacts, UnitIdentity};
@@ -27,6 +27,7 @@ fn two_nodes() -> Desired {
         }],
         cilium_addresses: None,
         damped: None,
+        traits: NodeTraits::default(),
     };
     desired(
         &[node("a", "10.0.0.1"), node("b", "10.0.0.2")],
@@ -107,6 +108,7 @@ fn follow(
         transport: None,
         held: None,
         deleting: false,
+        now: written.now,
     };
     next(previous, &report, written)
 }
@@ -338,13 +340,14 @@ fn a_restart_remembers_what_is_not_saved() {
 }
 
 #[test]
-fn a_paused_object_keeps_what_was_said_for_the_generation_of_now() {
+fn suspended_object_is_unknown_for_the_generation_of_now() {
     let edited = Written {
         generation: 7,
         handled_request: Some("now"),
         ..written(1_100)
     };
-    let status = paused(&first(), reason::SUSPENDED, &edited);
+    let read = BTreeMap::from([("bigip-a".to_owned(), at(1_050))]);
+    let status = paused(&first(), reason::SUSPENDED, &read, &edited);
     let words: Vec<(&str, &str)> = status
         .conditions
         .iter()
@@ -353,22 +356,143 @@ fn a_paused_object_keeps_what_was_said_for_the_generation_of_now() {
     assert_eq!(
         words,
         [
-            ("Ready", "True"),
-            ("Available", "True"),
+            ("Ready", "Unknown"),
+            ("Available", "Unknown"),
             ("Accepted", "True"),
-            ("TunnelUsable", "True"),
-            ("PeersCovered", "True"),
+            ("TunnelUsable", "Unknown"),
+            ("PeersCovered", "Unknown"),
             ("Paused", "True")
         ]
     );
+    let of_device = &status.devices[0].conditions;
+    assert!(of_device.iter().all(|c| c.status == "Unknown"));
+    let message = &of_device[1].message;
     assert!(
-        status
-            .conditions
-            .iter()
-            .all(|c| c.observed_generation == Some(7))
+        message.starts_with("last verified 1970-01-01T00:17:30Z: InSync: 2 of 2"),
+        "{message}"
     );
+    let all = status.conditions.iter().chain(of_device);
+    assert!(all.into_iter().all(|c| c.observed_generation == Some(7)));
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
-    assert_eq!(paused(&status, reason::SUSPENDED, &edited), status);
+    let none = BTreeMap::new();
+    let later = Written {
+        now: at(9_000),
+        ..edited
+    };
+    assert_eq!(paused(&status, reason::SUSPENDED, &none, &later), status);
+}
+
+#[test]
+fn suspended_object_without_status_is_not_ready() {
+    let none = BTreeMap::new();
+    let nothing = BigIpTunnelStatus::default();
+    let status = paused(
+        &nothing,
+        reason::PAUSED_BY_ANNOTATION,
+        &none,
+        &written(1_100),
+    );
+    let words: Vec<_> = status
+        .conditions
+        .iter()
+        .map(|c| (&*c.type_, &*c.status))
+        .collect();
+    assert_eq!(words, [("Ready", "Unknown"), ("Paused", "True")]);
+}
+
+#[test]
+fn suspended_object_neither_reconciles_nor_stalls() {
+    let mut previous = first();
+    for kind in ["Reconciling", "Stalled", "NodesResolved"] {
+        let condition = Condition {
+            type_: kind.into(),
+            ..previous.conditions[0].clone()
+        };
+        previous.conditions.push(condition);
+    }
+    let status = paused(
+        &previous,
+        reason::SUSPENDED,
+        &BTreeMap::new(),
+        &written(1_100),
+    );
+    assert_eq!(
+        status,
+        paused(
+            &first(),
+            reason::SUSPENDED,
+            &BTreeMap::new(),
+            &written(1_100)
+        )
+    );
+}
+
+#[test]
+fn addresses_of_units_are_those_on_the_tunnel() {
+    let expected = ["10.0.0.254".parse().unwrap(), "10.1.6.34".parse().unwrap()];
+    assert_eq!(unit_addresses(&first()), expected.into());
+}
+
+#[test]
+fn joining_node_is_counted_and_is_no_failure() {
+    let node = NodeView {
+        name: "new".into(),
+        uid: "new".into(),
+        created: Some(at(1_000)),
+        selected: true,
+        addresses: Vec::new(),
+        cilium_addresses: None,
+        damped: None,
+        traits: NodeTraits::default(),
+    };
+    let mut nodes = two_nodes();
+    nodes.skipped = desired(&[node], MacPrefix::DEFAULT, &AddressRule::default()).skipped;
+    let device = in_sync(&nodes, 1_000);
+    let status = follow(&first(), &nodes, &device, &written(1_119));
+    assert_eq!(status.conditions[0].status, "True");
+    let message = &status.conditions[0].message;
+    assert!(
+        message.ends_with("1 node has just joined and has no usable address yet"),
+        "{message}"
+    );
+    let counts = status.nodes.unwrap();
+    assert_eq!((counts.joining, counts.skipped), (1, 0));
+    assert_eq!(status.skipped_nodes, []);
+    let late = follow(&first(), &nodes, &device, &written(1_120));
+    assert_eq!(
+        (&*late.conditions[0].status, &*late.conditions[0].reason),
+        ("False", "NodesSkipped")
+    );
+}
+
+#[test]
+fn device_that_does_not_answer_is_not_counted() {
+    let desired = two_nodes();
+    let mut device = in_sync(&desired, 1_000);
+    device.save.enabled = true;
+    device.reach = Reach::Failed(Failure {
+        reason: reason::AUTHENTICATION_FAILED,
+        message: "login refused".into(),
+        retryable: false,
+    });
+    let status = follow(&first(), &desired, &device, &written(1_100));
+    let summary = status.summary.unwrap();
+    assert_eq!(
+        (&*summary.devices, &*summary.nodes, &*summary.records),
+        ("0/1", "?/2", "0/2")
+    );
+    assert_eq!(status.nodes.unwrap().programmed, 0);
+    let of = |kind: &str| status.conditions.iter().find(|c| c.type_ == kind).unwrap();
+    assert_eq!(
+        (&*of("Available").status, &*of("Available").reason),
+        ("Unknown", "AuthenticationFailed")
+    );
+    let conditions = &status.devices[0].conditions;
+    let saved = conditions.iter().find(|c| c.type_ == "Saved").unwrap();
+    assert_eq!(
+        (&*saved.status, &*saved.reason),
+        ("Unknown", "AuthenticationFailed")
+    );
 }
 
 #[test]
@@ -405,6 +529,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
         transport: None,
         held: None,
         deleting: false,
+        now: Timestamp::UNIX_EPOCH,
     };
     let written = Written {
         former: std::slice::from_ref(&former),

@@ -115,10 +115,10 @@ pub struct Summary {
     /// BIG-IPs in sync / listed.
     #[schemars(length(max = 16))]
     pub devices: String,
-    /// Nodes programmed on every BIG-IP / selected.
+    /// Nodes programmed on every BIG-IP / selected; `?` while a BIG-IP does not answer.
     #[schemars(length(max = 16))]
     pub nodes: String,
-    /// Records present / desired, over all BIG-IPs.
+    /// Records present / desired, over all BIG-IPs; those of one that does not answer count as not present.
     #[schemars(length(max = 24))]
     pub records: String,
 }
@@ -128,12 +128,23 @@ pub struct Summary {
 pub struct NodeCounts {
     /// Nodes that the selector selects.
     pub selected: i32,
-    /// Selected nodes that have their record on every BIG-IP.
+    /// Selected nodes that have their record on every BIG-IP; 0 while one of these does not answer.
     pub programmed: i32,
     /// Nodes that left and whose record still waits for its removal.
     pub leaving: i32,
     /// Selected nodes that cannot have a record, or whose address keeps changing.
     pub skipped: i32,
+    /// Selected nodes that have just joined and have no usable address yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub joining: i32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
+fn is_zero(count: &i32) -> bool {
+    *count == 0
 }
 
 /// A node that is selected and cannot have a record, or whose address keeps changing.

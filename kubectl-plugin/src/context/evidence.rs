@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
-use bigip_tunnel_crds::GROUP;
+use bigip_tunnel_crds::{GROUP, convert};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -99,6 +99,7 @@ impl Cluster {
     async fn nodes_seen(&self) -> Result<Vec<NodeSeen>, Error> {
         let (api, all) = (Api::all(self.client.clone()), ListParams::default());
         let seen = |node: Node| {
+            let stands_for = convert::traits_of(&node).stands_for;
             let addresses = node.status.and_then(|status| status.addresses);
             let internal = addresses.into_iter().flatten();
             let cidrs = node.spec.unwrap_or_default().pod_cidrs;
@@ -108,6 +109,7 @@ impl Cluster {
                     .filter(|address| address.type_ == INTERNAL_IP)
                     .filter_map(|address| address.address.parse().ok())
                     .collect(),
+                stands_for,
                 pod_cidrs: nets(cidrs.iter().flatten().map(String::as_str)),
             }
         };
@@ -125,6 +127,7 @@ impl Cluster {
                     .filter(|address| text(address, "type") == INTERNAL_IP)
                     .filter_map(|address| text(address, "ip").parse().ok())
                     .collect(),
+                stands_for: None,
                 pod_cidrs: nets(cidrs.filter_map(Value::as_str)),
             }
         };

@@ -237,7 +237,11 @@ fn node_fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
             "{} programmed of {} selected, {} leaving, {} skipped",
             nodes.programmed, nodes.selected, nodes.leaving, nodes.skipped
         );
-        fields.push(Field::plain("Nodes", text));
+        let joining = match nodes.joining {
+            0 => String::new(),
+            count => format!(", {count} joining"),
+        };
+        fields.push(Field::plain("Nodes", text + &joining));
     }
     if let Some(first) = tunnel.skipped_nodes.first() {
         let more = more(tunnel.nodes.as_ref().map_or(0, |nodes| nodes.skipped));

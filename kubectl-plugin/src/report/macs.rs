@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::mac::MacPrefix;
-use bigip_tunnel_core::node::{AddressRule, INTERNAL_IP, NodeAddress, NodeView};
+use bigip_tunnel_core::node::{AddressRule, INTERNAL_IP, NodeAddress, NodeTraits, NodeView};
 use serde::Serialize;
 
 use super::fdb::Skipped;
@@ -105,5 +105,6 @@ fn node_of(address: Ipv4Addr) -> NodeView {
         }],
         cilium_addresses: None,
         damped: None,
+        traits: NodeTraits::default(),
     }
 }

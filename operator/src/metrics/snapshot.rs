@@ -80,6 +80,7 @@ impl Snapshot {
             ("programmed", nodes.programmed),
             ("leaving", nodes.leaving),
             ("skipped", nodes.skipped),
+            ("joining", nodes.joining),
         ];
         let of_devices = |sample: fn(&DeviceStatus) -> Option<i64>| {
             let devices = status.devices.iter();
@@ -156,8 +157,9 @@ fn info(device: &DeviceStatus) -> Option<Sample> {
     Some((labels, 1))
 }
 
+/// None of a device that does not answer: what it holds is not known.
 fn records(device: &DeviceStatus) -> Vec<Sample> {
-    let Some(records) = &device.records else {
+    let Some(records) = device.records.as_ref().filter(|_| is_up(device) == Some(1)) else {
         return Vec::new();
     };
     let states = [

@@ -1,11 +1,14 @@
 //! (pure, then I/O) The devices' reports → status, written if it differs.
 
+use std::collections::BTreeMap;
+
 use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
 use bigip_tunnel_crds::status::{self, Access, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
+use jiff::Timestamp;
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::shared::Shared;
@@ -46,6 +49,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) census: Option<Census>,
     /// Whether the object is being deleted.
     pub(crate) deleting: bool,
+    /// Now.
+    pub(crate) now: Timestamp,
     /// `metadata.generation` of the object that the reports are about.
     pub(crate) generation: i64,
     /// The reconcile request that every device has answered.
@@ -66,6 +71,7 @@ impl Summary<'_> {
             transport: self.transport,
             held: self.held,
             deleting: self.deleting,
+            now: self.now,
         }
     }
 }
@@ -87,7 +93,7 @@ pub(crate) async fn write_status(
         keep_held: summary.keep_held,
         former: summary.former,
         census: summary.census,
-        now: shared.clock.time(),
+        now: summary.now,
     };
     if ledger
         .display(|previous| status::next(previous, &report, &written))
@@ -98,11 +104,13 @@ pub(crate) async fn write_status(
     Ok(())
 }
 
-/// The same for an object that is not worked on. `why` is the reason of its condition.
+/// The same for an object that is not worked on. `why` is the reason of its condition, `verified` when
+/// each device was last read.
 pub(crate) async fn write_paused(
     shared: &Shared,
     ledger: &Ledger,
     why: &'static str,
+    verified: &BTreeMap<String, Timestamp>,
     generation: i64,
     handled_request: Option<&str>,
 ) -> Result<(), LedgerError> {
@@ -119,7 +127,7 @@ pub(crate) async fn write_paused(
         now: shared.clock.time(),
     };
     if ledger
-        .display(|previous| status::paused(previous, why, &written))
+        .display(|previous| status::paused(previous, why, verified, &written))
         .await?
     {
         shared.metrics.record_status_write();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bigip_tunnel_core::answers::Subject;
 use bigip_tunnel_core::budget::Census;
@@ -15,6 +16,7 @@ use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelSpec, DeletionPolicy, Device, FormerDevice, ManagementPolicy,
 };
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUESTED_AT};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{DeviceHandle, Worker};
@@ -142,7 +144,16 @@ impl Worker {
             let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
             let generation = object.metadata.generation.unwrap_or_default();
             let request = request.map(String::as_str);
-            write_paused(&self.shared, &self.ledger, why, generation, request).await?;
+            let verified = &self.verified;
+            write_paused(
+                &self.shared,
+                &self.ledger,
+                why,
+                verified,
+                generation,
+                request,
+            )
+            .await?;
             let told = self.journal.pause(why, self.shared.clock.both());
             self.shared.events.tell(object, told);
             return Ok(());
@@ -167,6 +178,7 @@ impl Worker {
         let current = work.as_ref().filter(|_| self.nodes_failure.is_none());
         let generation = current.map(|work| work.generation);
         let doubt = self.shared.nodes.doubt(self.shared.clock.now());
+        let now = self.shared.clock.time();
         let summary = Summary {
             rejected: self.rejected.as_ref(),
             nodes_doubt: doubt.as_ref(),
@@ -185,16 +197,17 @@ impl Worker {
             access: access.as_deref().unwrap_or_default(),
             census: self.census(work.as_deref(), &desired).await,
             deleting,
+            now,
             generation: generation
                 .or(object.metadata.generation)
                 .unwrap_or_default(),
             handled_request: handled.as_deref(),
         };
         write_status(&self.shared, &self.ledger, &summary).await?;
-        let now = self.shared.clock.both();
-        self.shared
-            .events
-            .tell(object, self.journal.look(&summary.report(), now));
+        let both = self.shared.clock.both();
+        let told = self.journal.look(&summary.report(), both);
+        self.shared.events.tell(object, told);
+        self.plan_overdue(&desired, now);
         Ok(())
     }
 
@@ -208,6 +221,28 @@ impl Worker {
         let claims = self.ledger.claims().await;
         let is_listed = |name: &str| work.settings.device(name).is_some();
         Some(census_of(&claims, &is_listed, desired))
+    }
+
+    /// Notes when the devices were last read, before they are stopped.
+    pub(super) fn note_verified(&mut self) {
+        let read = self.devices.iter().filter_map(|(name, device)| {
+            Some((name.clone(), device.last.as_ref()?.report.last_read_time?))
+        });
+        self.verified.extend(read);
+    }
+
+    /// Tries again later, for something without which no work is given to the devices.
+    pub(super) fn retry_blocked(&mut self) {
+        self.blocked = true;
+        self.retry();
+    }
+
+    /// A node that has just joined becomes a failure by time alone.
+    fn plan_overdue(&mut self, desired: &Desired, now: Timestamp) {
+        if let Some(overdue) = desired.next_overdue(now) {
+            let delay = Duration::try_from(overdue.duration_since(now));
+            self.write_soon(delay.unwrap_or_default());
+        }
     }
 
     /// The reconcile request that has been answered: by every device, or, where a spec cannot be worked with,

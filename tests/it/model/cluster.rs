@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use bigip_tunnel_core::node::{EXTERNAL_IP, INTERNAL_IP, NodeAddress, NodeView};
+use bigip_tunnel_core::node::{EXTERNAL_IP, INTERNAL_IP, NodeAddress, NodeTraits, NodeView};
 use jiff::Timestamp;
 
 /// Which nodes the object selects.
@@ -97,6 +97,7 @@ impl Node {
             addresses: addresses.into_iter().flatten().collect(),
             cilium_addresses: None,
             damped: None,
+            traits: NodeTraits::default(),
         }
     }
 }

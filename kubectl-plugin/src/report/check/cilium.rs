@@ -117,7 +117,8 @@ fn nodes(evidence: &Evidence) -> Option<Check> {
         .collect();
     let differs = |node: &&NodeSeen| {
         let other = theirs.get(node.name.as_str());
-        other.is_none_or(|other| other.internal.first() != node.internal.first())
+        node.stands_for.is_none()
+            && other.is_none_or(|other| other.internal.first() != node.internal.first())
     };
     let differing: Vec<&str> = nodes
         .iter()

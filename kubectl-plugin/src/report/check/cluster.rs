@@ -118,7 +118,7 @@ fn nodes(evidence: &Evidence) -> Check {
     };
     let without: Vec<&str> = nodes
         .iter()
-        .filter(|node| node.internal.is_empty())
+        .filter(|node| node.internal.is_empty() && node.stands_for.is_none())
         .map(|node| node.name.as_str())
         .collect();
     if without.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bigip_tunnel_core::node::Ipv4Net;
 use jiff::Timestamp;
@@ -61,6 +61,8 @@ pub(crate) struct NodeSeen {
     pub(crate) name: String,
     /// Its IPv4 addresses of the type `InternalIP`, in their order.
     pub(crate) internal: Vec<Ipv4Addr>,
+    /// The address of the machine that it stands for, where no kubelet has ever run on it.
+    pub(crate) stands_for: Option<IpAddr>,
     /// The IPv4 networks of its pods.
     pub(crate) pod_cidrs: Vec<Ipv4Net>,
 }

@@ -1,5 +1,7 @@
 //! Checks of the overlay: the networks of the tunnel's self IPs, against each other and the cluster's.
 
+use std::net::IpAddr;
+
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
 
@@ -100,7 +102,12 @@ fn stand_ins(status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
             .chain(self_ips(device).map(|(_, net)| net.addr()))
             .collect();
         for node in nodes {
-            if let Some(address) = node.internal.iter().find(|a| own.contains(a)) {
+            let stands_for = match node.stands_for {
+                Some(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            };
+            let mut addresses = node.internal.iter().copied().chain(stands_for);
+            if let Some(address) = addresses.find(|address| own.contains(address)) {
                 let text = format!(
                     "node {} has the address {address} of {}",
                     node.name, device.name

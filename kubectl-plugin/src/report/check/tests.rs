@@ -48,6 +48,7 @@ fn nodes() -> Vec<NodeSeen> {
     let node = |name: &str, address: &str, pods: &str| NodeSeen {
         name: name.to_owned(),
         internal: vec![address.parse().unwrap()],
+        stands_for: None,
         pod_cidrs: vec![pods.parse().unwrap()],
     };
     vec![
@@ -361,11 +362,23 @@ fn a_node_with_the_address_of_a_bigip_is_named() {
     let dummy = NodeSeen {
         name: "bigip-a-dummy".to_owned(),
         internal: vec!["10.169.72.34".parse().unwrap()],
+        stands_for: None,
         pod_cidrs: Vec::new(),
     };
     evidence.nodes.as_mut().unwrap().push(dummy.clone());
     let theirs = evidence.cilium_nodes.as_mut().unwrap();
     theirs.as_mut().unwrap().push(dummy);
+    assert_eq!(codes(&evidence), [(WARNING, BTN0409)]);
+}
+
+#[test]
+fn flannel_node_that_stands_for_a_bigip_is_named() {
+    let mut evidence = evidence(tunnel());
+    evidence.nodes.as_mut().unwrap().push(NodeSeen {
+        name: "bigip-a-dummy".to_owned(),
+        stands_for: Some("10.169.72.34".parse().unwrap()),
+        ..NodeSeen::default()
+    });
     assert_eq!(codes(&evidence), [(WARNING, BTN0409)]);
 }
 
