@@ -140,7 +140,7 @@ async fn decisions_about_a_tunnel_need_the_right_to_approve_and_edits_do_not() {
     let people = People::new("policy-decisions").await;
     let (editor, approver) = (&people.editor, &people.approver);
     people
-        .create(editor, NAME, &json!({}), json!({}))
+        .create(approver, NAME, &json!({}), json!({}))
         .await
         .unwrap();
     let suspend = json!({"spec": {"suspend": true}});
@@ -179,41 +179,53 @@ async fn decisions_about_a_tunnel_need_the_right_to_approve_and_edits_do_not() {
 }
 
 #[tokio::test]
-async fn to_verify_no_certificate_needs_the_right_to_approve_and_so_does_another_address_then() {
-    let people = People::new("policy-tls").await;
+async fn new_destination_of_a_password_needs_the_right_to_approve() {
+    const REFUSAL: &str = "a new destination of a password";
+    let people = People::new("policy-destination").await;
     let (editor, approver) = (&people.editor, &people.approver);
-    let unverified = json!({"tls": {"verification": "None"}});
-    let created = people
-        .create(editor, NAME, &json!({}), unverified.clone())
-        .await;
-    assert!(created.unwrap_err().contains("to whoever answers"));
+    let created = people.create(editor, NAME, &json!({}), json!({})).await;
+    assert!(created.unwrap_err().contains(REFUSAL));
     people
-        .create(editor, NAME, &json!({}), json!({}))
+        .create(approver, NAME, &json!({}), json!({}))
         .await
         .unwrap();
-    let of_device = |address: &str| {
-        let tls = json!({"verification": "None"});
-        json!({"spec": {"devices": [{"name": "bigip-a", "address": address, "tls": tls}]}})
+    let device = |fields: Value| {
+        let mut device = json!({"name": "bigip-a", "address": "192.0.2.11"});
+        let fields = fields.as_object().unwrap().clone();
+        device.as_object_mut().unwrap().extend(fields);
+        json!({"spec": {"devices": [device]}})
     };
-    for weaker in [json!({"spec": unverified}), of_device("192.0.2.11")] {
-        let refusal = people.patch(editor, weaker.clone()).await.unwrap_err();
-        assert!(refusal.contains("to whoever answers"), "{refusal}");
-    }
-    people
-        .patch(approver, of_device("192.0.2.11"))
-        .await
-        .unwrap();
-    people
-        .patch(editor, json!({"spec": {"suspend": true}}))
-        .await
-        .unwrap();
-    for elsewhere in [
-        of_device("198.51.100.1"),
+    let pin = json!({"verification": "Pinned", "sha256Fingerprints": ["ab".repeat(32)]});
+    let elsewhere = [
+        device(json!({"address": "198.51.100.1"})),
+        // The own host of the one who edits, with its own certificate pinned.
+        device(json!({"address": "198.51.100.1", "tls": pin})),
+        device(json!({"port": 8443})),
+        device(json!({"tls": {"verification": "None"}})),
+        device(json!({"tls": {"serverName": "other"}})),
+        device(json!({"credentialsSecretRef": {"name": "other"}})),
+        json!({"spec": {"tls": {"verification": "None"}}}),
+        json!({"spec": {"tls": pin}}),
         json!({"spec": {"credentialsSecretRef": {"name": "other"}}}),
-    ] {
-        let refusal = people.patch(editor, elsewhere).await.unwrap_err();
-        assert!(refusal.contains("to whoever answers"), "{refusal}");
+    ];
+    for edit in &elsewhere {
+        let refusal = people.patch(editor, edit.clone()).await.unwrap_err();
+        assert!(refusal.contains(REFUSAL), "{edit}: {refusal}");
     }
-    let verified = json!({"spec": {"devices": [{"name": "bigip-a", "address": "192.0.2.11"}]}});
-    people.patch(editor, verified).await.unwrap();
+    let named = json!({"name": "renamed"});
+    for edit in [device(named), json!({"spec": {"suspend": true}})] {
+        people.patch(editor, edit).await.unwrap();
+    }
+    for edit in elsewhere {
+        people.patch(approver, edit.clone()).await.unwrap();
+        // What was approved is in the way of no other edit.
+        people
+            .patch(editor, json!({"spec": {"suspend": false}}))
+            .await
+            .unwrap();
+        people
+            .patch(editor, json!({"spec": {"suspend": true}}))
+            .await
+            .unwrap();
+    }
 }
