@@ -244,29 +244,6 @@ impl Account {
         self.forget(now);
     }
 
-    /// Takes in what an earlier process knew of a password: whether it was accepted, how many refusals in a row
-    /// came since, and how long ago the last try was.
-    pub fn restore(&mut self, asker: Asker<'_>, known: KnownLogin, now: Moment) {
-        let now = at(now);
-        let ago = SignedDuration::try_from(known.tried_ago).unwrap_or(SignedDuration::MAX);
-        let tried = now.saturating_sub(ago);
-        let password = self.passwords.entry(asker.password).or_default();
-        password.was_accepted |= known.was_accepted;
-        if known.refusals > password.refusals {
-            password.refusals = known.refusals;
-            password.last_refused = password.last_refused.max(Some(tried));
-            let recent = usize::try_from(known.refusals).unwrap_or(usize::MAX);
-            let refused = Refused {
-                at: tried,
-                password: asker.password,
-            };
-            self.refused
-                .extend(std::iter::repeat_n(refused, recent.min(REFUSALS_MAX)));
-            self.refused.sort_by_key(|refused| refused.at);
-        }
-        self.forget(now);
-    }
-
     /// A user asked to try this password again: its own schedule begins again, the budget stays.
     pub fn allow(&mut self, password: PasswordId) {
         if let Some(password) = self.passwords.get_mut(&password) {
@@ -275,24 +252,26 @@ impl Account {
         }
     }
 
-    /// Whether this password was accepted there, as far as is known.
-    pub fn has_accepted(&self, password: PasswordId) -> bool {
-        self.passwords
-            .get(&password)
-            .is_some_and(|known| known.was_accepted)
-    }
-
-    /// Refusals of this password in a row.
-    pub fn refusals(&self, password: PasswordId) -> u32 {
-        self.passwords
-            .get(&password)
-            .map_or(0, |known| known.refusals)
-    }
-
-    /// Whether it holds no login back: a new account in its place allows no more than this one.
-    pub fn is_unused(&mut self, now: Moment) -> bool {
+    /// How much would be lost with it: accounts that are worth more sort last.
+    pub fn worth(&mut self, now: Moment) -> Worth {
         self.forget(at(now));
-        self.refused.is_empty()
+        let tries = self
+            .namespaces
+            .values()
+            .filter_map(|namespace| namespace.last_try);
+        Worth {
+            holds_back: !self.refused.is_empty(),
+            was_accepted: self
+                .passwords
+                .values()
+                .any(|password| password.was_accepted),
+            last_try: tries.max(),
+        }
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_unused(&self) -> bool {
+        self.passwords.is_empty()
     }
 
     fn forget(&mut self, now: At) {
@@ -315,15 +294,14 @@ impl Account {
     }
 }
 
-/// What an earlier process knew of a password on an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownLogin {
-    /// Whether it was accepted.
-    pub was_accepted: bool,
-    /// Refusals in a row since.
-    pub refusals: u32,
-    /// How long ago it was tried last; zero for a time in the future.
-    pub tried_ago: Duration,
+/// What would be lost with an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Worth {
+    /// A login was refused within the window.
+    holds_back: bool,
+    /// A password was accepted.
+    was_accepted: bool,
+    last_try: Option<At>,
 }
 
 #[cfg(test)]

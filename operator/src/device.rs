@@ -129,14 +129,25 @@ impl Work {
 /// Generation, request and acceptance that a pass was made for.
 pub(crate) type Asked = (i64, Option<String>, Option<Answer>);
 
+/// What a user has done that decides about the login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UserInput {
+    /// Nothing.
+    None,
+    /// The spec was changed: Secret and CA bundle are read again.
+    Edit,
+    /// It was asked to reconcile: a refused login may be tried once more, too.
+    Request,
+}
+
 /// What the task remembers.
 pub(crate) struct DeviceState {
     /// Where the worker puts what is to be worked on.
     pub(crate) inbox: watch::Receiver<Arc<Work>>,
     /// The login.
     pub(crate) session: Option<KnownSession>,
-    /// A person asked again, or changed the spec: a refused login may be tried once more.
-    pub(crate) forgive: bool,
+    /// What a user has done since the last login.
+    pub(crate) input: UserInput,
     /// The login that facts and listing were read under. Under another one they count for nothing.
     pub(crate) login: Option<Login>,
     /// What the unit told about itself, and when.
@@ -193,6 +204,15 @@ pub(crate) struct KnownSession {
 }
 
 impl KnownSession {
+    /// The session that this login is one of.
+    pub(crate) fn of(&self, login: Login) -> &Arc<Session> {
+        let is_previous = |previous: &&Arc<Session>| previous.client.login() == Some(login);
+        self.previous
+            .as_ref()
+            .filter(is_previous)
+            .unwrap_or(&self.session)
+    }
+
     /// What works while a new password is not accepted yet.
     pub(crate) fn last_accepted(self) -> Option<Arc<Session>> {
         if self.session.client.has_logged_in() {
@@ -268,7 +288,7 @@ impl DeviceState {
         Self {
             inbox,
             session: None,
-            forgive: false,
+            input: UserInput::None,
             login: None,
             facts: None,
             listing: None,

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::device::{Asked, DeviceContext, DeviceState, Work};
+use crate::device::{Asked, DeviceContext, DeviceState, UserInput, Work};
 use crate::metrics::WriteKind;
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
@@ -128,8 +128,16 @@ impl DeviceTask {
             let work = self.state.inbox.borrow_and_update().clone();
             let asked = work.asked(&self.ctx);
             if self.seen.as_ref() != Some(&asked) {
-                // A person changed or asked for something: look at everything, log in again.
-                self.state.forgive = self.seen.is_some();
+                // A user changed or asked for something: everything is verified.
+                if let Some((_, request, _)) = &self.seen {
+                    let is_request = *request != asked.1;
+                    let input = if is_request {
+                        UserInput::Request
+                    } else {
+                        UserInput::Edit
+                    };
+                    self.state.input = self.state.input.max(input);
+                }
                 self.seen = Some(asked);
                 depth = depth.max(Depth::Verify);
             }
@@ -315,12 +323,9 @@ impl DeviceTask {
         let delay = work.settings.save_delay?;
         // Only a box that was asked who it is, and may be written to, is told to save.
         self.state.facts.as_ref()?;
-        let known = self.state.session.as_ref()?;
-        Some(
-            self.state
-                .unsaved?
-                .due(delay, known.session.queue().last_save_try()),
-        )
+        let session = self.state.session.as_ref()?.of(self.state.login?);
+        let last_try = session.queue().last_save_try();
+        Some(self.state.unsaved?.due(delay, last_try))
     }
 
     /// Saves beside the passes: a unit that takes minutes for it, or refuses, holds no record up.
@@ -331,9 +336,10 @@ impl DeviceTask {
         let (Some(known), Some(login)) = (known, self.state.login) else {
             return;
         };
-        known.session.queue().note_save_try();
-        // Only the unit that was asked who it is.
-        let unit = known.session.client.unit_of(login);
+        let session = known.of(login);
+        session.queue().note_save_try();
+        // Only the unit that was asked for its identity.
+        let unit = session.client.unit_of(login);
         let metrics = self.ctx.metrics.clone();
         let save = async move {
             let result = unit.save().await;

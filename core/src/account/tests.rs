@@ -113,51 +113,22 @@ fn namespace_that_no_longer_asks_stops_no_other() {
 fn login_without_an_answer_counts_unless_accepted_before() {
     let mut account = Account::default();
     account.note(asker(OWNER, 1), LoginOutcome::Unanswered, at_min(0));
-    assert_eq!(account.refusals(PasswordId(1)), 1);
+    account.check(asker(OWNER, 1), at_min(0)).unwrap_err();
     account.note(asker(OWNER, 2), LoginOutcome::Accepted, at_min(0));
     account.note(asker(OWNER, 2), LoginOutcome::Unanswered, at_min(1));
     assert_eq!(account.check(asker(OWNER, 2), at_min(1)), Ok(()));
 }
 
 #[test]
-fn refusals_before_a_restart_count() {
-    let mut account = Account::default();
-    let known = |refusals, minutes: u64| KnownLogin {
-        was_accepted: false,
-        refusals,
-        tried_ago: Duration::from_secs(60 * minutes),
-    };
-    account.restore(asker(OWNER, 1), known(2, 1), at_min(0));
-    let wait = account.check(asker(OWNER, 1), at_min(0)).unwrap_err();
-    assert_eq!(wait.time, Some(Duration::from_secs(59 * 60)));
-    let other = account.check(asker(OWNER, 2), at_min(0)).unwrap_err();
-    assert_eq!(other.rule, WaitRule::Budget);
-    // Twice the same is still one history.
-    let once = account.clone();
-    account.restore(asker(OWNER, 1), known(2, 1), at_min(0));
-    assert_eq!(account.refused, once.refused);
-}
-
-#[test]
-fn acceptance_before_a_restart_counts() {
-    let mut account = Account::default();
-    let known = KnownLogin {
-        was_accepted: true,
-        refusals: 1,
-        tried_ago: Duration::from_secs(5 * 60),
-    };
-    account.restore(asker(OWNER, 1), known, at_min(0));
-    assert_eq!(account.check(asker(OWNER, 1), at_min(0)), Ok(()));
-}
-
-#[test]
-fn account_without_history_is_unused() {
-    let mut account = Account::default();
-    assert!(account.check(asker(OWNER, 1), at_min(0)).is_ok());
-    assert!(account.is_unused(at_min(0)));
-    refuse(&mut account, asker(OWNER, 1), 0).unwrap();
-    assert!(!account.is_unused(at_min(14)));
-    assert!(account.is_unused(at_min(15)));
+fn account_with_history_is_worth_more_the_more_it_holds() {
+    let mut refused = Account::default();
+    refuse(&mut refused, asker(OWNER, 1), 0).unwrap();
+    let mut accepted = Account::default();
+    accepted.note(asker(OWNER, 1), LoginOutcome::Accepted, at_min(0));
+    assert!(refused.worth(at_min(1)) > accepted.worth(at_min(1)));
+    assert!(refused.worth(at_min(20)) < accepted.worth(at_min(20)));
+    assert!(!refused.is_unused() && !accepted.is_unused());
+    assert!(Account::default().is_unused());
 }
 
 proptest! {

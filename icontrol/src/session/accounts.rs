@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use crate::config::Credentials;
 
+/// Accounts that are remembered.
+const ACCOUNTS_MAX: usize = 4_096;
+
 /// The unit's key, and the user's name.
 type AccountKey = (PublicKeyHash, String);
 
@@ -65,21 +68,39 @@ impl Accounts {
         PasswordId(self.0.hash.hash_one(all))
     }
 
-    /// Forgets the accounts that no client is about to use and that hold no login back.
+    /// Forgets the accounts that nothing is known of. What was accepted or refused is remembered as long as
+    /// the process lives: it decides about the next try, however long ago it was.
     pub fn drop_unused(&self) {
-        let now = self.now();
         let is_used = |account: &Arc<Mutex<Account>>| {
             Arc::strong_count(account) > 1
-                || account
-                    .try_lock()
-                    .is_ok_and(|mut account| !account.is_unused(now))
+                || account.try_lock().is_ok_and(|account| !account.is_unused())
         };
         self.known().retain(|_, account| is_used(account));
     }
 
     pub(super) fn of(&self, unit: PublicKeyHash, user: &str) -> Arc<Mutex<Account>> {
         let key = (unit, user.to_owned());
-        self.known().entry(key).or_default().clone()
+        let mut known = self.known();
+        if !known.contains_key(&key) && known.len() >= ACCOUNTS_MAX {
+            self.forget_one(&mut known);
+        }
+        known.entry(key).or_default().clone()
+    }
+
+    /// Forgets the account that is worth least: a unit that shows a new key at each login makes one each
+    /// time.
+    fn forget_one(&self, known: &mut HashMap<AccountKey, Arc<Mutex<Account>>>) {
+        let now = self.now();
+        let idle = known
+            .iter()
+            .filter(|(_, account)| Arc::strong_count(account) == 1);
+        let worth = idle.filter_map(|(key, account)| {
+            let worth = account.try_lock().ok()?.worth(now);
+            Some((worth, key.clone()))
+        });
+        if let Some((_, key)) = worth.min() {
+            known.remove(&key);
+        }
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -119,27 +140,40 @@ mod tests {
         assert_ne!(accounts.password_id(&elsewhere), id("one"));
     }
 
-    #[tokio::test]
-    async fn account_that_holds_a_login_back_is_kept() {
-        tokio::time::pause();
-        let accounts = Accounts::default();
-        let unit = PublicKeyHash([1; 32]);
+    async fn note(accounts: &Accounts, unit: u32, outcome: LoginOutcome) {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&unit.to_be_bytes());
         let asker = Asker {
             namespace: "bigip",
             password: accounts.password_id(&credentials("one")),
         };
-        let refused = accounts.of(unit, "admin");
-        refused
-            .lock()
-            .await
-            .note(asker, LoginOutcome::Refused, accounts.now());
-        drop(refused);
-        drop(accounts.of(unit, "other"));
+        let account = accounts.of(PublicKeyHash(key), "admin");
+        let now = accounts.now();
+        account.lock().await.note(asker, outcome, now);
+    }
+
+    #[tokio::test]
+    async fn history_of_an_account_outlives_the_window() {
+        let accounts = Accounts::default();
+        note(&accounts, 1, LoginOutcome::Accepted).await;
+        note(&accounts, 2, LoginOutcome::Refused).await;
+        drop(accounts.of(PublicKeyHash([9; 32]), "other"));
+        tokio::time::pause();
+        tokio::time::advance(std::time::Duration::from_secs(24 * 3_600)).await;
         accounts.drop_unused();
-        assert_eq!(accounts.known().len(), 1);
-        tokio::time::advance(std::time::Duration::from_secs(15 * 60)).await;
-        accounts.drop_unused();
-        assert_eq!(accounts.known().len(), 0);
+        assert_eq!(accounts.known().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn accounts_are_bounded_and_the_least_worth_goes() {
+        let accounts = Accounts::default();
+        note(&accounts, 0, LoginOutcome::Refused).await;
+        for unit in 1..=u32::try_from(ACCOUNTS_MAX).unwrap() {
+            note(&accounts, unit, LoginOutcome::Accepted).await;
+        }
+        assert_eq!(accounts.known().len(), ACCOUNTS_MAX);
+        let refused = accounts.of(PublicKeyHash([0; 32]), "admin");
+        assert!(!refused.lock().await.is_unused());
     }
 
     #[test]

@@ -30,6 +30,23 @@ pub(super) struct Hold {
     is_asked_again: bool,
 }
 
+/// A login that was sent. One that is given up before its answer came counts like one without an answer.
+struct Pending<'a> {
+    session: &'a Session,
+    account: OwnedMutexGuard<Account>,
+    is_over: bool,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let now = self.session.accounts.now();
+            let asker = self.session.asker();
+            self.account.note(asker, LoginOutcome::Unanswered, now);
+        }
+    }
+}
+
 impl Session {
     /// A user asked again: forgets that the login was refused. The account's budget stays: it keeps the
     /// account from being locked.
@@ -79,13 +96,19 @@ impl Session {
             .check(self.asker(), self.accounts.now())
             .map_err(|wait| self.held(LoginRefusal::NotTried, DeviceText::default(), wait))?;
         let started = Instant::now();
+        let mut pending = Pending {
+            session: self,
+            account,
+            is_over: false,
+        };
         let answer = self.send_login(&connections, &request).await;
-        let answer =
-            answer.map_err(|(error, said)| self.failed_login(&mut account, error, said))?;
+        pending.is_over = true;
+        let account = &mut pending.account;
+        let answer = answer.map_err(|(error, said)| self.failed_login(account, error, said))?;
         let wire::Token { token, timeout } =
             normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
         account.note(self.asker(), LoginOutcome::Accepted, self.accounts.now());
-        drop(account);
+        drop(pending);
         let proof = Proof {
             login: Login::next(),
             key,

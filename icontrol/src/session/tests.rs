@@ -348,6 +348,26 @@ async fn login_without_an_answer_counts_as_refused() {
 }
 
 #[tokio::test]
+async fn login_that_is_given_up_counts_as_refused() {
+    let server = Server::start(|_, _| Reply::Stall).await;
+    let accounts = Accounts::default();
+    for password in ["canary-1", "canary-2", "canary-3", "canary-4"] {
+        let client = client(&server, password, &accounts);
+        let (tunnel, before) = (path(), server.logins());
+        let is_sent = async {
+            while server.logins() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            refused = client.records(&tunnel) => assert!(is_refused(&refused.unwrap_err())),
+            () = is_sent => {}
+        }
+    }
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
 async fn refusal_quotes_the_device_and_names_the_next_attempt() {
     for (said, reason, shown) in [
         (

@@ -21,7 +21,7 @@ use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef, TlsVerification};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, ResourceExt};
 
-use crate::device::{DeviceContext, DeviceState, KnownSession, Work};
+use crate::device::{DeviceContext, DeviceState, KnownSession, UserInput, Work};
 use crate::device_pool::{Session, SessionKey};
 use crate::index::Asker;
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
@@ -73,7 +73,8 @@ pub(crate) async fn dereference(
         previous,
         ..
     } = session(ctx, state, work, device).await?;
-    if std::mem::take(&mut state.forgive) {
+    let input = std::mem::replace(&mut state.input, UserInput::None);
+    if input == UserInput::Request {
         session.client.allow_login();
     }
     let NodeEvidence {
@@ -175,7 +176,7 @@ async fn session(
         .filter(|known| known.settings == *device);
     let before = known.clone();
     // After a failure the cure may be a new Secret, and reading it costs the device nothing.
-    let trusted = state.report.reach == Reach::Answered && !state.forgive;
+    let trusted = state.report.reach == Reach::Answered && state.input == UserInput::None;
     let fresh = |known: &&KnownSession| trusted && known.read_at + REREAD_AFTER > now;
     if let Some(known) = known.as_ref().filter(fresh) {
         state.session = Some(known.clone());
@@ -184,15 +185,15 @@ async fn session(
     let read = read_config(ctx, work, device).await;
     let (key, config) = match (read, known) {
         (Ok(read), _) => read,
-        (Err(problem), Some(known)) if problem.outlived_by(work.leaves(ctx)) => {
-            state.session = Some(known.clone());
-            return Ok(known);
-        }
         (Err(problem), Some(known)) if problem.failure.reason == reason::SECRET_NOT_BOUND => {
             // Nothing is sent that was not sent before: the login goes on to its end.
             let ending = known.without_new_login(problem.failure, now);
             state.session = Some(ending.clone());
             return Ok(ending);
+        }
+        (Err(problem), Some(known)) if problem.outlived_by(work.leaves(ctx)) => {
+            state.session = Some(known.clone());
+            return Ok(known);
         }
         (Err(problem), known) => {
             // Kept for the day on which the object is deleted and its Secret cannot come back.
