@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 use super::watch::{PAUSE, Picture, Pictures};
 use crate::cli::see::{StatusArgs, StatusFormat};
 use crate::connection::Connection;
-use crate::context::Cluster;
+use crate::context::{Cluster, ReadTunnel};
 use crate::error::{Error, Outcome};
 use crate::render::{self, View};
-use crate::report::status::StatusReport;
+use crate::report::status::{StatusReport, TunnelReport};
 use crate::style::Style;
 
 /// Kind of the report.
@@ -69,13 +69,24 @@ impl Look<'_> {
         let (names, labels) = (&self.args.names, self.args.selector.as_deref());
         if names.is_empty() {
             let all = self.connection.all_namespaces;
-            return Ok(StatusReport::new(&self.cluster.tunnels(all, labels).await?));
+            let tunnels = self.cluster.tunnels(all, labels).await?;
+            return self.report(&tunnels).await;
         }
         let mut tunnels = Vec::new();
         for name in names {
             tunnels.push(self.cluster.tunnel(name).await?);
         }
-        Ok(StatusReport::new(&tunnels))
+        self.report(&tunnels).await
+    }
+
+    /// What else is there is asked for only where a status says that a tunnel is ready.
+    async fn report(&self, tunnels: &[ReadTunnel]) -> Result<StatusReport, Error> {
+        let report = StatusReport::new(tunnels);
+        if !report.tunnels.iter().any(TunnelReport::is_ready) {
+            return Ok(report);
+        }
+        let around = self.cluster.surroundings().await?;
+        Ok(report.beside(tunnels, &around, Timestamp::now()))
     }
 
     /// Looks on, until the tunnels are ready if that is waited for. What was seen last is in `report`

@@ -13,7 +13,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ use crate::report::check::evidence::{
     AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, LeaderSeen, NodeSeen, OperatorSeen,
     PolicySeen, Readable, Unread, VtepObject,
 };
+use crate::report::status::surroundings::{NodeBirth, Surroundings};
 
 /// Label of Cilium's agents.
 const CILIUM_AGENTS: &str = "k8s-app=cilium";
@@ -52,6 +53,29 @@ impl Cluster {
                 policies: optional(self.policies_seen().await)?,
             },
         })
+    }
+
+    /// What shows whether a status is out of date. What may not be read is left out.
+    pub(crate) async fn surroundings(&self) -> Result<Surroundings, Error> {
+        let deployments = self.deployments_with_leaders().await?;
+        let nodes = optional(self.node_births().await)?;
+        Ok(Surroundings {
+            operators: deployments.map_or_else(|_| Vec::new(), |seen| seen.operators),
+            nodes: nodes.unwrap_or_default(),
+        })
+    }
+
+    /// Nothing but metadata: it may be asked every 2 s.
+    async fn node_births(&self) -> Result<Vec<NodeBirth>, Error> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let page = async |params: &ListParams| api.list_metadata(params).await;
+        let birth = |node: PartialObjectMeta<Node>| NodeBirth {
+            created: node.metadata.creation_timestamp.as_ref().map(|t| t.0),
+            stands_for: convert::node_traits(&node.metadata, std::iter::empty(), false).stands_for,
+            labels: node.metadata.labels.unwrap_or_default(),
+        };
+        self.all_pages(ListParams::default(), "nodes", page, birth)
+            .await
     }
 
     /// The operators in the cluster.

@@ -328,22 +328,29 @@ fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {
         let records = |count: &dyn Fn(&RecordCounts) -> String| {
             Cell::from(or_unknown(status.records.as_ref().map(count)))
         };
-        // Counters of a BIG-IP that cannot be verified are what was last known.
-        let mark = if is_verified(status) { "" } else { "?" };
+        // What a BIG-IP that cannot be verified holds is not known.
+        let is_known = is_verified(status);
+        let known = |count: i32| {
+            if is_known {
+                count.to_string()
+            } else {
+                "?".to_owned()
+            }
+        };
         let mut cells = vec![
             Cell::from(status.name.clone()),
             status.address.clone().unwrap_or_default().into(),
             Cell::new(tone::of_device(state), state),
             failover(status.failover_state).to_owned().into(),
-            records(&|counts| format!("{}/{}{mark}", counts.present, counts.desired)),
-            records(&|counts| counts.stale.to_string()),
-            records(&|counts| counts.unclaimed.saturating_add(counts.foreign).to_string()),
+            records(&|counts| format!("{}/{}", known(counts.present), counts.desired)),
+            records(&|counts| known(counts.stale)),
+            records(&|counts| known(counts.unclaimed.saturating_add(counts.foreign))),
             saved(status),
         ];
         if wide {
             let tunnel = status.tunnel.clone().unwrap_or_default();
             cells.extend([
-                records(&|counts| counts.missing.to_string()),
+                records(&|counts| known(counts.missing)),
                 age_of(status.last_change_time.as_ref(), now).into(),
                 or_unknown(status.hostname.clone()).into(),
                 or_unknown(status.version.clone()).into(),

@@ -1,7 +1,9 @@
 //! What `status` found: per tunnel its conditions, counters and BIG-IPs.
 //!
 //! Taken over from the status that the operator wrote; the one judgement made here is whether that
-//! status is about the object as it is now.
+//! status is about the object, and in `surroundings` the cluster, as it is now.
+
+pub(crate) mod surroundings;
 
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{
@@ -311,7 +313,7 @@ fn holds(conditions: &[Condition], kind: &str) -> bool {
 }
 
 /// Reasons of `Programmed` that are told by the records of a BIG-IP.
-const ABOUT_RECORDS: [&str; 7] = [
+const ABOUT_RECORDS: [&str; 8] = [
     reason::IN_SYNC,
     reason::PROGRESSING,
     reason::CONFLICT,
@@ -319,6 +321,7 @@ const ABOUT_RECORDS: [&str; 7] = [
     reason::OBSERVED,
     reason::DRIFT_REPORTED,
     reason::FOREIGN_WRITER,
+    reason::HELD_BY_NEIGHBOUR,
 ];
 
 /// Whether the status says what the BIG-IP held at its last verification: it answers, and what is

@@ -95,7 +95,7 @@ fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
 
     BIG-IP    ADDRESS      STATE     HA          RECORDS   STALE   EXTRA   SAVED
     bigip-c   192.0.2.13   InSync    Active      3/3       0       0       Saved
-    bigip-d   192.0.2.14   Timeout   <unknown>   3/3?      0       0       Saved
+    bigip-d   192.0.2.14   Timeout   <unknown>   ?/3       ?       ?       Saved
 
     Next: see whether bigip-d answers inside the cluster: https://192.0.2.14:443
     ");

@@ -75,7 +75,7 @@ pub(crate) struct Deployments {
 }
 
 /// A Deployment of the operator.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct OperatorSeen {
     pub(crate) namespace: String,
     pub(crate) name: String,
