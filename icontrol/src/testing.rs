@@ -294,6 +294,23 @@ impl Server {
     }
 }
 
+/// Whether this is the process in which only this test runs; otherwise runs it there, with these environment
+/// variables, and requires it to pass. What a process has once, its tests share.
+pub(crate) async fn is_alone(test: &str, environment: &[(&str, &str)]) -> bool {
+    const MARK: &str = "BIGIP_TUNNEL_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let mut alone = tokio::process::Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", test]).env(MARK, "1");
+    alone.envs(environment.iter().copied());
+    let output = alone.output().await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("1 passed"), "{printed}");
+    false
+}
+
 /// Adds a record to the unit that answers now.
 pub(crate) async fn add(
     client: &Client,
