@@ -167,10 +167,16 @@ impl Window {
         }
     }
 
-    /// What these removals and those of the last hour cost together. Nodes that are gone cost as much as
-    /// there are fewer now than at the best time of the hour, so that one that was replaced costs nothing;
-    /// what was deselected was counted for itself.
-    fn cost(&self, level: usize, nodes: usize, counted: Tally) -> usize {
+    /// What these removals and those of the last hour cost together. What was deselected or has another
+    /// address counts for itself. Nodes that are gone cost as much as there are fewer now than at the best
+    /// time of the hour, so that one that was replaced costs nothing.
+    ///
+    /// A deselected node is one fewer as well. How many of them are still missing cannot be told: one that
+    /// comes may be selected again, or be a new one. So nothing is taken off for them, but the fall is at
+    /// most all nodes that are gone, those that wait included. That is never too little: of a fall that
+    /// deselection did not cause, each node is one that is gone. It is too much, by at most what was
+    /// deselected, where nodes are deselected and others replaced within the hour.
+    fn cost(&self, level: usize, census: Census, counted: Tally) -> usize {
         let removed = self.removed().plus(counted);
         let for_itself = removed.deselected.saturating_add(removed.address_changed);
         if removed.node_deleted == 0 {
@@ -178,8 +184,11 @@ impl Window {
         }
         let before = self.steps.iter().map(|step| step.nodes);
         let highest = before.fold(level, usize::max);
-        let fell = highest.saturating_sub(nodes);
-        for_itself.saturating_add(fell.saturating_sub(removed.deselected))
+        let fell = highest.saturating_sub(census.nodes);
+        let still_there = counted.deselected.saturating_add(counted.address_changed);
+        let gone = census.undesired.saturating_sub(still_there);
+        let gone = gone.saturating_add(self.removed().node_deleted);
+        for_itself.saturating_add(fell.min(gone))
     }
 
     fn push(&mut self, now: Timestamp, claimed: usize, nodes: usize, removed: Tally) {
@@ -251,7 +260,7 @@ pub fn spend(
         0 => 0,
         percent => (baseline.saturating_mul(usize::from(percent)) / 100).max(ALLOWED_MIN),
     };
-    let cost = window.cost(level, census.nodes, due.counted);
+    let cost = window.cost(level, census, due.counted);
     // A removal that costs nothing is still one that has to be approved where every one has to.
     if cost > allowed || percent == 0 {
         return Err(OverBudget {

@@ -253,12 +253,14 @@ fn record_on_several_devices_and_leaving_one_costs_once() {
 struct Cluster {
     window: Window,
     nodes: usize,
+    /// Nodes that exist and are not selected, whether or not their records wait still.
+    outside: usize,
     /// Records that no node desires, by cause.
     waiting: Tally,
     now: i64,
     percent: u8,
-    /// When there were how many nodes.
-    history: Vec<(i64, usize)>,
+    /// When there were how many nodes, and how many outside.
+    history: Vec<(i64, usize, usize)>,
     /// When which records were removed, how many were claimed before, and how long the history was.
     removals: Vec<(i64, usize, Tally, usize)>,
 }
@@ -268,6 +270,7 @@ impl Cluster {
         let mut cluster = Self {
             window: NONE,
             nodes,
+            outside: 0,
             waiting: Tally::default(),
             now: 0,
             percent,
@@ -289,7 +292,7 @@ impl Cluster {
 
     fn note(&mut self) {
         self.window.nodes = Some(self.window.level(self.census()));
-        self.history.push((self.now, self.nodes));
+        self.history.push((self.now, self.nodes, self.outside));
     }
 
     fn change(&mut self, change: Change) {
@@ -301,7 +304,17 @@ impl Cluster {
         match change {
             Change::Add(count) => self.nodes += count,
             Change::Delete(count) => self.waiting.node_deleted += lose(count, &mut self.nodes),
-            Change::Deselect(count) => self.waiting.deselected += lose(count, &mut self.nodes),
+            Change::Deselect(count) => {
+                let count = lose(count, &mut self.nodes);
+                self.waiting.deselected += count;
+                self.outside += count;
+            }
+            Change::Reselect(count) => {
+                let count = count.min(self.outside);
+                self.outside -= count;
+                self.nodes += count;
+                self.waiting.deselected = self.waiting.deselected.saturating_sub(count);
+            }
             Change::Readdress(count) => self.waiting.address_changed += count.min(self.nodes),
             Change::Wait(seconds) => self.now += seconds,
         }
@@ -345,16 +358,20 @@ impl Cluster {
             let allowed = self.allowed(claimed.map(|(_, claimed, ..)| *claimed).max().unwrap_or(0));
             let within = before.filter(|(at, ..)| now - at < 3_600);
             let removed = within.fold(Tally::default(), |sum, (_, _, tally, _)| sum.plus(*tally));
-            prop_assert!(removed.deselected + removed.address_changed <= allowed);
             let until_now = self.history.iter().take(*so_far);
-            let nodes = until_now.clone().next_back().map_or(0, |(_, nodes)| *nodes);
-            let recent = until_now.filter(|(time, _)| now - time < 3_600);
-            let highest = recent.map(|(_, nodes)| *nodes).max().unwrap_or(0);
-            let fell = highest.saturating_sub(nodes);
-            prop_assert!(
-                removed.node_deleted == 0 || fell <= allowed,
-                "{fell} of {allowed}"
-            );
+            let (_, nodes, outside) = until_now.clone().next_back().copied().unwrap_or_default();
+            // How far the nodes fell since any moment of the hour, but for those that went outside since.
+            let recent = until_now.filter(|(time, ..)| now - time < 3_600);
+            let fell = recent.map(|(_, before, outside_before)| {
+                let went_outside = outside.saturating_sub(*outside_before);
+                before.saturating_sub(nodes + went_outside)
+            });
+            let fell = match removed.node_deleted {
+                0 => 0,
+                _ => fell.max().unwrap_or(0),
+            };
+            let sum = removed.deselected + removed.address_changed + fell;
+            prop_assert!(sum <= allowed, "{removed:?} and {fell} of {allowed}");
         }
         Ok(())
     }
@@ -365,6 +382,7 @@ enum Change {
     Add(usize),
     Delete(usize),
     Deselect(usize),
+    Reselect(usize),
     Readdress(usize),
     Wait(i64),
 }
@@ -374,6 +392,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         (1_usize..30).prop_map(Change::Add),
         (1_usize..30).prop_map(Change::Delete),
         (1_usize..10).prop_map(Change::Deselect),
+        (1_usize..30).prop_map(Change::Reselect),
         (1_usize..10).prop_map(Change::Readdress),
         (0_i64..2_000).prop_map(Change::Wait),
     ]
@@ -417,6 +436,40 @@ fn rolling_replacement_costs_nothing() {
     assert!(!cluster.remove());
     cluster.change(Change::Add(40));
     assert!(cluster.remove());
+}
+
+#[test]
+fn deselection_that_was_undone_makes_no_room() {
+    let mut cluster = Cluster::new(100, 25);
+    cluster.change(Change::Deselect(25));
+    assert!(cluster.remove());
+    cluster.change(Change::Reselect(25));
+    cluster.change(Change::Delete(25));
+    assert!(!cluster.remove());
+    // Nor where others went before it.
+    let mut cluster = Cluster::new(100, 25);
+    for change in [Change::Delete(20), Change::Deselect(5)] {
+        cluster.change(change);
+        assert!(cluster.remove());
+    }
+    cluster.change(Change::Reselect(5));
+    cluster.change(Change::Delete(5));
+    assert!(!cluster.remove());
+}
+
+#[test]
+fn deselected_node_does_not_count_as_gone_as_well() {
+    let mut cluster = Cluster::new(100, 25);
+    cluster.change(Change::Deselect(10));
+    assert!(cluster.remove());
+    cluster.change(Change::Delete(15));
+    assert!(cluster.remove());
+    let mut cluster = Cluster::new(100, 25);
+    cluster.change(Change::Deselect(10));
+    cluster.change(Change::Delete(15));
+    assert!(cluster.remove());
+    cluster.change(Change::Delete(1));
+    assert!(!cluster.remove());
 }
 
 #[test]
