@@ -58,6 +58,9 @@ struct Memory {
     unstable_since: Option<Moment>,
     /// The changes of the last hour, oldest first.
     changes: Vec<Change>,
+    /// Addresses whose claimed records were not made by changes that count against the node. A node that
+    /// comes back to one and leaves it again does not make it its own affair, however long that takes.
+    counted: BTreeSet<Ipv4Addr>,
 }
 
 /// A change of address that was taken.
@@ -81,7 +84,14 @@ pub struct Settled {
 
 impl Damping {
     /// Takes in what the nodes show now. An edit of the rule takes effect at once and counts as no change.
-    pub fn settle(&mut self, nodes: &[NodeView], rule: &AddressRule, now: Moment) -> Settled {
+    /// `is_claimed` tells whether there is a claimed record of an address.
+    pub fn settle(
+        &mut self,
+        nodes: &[NodeView],
+        rule: &AddressRule,
+        is_claimed: &dyn Fn(Ipv4Addr) -> bool,
+        now: Moment,
+    ) -> Settled {
         let is_edited = self.rule != *rule;
         if is_edited {
             self.rule = rule.clone();
@@ -100,7 +110,7 @@ impl Damping {
                 }
                 (None, None) => continue,
             };
-            memory.look(shown, is_edited, now);
+            memory.look(shown, is_edited, is_claimed, now);
             if let Some(damped) = memory.damped(now) {
                 settled.damped.insert(node.name.clone(), damped);
             }
@@ -110,10 +120,18 @@ impl Damping {
         settled
     }
 
-    /// The records that unstable nodes have left behind and that count against themselves.
-    pub fn against_nodes(&self, prefix: MacPrefix) -> BTreeSet<MacAddress> {
+    /// The records that unstable nodes have left behind and that count against themselves: only such as they
+    /// have made themselves, by changes of this kind. A record that was there before is none of them, whichever
+    /// node left it; and there are none where every removal needs an approval (`percent` is 0).
+    pub fn against_nodes(&self, prefix: MacPrefix, percent: u8) -> BTreeSet<MacAddress> {
+        if percent == 0 {
+            return BTreeSet::new();
+        }
+        let memories = self.nodes.values();
+        let counted: BTreeSet<&Ipv4Addr> = memories.flat_map(|memory| &memory.counted).collect();
         let changes = self.nodes.values().flat_map(|memory| &memory.changes);
         let against = changes.filter(|change| change.against_node);
+        let against = against.filter(|change| !counted.contains(&change.left));
         against.map(|change| prefix.derive(change.left)).collect()
     }
 }
@@ -126,10 +144,17 @@ impl Memory {
             seen_since: now,
             unstable_since: None,
             changes: Vec::new(),
+            counted: BTreeSet::new(),
         }
     }
 
-    fn look(&mut self, shown: Option<Ipv4Addr>, is_edited: bool, now: Moment) {
+    fn look(
+        &mut self,
+        shown: Option<Ipv4Addr>,
+        is_edited: bool,
+        is_claimed: &dyn Fn(Ipv4Addr) -> bool,
+        now: Moment,
+    ) {
         if self.seen != shown {
             self.seen = shown;
             self.seen_since = now;
@@ -139,10 +164,11 @@ impl Memory {
         match shown {
             Some(address) if address != self.accepted => {
                 if is_edited {
+                    self.counted.insert(self.accepted);
                     self.accepted = address;
                     self.unstable_since = None;
                 } else if lasts {
-                    self.take(address, now);
+                    self.take(address, is_claimed, now);
                 } else {
                     self.unstable_since.get_or_insert(now);
                 }
@@ -152,13 +178,25 @@ impl Memory {
         }
     }
 
-    fn take(&mut self, address: Ipv4Addr, now: Moment) {
+    fn take(&mut self, address: Ipv4Addr, is_claimed: &dyn Fn(Ipv4Addr) -> bool, now: Moment) {
         let before = self.changes.len();
+        let left = self.accepted;
+        let is_counted = self.counted.contains(&left);
+        let against_node = (1..=AGAINST_NODE_MAX).contains(&before) && !is_counted;
+        if !against_node {
+            self.counted.insert(left);
+        }
         self.changes.push(Change {
             at: now,
-            left: self.accepted,
-            against_node: (1..=AGAINST_NODE_MAX).contains(&before),
+            left,
+            against_node,
         });
+        // Where a record is gone, the next one of its address is another one.
+        self.counted.retain(|address| is_claimed(*address));
+        let of_this = |change: &Change| change.against_node && change.left == address;
+        if is_claimed(address) && !self.changes.iter().any(of_this) {
+            self.counted.insert(address);
+        }
         self.accepted = address;
         self.unstable_since = None;
     }

@@ -263,7 +263,7 @@ impl Worker {
         };
         self.rejected = None;
         self.note_settings(&settings);
-        let Some(nodes) = self.views(&settings, &state, deleting) else {
+        let Some(nodes) = self.views(&settings, &state, deleting).await else {
             return;
         };
         if !deleting && !settings.observes && !finalizer::is_set(&object) {
@@ -283,7 +283,7 @@ impl Worker {
             deleting,
             approved: self.approval.approved(),
             accepted: self.acceptance(&object).await,
-            against_nodes: self.addresses.against_nodes(settings.prefix),
+            against_nodes: self.addresses.against_nodes(&settings),
             request: object
                 .annotations()
                 .get(ANNOTATION_RECONCILE_REQUESTED_AT)
@@ -331,7 +331,7 @@ impl Worker {
 
     /// The nodes as this object sees them, or `None` when they are not known; what the devices have
     /// to work on then stays what it was. An object that is going needs none.
-    fn views(
+    async fn views(
         &mut self,
         settings: &Settings,
         state: &NodeState,
@@ -341,8 +341,8 @@ impl Worker {
         match state.views(settings) {
             Ok(views) => {
                 self.nodes_failure = None;
-                let now = self.shared.clock.now();
-                Some(self.addresses.settle(views, &settings.addresses, now))
+                let (claims, now) = (self.ledger.claims().await, self.shared.clock.now());
+                Some(self.addresses.settle(views, settings, &claims, now))
             }
             Err(failure) => {
                 // Before the first list the nodes are unknown to every process; that is no news.

@@ -13,6 +13,11 @@ fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
 }
 
+/// No record is claimed.
+fn never(_: Ipv4Addr) -> bool {
+    false
+}
+
 fn shows(last: u8) -> [NodeView; 1] {
     [worker("worker", &ip(last).to_string())]
 }
@@ -36,7 +41,7 @@ impl Case {
 
     fn look(&mut self, millis: u64, last: u8) -> (Ipv4Addr, Settled) {
         let rule = AddressRule::default();
-        let settled = self.damping.settle(&shows(last), &rule, at(millis));
+        let settled = self.damping.settle(&shows(last), &rule, &never, at(millis));
         let damped = settled.damped.get("worker");
         let address = damped.map_or(ip(last), |damped| damped.address);
         self.used.insert(address);
@@ -73,7 +78,10 @@ fn node_that_changes_four_times_a_second_leaves_one_record() {
     let (address, settled) = case.look(150_001, last);
     assert_eq!(address, ip(2));
     assert!(settled.damped["worker"].is_shown);
-    assert_eq!(case.damping.against_nodes(MacPrefix::DEFAULT), [].into());
+    assert_eq!(
+        case.damping.against_nodes(MacPrefix::DEFAULT, 25),
+        [].into()
+    );
     // It ends where the node ends.
     assert_eq!(case.look(160_001, last), (ip(last), Settled::default()));
 }
@@ -103,7 +111,7 @@ fn node_that_has_left_its_share_behind_is_frozen() {
         now += 1_000;
     }
     // The first one counts as every removal does, the eight others against the node.
-    let against = case.damping.against_nodes(MacPrefix::DEFAULT);
+    let against = case.damping.against_nodes(MacPrefix::DEFAULT, 25);
     let expected = (2..=9).map(|last| MacPrefix::DEFAULT.derive(ip(last)));
     assert_eq!(against, expected.collect());
     case.look(now, 11);
@@ -115,8 +123,135 @@ fn node_that_has_left_its_share_behind_is_frozen() {
         (STABLE_WHEN_FROZEN, true)
     );
     assert_eq!(case.look(now + 300_000, 11).0, ip(11));
-    let after = case.damping.against_nodes(MacPrefix::DEFAULT);
+    let after = case.damping.against_nodes(MacPrefix::DEFAULT, 25);
     assert_eq!(after.len(), AGAINST_NODE_MAX);
+}
+
+/// The records of these last octets that count against nodes.
+fn against(damping: &Damping) -> Vec<u8> {
+    let prefix = MacPrefix::DEFAULT;
+    let macs = damping.against_nodes(prefix, 25);
+    (1..=250)
+        .filter(|last| macs.contains(&prefix.derive(ip(*last))))
+        .collect()
+}
+
+/// Several nodes and their records, none of which ever goes: the budget holds them.
+struct Held {
+    damping: Damping,
+    claimed: BTreeSet<Ipv4Addr>,
+}
+
+impl Held {
+    fn new() -> Self {
+        Self {
+            damping: Damping::default(),
+            claimed: BTreeSet::new(),
+        }
+    }
+
+    fn look(&mut self, second: u64, lasts: &[u8]) {
+        let nodes = lasts.iter().enumerate();
+        let nodes = nodes.map(|(n, last)| worker(&format!("w-{n}"), &ip(*last).to_string()));
+        let nodes: Vec<NodeView> = nodes.collect();
+        let rule = AddressRule::default();
+        let is_claimed = |address| self.claimed.contains(&address);
+        self.damping
+            .settle(&nodes, &rule, &is_claimed, at(second * 1_000));
+        let memories = self.damping.nodes.values();
+        self.claimed.extend(memories.map(|memory| memory.accepted));
+    }
+
+    /// Shows these addresses for long enough.
+    fn shows(&mut self, second: u64, lasts: &[u8]) {
+        self.look(second, lasts);
+        self.look(second + 10, lasts);
+        let memories = self.damping.nodes.values();
+        let mut accepted: Vec<_> = memories.map(|memory| memory.accepted).collect();
+        let mut shown: Vec<_> = lasts.iter().map(|last| ip(*last)).collect();
+        accepted.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!(accepted, shown);
+    }
+
+    fn changes(&self) -> Vec<usize> {
+        let memories = self.damping.nodes.values();
+        memories.map(|memory| memory.changes.len()).collect()
+    }
+}
+
+#[test]
+fn all_nodes_back_and_forth_are_exempt_from_nothing() {
+    let (first, second) = ([1, 2, 3, 4, 5], [101, 102, 103, 104, 105]);
+    let mut case = Held::new();
+    case.shows(0, &first);
+    case.shows(20, &second);
+    case.shows(40, &first);
+    case.shows(60, &second);
+    assert_eq!(case.changes(), [3; 5]);
+    // The first records are those of the cluster, the second ones came with the changes.
+    assert_eq!(against(&case.damping), second);
+    // Also when the first changes were more than an hour ago and the last ones were not.
+    case.look(3_655, &second);
+    assert_eq!(case.changes(), [1; 5]);
+    assert_eq!(against(&case.damping), [0_u8; 0]);
+}
+
+#[test]
+fn record_left_again_after_an_hour_still_counts() {
+    let mut case = Held::new();
+    case.shows(0, &[1]);
+    case.shows(20, &[2]);
+    case.shows(40, &[1]);
+    // The change that left 1 first is forgotten, the one back to it is not.
+    case.shows(3_630, &[2]);
+    assert_eq!(case.changes(), [2]);
+    assert_eq!(against(&case.damping), [2]);
+}
+
+#[test]
+fn record_that_was_there_before_counts() {
+    // A process that has begun since, and a record of a node that is gone.
+    let mut case = Held::new();
+    case.claimed = [ip(1), ip(3)].into();
+    case.shows(0, &[2]);
+    for (second, last) in [(20, 1), (40, 3), (60, 4), (80, 5)] {
+        case.shows(second, &[last]);
+    }
+    assert_eq!(case.changes(), [4]);
+    assert_eq!(against(&case.damping), [4]);
+}
+
+#[test]
+fn record_that_counts_for_one_node_counts_for_all() {
+    let mut case = Held::new();
+    // Each takes the address of the other, and leaves it.
+    case.shows(0, &[1, 2]);
+    case.shows(20, &[2, 1]);
+    case.shows(40, &[11, 12]);
+    assert_eq!(against(&case.damping), [0_u8; 0]);
+}
+
+#[test]
+fn record_made_again_after_it_went_is_the_nodes_own() {
+    let mut case = Held::new();
+    case.shows(0, &[1]);
+    case.shows(20, &[2]);
+    case.claimed.remove(&ip(1));
+    case.shows(40, &[1]);
+    case.shows(60, &[2]);
+    assert_eq!(against(&case.damping), [1, 2]);
+}
+
+#[test]
+fn nothing_is_exempt_where_every_removal_needs_approval() {
+    let mut case = Case::new();
+    case.look(1_000, 2);
+    case.look(11_000, 3);
+    case.look(21_000, 3);
+    assert_eq!(against(&case.damping), [2]);
+    let none = case.damping.against_nodes(MacPrefix::DEFAULT, 0);
+    assert_eq!(none, [].into());
 }
 
 #[test]
@@ -136,14 +271,14 @@ fn edit_of_the_spec_is_not_damped() {
     let mut damping = Damping::default();
     for (millis, rule) in [(0, &internal), (100, &external), (200, &internal)] {
         assert_eq!(
-            damping.settle(&both(9), rule, at(millis)),
+            damping.settle(&both(9), rule, &never, at(millis)),
             Settled::default()
         );
     }
     // Nor does it count: the first change of the node is its first.
-    damping.settle(&both(9), &external, at(300));
+    damping.settle(&both(9), &external, &never, at(300));
     assert_eq!(
-        damping.settle(&both(8), &external, at(400)),
+        damping.settle(&both(8), &external, &never, at(400)),
         Settled::default()
     );
 }
@@ -157,7 +292,7 @@ fn node_made_again_begins_as_a_new_one() {
         ..worker("worker", "10.0.0.3")
     };
     let rule = AddressRule::default();
-    let settled = case.damping.settle(&[again], &rule, at(1_100));
+    let settled = case.damping.settle(&[again], &rule, &never, at(1_100));
     assert_eq!(settled, Settled::default());
     assert_eq!(case.damping.nodes.len(), 1);
 }
@@ -172,7 +307,7 @@ fn node_that_loses_and_regains_its_address_is_stable() {
         (200, shows(1)),
     ] {
         assert_eq!(
-            damping.settle(&nodes, &rule, at(millis)),
+            damping.settle(&nodes, &rule, &never, at(millis)),
             Settled::default()
         );
     }
@@ -259,7 +394,7 @@ proptest! {
             // Nine at most, and then one in five minutes.
             prop_assert!(within <= 1 + AGAINST_NODE_MAX + 12, "{within}");
         }
-        let against = case.damping.against_nodes(MacPrefix::DEFAULT);
+        let against = case.damping.against_nodes(MacPrefix::DEFAULT, 25);
         prop_assert!(against.len() <= AGAINST_NODE_MAX + 1);
     }
 

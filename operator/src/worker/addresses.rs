@@ -1,14 +1,17 @@
 //! (pure, but for waiting) The nodes with the addresses that are in use: an unstable one keeps its own.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::damping::Damping;
-use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
-use bigip_tunnel_core::node::{AddressRule, NodeView};
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::time::Moment;
 
 use crate::clock::Clock;
+use crate::settings::Settings;
 
 /// What is remembered of the nodes' addresses.
 #[derive(Debug, Default)]
@@ -23,10 +26,17 @@ impl Addresses {
     pub(super) fn settle(
         &mut self,
         mut nodes: Vec<NodeView>,
-        rule: &AddressRule,
+        settings: &Settings,
+        claims: &Claims,
         now: Moment,
     ) -> Arc<[NodeView]> {
-        let mut settled = self.damping.settle(&nodes, rule, now);
+        let is_claimed = |address: Ipv4Addr| {
+            let mac = settings.prefix.derive(address);
+            let mut devices = claims.devices();
+            devices.any(|device| claims.of(device).contains_key(&mac))
+        };
+        let rule = &settings.addresses;
+        let mut settled = self.damping.settle(&nodes, rule, &is_claimed, now);
         self.next = settled.next;
         for node in nodes.iter_mut().filter(|node| node.selected) {
             node.damped = settled.damped.remove(&node.name);
@@ -35,8 +45,9 @@ impl Addresses {
     }
 
     /// The records that unstable nodes have left behind and that count against themselves.
-    pub(super) fn against_nodes(&self, prefix: MacPrefix) -> Arc<BTreeSet<MacAddress>> {
-        Arc::new(self.damping.against_nodes(prefix))
+    pub(super) fn against_nodes(&self, settings: &Settings) -> Arc<BTreeSet<MacAddress>> {
+        let (prefix, percent) = (settings.prefix, settings.removal_percent);
+        Arc::new(self.damping.against_nodes(prefix, percent))
     }
 
     /// Forgets when that was due: the nodes are looked at now, or not at all.
