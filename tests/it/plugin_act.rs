@@ -181,7 +181,7 @@ async fn a_held_removal_is_approved_by_the_verb_and_goes_on() {
     world.until_records(&[RECORD_1]).await;
     world.until_ready().await;
     let ended = world.plugin(&["approve", NAME, "--yes"]).await;
-    assert_refused(&ended, 1, &["no removal is held back"]);
+    assert_refused(&ended, 1, &["no removal is pending approval"]);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub(crate) enum ActCommand {
     #[command(after_help = RESUME_EXAMPLES)]
     Resume(ResumeArgs),
 
-    /// Let a removal go that is held back because it is large
+    /// Let a removal go that is pending approval because it is large
     #[command(after_help = APPROVE_EXAMPLES)]
     Approve(ApproveArgs),
 
@@ -94,7 +94,7 @@ Examples:
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
-  # Show which records are held back, and let them go after a question
+  # Show which records are pending approval, and let them go after a question
   kubectl bigip-tunnel approve prod-east -n bigip
 
   # Only show them

@@ -1,4 +1,4 @@
-//! `approve`: lets a removal go that is held back because it is large, after all of its records were shown.
+//! `approve`: lets a removal go that is pending approval because it is large, after all of its records were shown.
 
 use std::io::Write;
 

@@ -12,7 +12,7 @@ use crate::report::approve::Held;
 /// Prints it.
 pub(crate) fn write(held: &Held, view: View, out: &mut dyn Write) -> Result<(), Error> {
     let title = format!(
-        "{}: the removal of {} is held back for {} (digest {}):",
+        "{}: the removal of {} has been pending approval for {} (digest {}):",
         held.tunnel,
         records(held.count),
         age::since(held.since.0, view.now),

@@ -1,7 +1,7 @@
 //! A removal that waits for an approval: all of its records, and why each is due.
 //!
-//! The status holds the digest of the set and the first records of it. The others are found among the claims,
-//! and count only where they give exactly that digest: what is approved is what was shown.
+//! The status holds the digest of the set and the first records of it. The others are looked for among the
+//! claims, and count only where they give exactly that digest: what is approved is what was shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +17,7 @@ use bigip_tunnel_core::node::{AddressRule, NodeView};
 use bigip_tunnel_core::outcome::HeldRemoval;
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
+use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use bigip_tunnel_crds::v1alpha1::{self, BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, convert};
@@ -25,6 +26,9 @@ use serde::Serialize;
 
 use super::release::title;
 use crate::error::Obstacle;
+
+/// Of so many records at most it is tried which one is not held: that takes less than a second.
+const TRIED_MAX: usize = 2_000;
 
 /// The records that are held.
 #[derive(Serialize, Debug, Clone)]
@@ -95,7 +99,7 @@ impl Held {
         let Some((status, held)) = status.and_then(|s| s.held_removal.as_ref().map(|h| (s, h)))
         else {
             return Err(Obstacle {
-                problem: "no removal is held back".to_owned(),
+                problem: "no removal is pending approval".to_owned(),
                 hint: "kubectl bigip-tunnel status shows what it waits for, if anything".to_owned(),
             });
         };
@@ -115,15 +119,7 @@ impl Held {
             prefix,
             rule: &rule,
         };
-        let set = seen.held_set(held).ok_or_else(|| Obstacle {
-            problem: format!(
-                "the held removal of {} has changed, or some of its records are not due yet; \
-                 nothing is approved",
-                super::act::records(held.count)
-            ),
-            hint: "run again when nodes.removalDelaySeconds has passed since the last node left"
-                .to_owned(),
-        })?;
+        let set = seen.held_set(held).ok_or_else(|| seen.unknown(held))?;
         Ok(Self {
             tunnel: title(object),
             digest: held.digest.clone(),
@@ -148,6 +144,40 @@ impl Held {
     }
 }
 
+/// The records that the status names.
+fn sample(held: &v1alpha1::HeldRemoval) -> BTreeSet<MacAddress> {
+    let sample = held.sample.iter().map(|mac| mac.parse().ok());
+    sample.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// Whether the set is exactly the one that the status means.
+fn is_held(set: &BTreeSet<MacAddress>, held: &v1alpha1::HeldRemoval) -> bool {
+    let removal = HeldRemoval {
+        macs: set.clone(),
+        since: held.since.0,
+    };
+    usize::try_from(held.count).is_ok_and(|count| count == set.len())
+        && removal.digest() == held.digest
+}
+
+/// The set that is meant, where it is this one but for one record: that stays for another object.
+fn without_one(
+    set: &BTreeSet<MacAddress>,
+    held: &v1alpha1::HeldRemoval,
+) -> Option<BTreeSet<MacAddress>> {
+    let one_more = usize::try_from(held.count).ok()?.checked_add(1)?;
+    if set.len() != one_more || one_more > TRIED_MAX {
+        return None;
+    }
+    let named = sample(held);
+    let others = set.difference(&named);
+    let mut sets = others.map(|mac| {
+        let others = set.iter().filter(|other| *other != mac);
+        others.copied().collect()
+    });
+    sets.find(|set| is_held(set, held))
+}
+
 /// What the set is found by.
 struct Seen<'a> {
     object: &'a BigIpTunnel,
@@ -161,19 +191,53 @@ struct Seen<'a> {
 impl Seen<'_> {
     /// The set with exactly the digest of the status, if it can be told.
     fn held_set(&self, held: &v1alpha1::HeldRemoval) -> Option<BTreeSet<MacAddress>> {
-        let sample = held.sample.iter().map(|mac| mac.parse().ok());
-        let sample: Option<BTreeSet<MacAddress>> = sample.collect();
         let not_waiting = self.not_waiting();
         let due = self.due(&not_waiting);
-        let sets = [sample.unwrap_or_default(), not_waiting, due];
-        sets.into_iter().find(|set| {
-            let removal = HeldRemoval {
-                macs: set.clone(),
-                since: held.since.0,
-            };
-            usize::try_from(held.count).is_ok_and(|count| count == set.len())
-                && removal.digest() == held.digest
-        })
+        let stable = |set: &BTreeSet<MacAddress>| self.without_unstable(set);
+        let stable = [stable(&due), stable(&not_waiting)];
+        let sets = [sample(held), not_waiting, due].into_iter().chain(stable);
+        let sets: Vec<BTreeSet<MacAddress>> = sets.collect();
+        let is_held = |set: &BTreeSet<MacAddress>| is_held(set, held);
+        let found = sets.iter().find(|set| is_held(set)).cloned();
+        found.or_else(|| sets.iter().find_map(|set| without_one(set, held)))
+    }
+
+    /// That the set cannot be told, and what is known of it.
+    fn unknown(&self, held: &v1alpha1::HeldRemoval) -> Obstacle {
+        let named = sample(held);
+        let others = usize::try_from(held.count).unwrap_or_default();
+        let others = others.saturating_sub(named.len());
+        let candidates = self.without_unstable(&self.due(&self.not_waiting()));
+        let candidates = candidates.difference(&named).count();
+        let unknown = match others {
+            0 => "and they do not give its digest".to_owned(),
+            _ => format!(
+                "and not which the other {others} are: {candidates} more claimed records have no node, and \
+                 with them the digest is not that of the status"
+            ),
+        };
+        Obstacle {
+            problem: format!(
+                "of the held removal of {} the status names {}, {unknown}; nothing is approved",
+                super::act::records(held.count),
+                named.len()
+            ),
+            hint: "records that wait for their time, for a node or for another object are not among them: \
+                   run again when nodes.removalDelaySeconds has passed since the last node left"
+                .to_owned(),
+        }
+    }
+
+    /// These records without those of nodes whose address keeps changing: their records stay.
+    fn without_unstable(&self, set: &BTreeSet<MacAddress>) -> BTreeSet<MacAddress> {
+        let skipped = self.status.skipped_nodes.iter();
+        let unstable = skipped.filter(|node| node.reason == reason::NODE_ADDRESS_UNSTABLE);
+        let unstable: BTreeSet<&str> = unstable.map(|node| node.name.as_str()).collect();
+        let is_stable = |mac: &&MacAddress| {
+            let mut names = self.claims.nodes().of(**mac);
+            !names.any(|name| unstable.contains(&**name))
+        };
+        set.iter().filter(is_stable).copied().collect()
     }
 
     /// Claimed records that no node desires and that do not wait for their time.
