@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_tunnel_core::sharing::{
-    Activity, Needs, Neighbour, Ours, Part, TheirDevice, Theirs, UnitEvidence, Wants, part,
+    Activity, NOT_KNOWN_YET, Needs, Neighbour, Ours, Part, TheirDevice, Theirs, UnitEvidence,
+    Wants, part,
 };
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::Place;
@@ -22,6 +23,9 @@ use self::raw::Raw;
 use crate::device::Identities;
 use crate::nodes::NodeState;
 use crate::settings::{DeviceSettings, Settings};
+
+/// How many sites are remembered of one object. It lists at most 8 devices.
+const SITES_MAX: usize = 32;
 
 /// Namespace and name of an object.
 pub(crate) type ObjectKey = (String, String);
@@ -48,7 +52,8 @@ struct Entry {
     desires: Arc<Desires>,
     /// What its devices have proven to be. Its worker writes it.
     identities: Arc<Identities>,
-    /// When this process first saw it with a device there. An edit and its undoing begin nothing anew.
+    /// When this process first saw it with a device there: of what it lists, or began to list within the time
+    /// that counts, so that an edit and its undoing change nothing. A site beyond [`SITES_MAX`] is not noted.
     first_seen: BTreeMap<Site, Moment>,
 }
 
@@ -56,11 +61,6 @@ impl Entry {
     /// An object, after what was known of the same one before.
     fn new(raw: Raw, before: Option<&Self>, now: Moment) -> Self {
         let before = before.filter(|before| before.raw.uid == raw.uid);
-        let mut first_seen = before.map_or_else(BTreeMap::new, |before| before.first_seen.clone());
-        for device in raw.devices.iter().filter(|device| device.is_listed) {
-            let site = (device.place.clone(), raw.tunnel.clone());
-            first_seen.entry(site).or_insert(now);
-        }
         Self {
             desires: before
                 .map(|before| before.desires.clone())
@@ -68,7 +68,7 @@ impl Entry {
             identities: before
                 .map(|before| before.identities.clone())
                 .unwrap_or_default(),
-            first_seen,
+            first_seen: first_seen(&raw, before, now),
             raw,
         }
     }
@@ -89,7 +89,8 @@ impl Entry {
                 proven: device.name.as_deref().and_then(|name| proven.seen(name)),
                 recorded: device.recorded.as_ref(),
                 claimed: &device.claimed,
-                first_seen: first_seen.filter(|_| device.is_listed),
+                is_listed: device.is_listed,
+                first_seen,
             }
         });
         let theirs = Theirs {
@@ -100,6 +101,25 @@ impl Entry {
         };
         part(ours, &theirs, now)
     }
+}
+
+/// When the object was first seen at each of its sites.
+fn first_seen(raw: &Raw, before: Option<&Entry>, now: Moment) -> BTreeMap<Site, Moment> {
+    let listed = raw.devices.iter().filter(|device| device.is_listed);
+    let listed: BTreeSet<Site> = listed
+        .map(|device| (device.place.clone(), raw.tunnel.clone()))
+        .collect();
+    let known = before.iter().flat_map(|before| &before.first_seen);
+    let mut sites: BTreeMap<Site, Moment> = known
+        .filter(|(site, since)| listed.contains(*site) || since.until(now) < NOT_KNOWN_YET)
+        .map(|(site, since)| (site.clone(), *since))
+        .collect();
+    for site in listed {
+        if sites.len() < SITES_MAX {
+            sites.entry(site).or_insert(now);
+        }
+    }
+    sites
 }
 
 /// The device of an object that asks what others need, and what it knows.

@@ -54,8 +54,10 @@ pub struct TheirDevice<'a> {
     pub recorded: Option<&'a ProvenUnit>,
     /// What the object claims on it and does not remove.
     pub claimed: &'a Claimed,
-    /// When this process first saw the object with this device at this place and tunnel; `None` for a
-    /// device that is no longer listed.
+    /// Whether the object lists it.
+    pub is_listed: bool,
+    /// When this process first saw the object with this device at this place and tunnel; `None` where that
+    /// was not noted, which counts as long ago.
     pub first_seen: Option<Moment>,
 }
 
@@ -136,17 +138,17 @@ pub fn part(ours: &Ours<'_>, theirs: &Theirs<'_>, now: Moment) -> Option<Part> {
         if is_here {
             part.claimed_here.push(device.claimed.clone());
         }
-        if theirs.activity != Activity::Working {
+        if theirs.activity != Activity::Working || !device.is_listed {
             continue;
         }
-        if let Some(first_seen) = device.first_seen {
-            let has_standing = has_proven_same && has_standing(device.proven, ours.tunnel, now);
-            let until = first_seen + NOT_KNOWN_YET;
-            let is_new = theirs.is_near && now < until;
-            part.desires_count |= has_standing || is_new;
-            if is_new && !has_standing {
-                part.until = part.until.max(Some(until));
-            }
+        let has_standing = has_proven_same && has_standing(device.proven, ours.tunnel, now);
+        let until = device
+            .first_seen
+            .map(|first_seen| first_seen + NOT_KNOWN_YET);
+        let is_new = theirs.is_near && until.is_some_and(|until| now < until);
+        part.desires_count |= has_standing || is_new;
+        if is_new && !has_standing {
+            part.until = part.until.max(until);
         }
     }
     part

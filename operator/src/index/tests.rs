@@ -158,7 +158,7 @@ fn unreadable_spec_of_the_namespace_holds_for_ten_minutes() {
     let index = index_with(&other);
     assert_eq!(why(&index, 9), Some(Why::DesiresUnknown));
     assert_eq!(why(&index, 10), None);
-    // An edit and its undoing begin nothing anew; another address does, and another object.
+    // An edit and its undoing do not begin it again; another address does, and another object.
     insert(&index, &other, 9);
     assert_eq!(why(&index, 10), None);
     let mut moved = other.clone();
@@ -170,6 +170,33 @@ fn unreadable_spec_of_the_namespace_holds_for_ten_minutes() {
     other["metadata"]["uid"] = json!("another");
     insert(&index, &other, 9);
     assert_eq!(why(&index, 18), Some(Why::DesiresUnknown));
+}
+
+#[test]
+fn sites_of_an_object_edited_in_a_loop_are_bounded() {
+    let mut other = object(B, &[]);
+    other["spec"]["nodes"] = json!("odd");
+    let index = index_with(&other);
+    let edit = |number: usize, minute: u64| {
+        let mut edited = other.clone();
+        edited["spec"]["devices"][0]["address"] = json!(format!("bigip-{number}.example.com"));
+        insert(&index, &edited, minute);
+        index.lock().all[&key(B)].first_seen.len()
+    };
+    for number in 0..1_000 {
+        assert!(edit(number, 1) <= SITES_MAX);
+    }
+    // The last one was not noted: only claims count, and they do.
+    assert_eq!(why(&index, 1), None);
+    let mut claims = object(B, &[M1]);
+    claims["spec"]["devices"][0]["address"] = json!("bigip-999.example.com");
+    insert(&index, &claims, 1);
+    assert_eq!(why(&index, 1), Some(Why::Claims));
+    // What is neither listed nor young is forgotten.
+    assert_eq!(edit(0, 11), 1);
+    assert_eq!(why(&index, 11), None);
+    assert_eq!(edit(1_000, 12), 1);
+    assert_eq!(why(&index, 12), Some(Why::DesiresUnknown));
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Case {
                 proven: self.proven.seen("unit"),
                 recorded: self.recorded.as_ref(),
                 claimed: &claimed,
+                is_listed: true,
                 first_seen: Some(at(0)),
             }],
         };
