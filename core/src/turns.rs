@@ -3,7 +3,7 @@
 //!
 //! One object writes at a time. A turn ends when its write does, and at the latest at its deadline: a write
 //! that hangs keeps another object waiting for one turn and not longer, because an object whose turn was slow
-//! waits behind the others for a while. Pure: moments are parameters. Knows nothing of what is written.
+//! waits for a while behind the others with equally urgent writes. Pure: moments are parameters. Knows nothing of what is written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Past {
 }
 
 /// What decides between two requests: the lower one is next.
-type Rank = (u8, Urgency, Duration, Duration, Ticket);
+type Rank = (Urgency, u8, Duration, Duration, Ticket);
 
 /// The turns of one unit.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +87,9 @@ pub struct Turns {
     running: Option<Running>,
     past: BTreeMap<Applicant, Past>,
     tickets: u64,
+    /// Whether the last turn went to a backlog: then a new node that waits is next, however long another
+    /// backlog has waited.
+    after_backlog: bool,
 }
 
 impl Turns {
@@ -124,8 +127,12 @@ impl Turns {
         let (&ticket, _) =
             waiting.min_by_key(|(ticket, waiting)| self.rank(**ticket, waiting, now))?;
         let Waiting {
-            applicant, limit, ..
+            applicant,
+            urgency,
+            limit,
+            ..
         } = self.waiting.remove(&ticket)?;
+        self.after_backlog = urgency == Urgency::Backlog;
         self.running = Some(Running {
             ticket,
             applicant,
@@ -160,7 +167,7 @@ impl Turns {
             since,
             ..
         } = waiting;
-        let urgency = if since.until(now) >= PATIENCE {
+        let urgency = if since.until(now) >= PATIENCE && !self.after_backlog {
             Urgency::NewNode
         } else {
             *urgency
@@ -173,10 +180,10 @@ impl Turns {
             sum.saturating_add(used(past))
         });
         let conduct = self.conduct(applicant);
-        (conduct, urgency, by_namespace, by_object, ticket)
+        (urgency, conduct, by_namespace, by_object, ticket)
     }
 
-    /// While turns on this unit are slow, an object that had a quick one goes first, one whose turn was slow
+    /// Among equally urgent requests: while turns on this unit are slow, an object that had a quick one goes first, one whose turn was slow
     /// last: between them those that had none, whose writes may hang too.
     fn conduct(&self, applicant: &Applicant) -> u8 {
         match self.past.get(applicant) {
@@ -281,6 +288,48 @@ mod tests {
         let backlog = ask(&mut turns, ("a", "one"), Urgency::Backlog, 0);
         ask(&mut turns, ("a", "two"), Urgency::NewNode, 9);
         assert_eq!(turns.next(at(10)), Some(backlog));
+    }
+
+    #[test]
+    fn new_node_after_a_hung_turn_goes_before_a_backlog() {
+        let mut turns = used_by(("b", "quick"));
+        let hangs = ask(&mut turns, ("a", "one"), Urgency::NewNode, 0);
+        assert_eq!(turns.next(at(0)), Some(hangs));
+        turns.end(hangs, at(65));
+        let backlog = ask(&mut turns, ("b", "quick"), Urgency::Backlog, 65);
+        let new = ask(&mut turns, ("a", "one"), Urgency::NewNode, 66);
+        assert_eq!(turns.next(at(66)), Some(new));
+        turns.end(new, at(66));
+        assert_eq!(turns.next(at(66)), Some(backlog));
+    }
+
+    #[test]
+    fn new_node_waits_for_one_of_many_backlogs() {
+        let mut turns = used_by(("b", "quick"));
+        let hangs = ask(&mut turns, ("a", "one"), Urgency::NewNode, 0);
+        assert_eq!(turns.next(at(0)), Some(hangs));
+        // They wait for as long as the write hangs.
+        for number in 0..50 {
+            ask(&mut turns, ("b", &format!("{number}")), Urgency::Backlog, 1);
+        }
+        turns.end(hangs, at(65));
+        let new = ask(&mut turns, ("a", "one"), Urgency::NewNode, 65);
+        let first = turns.next(at(65)).unwrap();
+        turns.end(first, at(66));
+        assert!(first == new || turns.next(at(66)) == Some(new));
+    }
+
+    #[test]
+    fn backlog_beside_hanging_new_nodes_waits_one_turn() {
+        let mut turns = Turns::default();
+        let first = ask(&mut turns, ("a", "0"), Urgency::NewNode, 0);
+        assert_eq!(turns.next(at(0)), Some(first));
+        for number in 1..8 {
+            ask(&mut turns, ("a", &format!("{number}")), Urgency::NewNode, 0);
+        }
+        let own = ask(&mut turns, ("team", "prod"), Urgency::Backlog, 1);
+        turns.end(first, at(65));
+        assert_eq!(turns.next(at(65)), Some(own));
     }
 
     #[test]
