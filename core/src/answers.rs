@@ -1,7 +1,8 @@
 //! Answers of a user about one device: `accept-device` and `release`.
 //!
 //! An answer names the device and the identity that the user was shown, `bigip-b=IDENTITY`, and counts once.
-//! What was answered is kept in the status; the same answer, found again later, does nothing. A user who means
+//! What was answered is kept in the status, of each device and unit the last answer; an answer found again
+//! later does nothing. A user who means
 //! it once more puts a number behind it, `bigip-b=IDENTITY;2`. Pure: knows nothing of annotations and devices.
 
 use std::fmt;
@@ -12,6 +13,8 @@ use crate::vocabulary::event;
 
 /// The most characters of an answer that are kept: a name, an identity and a number.
 pub const LENGTH_MAX: usize = 400;
+/// How many handled answers are kept: as many as there are listed and former devices.
+pub const HANDLED_MAX: usize = 16;
 /// The answer that releases the whole object.
 const WHOLE: &str = "true";
 
@@ -82,11 +85,12 @@ impl fmt::Display for Subject {
 }
 
 impl Answer {
-    /// The answer about this subject that has not been given yet. `handled`: the last one that was.
-    pub fn new(subject: Subject, handled: Option<&str>) -> Self {
-        let handled = handled.and_then(|handled| handled.parse::<Self>().ok());
+    /// The answer about this subject that has not been given yet. `handled`: those that were.
+    pub fn new(subject: Subject, handled: &[String]) -> Self {
+        let handled = handled.iter().filter_map(|text| text.parse::<Self>().ok());
         let handled = handled.filter(|handled| handled.subject == subject);
-        let number = handled.map_or(1, |handled| handled.number.saturating_add(1));
+        let last = handled.map(|handled| handled.number).max();
+        let number = last.map_or(1, |number| number.saturating_add(1));
         Self { subject, number }
     }
 
@@ -120,23 +124,38 @@ pub enum Heard {
     Malformed(ParseAnswerError),
 }
 
-/// Reads an answer. `handled`: the last one that was.
-pub fn hear(text: Option<&str>, handled: Option<&str>) -> Heard {
+/// Reads an answer. `handled`: those that were.
+pub fn hear(text: Option<&str>, handled: &[String]) -> Heard {
     let Some(text) = text else {
         return Heard::Nothing;
     };
-    if handled.is_some_and(|handled| handled == kept(text)) {
+    if handled.contains(&kept(text)) {
         return Heard::Nothing;
     }
     match text.parse::<Answer>() {
-        Ok(answer) if handled.is_some_and(|handled| answer.is_replay_of(handled)) => Heard::Nothing,
+        Ok(answer) if handled.iter().any(|handled| answer.is_replay_of(handled)) => Heard::Nothing,
         Ok(answer) => Heard::Answer(answer),
         Err(problem) => Heard::Malformed(problem),
     }
 }
 
+/// Notes an answer as handled: in place of an older one about the same device and unit, and of those that are
+/// kept at most the last [`HANDLED_MAX`].
+pub fn note(handled: &mut Vec<String>, text: &str) {
+    let subject = |text: &str| text.parse::<Answer>().ok().map(|answer| answer.subject);
+    if hear(Some(text), handled) == Heard::Nothing {
+        return;
+    }
+    let text = kept(text);
+    let about = subject(&text);
+    handled.retain(|known| subject(known) != about);
+    let excess = (handled.len() + 1).saturating_sub(HANDLED_MAX);
+    handled.drain(..excess);
+    handled.push(text);
+}
+
 /// The answer as it is kept when it was handled.
-pub fn kept(text: &str) -> String {
+fn kept(text: &str) -> String {
     text.chars().take(LENGTH_MAX).collect()
 }
 
@@ -259,27 +278,64 @@ mod tests {
     #[test]
     fn handled_answer_does_nothing_again() {
         let text = format!("bigip-b={NEW}");
-        assert_eq!(hear(Some(&text), None), Heard::Answer(answer(&text)));
-        assert_eq!(hear(Some(&text), Some(&text)), Heard::Nothing);
+        let handled = |text: &str| [text.to_owned()];
+        assert_eq!(hear(Some(&text), &[]), Heard::Answer(answer(&text)));
+        assert_eq!(hear(Some(&text), &handled(&text)), Heard::Nothing);
         // Neither does an older one.
         let second = format!("{text};2");
-        assert_eq!(hear(Some(&text), Some(&second)), Heard::Nothing);
-        assert_eq!(hear(None, Some(&text)), Heard::Nothing);
+        assert_eq!(hear(Some(&text), &handled(&second)), Heard::Nothing);
+        assert_eq!(hear(None, &handled(&text)), Heard::Nothing);
+    }
+
+    #[test]
+    fn answer_restored_after_others_does_nothing() {
+        let first = format!("bigip-a={NEW}");
+        let others = [format!("bigip-b={NEW}"), format!("bigip-a={OLD}")];
+        let mut handled = Vec::new();
+        for text in [&first].into_iter().chain(&others) {
+            assert_ne!(hear(Some(text), &handled), Heard::Nothing, "{text}");
+            note(&mut handled, text);
+        }
+        assert_eq!(hear(Some(&first), &handled), Heard::Nothing);
+        // Noted once more it changes nothing, and a later one takes its place.
+        let before = handled.clone();
+        note(&mut handled, &first);
+        assert_eq!(handled, before);
+        let second = format!("{first};2");
+        note(&mut handled, &second);
+        assert_eq!(handled.len(), 3);
+        assert_eq!(hear(Some(&first), &handled), Heard::Nothing);
+        assert_eq!(
+            Answer::new(device("bigip-a", NEW), &handled),
+            answer(&format!("{first};3"))
+        );
+    }
+
+    #[test]
+    fn only_the_last_handled_answers_are_kept() {
+        let mut handled = Vec::new();
+        for number in 0..100 {
+            note(&mut handled, &format!("bigip-a={number}"));
+            note(&mut handled, &format!("malformed {number}"));
+        }
+        assert_eq!(handled.len(), HANDLED_MAX);
+        assert_eq!(hear(Some("bigip-a=99"), &handled), Heard::Nothing);
+        assert_eq!(hear(Some("malformed 99"), &handled), Heard::Nothing);
     }
 
     #[test]
     fn answer_given_once_more_counts_again() {
         let subject = || device("bigip-b", NEW);
-        let first = Answer::new(subject(), None).to_string();
-        let second = Answer::new(subject(), Some(&first)).to_string();
+        let first = Answer::new(subject(), &[]).to_string();
+        let second = Answer::new(subject(), std::slice::from_ref(&first)).to_string();
         assert_eq!(second, format!("bigip-b={NEW};2"));
         assert_eq!(
-            hear(Some(&second), Some(&first)),
+            hear(Some(&second), &[first]),
             Heard::Answer(answer(&second))
         );
-        let third = Answer::new(subject(), Some(&second)).to_string();
+        let third = Answer::new(subject(), &[second]).to_string();
         assert_eq!(third, format!("bigip-b={NEW};3"));
-        let other = Answer::new(device("bigip-c", NEW), Some(&third)).to_string();
+        let other = Answer::new(device("bigip-c", NEW), &[third]).to_string();
         assert_eq!(other, format!("bigip-c={NEW}"));
     }
 
@@ -287,8 +343,8 @@ mod tests {
     fn answer_that_cannot_be_read_is_refused_once() {
         let long = "x".repeat(2 * LENGTH_MAX);
         for text in ["bigip-b", &long] {
-            assert_eq!(hear(Some(text), None), Heard::Malformed(ParseAnswerError));
-            assert_eq!(hear(Some(text), Some(&kept(text))), Heard::Nothing);
+            assert_eq!(hear(Some(text), &[]), Heard::Malformed(ParseAnswerError));
+            assert_eq!(hear(Some(text), &[kept(text)]), Heard::Nothing);
         }
     }
 

@@ -35,12 +35,12 @@ pub const ANNOTATION_SUSPEND_REASON: &str = "bigip-tunnel.dev/suspend-reason";
 pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
 
 /// Annotation that accepts another unit behind a device's address: `DEVICE=IDENTITY`, with the identity
-/// that the status shows as found. The value that was acted on is in `status.lastHandledAcceptedDevice`.
+/// that the status shows as found. Values that were acted on are in `status.handledAcceptances`.
 pub const ANNOTATION_ACCEPT_DEVICE: &str = "bigip-tunnel.dev/accept-device";
 
 /// Annotation of the object: releases what cannot be cleaned up, and leaves its records where they are.
 /// `true` drops the finalizer of an object that is being deleted; `DEVICE=IDENTITY` of a BIG-IP that is no
-/// longer listed ends its clean-up. The value that was acted on is in `status.lastHandledRelease`.
+/// longer listed ends its clean-up. Values that were acted on are in `status.handledReleases`.
 pub const ANNOTATION_RELEASE: &str = "bigip-tunnel.dev/release";
 
 /// Annotation of a Secret: the only addresses its password is sent to, as a comma list of `host` or

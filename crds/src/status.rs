@@ -51,10 +51,10 @@ pub struct Written<'a> {
     pub handled_request: Option<&'a str>,
     /// The approval of a removal that was acted on.
     pub handled_approval: Option<&'a str>,
-    /// The acceptance of another unit that was handled.
-    pub handled_acceptance: Option<&'a str>,
-    /// The release that was handled.
-    pub handled_release: Option<&'a str>,
+    /// The acceptances of other units that were handled.
+    pub handled_acceptances: &'a [String],
+    /// The releases that were handled.
+    pub handled_releases: &'a [String],
     /// How the listed devices are reached. Empty where the spec cannot be worked with; then what was
     /// said before stays.
     pub access: &'a [Access],
@@ -122,14 +122,8 @@ pub fn next(
             .handled_approval
             .map(|approval| clamp(approval, 64))
             .or_else(|| previous.last_handled_approval.clone()),
-        last_handled_accepted_device: written
-            .handled_acceptance
-            .map(answers::kept)
-            .or_else(|| previous.last_handled_accepted_device.clone()),
-        last_handled_release: written
-            .handled_release
-            .map(answers::kept)
-            .or_else(|| previous.last_handled_release.clone()),
+        handled_acceptances: noted(&previous.handled_acceptances, written.handled_acceptances),
+        handled_releases: noted(&previous.handled_releases, written.handled_releases),
         leaving_nodes: leaving
             .into_iter()
             .take(SHOWN_MAX)
@@ -153,6 +147,15 @@ pub fn unit_addresses(stored: &BigIpTunnelStatus) -> BTreeSet<IpAddr> {
         bare.parse().ok()
     };
     texts.filter_map(address).collect()
+}
+
+/// The answers that were handled, with these.
+fn noted(before: &[String], handled: &[String]) -> Vec<String> {
+    let mut noted = before.to_vec();
+    for text in handled {
+        answers::note(&mut noted, text);
+    }
+    noted
 }
 
 /// The box behind a device when its claims were made, as far as the status remembers.

@@ -294,7 +294,7 @@ async fn a_new_box_is_accepted_by_the_verb() {
     let ended = world
         .plugin(&["accept-device", NAME, "bigip-a", "--yes"])
         .await;
-    assert_refused(&ended, 1, &["no other box than"]);
+    assert_refused(&ended, 1, &["no other unit than"]);
 
     let ended = world.plugin(&[&accept[..], &["--yes"]].concat()).await;
     assert_done(&ended, "prod-east bigip-b accepted");

@@ -1,6 +1,6 @@
 //! Where a Secret lets its password be sent.
 //!
-//! Whoever may edit a `BigIpTunnel` chooses the address that the operator logs in to; only the Secret's own
+//! A user who may edit a `BigIpTunnel` chooses the address that the operator logs in to; only the Secret's own
 //! annotation says that the password may go there. Knows no value of a Secret.
 
 use bigip_tunnel_core::vocabulary::reason;

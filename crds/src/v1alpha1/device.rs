@@ -81,7 +81,7 @@ fn default_port() -> i32 {
 pub struct Tls {
     /// What of the certificate is verified. `Full`: chain, time and name. `CAOnly`: chain and time, for
     /// a certificate without a name, as a BIG-IP makes it for itself. `Pinned`: the certificate itself, by
-    /// its fingerprint. `None`: nothing, so that whoever answers gets the password; refused unless the
+    /// its fingerprint. `None`: nothing, the password is sent to any host that answers; refused unless the
     /// operator runs with `--allow-insecure-tls`.
     #[serde(default)]
     pub verification: TlsVerification,

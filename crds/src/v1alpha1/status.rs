@@ -65,16 +65,25 @@ pub struct BigIpTunnelStatus {
     #[schemars(length(max = 64))]
     pub last_handled_approval: Option<String>,
 
-    /// The last value of the annotation `bigip-tunnel.dev/accept-device` that was acted on, or ignored
-    /// because it is about another unit. It does nothing again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 400))]
-    pub last_handled_accepted_device: Option<String>,
+    /// The values of the annotation `bigip-tunnel.dev/accept-device` that were acted on, or ignored
+    /// because they are about another unit: of each device and unit the last one, the oldest first. They
+    /// do nothing again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 400)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub handled_acceptances: Vec<String>,
 
     /// The same of the annotation `bigip-tunnel.dev/release`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 400))]
-    pub last_handled_release: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 400)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub handled_releases: Vec<String>,
 
     /// The BIG-IPs.
     #[serde(skip_serializing_if = "Vec::is_empty")]

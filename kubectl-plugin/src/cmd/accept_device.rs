@@ -45,7 +45,7 @@ impl Question for Exchange {
     }
 
     fn ask(&self) -> String {
-        format!("Go on with the box that was found as {}?", self.device)
+        format!("Go on with the unit that was found as {}?", self.device)
     }
 
     fn is_covered_by(&self, shown: &Self) -> bool {

@@ -58,7 +58,7 @@ impl Exchange {
         let claims = status
             .map(|status| convert::claims(status, uid))
             .transpose()?;
-        let handled = status.and_then(|status| status.last_handled_accepted_device.as_deref());
+        let handled = status.map_or(&[][..], |status| &status.handled_acceptances);
         let answer = object.annotations().get(ANNOTATION_ACCEPT_DEVICE);
         let waiting = match hear(answer.map(String::as_str), handled) {
             Heard::Answer(answer) => devices().find(|other| {
@@ -100,8 +100,8 @@ fn nothing_found(name: &str, device: Option<&DeviceStatus>) -> Obstacle {
     let identity = device.and_then(|device| device.identity.as_deref());
     Obstacle {
         problem: match identity {
-            Some(identity) => format!("no other box than {identity} was found as {name}"),
-            None => format!("no box was found as {name} yet"),
+            Some(identity) => format!("no other unit than {identity} was found as {name}"),
+            None => format!("no unit was found as {name} yet"),
         },
         hint: "kubectl bigip-tunnel status shows what is wrong with a BIG-IP".to_owned(),
     }

@@ -80,7 +80,7 @@ impl Left {
             },
             None => Subject::Object,
         };
-        let handled = status.last_handled_release.as_deref();
+        let handled = &status.handled_releases;
         Ok(Self {
             tunnel: title(object),
             device: device.map(str::to_owned),

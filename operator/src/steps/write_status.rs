@@ -39,10 +39,10 @@ pub(crate) struct Summary<'a> {
     pub(crate) keep_held: bool,
     /// The approval that was acted on.
     pub(crate) handled_approval: Option<&'a str>,
-    /// The acceptance of another unit that was handled.
-    pub(crate) handled_acceptance: Option<&'a str>,
-    /// The release that was handled.
-    pub(crate) handled_release: Option<&'a str>,
+    /// The acceptances of other units that were handled.
+    pub(crate) handled_acceptances: &'a [String],
+    /// The releases that were handled.
+    pub(crate) handled_releases: &'a [String],
     /// How the listed devices are reached, if the spec can be worked with.
     pub(crate) access: &'a [Access],
     /// The records and nodes that there are, while both are known.
@@ -87,8 +87,8 @@ pub(crate) async fn write_status(
         generation: summary.generation,
         handled_request: summary.handled_request,
         handled_approval: summary.handled_approval,
-        handled_acceptance: summary.handled_acceptance,
-        handled_release: summary.handled_release,
+        handled_acceptances: summary.handled_acceptances,
+        handled_releases: summary.handled_releases,
         access: summary.access,
         keep_held: summary.keep_held,
         former: summary.former,
@@ -118,8 +118,8 @@ pub(crate) async fn write_paused(
         generation,
         handled_request,
         handled_approval: None,
-        handled_acceptance: None,
-        handled_release: None,
+        handled_acceptances: &[],
+        handled_releases: &[],
         access: &[],
         keep_held: true,
         former: &[],

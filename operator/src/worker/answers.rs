@@ -16,19 +16,19 @@ use super::Worker;
 /// The answers that this process has handled.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    accepted: Option<String>,
-    released: Option<String>,
+    accepted: Vec<String>,
+    released: Vec<String>,
 }
 
 impl Answers {
-    /// The acceptance that was handled.
-    pub(super) fn handled_acceptance(&self) -> Option<&str> {
-        self.accepted.as_deref()
+    /// The acceptances that were handled.
+    pub(super) fn handled_acceptances(&self) -> &[String] {
+        &self.accepted
     }
 
-    /// The release that was handled.
-    pub(super) fn handled_release(&self) -> Option<&str> {
-        self.released.as_deref()
+    /// The releases that were handled.
+    pub(super) fn handled_releases(&self) -> &[String] {
+        &self.released
     }
 }
 
@@ -58,21 +58,28 @@ impl Worker {
     async fn hear(&self, object: &BigIpTunnel) -> (Heard, Heard) {
         let stored = self.ledger.status().await;
         let text = |annotation| object.annotations().get(annotation).map(String::as_str);
-        let accepted = self.answers.accepted.as_deref();
-        let accepted = accepted.or(stored.last_handled_accepted_device.as_deref());
-        let released = self.answers.released.as_deref();
-        let released = released.or(stored.last_handled_release.as_deref());
+        // What was handled is known before it is stored.
+        let heard = |annotation, stored: &[String], handled: &[String]| {
+            hear(text(annotation), &[stored, handled].concat())
+        };
         (
-            hear(text(ANNOTATION_ACCEPT_DEVICE), accepted),
-            hear(text(ANNOTATION_RELEASE), released),
+            heard(
+                ANNOTATION_ACCEPT_DEVICE,
+                &stored.handled_acceptances,
+                &self.answers.accepted,
+            ),
+            heard(
+                ANNOTATION_RELEASE,
+                &stored.handled_releases,
+                &self.answers.released,
+            ),
         )
     }
 
     /// Notes that the release was carried out.
     pub(super) fn note_released(&mut self) {
         let object = self.object.borrow();
-        let text = object.annotations().get(ANNOTATION_RELEASE);
-        self.answers.released = text.map(|text| answers::kept(text));
+        note(&object, ANNOTATION_RELEASE, &mut self.answers.released);
     }
 
     /// Notes which answers are carried out, or about something else than what is there: they never count
@@ -83,16 +90,14 @@ impl Worker {
             judge_acceptance(answer, self.listed(object, answer))
         });
         if self.is_over(object, ANNOTATION_ACCEPT_DEVICE, acceptance) {
-            let text = object.annotations().get(ANNOTATION_ACCEPT_DEVICE);
-            self.answers.accepted = text.map(|text| answers::kept(text));
+            note(object, ANNOTATION_ACCEPT_DEVICE, &mut self.answers.accepted);
         }
         let deleting = object.metadata.deletion_timestamp.is_some();
         let release = verdict(release, |answer| {
             judge_release(answer, deleting, self.held(object, answer))
         });
         if self.is_over(object, ANNOTATION_RELEASE, release) {
-            let text = object.annotations().get(ANNOTATION_RELEASE);
-            self.answers.released = text.map(|text| answers::kept(text));
+            note(object, ANNOTATION_RELEASE, &mut self.answers.released);
         }
     }
 
@@ -147,6 +152,13 @@ impl Worker {
         former.map_or(Held::Nowhere, |former| {
             Held::Former(former.identity.as_deref())
         })
+    }
+}
+
+/// Notes what the annotation says as handled.
+fn note(object: &BigIpTunnel, annotation: &str, handled: &mut Vec<String>) {
+    if let Some(text) = object.annotations().get(annotation) {
+        answers::note(handled, text);
     }
 }
 

@@ -241,7 +241,7 @@ fn both_boxes_are_shown_before_the_new_one_is_accepted() {
 
     On the known box 3 records are claimed. What is there stays there, if it still runs. On the one
     that was found, records that match are taken over and missing ones are added.
-    Go on with the box that was found as bigip-b?
+    Go on with the unit that was found as bigip-b?
     ");
     let annotation = (
         "bigip-tunnel.dev/accept-device",
@@ -287,8 +287,8 @@ fn what_is_no_exchange_cannot_be_accepted() {
         "no BIG-IP \"bigip-z\" is listed; listed are bigip-a, bigip-b"
     );
     let known = exchanged().with("/status/devices/0/identity", &json!("a 00:00"));
-    assert!(problem(known, "bigip-a").starts_with("no other box than a 00:00 was found"));
-    assert!(problem(exchanged(), "bigip-a").starts_with("no box was found as bigip-a yet"));
+    assert!(problem(known, "bigip-a").starts_with("no other unit than a 00:00 was found"));
+    assert!(problem(exchanged(), "bigip-a").starts_with("no unit was found as bigip-a yet"));
 }
 
 /// A tunnel that is being deleted and whose second BIG-IP does not answer.
@@ -390,7 +390,7 @@ fn release_counts_the_records_that_are_there() {
 #[test]
 fn release_of_the_same_unit_once_more_has_a_number() {
     let answer = "bigip-c=bigip-c.example.net 00:94:a1:00:00:03";
-    let handled = with_former().with("/status/lastHandledRelease", &json!(answer));
+    let handled = with_former().with("/status/handledReleases", &json!([answer]));
     let left = Left::of(&handled.object(), Some("bigip-c")).unwrap();
     assert_eq!(left.annotation().1, format!("{answer};2"));
 }
