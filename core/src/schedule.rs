@@ -9,6 +9,9 @@ use crate::time::Moment;
 /// How often a device is read again while a lost write may still take effect on it.
 pub const REREAD: Duration = Duration::from_secs(10);
 
+/// How soon a device that is cleaned up is looked at again.
+const CLEANUP_RETRY: Duration = Duration::from_secs(10);
+
 /// What the last pass ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -52,6 +55,23 @@ impl Schedule {
         self.trouble != Some(Trouble::Unreachable)
     }
 
+    /// Plans the next try of a device that is cleaned up, with `delay` after what it ran into. What `is_held`
+    /// by another object is tried again when that one changes, and needs no look before.
+    pub fn plan_cleanup(&mut self, delay: Duration, is_held: bool, now: Moment) {
+        if !is_held {
+            self.next_verify = self
+                .next_verify
+                .min(now + CLEANUP_RETRY)
+                .max(now + delay.min(CLEANUP_RETRY));
+        }
+    }
+
+    /// Plans a removal that other objects hold: not before they change, or what they need does by time
+    /// alone.
+    pub fn plan_held(&mut self, change: Option<Moment>) {
+        self.next_removal = self.next_removal.into_iter().chain(change).min();
+    }
+
     /// Plans the next look while a lost write may take effect until `late_until`.
     pub fn plan_reread(&mut self, late_until: Option<Moment>, now: Moment) {
         self.next_reread = late_until.map(|until| until.min(now + REREAD));
@@ -75,6 +95,21 @@ mod tests {
             ..Schedule::default()
         };
         assert_eq!(schedule.due(), at(20));
+    }
+
+    #[test]
+    fn hold_by_another_object_brings_no_look_forward() {
+        let mut schedule = Schedule {
+            next_verify: at(60),
+            ..Schedule::default()
+        };
+        schedule.plan_held(None);
+        schedule.plan_cleanup(Duration::from_secs(40), true, at(0));
+        assert_eq!(schedule.due(), at(60));
+        schedule.plan_held(Some(at(30)));
+        assert_eq!(schedule.due(), at(30));
+        schedule.plan_cleanup(Duration::from_secs(40), false, at(0));
+        assert_eq!(schedule.due(), at(10));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use bigip_tunnel_core::outcome::{DeviceReport, Failure};
 use bigip_tunnel_core::proven::{ProvenUnits, Verified};
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Schedule;
+use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::turns::Applicant;
 use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts};
@@ -170,6 +171,8 @@ pub(crate) struct DeviceState {
     pub(crate) settled_at: Moment,
     /// A write whose fate is not known may take effect until then.
     pub(crate) late_write_until: Option<Moment>,
+    /// What other objects needed here at the last pass that asked; `None` when it could not be known.
+    pub(crate) needs: Option<Needs>,
     /// When the next pass is due.
     pub(crate) schedule: Schedule,
     /// Records that the device refused the last time it was asked to take them.
@@ -178,7 +181,7 @@ pub(crate) struct DeviceState {
     pub(crate) refuses: bool,
     /// Which box the claims were made on.
     pub(crate) identity: Option<String>,
-    /// The device listed before this one that was known as the same box when the last pass began.
+    /// The device listed before this one that was known as the same unit when the last pass began.
     pub(crate) twin: Option<String>,
     /// Changes that are not in the stored configuration.
     pub(crate) unsaved: Option<Unsaved>,
@@ -299,6 +302,7 @@ impl DeviceState {
             fills_singly: status::has_foreign_records(&stored, &ctx.device),
             settled_at,
             late_write_until: None,
+            needs: None,
             schedule: Schedule::default(),
             refused: BTreeSet::new(),
             refuses: false,

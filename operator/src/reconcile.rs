@@ -81,7 +81,7 @@ pub(crate) async fn reconcile(
     // (pure) what is left between device and desired. The object's task makes the status of it and
     // writes it, together with the other devices'.
     let left = report::pass_over(ctx, state, work, &wanted, &verdict).await;
-    report::plan_retry(ctx, state, inputs.needs.as_ref());
+    report::plan_retry(state, inputs.needs);
     let complete = applied?;
     if leaves && batch.is_empty() && !left.is_empty() {
         keeps_object(state, &plan)?;

@@ -14,6 +14,7 @@ use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::schedule::Trouble;
+use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 use tokio::sync::{mpsc, watch};
@@ -25,11 +26,9 @@ use crate::metrics::WriteKind;
 use crate::pass::{Depth, PassEnd, Stop};
 use crate::reconcile::reconcile;
 use crate::restart::{self, RESTART_DELAY};
+use crate::steps::dereference::needs_of_others;
 use crate::steps::observe::failure_of;
 use crate::steps::report::conclude;
-
-/// How often a clean-up that is held up looks again.
-const CLEANUP_RETRY: Duration = Duration::from_secs(10);
 
 /// What a device's task tells the object's task after a pass.
 #[derive(Debug, Clone)]
@@ -48,12 +47,16 @@ pub(crate) struct News {
     pub(crate) clean: bool,
 }
 
+/// How often what other objects need is compared while records stay for them.
+const NEIGHBOUR_LOOK: Duration = Duration::from_secs(10);
+
 /// Why the task goes on.
 enum Wake {
     Work,
     Due,
     Saved(Result<(), Failure>),
     Boxes,
+    Neighbours,
     Stop,
 }
 
@@ -216,11 +219,8 @@ impl DeviceTask {
             schedule.next_verify = schedule.next_verify.min(now + delay);
         }
         if work.leaves(&self.ctx) {
-            // What keeps the object may be another one, whose going is not announced here.
-            schedule.next_verify = schedule
-                .next_verify
-                .min(now + CLEANUP_RETRY)
-                .max(now + delay.min(CLEANUP_RETRY));
+            let is_held = self.state.report.held_by_neighbours.is_some();
+            schedule.plan_cleanup(delay, is_held, now);
         }
         schedule.plan_reread(self.state.late_write_until, now);
     }
@@ -254,6 +254,9 @@ impl DeviceTask {
             self.begin_save_if_due(work);
             let due = self.due(work);
             let sleep = self.ctx.shared.clock.until(due);
+            let is_held = self.state.report.held_by_neighbours.is_some();
+            let compares = is_held && self.state.schedule.reacts_to_nodes();
+            let needs = self.state.needs.as_ref();
             let wake = tokio::select! {
                 () = self.ctx.stop.cancelled() => Wake::Stop,
                 changed = self.state.inbox.changed() => match changed {
@@ -263,6 +266,7 @@ impl DeviceTask {
                 saved = join(&mut self.saving) => Wake::Saved(saved),
                 Ok(()) = boxes.changed() => Wake::Boxes,
                 () = tokio::time::sleep(sleep) => Wake::Due,
+                () = neighbours_changed(&self.ctx, work, needs), if compares => Wake::Neighbours,
             };
             match wake {
                 Wake::Stop => return None,
@@ -278,6 +282,7 @@ impl DeviceTask {
                         return Some(Depth::Verify);
                     }
                 }
+                Wake::Neighbours => return Some(Depth::Verify),
                 Wake::Boxes if self.twin(work) != self.state.twin => return Some(Depth::Verify),
                 Wake::Due if self.ctx.shared.clock.now() >= self.state.schedule.due() => {
                     return Some(Depth::Verify);
@@ -287,7 +292,7 @@ impl DeviceTask {
         }
     }
 
-    /// The device listed before this one that is the same box.
+    /// The device listed before this one that is the same unit.
     fn twin(&self, work: &Work) -> Option<String> {
         let devices = &work.settings.devices;
         self.ctx.identities.twin(&self.ctx.device, devices)
@@ -425,5 +430,16 @@ async fn join(
             })
         }),
         None => std::future::pending().await,
+    }
+}
+
+/// Waits until other objects, for which records stay here, need something else than `before`. Asks no device.
+async fn neighbours_changed(ctx: &DeviceContext, work: &Work, before: Option<&Needs>) {
+    loop {
+        tokio::time::sleep(NEIGHBOUR_LOOK).await;
+        let nodes = ctx.shared.nodes.current();
+        if needs_of_others(ctx, work, &nodes).as_ref() != before {
+            return;
+        }
     }
 }

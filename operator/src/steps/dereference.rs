@@ -107,18 +107,25 @@ impl Inputs {
             self.needs = Some(Needs::default());
             return;
         }
-        self.needs = work.device(ctx).and_then(|device| {
-            ctx.shared.index.needs(&Asker {
-                key: &(ctx.namespace.clone(), ctx.object.clone()),
-                settings: &work.settings,
-                device,
-                identities: &ctx.identities,
-                deleting: work.deleting,
-                nodes: &self.all,
-                now: ctx.shared.clock.now(),
-            })
-        });
+        self.needs = needs_of_others(ctx, work, &self.all);
     }
+}
+
+/// What other objects need on the device; `None` while that is not known.
+pub(crate) fn needs_of_others(
+    ctx: &DeviceContext,
+    work: &Work,
+    nodes: &NodeState,
+) -> Option<Needs> {
+    ctx.shared.index.needs(&Asker {
+        key: &(ctx.namespace.clone(), ctx.object.clone()),
+        settings: &work.settings,
+        device: work.device(ctx)?,
+        identities: &ctx.identities,
+        deleting: work.deleting,
+        nodes,
+        now: ctx.shared.clock.now(),
+    })
 }
 
 /// The nodes of a pass.

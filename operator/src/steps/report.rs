@@ -1,8 +1,6 @@
 //! (pure, but for asking the ledger) What a pass leaves behind, as the report that the status is
 //! made from.
 
-use std::time::Duration;
-
 use bigip_tunnel_core::claims::DeviceClaims;
 use bigip_tunnel_core::drift;
 use bigip_tunnel_core::guard::{Hold, Verdict};
@@ -10,15 +8,11 @@ use bigip_tunnel_core::outcome::{Leaving, NeighbourHold, Reach};
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::sharing::Needs;
-use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::judge;
 use crate::device::{DeviceContext, DeviceState, Work};
 use crate::pass::{Depth, PassEnd, Stop};
-
-/// How often removals that are held for other objects are looked at again.
-const NEIGHBOUR_RETRY: Duration = Duration::from_secs(10);
 
 /// Compares what is known of the device now with what was wanted. Returns the claims that are left.
 pub(crate) async fn pass_over(
@@ -60,7 +54,7 @@ fn note_neighbours(state: &mut DeviceState, now: Option<NeighbourHold>) {
     let by = |hold: &Option<NeighbourHold>| hold.as_ref().map(|hold| hold.by.clone());
     match now {
         _ if by(&before) == by(now) => {}
-        None => tracing::info!("no removal is held by another object any more"),
+        None => tracing::info!("another object no longer holds any removal"),
         Some(hold) => {
             let by = hold.by.as_ref();
             let neighbour = by.map(|by| format!("{}/{}", by.namespace, by.name));
@@ -70,15 +64,13 @@ fn note_neighbours(state: &mut DeviceState, now: Option<NeighbourHold>) {
     }
 }
 
-/// When what stays for other objects is looked at again: nothing tells a device's task of what they do.
-pub(crate) fn plan_retry(ctx: &DeviceContext, state: &mut DeviceState, needs: Option<&Needs>) {
-    if state.report.held_by_neighbours.is_none() {
-        return;
+/// Notes what others need where something stays for them: the task compares it with what they need later.
+pub(crate) fn plan_retry(state: &mut DeviceState, needs: Option<Needs>) {
+    if state.report.held_by_neighbours.is_some() {
+        let change = needs.as_ref().and_then(Needs::next_change);
+        state.schedule.plan_held(change);
     }
-    let retry = ctx.shared.clock.now() + NEIGHBOUR_RETRY;
-    let change = needs.and_then(Needs::next_change);
-    let known = [state.schedule.next_removal, change].into_iter().flatten();
-    state.schedule.next_removal = Some(known.fold(retry, Moment::min));
+    state.needs = needs;
 }
 
 /// The records that stay only for now. An object that is being deleted has none of these: there all
