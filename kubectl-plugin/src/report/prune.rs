@@ -94,6 +94,15 @@ impl Needed {
         Ok(needed)
     }
 
+    /// What is left over of these unclaimed records.
+    pub(crate) fn leftovers<'a>(
+        &'a self,
+        unclaimed: &'a Records,
+    ) -> impl Iterator<Item = (&'a MacAddress, &'a Endpoint)> {
+        let leftovers = unclaimed.iter();
+        leftovers.filter(|(mac, endpoint)| !self.has(**mac, **endpoint))
+    }
+
     /// Whether this record is no leftover.
     pub(crate) fn has(&self, mac: MacAddress, endpoint: Endpoint) -> bool {
         self.claimed.contains(&mac) || self.addresses.contains(&endpoint.address)
@@ -103,19 +112,17 @@ impl Needed {
 impl Pruned {
     /// What is left over of these unclaimed records.
     pub(crate) fn new(device: String, unclaimed: &Records, needed: &Needed) -> Self {
-        let (spared, leftovers): (Vec<_>, Vec<_>) = unclaimed
-            .iter()
-            .partition(|(mac, endpoint)| needed.has(**mac, **endpoint));
         let leftover = |(mac, endpoint): (&MacAddress, &Endpoint)| Leftover {
             mac: mac.to_string(),
             endpoint: endpoint.to_string(),
             removed: false,
         };
+        let leftovers: Vec<_> = needed.leftovers(unclaimed).map(leftover).collect();
         Self {
             device,
             trouble: None,
-            leftovers: leftovers.into_iter().map(leftover).collect(),
-            spared: spared.len(),
+            spared: unclaimed.len() - leftovers.len(),
+            leftovers,
             saved: false,
         }
     }

@@ -128,7 +128,7 @@ fn leftovers(name: &str, records: &RecordCounts) -> Vec<Check> {
     }
     if records.unclaimed > 0 {
         let text = format!(
-            "{name}: {} records of our form belong to nobody here",
+            "{name}: {} records of our form that this tunnel does not claim",
             records.unclaimed
         );
         checks.push(Check::warning(BTN0303, text));

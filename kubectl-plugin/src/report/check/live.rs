@@ -20,6 +20,7 @@ use crate::catalogue::{
     BTN0011, BTN0113, BTN0207, BTN0208, BTN0209, BTN0210, BTN0214, BTN0301, BTN0303, BTN0309,
 };
 use crate::direct::Trouble;
+use crate::report::prune::Needed;
 
 /// What a BIG-IP said.
 pub(crate) struct LiveSeen {
@@ -91,7 +92,7 @@ pub(super) fn checks(
         seen.facts.hostname, seen.facts.version
     ))];
     if seen.facts.tunnel.local_address.is_some() {
-        checks.extend(records(name, &seen.plan));
+        checks.extend(records(name, &seen.plan, evidence));
     } else {
         // Nobody knows what its records should be.
         let text = format!("{name}: the tunnel's local address is no plain IPv4 address");
@@ -123,7 +124,7 @@ fn unread(name: &str, what: &str, trouble: &Trouble) -> Check {
     Check::skipped(BTN0011, format!("{name}, {what}: {}", trouble.message))
 }
 
-fn records(name: &str, plan: &Plan) -> Vec<Check> {
+fn records(name: &str, plan: &Plan, evidence: &Evidence) -> Vec<Check> {
     let (present, lacking) = (plan.present().len(), plan.add.len() + plan.correct.len());
     let mut checks = Vec::new();
     if lacking > 0 {
@@ -152,9 +153,12 @@ fn records(name: &str, plan: &Plan) -> Vec<Check> {
             "{name} holds {present} of {present} records"
         )));
     }
-    if !plan.unclaimed.is_empty() {
-        let records = count(plan.unclaimed.len(), "record");
-        let text = format!("{name}: {records} of our form that this tunnel does not claim");
+    let tunnels = evidence.tunnels.as_deref().unwrap_or_default();
+    let needed = Needed::by(&[], tunnels).unwrap_or_default();
+    let unclaimed = needed.leftovers(&plan.unclaimed).count();
+    if unclaimed > 0 {
+        let records = count(unclaimed, "record");
+        let text = format!("{name}: {records} of our form that no known tunnel claims");
         checks.push(Check::warning(BTN0303, text));
     }
     checks

@@ -12,6 +12,7 @@ use super::*;
 use crate::catalogue::{BTN0104, BTN0217, Code};
 use crate::report::check::Verdict;
 use crate::report::check::tests::{evidence, tunnel};
+use crate::testing::{Tunnel, device};
 
 const TUNNEL: &str = "/Common/flannel_vxlan";
 const ERROR: Verdict = Verdict::Error;
@@ -159,6 +160,28 @@ fn records_that_are_not_right_are_counted() {
     assert_eq!(foreign, []);
     let unreadable = with(|seen| seen.plan.unreadable.extend([record.0]));
     assert_eq!(unreadable, [(ERROR, BTN0309)]);
+}
+
+#[test]
+fn records_that_another_tunnel_claims_are_not_left_over() {
+    let mac = "0a:0a:0a:a9:48:e9";
+    let mut seen = seen();
+    let record: (MacAddress, Endpoint) = (mac.parse().unwrap(), "10.169.72.233%0".parse().unwrap());
+    seen.plan.unclaimed.extend([record]);
+    let mut evidence = evidence(tunnel());
+    let mut told = |other: Option<&str>| {
+        let claims = other.map(|mac| {
+            let device = device("bigip-z", "192.0.2.99", "Active");
+            let other = Tunnel::new("other").device(device);
+            other.claim(&["bigip-z"], "Owned", &[mac]).read()
+        });
+        evidence.tunnels.as_mut().unwrap().extend(claims);
+        let checks = records("bigip-a", &seen.plan, &evidence);
+        checks.iter().find_map(|check| check.code)
+    };
+    assert_eq!(told(None), Some(BTN0303));
+    assert_eq!(told(Some("0a:0a:0a:a9:48:e8")), Some(BTN0303));
+    assert_eq!(told(Some(mac)), None);
 }
 
 #[test]
