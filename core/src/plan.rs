@@ -148,7 +148,7 @@ impl Plan {
             Some(ClaimState::Owned) => true,
             // Removed by us once; what is there now is ours only if it is as we write it.
             Some(ClaimState::Leaving) => FdbRecord { mac, endpoint }.encodes_itself(prefix),
-            // A pending claim proves nothing: somebody may have been faster than our write.
+            // A pending claim proves nothing: another writer may have been faster than our write.
             Some(ClaimState::Pending) | None => false,
         };
         if ours {

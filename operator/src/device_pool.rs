@@ -168,7 +168,7 @@ impl DevicePool {
         addresses.map(str::to_owned).collect()
     }
 
-    /// Logs out of the sessions that nobody holds any more: a rotated Secret, a removed object. An
+    /// Logs out of the sessions that are no longer in use: a rotated Secret, a removed object. An
     /// account outlives its sessions for as long as it holds a login back: an object that is
     /// deleted and made again gets no further tries.
     pub(crate) async fn drop_unused(&self) {

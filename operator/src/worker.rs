@@ -395,7 +395,7 @@ impl Worker {
                 sender.send_replace(work);
             }
             Some(sender) => {
-                // Nodes that are not selected, and what an unstable one shows, wake nobody.
+                // Nodes that are not selected, and what an unstable one shows, wake no device.
                 sender.send_if_modified(|before| {
                     *before = work;
                     false

@@ -83,7 +83,7 @@ pub enum CertificateProblem {
     WrongPurpose,
     /// It, or one of its chain, is signed in a way that is not supported.
     #[error(
-        "it is signed with an algorithm that is not supported, such as SHA-1 or MD5; have it issued anew \
+        "it is signed with an algorithm that is not supported, such as SHA-1 or MD5; reissue it \
          with SHA-256"
     )]
     UnsupportedSignature,

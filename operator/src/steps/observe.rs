@@ -313,12 +313,12 @@ fn check_twin(ctx: &DeviceContext, work: &Work, facts: &UnitFacts) -> Result<(),
     match twin {
         Some(twin) if !work.deleting && work.leaves(ctx) => Err(refused(
             reason::DUPLICATE_UNIT,
-            format!("the same box is listed as {twin}, and keeps its records"),
+            format!("the same unit is listed as {twin}, and keeps its records"),
         )),
         Some(twin) if !work.deleting => Err(refused(
             reason::DUPLICATE_UNIT,
             format!(
-                "this is the same box as {twin} ({}); list each unit once",
+                "this is the same unit as {twin} ({}); list each unit once",
                 facts.identity
             ),
         )),
