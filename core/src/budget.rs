@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cause::Cause;
+use crate::desired::Desired;
 use crate::mac::MacAddress;
 
 /// The time over which removals are counted: at any moment, those of the hour before it.
@@ -100,6 +101,18 @@ impl Tally {
             node_deleted: self.node_deleted.saturating_add(other.node_deleted),
             deselected: self.deselected.saturating_add(other.deselected),
             address_changed: self.address_changed.saturating_add(other.address_changed),
+        }
+    }
+}
+
+impl Census {
+    /// The records and nodes that there are, by the records that stay claimed and those that are desired.
+    pub fn of(staying: &BTreeSet<MacAddress>, desired: &Desired) -> Self {
+        let is_undesired = |mac: &&MacAddress| !desired.nodes.contains_key(*mac);
+        Self {
+            claimed: staying.len(),
+            undesired: staying.iter().filter(is_undesired).count(),
+            nodes: desired.nodes.len(),
         }
     }
 }

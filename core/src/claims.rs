@@ -159,6 +159,26 @@ impl Claims {
         self.devices.values().map(BTreeMap::len).sum()
     }
 
+    /// The records that are claimed on these devices and stay, and those that are leaving on one of them.
+    pub fn staying_and_leaving(
+        &self,
+        is_listed: &dyn Fn(&str) -> bool,
+    ) -> (BTreeSet<MacAddress>, BTreeSet<MacAddress>) {
+        let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+        for device in self.devices().filter(|device| is_listed(device)) {
+            for (mac, state) in self.of(device) {
+                let set = if *state == ClaimState::Leaving {
+                    &mut leaving
+                } else {
+                    &mut staying
+                };
+                set.insert(*mac);
+            }
+        }
+        staying.retain(|mac| !leaving.contains(mac));
+        (staying, leaving)
+    }
+
     /// How many more bytes of claims can be stored.
     pub fn room_bytes(&self) -> usize {
         let rows = self.to_rows();

@@ -9,7 +9,9 @@ mod node;
 mod seen;
 mod spec;
 
-pub use self::binding::{BindingProblem, HostPort, binding_command, check_binding};
+pub use self::binding::{
+    BindingProblem, HostPort, binding_command, check_binding, devices_with_secret,
+};
 pub use self::claims::{UnreadableClaims, claims, ownership, removal_window, stored_window};
 pub use self::credentials::{
     BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,

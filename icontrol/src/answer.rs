@@ -258,6 +258,12 @@ impl Answer {
         (200..300).contains(&status) && !matches!(status, 203 | 206)
     }
 
+    /// What a refusal says; nothing of a body that is none.
+    fn error_body(&self) -> ErrorBody {
+        let body = self.body.get(..ERROR_BYTES_MAX.min(self.body.len()));
+        serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default()
+    }
+
     /// The body of a success, or what the answer means. A text that repeats one of `secrets` is
     /// left out.
     pub(crate) fn judge(self, asked: Asked, secrets: &[&str]) -> Result<Vec<u8>, ErrorKind> {
@@ -269,8 +275,7 @@ impl Answer {
             300..=399 => return Err(Mismatch::Redirect { status }.into()),
             _ => {}
         }
-        let body = self.body.get(..ERROR_BYTES_MAX.min(self.body.len()));
-        let body: ErrorBody = serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default();
+        let body = self.error_body();
         let family = body.family();
         let fits = |Rule(number, wanted, sign, _): &&Rule| {
             *number == status && wanted.is_none_or(|wanted| wanted == family) && sign.is_on(&body)
@@ -297,8 +302,7 @@ impl Answer {
 
     /// The device's own words, unless they repeat one of `secrets`.
     pub(crate) fn said(&self, secrets: &[&str]) -> DeviceText {
-        let body = self.body.get(..ERROR_BYTES_MAX.min(self.body.len()));
-        let body: ErrorBody = serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default();
+        let body = self.error_body();
         if body.message.is_empty() {
             return DeviceText::default();
         }

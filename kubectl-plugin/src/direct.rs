@@ -216,13 +216,7 @@ fn check_binding(
     secret: &Secret,
     this: HostPort<'_>,
 ) -> Result<(), Trouble> {
-    let name = secret.metadata.name.as_deref();
-    let sharing: Vec<HostPort<'_>> = spec
-        .devices
-        .iter()
-        .filter(|device| convert::secret_name(device, spec).ok() == name)
-        .filter_map(|device| Some((device.address.as_str(), convert::port(device).ok()?)))
-        .collect();
+    let sharing = convert::devices_with_secret(spec, &secret.name_any());
     convert::check_binding(secret, this, &sharing).map_err(|problem| Trouble {
         reason: problem.reason(),
         message: problem.to_string(),

@@ -161,7 +161,7 @@ impl Index {
         self.lock().take(key);
     }
 
-    /// Notes that every object has been seen once. Until then nobody's needs are known.
+    /// Notes that every object has been seen once. Until then the needs of others are not known.
     pub(crate) fn set_complete(&self) {
         self.lock().complete = true;
     }

@@ -217,7 +217,7 @@ async fn both_at_work(owner: &mut World, stranger: &World, spec: Value) {
 }
 
 /// A removal of the owner and the deletion of the owner's object go on.
-async fn assert_owner_is_free(owner: &World) {
+pub(crate) async fn assert_owner_is_free(owner: &World) {
     owner.delete_node("1").await;
     owner.until_records(&[RECORD_2, RECORD_3]).await;
     owner.settle().await;

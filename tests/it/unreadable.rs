@@ -16,6 +16,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::standing::assert_owner_is_free;
 use crate::world::{
     LOCAL_ADDRESS, NAME, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
 };
@@ -238,11 +239,5 @@ async fn stranger_with_an_unusable_selector_elsewhere_holds_nothing() {
     owner.until_ready().await;
     stranger.until_reason("InvalidSpec").await;
 
-    owner.delete_node("1").await;
-    owner.until_records(&[RECORD_2, RECORD_3]).await;
-    owner.settle().await;
-    owner.until_ready().await;
-    owner.delete(NAME).await;
-    owner.until_gone(NAME).await;
-    owner.assert_records(&[]);
+    assert_owner_is_free(&owner).await;
 }

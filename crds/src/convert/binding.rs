@@ -6,7 +6,9 @@
 use bigip_tunnel_core::vocabulary::reason;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::{port, secret_name};
 use crate::ANNOTATION_ALLOWED_ADDRESSES;
+use crate::v1alpha1::BigIpTunnelSpec;
 
 /// A host, without brackets, and its port, as a Secret may name them.
 pub type HostPort<'a> = (&'a str, u16);
@@ -84,6 +86,15 @@ pub fn check_binding(
             secret: name,
         }),
     }
+}
+
+/// The devices of a spec whose password is in this Secret.
+pub fn devices_with_secret<'a>(spec: &'a BigIpTunnelSpec, secret: &str) -> Vec<HostPort<'a>> {
+    spec.devices
+        .iter()
+        .filter(|device| secret_name(device, spec).is_ok_and(|name| name == secret))
+        .filter_map(|device| Some((device.address.as_str(), port(device).ok()?)))
+        .collect()
 }
 
 /// The command that has a Secret name these devices, beside what it names already.

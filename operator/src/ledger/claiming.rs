@@ -56,7 +56,7 @@ impl Claim {
         if known.unsaved_since.is_none() {
             known.unsaved_since.clone_from(&note.unsaved_since);
         }
-        // The login of another address is no login of this one.
+        // A login at another address is not one at this address.
         if known.address == note.address && known.port == note.port {
             known
                 .credentials_secret_ref

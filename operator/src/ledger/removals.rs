@@ -32,7 +32,7 @@ pub(crate) struct Removals {
 impl Removals {
     /// A device that is no longer listed is cleaned up without being measured, and pays for nothing.
     pub(super) fn of(stored: &Stored, asked_for: &str, is_listed: &dyn Fn(&str) -> bool) -> Self {
-        let (staying, leaving) = split(&stored.claims, is_listed);
+        let (staying, leaving) = stored.claims.staying_and_leaving(is_listed);
         let mut elsewhere = BTreeSet::new();
         let others = stored.claims.devices().filter(|device| is_listed(device));
         for device in others.filter(|device| *device != asked_for) {
@@ -51,36 +51,7 @@ impl Removals {
 
     /// The records and nodes that there are.
     pub(crate) fn census(&self, desired: &Desired) -> Census {
-        census(&self.staying, desired)
-    }
-}
-
-/// The records that are claimed on listed devices and stay, and those that are leaving on one of them.
-fn split(
-    claims: &Claims,
-    is_listed: &dyn Fn(&str) -> bool,
-) -> (BTreeSet<MacAddress>, BTreeSet<MacAddress>) {
-    let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-    for device in claims.devices().filter(|device| is_listed(device)) {
-        for (mac, state) in claims.of(device) {
-            let set = if *state == ClaimState::Leaving {
-                &mut leaving
-            } else {
-                &mut staying
-            };
-            set.insert(*mac);
-        }
-    }
-    staying.retain(|mac| !leaving.contains(mac));
-    (staying, leaving)
-}
-
-fn census(staying: &BTreeSet<MacAddress>, desired: &Desired) -> Census {
-    let is_undesired = |mac: &&MacAddress| !desired.nodes.contains_key(*mac);
-    Census {
-        claimed: staying.len(),
-        undesired: staying.iter().filter(is_undesired).count(),
-        nodes: desired.nodes.len(),
+        Census::of(&self.staying, desired)
     }
 }
 
@@ -90,7 +61,7 @@ pub(crate) fn census_of(
     is_listed: &dyn Fn(&str) -> bool,
     desired: &Desired,
 ) -> Census {
-    census(&split(claims, is_listed).0, desired)
+    Census::of(&claims.staying_and_leaving(is_listed).0, desired)
 }
 
 /// How removals are paid for.

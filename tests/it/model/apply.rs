@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored};
 use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, NodeChanges};
-use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::plan::Plan;
@@ -235,9 +234,9 @@ impl World {
             return Ok(());
         }
         if let Some((turn, removing)) = removing {
-            let (staying, leaving) = removals(&self.ledger.claims);
+            let (staying, leaving) = self.ledger.claims.staying_and_leaving(&|_| true);
             let task = &self.operator.tasks[device];
-            let purse = self.purse(census(&staying, &task.desired), &leaving);
+            let purse = self.purse(Census::of(&staying, &task.desired), &leaving);
             let evidence = (&*turn.views, &task.absences);
             let window = decisions::spend(removing, evidence, &purse, self.now());
             let window = window.map_err(|_| Stop::Failed)?;
@@ -259,31 +258,4 @@ pub(super) fn claimed_elsewhere(claims: &Claims, device: &str) -> BTreeSet<MacAd
     let claimed = others.flat_map(|other| claims.of(other));
     let staying = claimed.filter(|(_, state)| **state != ClaimState::Leaving);
     staying.map(|(mac, _)| *mac).collect()
-}
-
-/// The records that are claimed and stay, and those that are leaving somewhere.
-pub(super) fn removals(claims: &Claims) -> (BTreeSet<MacAddress>, BTreeSet<MacAddress>) {
-    let (mut staying, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-    for (mac, state) in claims.devices().flat_map(|device| claims.of(device)) {
-        let set = if *state == ClaimState::Leaving {
-            &mut leaving
-        } else {
-            &mut staying
-        };
-        set.insert(*mac);
-    }
-    staying.retain(|mac| !leaving.contains(mac));
-    (staying, leaving)
-}
-
-/// The records and nodes that there are.
-pub(super) fn census(staying: &BTreeSet<MacAddress>, desired: &Desired) -> Census {
-    let undesired = staying
-        .iter()
-        .filter(|mac| !desired.nodes.contains_key(mac));
-    Census {
-        claimed: staying.len(),
-        undesired: undesired.count(),
-        nodes: desired.nodes.len(),
-    }
 }

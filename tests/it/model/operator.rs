@@ -17,7 +17,6 @@ use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::time::Moment;
 
-use super::apply::{census, removals};
 use super::cluster::{Nodes, views};
 use super::decisions::{self, Purse};
 use super::operation::{DEVICES, Depth, List, Pass, Trouble};
@@ -224,8 +223,8 @@ impl World {
         let selector = self.settings.selector;
         self.witness.watched(nodes, selector);
         let desired = decisions::desire(&views(nodes, selector));
-        let (staying, _) = removals(&self.ledger.claims);
-        decisions::note_nodes(&mut self.ledger.window, census(&staying, &desired));
+        let (staying, _) = self.ledger.claims.staying_and_leaving(&|_| true);
+        decisions::note_nodes(&mut self.ledger.window, Census::of(&staying, &desired));
         let tasks = self.operator.tasks.iter();
         let unwanted = tasks.flat_map(|task| task.plan.remove.keys().copied());
         let unwanted: BTreeSet<MacAddress> = unwanted
@@ -327,8 +326,8 @@ impl World {
         let task = &self.operator.tasks[turn.device];
         let delay = Duration::from_secs(self.settings.delay_seconds);
         let evidence = (&task.absences, delay, task.settled_at);
-        let (staying, leaving) = removals(&self.ledger.claims);
-        let purse = self.purse(census(&staying, &task.desired), &leaving);
+        let (staying, leaving) = self.ledger.claims.staying_and_leaving(&|_| true);
+        let purse = self.purse(Census::of(&staying, &task.desired), &leaving);
         decisions::judge(plan, &turn.views, held_back, evidence, &purse, self.now())
     }
 

@@ -39,19 +39,16 @@ impl Secrets {
     /// What each device of a tunnel has to fear of its Secret, if that is among them.
     pub(super) fn problems(&self, tunnel: &BigIpTunnel) -> Vec<Problem> {
         let spec = &tunnel.spec;
-        let of = |device| convert::secret_name(device, spec).ok();
         let mut problems = Vec::new();
         for (index, device) in spec.devices.iter().enumerate() {
-            let (Some(name), Ok(port)) = (of(device), convert::port(device)) else {
+            let (Ok(name), Ok(port)) = (convert::secret_name(device, spec), convert::port(device))
+            else {
                 continue;
             };
             let Some(secret) = self.find(tunnel.metadata.namespace.as_deref(), name) else {
                 continue;
             };
-            let sharing = spec.devices.iter().filter(|other| of(other) == Some(name));
-            let sharing: Vec<_> = sharing
-                .filter_map(|other| Some((other.address.as_str(), convert::port(other).ok()?)))
-                .collect();
+            let sharing = convert::devices_with_secret(spec, name);
             let checked = convert::check_binding(secret, (&device.address, port), &sharing);
             problems.extend(checked.err().map(|problem| Problem {
                 level: Level::Error,
