@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The image of the operator: one static program on a base that has no shell.
+# The image of the operator: one static program and the files of `cargo xtask image`, which needs no engine.
 #
 #   docker build --tag bigip-tunnel-operator --build-arg COMMIT="$(git rev-parse HEAD)" .
 #
@@ -33,9 +33,21 @@ COPY --chmod=0755 dist/linux-${TARGETARCH}/bigip-tunnel-operator /bigip-tunnel-o
 # One of the two stages above.
 FROM ${SOURCE} AS program
 
-# It brings the certificate authorities of the public internet (for tls.verification Full without a CA bundle) and the
-# user 65532. Renew with `docker buildx imagetools inspect gcr.io/distroless/static-debian13:nonroot`.
-FROM gcr.io/distroless/static-debian13:nonroot@sha256:f7f8f729987ad0fdf6b05eeeae94b26e6a0f613bdf46feea7fc40f7bd72953e6
+# Runs on the machine that builds, whatever the image is for: it copies the program, and adds the certificate authorities
+# of the public internet (for tls.verification Full without a CA bundle) and the user 65532.
+FROM --platform=${BUILDPLATFORM} rust:1.95-alpine3.23 AS files
+# hadolint ignore=DL3018
+RUN apk add --no-cache gcc linux-headers musl-dev
+WORKDIR /src
+COPY . .
+COPY --from=program /bigip-tunnel-operator /program/bigip-tunnel-operator
+ARG BUILDARCH
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,id=bigip-tunnel-files-${BUILDARCH} \
+    cargo run --locked --package bigip-tunnel-image --bin image -- \
+    root --program /program/bigip-tunnel-operator --output /image
+
+FROM scratch
 ARG VERSION
 ARG COMMIT
 LABEL org.opencontainers.image.title="bigip-tunnel-operator" \
@@ -44,7 +56,7 @@ LABEL org.opencontainers.image.title="bigip-tunnel-operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
-COPY --from=program /bigip-tunnel-operator /bigip-tunnel-operator
+COPY --from=files /image/ /
 # A number, so that Kubernetes can tell that it is not root (runAsNonRoot).
 USER 65532:65532
 EXPOSE 8080

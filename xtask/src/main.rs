@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance | image`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
@@ -7,6 +7,7 @@ mod bench;
 mod codegen;
 mod conformance;
 mod demo;
+mod image;
 mod lint;
 mod mutants;
 mod step;
@@ -61,6 +62,8 @@ enum Task {
         /// Only those whose name contains one of these.
         names: Vec<String>,
     },
+    /// Make container images from files, without an engine.
+    Image(image::Options),
     /// Ask a BIG-IP whether it does what is known and assumed of it.
     #[command(disable_help_flag = true)]
     Conformance {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Bench { args } => bench::run(&args),
         Task::Mutants { names } => mutants::run(&names),
+        Task::Image(options) => image::run(&options),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };
     match done {
