@@ -2,6 +2,7 @@
 //!
 //! Time and the seed of the token values are parameters. It must not know the configuration.
 
+mod basic;
 mod rights;
 mod token;
 
@@ -15,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::rights::Access;
 use self::token::Token;
-use crate::config::{SimConfig, UserConfig};
+use crate::config::{SimConfig, TwoCredentials, UserConfig};
 use crate::failure::Failure;
 use crate::tmos::TmosVersion;
 use crate::validate::text;
@@ -35,6 +36,8 @@ pub(crate) struct Accounts {
     users: BTreeMap<String, Account>,
     tokens: BTreeMap<String, Token>,
     leaks_tokens: bool,
+    accepts_basic: bool,
+    two_credentials: TwoCredentials,
     token_state: u64,
     logins: u64,
     failed_logins: u64,
@@ -70,6 +73,8 @@ impl Accounts {
                 .collect(),
             tokens: BTreeMap::new(),
             leaks_tokens: config.leaks_tokens,
+            accepts_basic: config.accepts_basic,
+            two_credentials: config.two_credentials,
             token_state: seed,
             logins: 0,
             failed_logins: 0,
@@ -194,9 +199,10 @@ impl Accounts {
         }
     }
 
-    /// Tells who sends a request, by its headers.
+    /// Tells who sends a request, by its headers. *Assumed*: where a token and Basic credentials are taken
+    /// together, the token counts.
     pub(crate) fn authorize(
-        &self,
+        &mut self,
         headers: &HeaderMap,
         path: &str,
         client: Option<&str>,
@@ -206,13 +212,13 @@ impl Accounts {
             .get(TOKEN_HEADER)
             .map(|value| value.to_str().unwrap_or_default());
         let client = client.unwrap_or("Unknown");
-        let id = match (token, headers.contains_key(AUTHORIZATION)) {
-            (Some(_), true) if self.version.refuses_two_credentials() => {
+        let id = match (token, headers.get(AUTHORIZATION)) {
+            (Some(_), Some(_)) if self.refuses_two_credentials() => {
                 return Err(Failure::authorization_header());
             }
             (Some(id), _) => id,
-            (None, true) => return Err(Failure::authorization_header()),
-            (None, false) => return Err(Failure::no_credentials(path, client)),
+            (None, Some(basic)) => return self.by_basic(basic.as_bytes()),
+            (None, None) => return Err(Failure::no_credentials(path, client)),
         };
         let token = self.tokens.get(id).filter(|token| !token.dropped);
         let token = token.ok_or_else(Failure::token_unknown)?;
@@ -223,6 +229,26 @@ impl Accounts {
         } else {
             Err(Failure::user_gone(&token.user, path, client))
         }
+    }
+
+    fn refuses_two_credentials(&self) -> bool {
+        match self.two_credentials {
+            TwoCredentials::ByVersion => self.version.refuses_two_credentials(),
+            TwoCredentials::Accepted => false,
+            TwoCredentials::Refused => true,
+        }
+    }
+
+    /// Who has these Basic credentials. A wrong password counts towards the lock as one at the login does
+    /// (*assumed*).
+    fn by_basic(&mut self, header: &[u8]) -> Result<String, Failure> {
+        let refused = Failure::authorization_header;
+        if !self.accepts_basic {
+            return Err(refused());
+        }
+        let (user, password) = basic::credentials(header).ok_or_else(refused)?;
+        self.account_of(&user, &password).ok_or_else(refused)?;
+        Ok(user)
     }
 
     /// Whether a user's role allows this call.
@@ -264,6 +290,19 @@ impl Accounts {
             }
             _ => Err(Failure::not_simulated(&format!("{method} of a token"))),
         }
+    }
+
+    /// `shared/authz/tokens`: the good tokens of the user. The kind is FCP's, the rest is *assumed* from the
+    /// token itself.
+    pub(crate) fn own_tokens(&self, user: &str, now: Timestamp) -> Value {
+        let tokens = self.tokens.iter();
+        let own = tokens.filter(|(_, token)| token.user == user && token.is_good(now));
+        json!({
+            "items": own.map(|(id, token)| token.show(id)).collect::<Vec<_>>(),
+            "generation": 1,
+            "kind": "shared:authz:tokens:authtokencollectionstate",
+            "selfLink": "https://localhost/mgmt/shared/authz/tokens",
+        })
     }
 
     /// A new token value: 26 upper-case letters and digits (recorded, ANS).

@@ -5,7 +5,7 @@
 //! an address is in route domain 0, whatever the default of its partition is (so recorded of FDB records
 //! only, CIS#425).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::validate::{local_route_domain, route_domain};
 
@@ -85,6 +85,32 @@ impl Network {
             length,
             domain,
         })
+    }
+
+    /// Whether this is the same network as another, of the same route domain.
+    pub(crate) fn is_same_network(self, other: Self) -> bool {
+        self.length == other.length && self.contains(&other.host())
+    }
+
+    /// The address as a BIG-IP writes it.
+    fn host(self) -> String {
+        match self.domain {
+            0 => self.address.to_string(),
+            domain => format!("{}%{domain}", self.address),
+        }
+    }
+
+    /// The address and the mask of the network, `10.244.246.2 / 255.255.0.0`.
+    pub(crate) fn with_mask(self) -> String {
+        let ones = |bits: u8| u128::MAX.checked_shl(u32::from(bits - self.length));
+        let mask: IpAddr = match self.address {
+            IpAddr::V4(_) => {
+                let low = ones(32).unwrap_or_default() & u128::from(u32::MAX);
+                Ipv4Addr::from(u32::try_from(low).unwrap_or_default()).into()
+            }
+            IpAddr::V6(_) => Ipv6Addr::from(ones(128).unwrap_or_default()).into(),
+        };
+        format!("{} / {mask}", self.host())
     }
 
     /// Whether an address, written as a BIG-IP does, is in the network.

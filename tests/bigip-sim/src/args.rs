@@ -8,8 +8,9 @@ use std::str::FromStr;
 use std::{fs, io};
 
 use bigip_sim::{
-    FailoverState, Fault, FloodingType, Peer, Profile, ProfileKind, Rights, ScriptError, SelfIp,
-    SimConfig, TlsProfile, TmosVersion, TunnelConfig, UserConfig,
+    FailoverState, Fault, FloodingType, Peer, Profile, ProfileKind, RepeatedRecords, Rights,
+    ScriptError, SelfIp, SimConfig, TlsProfile, TmosVersion, TunnelConfig, TwoCredentials,
+    UserConfig,
 };
 use clap::Parser;
 
@@ -29,21 +30,32 @@ const AFTER_HELP: &str = "\
 Simulated, below https://ADDRESS:PORT/mgmt; \"all\" is GET, POST, PUT, PATCH
 and DELETE, of the list or of one object as it fits:
   shared/authn/login           POST {username, password, loginProviderName}
-  shared/authz/tokens/TOKEN    GET, PATCH (timeout), DELETE
+  shared/authz/tokens          GET; with /TOKEN: GET, PATCH (timeout), DELETE
   shared/echo/available        GET; also tm/sys/available, tm/cm/available
-  tm/net/fdb                   GET; also tm/net/tunnels
+  tm/sys                       GET; also tm/auth, tm/cli, tm/cm, tm/ltm, tm/net
+                               and every other list of paths
   tm/net/fdb/tunnel            GET
   tm/net/fdb/tunnel/T          GET; PUT, PATCH: `records` replace the whole list
   tm/net/fdb/tunnel/T/records  all
   tm/net/tunnels/tunnel        all; also .../vxlan and .../geneve (profiles)
   tm/net/tunnels/tunnel/stats  GET; also .../tunnel/T/stats, tm/net/arp/stats
   tm/net/self                  all; also tm/net/route, tm/net/route-domain
-  tm/net/arp                   all; static entries
+  tm/net/vlan                  all; GET of .../V/interfaces and of tm/net/fdb/vlan
+  tm/net/arp                   all; static entries; GET of tm/net/arp/stats
   tm/auth/partition            all; also tm/sys/folder
-  tm/sys/db                    GET; with a variable: GET, PUT, PATCH
-  tm/sys/version               GET; also tm/sys/ready, tm/sys/mcp-state
+  tm/sys/db                    GET; with a variable: GET, PUT, PATCH; also
+                               tm/sys/provision
+  tm/sys/dns                   GET, PUT, PATCH; also ntp, sshd, httpd, syslog,
+                               global-settings and 24 other settings, such as
+                               tm/ltm/global-settings/traffic-control
+  tm/util/ping                 POST {\"command\":\"run\",\"utilCmdArgs\":\"-c 1 IP\"},
+                               with -n -c -i -s -W -w -I; nothing is sent
+  tm/sys/version               GET; also tm/sys/ready, tm/sys/mcp-state,
+                               tm/sys/clock, tm/cli/version
   tm/sys/config                POST {\"command\":\"save\"}
-  tm/cm/device                 GET; also cm/failover-status, cm/sync-status
+  tm/cm/device                 GET; also cm/failover-status, cm/sync-status,
+                               cm/trust-domain
+  tm/cm/traffic-group          all
   tm/cm/device-group           GET; with /G/devices: its devices
   tm/cm                        POST {\"command\":\"run\",
                                      \"utilCmdArgs\":\"config-sync to-group G\"}
@@ -54,9 +66,11 @@ Lists and objects take $select and expandSubcollections=true, lists take $top,
 $skip and $filter=partition+eq+P, too. A request with the header
 X-F5-REST-Coordination-Id goes into that transaction. A device with a --peer
 has a group to sync with, failover-group.
-Requests carry the token in X-F5-Auth-Token; Basic credentials are refused.
+Requests carry the token in X-F5-Auth-Token, or Basic credentials.
 A token lasts 1200 s, and a user has 100 at most. What a real device does
-elsewhere is not guessed: 501 says that it is not simulated.
+elsewhere is not guessed: 501 says that a device has it and that it is not
+simulated; lists of which a new device has nothing are answered, empty. What no
+device has is refused as a device does.
 
 Examples:
   bigip-sim --tunnel /Common/flannel_vxlan --local-address 10.169.72.34 \\
@@ -68,6 +82,10 @@ Examples:
 /// Simulates an F5 BIG-IP.
 #[derive(Debug, Parser)]
 #[command(name = "bigip-sim", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(crate) struct Args {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -157,6 +175,26 @@ pub(crate) struct Args {
     /// Count tokens that are over or given back towards the limit, too, as 17.1.2 does
     #[arg(long)]
     leak_tokens: bool,
+
+    /// Refuse Basic credentials, which a device accepts
+    #[arg(long)]
+    refuse_basic: bool,
+
+    /// A token beside Basic credentials: by-version (refused from 17.1 on), accepted or refused
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    two_credentials: TwoCredentials,
+
+    /// A list of records that has one MAC address twice: refused or last-wins
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    repeated_records: RepeatedRecords,
+
+    /// Put the path of a tunnel into the key of its statistics once, not twice
+    #[arg(long)]
+    plain_stats_keys: bool,
+
+    /// An address that answers pings of the device (POST tm/util/ping); repeatable
+    #[arg(long = "answers-ping", value_name = "ADDRESS")]
+    answers_ping: Vec<IpAddr>,
 
     /// File with faults, as JSON
     #[arg(long, value_name = "FILE")]
@@ -258,6 +296,11 @@ impl Args {
             latency_ms: self.latency_ms,
             tls: self.tls,
             leaks_tokens: self.leak_tokens,
+            accepts_basic: !self.refuse_basic,
+            two_credentials: self.two_credentials,
+            repeated_records: self.repeated_records,
+            doubled_stats_keys: !self.plain_stats_keys,
+            answers_ping: self.answers_ping.clone(),
             hostname: self.hostname,
             base_mac: self.base_mac,
         })

@@ -2,10 +2,13 @@
 //!
 //! Plain values that a test or the command line fills. It must not know how they are served.
 
+mod switches;
+
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+pub use self::switches::{RepeatedRecords, TwoCredentials};
 use crate::tls::TlsProfile;
 use crate::tmos::TmosVersion;
 use crate::validate;
@@ -41,6 +44,18 @@ pub struct SimConfig {
     /// Whether tokens count towards their user's limit after they are over or dropped, too: the defect
     /// ID1787517 of 17.1.2.x, which spares the built-in `admin` (f5devcentral/application-study-tool#125).
     pub leaks_tokens: bool,
+    /// Whether Basic credentials alone are accepted, as devices do (recorded on 17.1.2.1). Off is for tests
+    /// of clients that may not send any.
+    pub accepts_basic: bool,
+    /// What becomes of a token beside Basic credentials.
+    pub two_credentials: TwoCredentials,
+    /// What becomes of a list of records that has one MAC address twice.
+    pub repeated_records: RepeatedRecords,
+    /// Whether the key of a tunnel's own statistics has its path twice. Public scripts know both forms, and
+    /// disagree about which version has which.
+    pub doubled_stats_keys: bool,
+    /// Who answers pings of the device (`util/ping`).
+    pub answers_ping: Vec<IpAddr>,
     /// How long every request takes before it is worked on, in milliseconds.
     pub latency_ms: u64,
 }
@@ -60,6 +75,11 @@ impl Default for SimConfig {
             self_ips: Vec::new(),
             tls: TlsProfile::default(),
             leaks_tokens: false,
+            accepts_basic: true,
+            two_credentials: TwoCredentials::default(),
+            repeated_records: RepeatedRecords::default(),
+            doubled_stats_keys: true,
+            answers_ping: Vec::new(),
             latency_ms: 0,
         }
     }

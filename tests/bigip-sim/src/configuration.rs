@@ -4,6 +4,7 @@
 //! what a property means to a client: that is for the resources to say.
 
 mod built_in;
+mod db;
 mod domains;
 mod fdb;
 mod seeding;
@@ -18,7 +19,7 @@ pub(crate) use self::fdb::Record;
 pub(crate) const PARTITION: &str = "auth/partition";
 /// Groups of devices that share a configuration.
 pub(crate) const DEVICE_GROUP: &str = "cm/device-group";
-/// What floats between devices; only named by other objects.
+/// What floats between devices.
 pub(crate) const TRAFFIC_GROUP: &str = "cm/traffic-group";
 /// Pools.
 pub(crate) const POOL: &str = "ltm/pool";
@@ -44,8 +45,45 @@ pub(crate) const TCP_FORWARD: &str = "net/tunnels/tcp-forward";
 pub(crate) const TUNNEL: &str = "net/tunnels/tunnel";
 /// VXLAN profiles.
 pub(crate) const VXLAN: &str = "net/tunnels/vxlan";
-/// VLANs; only named by self IPs and route domains.
+/// VLANs.
 pub(crate) const VLAN: &str = "net/vlan";
+/// How packets are treated, one for the device.
+pub(crate) const TRAFFIC_CONTROL: &str = "ltm/global-settings/traffic-control";
+/// Modules, by their bare name.
+pub(crate) const PROVISION: &str = "sys/provision";
+/// Settings of the device, one of each for the device.
+pub(crate) const SINGLES: [&str; 30] = [
+    "auth/password-policy",
+    "auth/source",
+    "cli/global-settings",
+    "ltm/default-node-monitor",
+    "ltm/global-settings/general",
+    "ltm/global-settings/rule",
+    TRAFFIC_CONTROL,
+    "net/cos/global-settings",
+    "net/dag-globals",
+    "net/lldp-globals",
+    "net/multicast-globals",
+    "net/packet-filter-trusted",
+    "net/self-allow",
+    "net/stp-globals",
+    "sys/aom",
+    "sys/autoscale-group",
+    "sys/daemon-log-settings/mcpd",
+    "sys/datastor",
+    "sys/dns",
+    "sys/global-settings",
+    "sys/httpd",
+    "sys/icontrol-soap",
+    "sys/log-rotate",
+    "sys/management-ovsdb",
+    "sys/ntp",
+    "sys/outbound-smtp",
+    "sys/scriptd",
+    "sys/sshd",
+    "sys/state-mirroring",
+    "sys/syslog",
+];
 /// Database variables, by their bare name.
 pub(crate) const DB: &str = "sys/db";
 /// Folders, by their full path.
@@ -177,6 +215,18 @@ impl Configuration {
     pub(crate) fn put(&mut self, resource: &'static str, mut object: Object) {
         object.generation = self.next_generation();
         self.insert(resource, object);
+    }
+
+    /// Sets a property of a thing that there is one of.
+    pub(crate) fn set_single(
+        &mut self,
+        resource: &str,
+        property: &'static str,
+        value: impl Into<Value>,
+    ) {
+        if let Some(object) = self.edit(resource, "") {
+            object.values.insert(property, value.into());
+        }
     }
 
     /// Takes an object away; `None` if there is none.

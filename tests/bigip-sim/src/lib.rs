@@ -55,8 +55,8 @@ mod wire;
 
 pub use config::{
     ConfigError, DEFAULT_TOKEN_LIMIT, FailoverState, FloodingType, Peer, Profile, ProfileKind,
-    Rights, SelfIp, SimConfig, SourceTranslation, TunnelConfig, UnknownValue, UserConfig,
-    VirtualServer,
+    RepeatedRecords, Rights, SelfIp, SimConfig, SourceTranslation, TunnelConfig, TwoCredentials,
+    UnknownValue, UserConfig, VirtualServer,
 };
 pub use faults::{
     Answer, Commit, Delivery, Effect, Fault, FaultId, Given, Moment, Preset, ScriptError,

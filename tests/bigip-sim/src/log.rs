@@ -36,9 +36,11 @@ impl LoggedRequest {
     }
 }
 
-/// Whether a request asks for a change of the configuration, a transaction included.
+/// Whether a request asks for a change of the configuration, a transaction included. A utility such as ping
+/// changes none.
 pub(crate) fn asks_to_change(method: &Method, path: &str) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD) && path.starts_with("/mgmt/tm/")
+    let is_look = matches!(*method, Method::GET | Method::HEAD);
+    !is_look && path.starts_with("/mgmt/tm/") && !path.starts_with("/mgmt/tm/util/")
 }
 
 /// Names an entry while its request is worked on.

@@ -12,14 +12,21 @@ mod fdb;
 mod ltm;
 mod objects;
 mod partitions;
+mod ping;
+mod provision;
 mod query;
 mod records;
 mod routes;
 mod self_ip;
+mod singletons;
 mod stats;
 mod sys;
+mod traffic_group;
 mod transaction;
+mod tree;
+mod trust;
 mod tunnels;
+mod vlans;
 
 use hyper::{HeaderMap, Method};
 use jiff::Timestamp;
@@ -28,18 +35,21 @@ use serde_json::{Map, Value};
 
 use self::objects::Address;
 use self::query::Query;
-use crate::config::{FailoverState, Peer};
+use crate::config::{FailoverState, Peer, RepeatedRecords};
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::schema::{Naming, Schema};
 use crate::validate;
-use crate::wire::{Fields, Links, kind};
+use crate::wire::{Fields, Links};
 
+pub(crate) use self::ping::Pings;
+pub(crate) use self::stats::{Learned, TunnelMacs, tunnel_mac};
 pub(crate) use self::sys::available;
 pub(crate) use self::transaction::{COORDINATION, Transactions};
+pub(crate) use self::vlans::read_interfaces;
 
 /// The kinds of objects.
-static SCHEMAS: [&Schema; 15] = [
+static SCHEMAS: [&Schema; 18] = [
     &arp::ENTRIES,
     &db::VARIABLES,
     &device_group::DEVICE_GROUPS,
@@ -49,13 +59,20 @@ static SCHEMAS: [&Schema; 15] = [
     &ltm::VIRTUAL_SERVERS,
     &partitions::FOLDERS,
     &partitions::PARTITIONS,
+    &provision::MODULES,
     &routes::ROUTES,
     &routes::ROUTE_DOMAINS,
     &self_ip::SELF_IPS,
+    &traffic_group::TRAFFIC_GROUPS,
     &tunnels::GENEVE_PROFILES,
     &tunnels::TUNNELS,
     &tunnels::VXLAN_PROFILES,
+    &vlans::VLANS,
 ];
+
+fn schemas() -> impl Iterator<Item = &'static Schema> {
+    SCHEMAS.into_iter().chain(&singletons::ALL)
+}
 
 /// What the resources are about: the device without its accounts.
 #[derive(Debug, Clone)]
@@ -66,9 +83,13 @@ pub(crate) struct Device {
     pub(crate) management_ip: String,
     pub(crate) failover_state: FailoverState,
     pub(crate) peers: Vec<Peer>,
+    pub(crate) repeated_records: RepeatedRecords,
     pub(crate) running: Configuration,
     pub(crate) saved: Configuration,
     pub(crate) transactions: Transactions,
+    pub(crate) pings: Pings,
+    pub(crate) learned: Vec<Learned>,
+    pub(crate) macs: TunnelMacs,
 }
 
 /// A request to a resource.
@@ -135,7 +156,7 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     let in_folder = |segment: &str| Address::parse(Naming::InFolder, segment);
     match segments.as_slice() {
-        ["cm"] => cm::command(device, call),
+        ["cm"] if *call.method == Method::POST => cm::command(device, call),
         ["cm", "device"] => cm::devices(device, call, None),
         ["cm", "device", name] => cm::devices(device, call, Some(&in_folder(name))),
         ["cm", "device-group", group, "devices"] => {
@@ -144,12 +165,14 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
         ["cm", "device-group", group, "devices", name] => {
             device_group::devices(device, call, &in_folder(group), Some(name))
         }
+        ["cm", "trust-domain"] => trust::domains(device, call, None),
+        ["cm", "trust-domain", name] => trust::domains(device, call, Some(&in_folder(name))),
+        ["cli", "version"] => sys::cli_version(device, call),
         ["cm", "failover-status"] => cm::failover_status(device, call),
         ["cm", "sync-status"] => cm::sync_status(device, call),
         ["cm" | "sys", "available"] => available(call),
         ["net", "arp"] => arp::collection(device, call),
         ["net", "arp", "stats"] => stats::arp(device, call),
-        ["net", "fdb"] => organizing(device, call, "net/fdb", &["tunnel", "vlan"]),
         ["net", "fdb", "tunnel", tunnel] => fdb::item(device, call, &in_folder(tunnel)),
         ["net", "fdb", "tunnel", tunnel, "records"] => {
             records::collection(device, call, &in_folder(tunnel).path)
@@ -157,15 +180,26 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
         ["net", "fdb", "tunnel", tunnel, "records", mac] => {
             records::item(device, call, &in_folder(tunnel).path, mac)
         }
-        ["net", "tunnels"] => organizing(device, call, "net/tunnels", &tunnels::KINDS),
+        ["net", "fdb", "vlan"] => vlans::fdb(device, call, None),
+        ["net", "fdb", "vlan", vlan] => vlans::fdb(device, call, Some(&in_folder(vlan))),
+        ["net", "vlan", vlan, "interfaces"] => {
+            vlans::interfaces(device, call, &in_folder(vlan), None)
+        }
+        ["net", "vlan", vlan, "interfaces", name] => {
+            vlans::interfaces(device, call, &in_folder(vlan), Some(name))
+        }
         ["net", "tunnels", "tunnel", "stats"] => stats::tunnels(device, call),
         ["net", "tunnels", "tunnel", tunnel, "stats"] => {
             stats::tunnel(device, call, &in_folder(tunnel).path)
         }
+        ["sys", "clock"] => sys::clock(device, call),
         ["sys", "config"] => sys::config(device, call),
+        ["sys", "db", name] => db::item(device, call, name),
         ["sys", "mcp-state"] => sys::mcp_state(device, call),
         ["sys", "ready"] if device.links.version().has_sys_ready() => sys::ready(device, call),
+        ["sys", "ready"] => Err(Failure::unexpected_uri("sys/ready")),
         ["sys", "version"] => sys::version(device, call),
+        ["util", "ping"] if *call.method == Method::POST => ping::run(&device.pings, call),
         ["transaction"] => transaction::open(device, call),
         ["transaction", id] => transaction::item(device, call, id),
         ["transaction", id, "commands", ..] => {
@@ -178,47 +212,28 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
 
 /// Finds the kind of objects of a call.
 fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
-    let path = call.segments.join("/");
-    for schema in SCHEMAS {
+    for schema in schemas() {
         let depth = schema.resource.split('/').count();
         let (resource, rest) = call.segments.split_at_checked(depth).unwrap_or_default();
         if resource.join("/") != schema.resource {
             continue;
         }
         match rest {
+            [] if schema.naming == Naming::Single => {
+                let address = Address::parse(Naming::Single, "");
+                return objects::item(device, call, schema, &address);
+            }
             [] => return objects::collection(device, call, schema),
-            [segment] => {
+            // What a new object may have, an answer of a kind of its own.
+            [segment] if segment == "example" => return Err(call.not_simulated()),
+            [segment] if schema.naming != Naming::Single => {
                 let address = Address::parse(schema.naming, segment);
                 return objects::item(device, call, schema, &address);
             }
             _ => {}
         }
     }
-    // What answers link to, and other things that every device has, are not called unexpected.
-    let is_there = ["net/vlan", "net/fdb/vlan", "cm/traffic-group"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain(tunnels::KINDS.map(|kind| format!("net/tunnels/{kind}")))
-        .any(|known| path == known || path.starts_with(&format!("{known}/")));
-    Err(if is_there {
-        call.not_simulated()
-    } else {
-        Failure::unexpected_uri(&path)
-    })
-}
-
-/// A collection that only lists others (genieparser `net_fdb` and `net_tunnels`, 14.1.2.1).
-fn organizing(device: &Device, call: &Call<'_>, path: &str, below: &[&str]) -> Answer {
-    read_only(call, || {
-        let reference = |name: &&str| {
-            let link = device.links.reference(&format!("{path}/{name}"));
-            Fields::default().with_object("reference", link)
-        };
-        let collection = Fields::default()
-            .with("kind", kind(path, "collectionstate"))
-            .with("selfLink", device.links.to(path));
-        ok(&collection.with_list("items", below.iter().map(reference).collect()))
-    })
+    tree::answer(device, call)
 }
 
 /// What belongs to an object of a kind that has a list of its own.
@@ -227,15 +242,15 @@ fn members(device: &Device, schema: &Schema, path: &str) -> Vec<Fields> {
         Some("records") => records::items(device, path),
         Some("devices") => device_group::members(device, path),
         Some("members") => ltm::members(device, path),
+        Some("interfaces") => vlans::members(device, path),
         _ => Vec::new(),
     }
 }
 
 /// What mcpd calls the objects of a resource.
 fn label(resource: &str) -> &'static str {
-    let mut schemas = SCHEMAS.iter();
-    let schema = schemas.find(|schema| schema.resource == resource);
-    schema.map_or("VLAN", |schema| schema.label)
+    let schema = schemas().find(|schema| schema.resource == resource);
+    schema.map_or("object", |schema| schema.label)
 }
 
 /// Answers a resource that can only be read.

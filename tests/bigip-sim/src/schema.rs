@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::configuration::{Configuration, Object};
 use crate::failure::Failure;
+use crate::resources::read_interfaces;
 use crate::tmos::TmosVersion;
 use crate::validate;
 
@@ -33,9 +34,9 @@ pub(crate) struct Schema {
     /// Does what deleting an object brings about.
     pub(crate) deleted: fn(&mut Configuration, &Object),
     /// Whether config-sync carries such an object.
-    pub(crate) is_synced: fn(&Object) -> bool,
-    /// A value as this version shows it.
-    pub(crate) shown: fn(TmosVersion, &Property, Value) -> Value,
+    pub(crate) is_synced: fn(&Configuration, &Object) -> bool,
+    /// A value as this version shows it; `None` if it does not.
+    pub(crate) shown: fn(TmosVersion, &Property, Value) -> Option<Value>,
 }
 
 /// How objects are called.
@@ -47,6 +48,8 @@ pub(crate) enum Naming {
     Alone,
     /// They are the folders.
     Folder,
+    /// There is one of the kind, without a name.
+    Single,
 }
 
 /// How far objects can be written.
@@ -74,8 +77,8 @@ impl Schema {
         check_delete: |_, _| Ok(()),
         stored: |_, _, _| {},
         deleted: |_, _| {},
-        is_synced: |_| true,
-        shown: |_, _, value| value,
+        is_synced: |_, _| true,
+        shown: |_, _, value| Some(value),
     };
 
     /// The property of this name. It may be written as in tmsh, with dashes (recorded on 12.1.2:
@@ -126,6 +129,10 @@ pub(crate) enum Shape {
     References(Reference),
     /// `default`, `all`, `none` or a list of services.
     Services,
+    /// A list of texts; an empty one is not shown.
+    Texts,
+    /// The interfaces of a VLAN, which are shown as a list of their own.
+    Interfaces,
     /// Something that only the device was told and shows as it is.
     Told,
 }
@@ -138,6 +145,8 @@ pub(crate) struct Reference {
     pub(crate) label: &'static str,
     /// Objects of other resources that a device has, too; to point at them is not simulated.
     pub(crate) others: &'static [&'static str],
+    /// Whether a bare name is looked for in the folder alone, and in which words it is missed there.
+    pub(crate) in_folder: Option<fn(&str) -> Failure>,
 }
 
 /// What a property is if nobody set it.
@@ -146,6 +155,9 @@ pub(crate) enum Unset {
     None,
     Text(&'static str),
     Number(u32),
+    Texts(&'static [&'static str]),
+    /// What this gives.
+    Given(fn() -> Value),
 }
 
 impl Unset {
@@ -154,6 +166,8 @@ impl Unset {
             Self::None => None,
             Self::Text(text) => Some(Value::from(*text)),
             Self::Number(number) => Some(Value::from(*number)),
+            Self::Texts(texts) => (!texts.is_empty()).then(|| Value::from(texts.to_vec())),
+            Self::Given(value) => Some(value()),
         }
     }
 }
@@ -163,7 +177,9 @@ impl Unset {
 pub(crate) enum Writing {
     /// Anybody at any time.
     Free,
-    /// Only when the object is made; later it is refused whatever it says (threads on routes).
+    /// Only when the object is made; later another value than it has is refused (threads on routes). Its own
+    /// value passes: clients write back a whole route that they read (BIGREST `save`, Terraform's acceptance
+    /// test of routes).
     Once,
     /// When the object is made; to change it later is not simulated.
     Kept,
@@ -192,6 +208,16 @@ impl Property {
 
     pub(crate) const fn or_number(mut self, number: u32) -> Self {
         self.unset = Unset::Number(number);
+        self
+    }
+
+    pub(crate) const fn or_texts(mut self, texts: &'static [&'static str]) -> Self {
+        self.unset = Unset::Texts(texts);
+        self
+    }
+
+    pub(crate) const fn given(mut self, value: fn() -> Value) -> Self {
+        self.unset = Unset::Given(value);
         self
     }
 
@@ -245,6 +271,11 @@ impl Property {
                 paths.collect()
             }
             Shape::Services => services(value).ok_or_else(bad),
+            Shape::Texts => match value.as_array() {
+                Some(list) if list.iter().all(Value::is_string) => Ok(value.clone()),
+                _ => Err(bad()),
+            },
+            Shape::Interfaces => read_interfaces(value).ok_or_else(bad),
             Shape::Told => Err(bad()),
         }
     }
@@ -263,6 +294,8 @@ impl Reference {
         let full = |folder: &str| format!("{folder}/{written}");
         let candidates = if written.starts_with('/') {
             vec![written.to_owned()]
+        } else if self.in_folder.is_some() {
+            vec![full(folder)]
         } else {
             vec![full(folder), full("/Common")]
         };
@@ -271,7 +304,10 @@ impl Reference {
         match found {
             Some(path) => Ok(Value::from(path.as_str())),
             None if self.others.contains(&named) => Err(Failure::not_simulated(named)),
-            None => Err(Failure::not_found(self.label, named)),
+            None => Err(match self.in_folder {
+                Some(missed) => missed(named),
+                None => Failure::not_found(self.label, named),
+            }),
         }
     }
 }

@@ -256,6 +256,34 @@ impl Simulator {
         self.shared.change(|state| state.add_virtual_server(server))
     }
 
+    /// See [`State::tunnel_mac`].
+    pub fn tunnel_mac(&self, tunnel: &str) -> Option<String> {
+        self.shared.state.borrow().tunnel_mac(tunnel)
+    }
+
+    /// See [`State::set_tunnel_mac`].
+    pub fn set_tunnel_mac(&self, tunnel: &str, mac: Option<&str>) -> bool {
+        self.shared
+            .change(|state| state.set_tunnel_mac(tunnel, mac))
+    }
+
+    /// See [`State::answer_ping`].
+    pub fn answer_ping(&self, address: IpAddr, after_us: Option<u64>) {
+        self.shared
+            .change(|state| state.answer_ping(address, after_us));
+    }
+
+    /// See [`State::learn_arp`].
+    pub fn learn_arp(&self, address: &str, mac: Option<&str>, interface: &str) {
+        let learn = |state: &mut State| state.learn_arp(address, mac, interface);
+        self.shared.change(learn);
+    }
+
+    /// See [`State::forget_arp`].
+    pub fn forget_arp(&self, address: &str) {
+        self.shared.change(|state| state.forget_arp(address));
+    }
+
     /// See [`State::delete_self_ip`].
     pub fn delete_self_ip(&self, path: &str) -> bool {
         self.shared.change(|state| state.delete_self_ip(path))

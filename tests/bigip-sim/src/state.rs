@@ -8,6 +8,7 @@ mod handling;
 mod routing;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -17,15 +18,18 @@ use crate::config::{
     ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig, UserConfig,
     VirtualServer,
 };
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, TUNNEL};
 use crate::faults::{Answer, Effect, Fault, FaultId, Faults, Preset};
 use crate::journal::{Journal, WriteId};
 use crate::log::{EntryId, Log, LoggedRequest};
-use crate::resources::{Device, Transactions};
+use crate::resources::{Device, Learned, Transactions, TunnelMacs, tunnel_mac};
 use crate::tmos::TmosVersion;
 use crate::wire::Links;
 
 pub use self::handling::{Client, Held, Reply};
+
+/// After how long a ping is answered, in microseconds, if nothing else is said.
+const PING_US: u64 = 350;
 
 /// A simulated device.
 #[derive(Debug)]
@@ -69,9 +73,20 @@ impl State {
             management_ip: config.management_ip.clone(),
             failover_state: config.failover_state,
             peers: config.peers.clone(),
+            repeated_records: config.repeated_records,
             saved: configuration.clone(),
             running: configuration,
             transactions: Transactions::default(),
+            pings: config
+                .answers_ping
+                .iter()
+                .map(|it| (*it, PING_US))
+                .collect(),
+            learned: Vec::new(),
+            macs: TunnelMacs {
+                doubled_keys: config.doubled_stats_keys,
+                told: BTreeMap::new(),
+            },
         };
         Ok(Self {
             device,
@@ -125,6 +140,13 @@ impl State {
     pub fn held_by(&self, fault: FaultId) -> impl Iterator<Item = &LoggedRequest> {
         let held = self.held.iter().filter(move |(by, _)| *by == Some(fault));
         held.filter_map(|(_, entry)| self.log.get(*entry))
+    }
+
+    /// The MAC address that the device tells of a tunnel; `None` if it tells none, or there is no such tunnel.
+    pub fn tunnel_mac(&self, tunnel: &str) -> Option<String> {
+        let device = &self.device;
+        let tunnel = device.running.get(TUNNEL, tunnel)?;
+        tunnel_mac(&device.running, &device.base_mac, &device.macs, tunnel)
     }
 
     /// Login attempts.
@@ -215,6 +237,45 @@ impl State {
     /// Makes a virtual server with its pools.
     pub fn add_virtual_server(&mut self, server: &VirtualServer) -> Result<(), ConfigError> {
         self.device.running.add_virtual_server(server)
+    }
+
+    /// Gives a tunnel another MAC address, or none that the device would tell; false if there is no such
+    /// tunnel. It stays when the tunnel is made again.
+    pub fn set_tunnel_mac(&mut self, tunnel: &str, mac: Option<&str>) -> bool {
+        let told = &mut self.device.macs.told;
+        told.insert(tunnel.to_owned(), mac.map(str::to_owned));
+        self.device.running.has(TUNNEL, tunnel)
+    }
+
+    /// Lets an address answer pings of the device, after this many microseconds, or no more.
+    pub fn answer_ping(&mut self, address: IpAddr, after_us: Option<u64>) {
+        match after_us {
+            Some(after_us) => self.device.pings.insert(address, after_us),
+            None => self.device.pings.remove(&address),
+        };
+    }
+
+    /// Lets the device have learned who has an address, in place of what it knew of it; without a MAC address
+    /// it has asked and heard nothing (*assumed*: the status is `incomplete` then, else `resolved`).
+    pub fn learn_arp(&mut self, address: &str, mac: Option<&str>, interface: &str) {
+        self.forget_arp(address);
+        self.device.learned.push(Learned {
+            address: address.to_owned(),
+            mac: mac.unwrap_or("incomplete").to_owned(),
+            interface: interface.to_owned(),
+            status: if mac.is_some() {
+                "resolved"
+            } else {
+                "incomplete"
+            },
+        });
+    }
+
+    /// Lets the device forget what it has learned of an address.
+    pub fn forget_arp(&mut self, address: &str) {
+        self.device
+            .learned
+            .retain(|learned| learned.address != address);
     }
 
     /// Deletes a self IP; false if there was none.

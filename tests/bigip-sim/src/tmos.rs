@@ -146,8 +146,9 @@ impl TmosVersion {
         (self == Self::V15_1).then_some(30_000)
     }
 
-    /// Whether a token together with an `Authorization` header is refused (recorded on 17.1.2.1,
-    /// f5devcentral/application-study-tool#153; before, *assumed* that the token counts).
+    /// Whether a token together with an `Authorization` header is refused: so says one thread about 17.1.2.1
+    /// (f5devcentral/application-study-tool#153). *Assumed* of the rest of 17.1, and that the token counts
+    /// before.
     pub(crate) fn refuses_two_credentials(self) -> bool {
         self >= Self::V17_1
     }
@@ -161,6 +162,18 @@ impl TmosVersion {
     /// 14.1.0, FCP#1519).
     pub(crate) fn hides_static_arp(self) -> bool {
         self == Self::V13_1
+    }
+
+    /// Whether a VLAN shows how it forwards and counts SYN packets (14.1.2.1; not on 12.1.0; *assumed* between).
+    pub(crate) fn shows_vlan_forwarding(self) -> bool {
+        self >= Self::V13_1
+    }
+
+    /// Whether an entry of `cm/device` is that of 12.1.2: with addresses for network failover and modules for a
+    /// limited time, without `alternateIp` and `mgmtUnicastMode`, which it has on 14.1.2.1 (*assumed* from 13.1
+    /// on).
+    pub(crate) fn shows_unicast_addresses(self) -> bool {
+        self < Self::V13_1
     }
 
     /// Whether the capacity of a route domain is a word (14.1.2.1), not a number (13.1; *assumed* before).

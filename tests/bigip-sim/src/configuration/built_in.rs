@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::domains::DOMAIN_0;
 use super::{
-    Configuration, DB, DEVICE_GROUP, FOLDER, GENEVE, Object, PARTITION, ROUTE_DOMAIN, TCP_FORWARD,
-    TRAFFIC_GROUP, TUNNEL, VXLAN,
+    Configuration, DEVICE_GROUP, FOLDER, GENEVE, Object, PARTITION, PROVISION, ROUTE_DOMAIN,
+    SINGLES, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
 };
 
 /// `generation` of objects that every device has; that of partitions is 0 (genieparser, 14.1.2.1).
@@ -44,18 +44,16 @@ const DEVICE_GROUPS: [(&str, &str); 2] = [
     ("/Common/gtm", "disabled"),
 ];
 
-/// Some database variables: name, value, range. The defaults of the time-outs are those of K94602685 and
-/// ID858189, `arp.maxentries` is as third parties say; all ranges are *assumed*, their form is recorded
-/// (ANS fixture, 11.6.1).
-const DB_VARIABLES: [(&str, &str, &str); 7] = [
-    ("arp.maxentries", "8192", "integer min:1 max:524288"),
-    ("icrd.timeout", "60", "integer min:0 max:4294967295"),
-    ("provision.extramb", "0", "integer min:0 max:8192"),
-    ("restjavad.timeout", "60", "integer min:0 max:4294967295"),
-    ("restjavad.useextramb", "false", "false true"),
-    ("restnoded.timeout", "60", "integer min:0 max:4294967295"),
-    // TS fixture, 14.1.2.
-    ("systemauth.disablebash", "false", "false true"),
+/// The traffic groups: path, whether it floats, unit (genieparser `cm_traffic_group`, 14.1.2.1).
+const TRAFFIC_GROUPS: [(&str, &str, u32); 2] = [
+    ("/Common/traffic-group-1", "true", 1),
+    ("/Common/traffic-group-local-only", "false", 0),
+];
+
+/// The modules (genieparser `sys_provision`, 14.1.2.1).
+const MODULES: [&str; 15] = [
+    "afm", "am", "apm", "asm", "avr", "dos", "fps", "gtm", "ilx", "lc", "ltm", "pem", "sslo",
+    "swg", "urldb",
 ];
 
 impl Configuration {
@@ -84,11 +82,11 @@ impl Configuration {
         for folder in ["/Common", "/Common/Drafts"] {
             self.insert_built_in(FOLDER, Object::named("", folder));
         }
-        for group in [
-            "/Common/traffic-group-1",
-            "/Common/traffic-group-local-only",
-        ] {
-            self.insert_built_in(TRAFFIC_GROUP, Object::at(group));
+        for (group, floats, unit) in TRAFFIC_GROUPS {
+            let group = Object::at(group)
+                .with("isFloating", floats)
+                .with("unitId", unit);
+            self.insert_built_in(TRAFFIC_GROUP, group);
         }
         for (path, auto_sync) in DEVICE_GROUPS {
             self.insert_built_in(DEVICE_GROUP, Object::at(path).with("autoSync", auto_sync));
@@ -100,12 +98,14 @@ impl Configuration {
                 .with("type", "sync-failover");
             self.insert_built_in(DEVICE_GROUP, group);
         }
-        for (name, value, range) in DB_VARIABLES {
-            let variable = Object::named("", name)
-                .with("defaultValue", value)
-                .with("value", value)
-                .with("valueRange", range);
-            self.insert_built_in(DB, variable);
+        self.add_variables();
+        for module in MODULES {
+            // *Assumed*: a new VE has local traffic alone.
+            let level = if module == "ltm" { "nominal" } else { "none" };
+            self.insert_built_in(PROVISION, Object::named("", module).with("level", level));
+        }
+        for resource in SINGLES {
+            self.insert_built_in(resource, Object::named("", ""));
         }
     }
 
@@ -139,7 +139,7 @@ impl Configuration {
         self.insert_built_in(ROUTE_DOMAIN, domain);
     }
 
-    fn insert_built_in(&mut self, resource: &'static str, object: Object) {
+    pub(super) fn insert_built_in(&mut self, resource: &'static str, object: Object) {
         let object = Object {
             generation: GENERATION,
             ..object

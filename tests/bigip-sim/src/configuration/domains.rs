@@ -37,7 +37,7 @@ impl Configuration {
     }
 
     /// Puts a new interface into the default route domain of its partition (*assumed*).
-    pub(super) fn attach(&mut self, interface: &str) {
+    pub(crate) fn attach(&mut self, interface: &str) {
         let partition = self.get(PARTITION, super::partition(interface));
         let id = partition.and_then(|partition| partition.number("defaultRouteDomain"));
         let id = id.and_then(|id| u16::try_from(id).ok()).unwrap_or_default();
@@ -46,7 +46,7 @@ impl Configuration {
     }
 
     /// Takes an interface that is gone off the list of its route domain.
-    pub(super) fn detach(&mut self, interface: &str) {
+    pub(crate) fn detach(&mut self, interface: &str) {
         let domains: Vec<String> = self.all(ROUTE_DOMAIN).map(Object::path).collect();
         for domain in domains {
             self.change_list(&domain, |list| list.retain(|member| member != interface));

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Configuration, FDB_TUNNEL, FOLDER, GENEVE, Object, PARTITION, POOL, ROUTE, SELF_IP, SNAT_POOL,
-    TUNNEL, VIRTUAL_SERVER, VLAN, VXLAN,
+    TRAFFIC_CONTROL, TUNNEL, VIRTUAL_SERVER, VLAN, VXLAN,
 };
 use crate::config::{
     ConfigError, FloodingType, Profile, ProfileKind, SelfIp, SimConfig, SourceTranslation,
@@ -18,6 +18,8 @@ const INTERFACE_INDEX_STEP: u64 = 16;
 impl Configuration {
     pub(crate) fn new(config: &SimConfig) -> Result<Self, ConfigError> {
         let mut configuration = Self::built_in(!config.peers.is_empty());
+        let hostname = config.hostname.as_str();
+        configuration.set_single("sys/global-settings", "hostname", hostname);
         for tunnel in &config.tunnels {
             configuration.add_tunnel(tunnel)?;
         }
@@ -108,7 +110,10 @@ impl Configuration {
         self.add_domain_of(address);
         if self.holder(&[TUNNEL, VLAN], &self_ip.vlan).is_none() {
             self.add_folders_of(&self_ip.vlan);
-            self.put(VLAN, Object::at(&self_ip.vlan));
+            let vlan = Object::at(&self_ip.vlan)
+                .with("ifIndex", self.next_interface_index())
+                .with("tag", self.free_tag());
+            self.put(VLAN, vlan);
             self.attach(&self_ip.vlan);
         }
         let object = Object::at(&self_ip.path)
@@ -228,8 +233,16 @@ impl Configuration {
     pub(crate) fn tunnel_added(&mut self, path: &str) {
         let tunnel = self.get(TUNNEL, path);
         let generation = tunnel.map_or(0, |tunnel| tunnel.generation);
+        let profile = tunnel.and_then(|tunnel| tunnel.text("profile"));
+        let is_vxlan = profile.is_some_and(|profile| self.has(VXLAN, profile));
         self.add_fdb(path, generation);
         self.attach(path);
+        if is_vxlan {
+            // mcpd does this by itself when a VXLAN tunnel is made (DO `networkHandler.js`); *assumed*: on every
+            // version, and for no other kind of tunnels.
+            self.set_single(TRAFFIC_CONTROL, "acceptIpOptions", "enabled");
+            self.set_variable("tm.acceptipoptions", "enable");
+        }
     }
 
     /// What goes with a tunnel.
@@ -248,11 +261,17 @@ impl Configuration {
         self.records.entry(tunnel.to_owned()).or_default();
     }
 
-    /// The interface index of the next tunnel.
+    /// The interface index of the next tunnel or VLAN.
     pub(crate) fn next_interface_index(&self) -> u64 {
-        let taken = self
-            .all(TUNNEL)
-            .filter_map(|tunnel| tunnel.number("ifIndex"));
+        let interfaces = self.all(TUNNEL).chain(self.all(VLAN));
+        let taken = interfaces.filter_map(|interface| interface.number("ifIndex"));
         taken.max().unwrap_or_default() + INTERFACE_INDEX_STEP
+    }
+
+    /// The tag of a VLAN that names none: the highest that is free.
+    pub(crate) fn free_tag(&self) -> u64 {
+        let is_taken = |tag: &u64| self.all(VLAN).any(|vlan| vlan.number("tag") == Some(*tag));
+        let mut tags = (1..=4094).rev();
+        tags.find(|tag| !is_taken(tag)).unwrap_or_default()
     }
 }

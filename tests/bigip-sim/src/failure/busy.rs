@@ -86,6 +86,14 @@ impl Failure {
         }
     }
 
+    /// An interface that was just made is not there yet (DO#234, 15.1.2.1, on a self IP); the names in it are
+    /// *assumed*.
+    pub(crate) fn no_device_index() -> Self {
+        let message = "01070712:3: Cannot get device index for flannel_vxlan in rd0 - ioctl failed: No \
+                       such device";
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
     /// Modules are being provisioned (issue threads, URL not kept).
     pub(crate) fn provisioning() -> Self {
         let message = "01071003:3: A previous provisioning operation is in progress. Try again when \

@@ -69,7 +69,7 @@ impl Failure {
     }
 
     /// A property that is set when the object is made only (threads on routes before 12.0; *assumed* for
-    /// other properties and to hold still).
+    /// other properties, and to hold still).
     pub(crate) fn create_only(property: &str) -> Self {
         let message = format!(
             "\"{property}\" may not be specified in the context of the \"modify\" command. \
@@ -124,6 +124,29 @@ impl Failure {
         Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
     }
 
+    /// A second tunnel with this VNI on one local address (CIS#804; the status and `apiError` are those of its
+    /// family).
+    pub(crate) fn vni_taken(tunnel: &str, vni: u64, other: &str) -> Self {
+        let message = format!(
+            "010716ce:3: The tunnel {tunnel} must have a unique VNI - the specified VNI({vni}) conflicts \
+             with VNI of tunnel {other}."
+        );
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A self IP in a network that another VLAN has (CIS#804, where the id before the words is left out; so it
+    /// is here. The status and `apiError` are those of its family).
+    pub(crate) fn two_vlans(address: &str, own: &str, other: &str) -> Self {
+        let message =
+            format!("Self IP {address}: This network is defined on two vlans ({own} and {other})");
+        Self::icrd(StatusCode::BAD_REQUEST, message, MCPD)
+    }
+
+    /// A traffic group that is not in the folder of the object that names it (ANS#229, ANS#52).
+    pub(crate) fn no_traffic_group(path: &str) -> Self {
+        Self::configuration(&format!("Traffic group ({path}) does not exist."))
+    }
+
     /// A record without endpoint (FCP#733, 12.1; the status and `apiError` are those of its family).
     pub(crate) fn empty_entry(tunnel: &str, mac: &str) -> Self {
         Self::configuration(&format!(
@@ -142,6 +165,13 @@ impl Failure {
     /// No such transaction, or no longer (e-XpertSolutions/f5-rest-client#36; the `apiError` is *assumed*).
     pub(crate) fn no_transaction() -> Self {
         let message = "Missing transaction ID for this call.";
+        Self::icrd(StatusCode::NOT_FOUND, message, ICRD)
+    }
+
+    /// A commit of a transaction that has no commands: a 404 by a recorded answer, whose words FCP's test of
+    /// transactions looks for, too.
+    pub(crate) fn no_commands() -> Self {
+        let message = "there is no command to commit in the transaction.";
         Self::icrd(StatusCode::NOT_FOUND, message, ICRD)
     }
 

@@ -78,8 +78,9 @@ impl Failure {
         Self::restjavad(StatusCode::UNAUTHORIZED, message)
     }
 
-    /// The web server refuses the `Authorization` header: beside a token on 17.1
-    /// (f5devcentral/application-study-tool#153), and alone because Basic is not simulated.
+    /// The web server refuses the `Authorization` header: beside a token on 17.1.2.1
+    /// (f5devcentral/application-study-tool#153), and alone with a wrong user or password, or where no Basic
+    /// credentials are taken.
     pub(crate) fn authorization_header() -> Self {
         Self::Html {
             status: StatusCode::UNAUTHORIZED,

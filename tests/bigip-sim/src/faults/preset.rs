@@ -30,6 +30,8 @@ pub enum Preset {
     JettyTimeout,
     /// 400, modules are being provisioned (issue threads).
     Provisioning,
+    /// 400, the interface of a self IP that was just made is not there yet (DO#234); over when tried again.
+    DeviceIndex,
     /// 401, no token was seen although there was one (BRG `bigip/utils.go`, terraform#469).
     NoCredentials,
     /// 401, the token is over (ANS#2410).
@@ -40,7 +42,7 @@ pub enum Preset {
 
 impl Preset {
     /// Every one of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Restarting,
         Self::NotRegistered,
         Self::NotRegisteredYet,
@@ -50,6 +52,7 @@ impl Preset {
         Self::IcrdTimeout,
         Self::JettyTimeout,
         Self::Provisioning,
+        Self::DeviceIndex,
         Self::NoCredentials,
         Self::TokenExpired,
         Self::TokenUnknown,
@@ -69,6 +72,7 @@ impl Preset {
             Self::IcrdTimeout => Failure::no_answer_from_icrd(method, client),
             Self::JettyTimeout => Failure::async_context_timeout(path),
             Self::Provisioning => Failure::provisioning(),
+            Self::DeviceIndex => Failure::no_device_index(),
             Self::NoCredentials => Failure::no_credentials(path, client),
             Self::TokenExpired => Failure::token_expired(),
             Self::TokenUnknown => Failure::token_unknown(),

@@ -24,7 +24,7 @@ pub(super) static ENTRIES: Schema = Schema {
         refuse_twins(configuration, ARP, "ipAddress", entry)
     },
     // Nor are FDB records (CIDOCS).
-    is_synced: |_| false,
+    is_synced: |_, _| false,
     ..Schema::PLAIN
 };
 

@@ -38,6 +38,21 @@ pub(super) fn refuse_twins(
     Ok(())
 }
 
+/// Refuses to delete what an object of these resources names in this property.
+pub(super) fn refuse_users(
+    configuration: &Configuration,
+    (label, path): (&str, &str),
+    users: &[(&str, &str, &str)],
+) -> Result<(), Failure> {
+    for (resource, property, user_label) in users {
+        let mut objects = configuration.all(resource);
+        if let Some(user) = objects.find(|user| user.text(property) == Some(path)) {
+            return Err(Failure::in_use(label, path, user_label, &user.path()));
+        }
+    }
+    Ok(())
+}
+
 /// The interface of the first self IP that has this address in its network.
 pub(super) fn near_interface<'a>(
     configuration: &'a Configuration,

@@ -106,9 +106,6 @@ pub(super) fn sync_status(device: &Device, call: &Call<'_>) -> Answer {
 /// `config-sync to-group G` (EC `LTMConfigSyncTests`). What goes to the group of the pair is in sync then,
 /// the records of tunnels and ARP entries excepted; to other groups nothing of it goes (*assumed*).
 pub(super) fn command(device: &mut Device, call: &Call<'_>) -> Answer {
-    if *call.method != Method::POST {
-        return Err(call.not_simulated());
-    }
     call.refuse_options()?;
     let properties = call.properties()?;
     let command = validate::text(&properties, "command")?.unwrap_or_default();
@@ -173,9 +170,18 @@ fn extend(object: &mut Value, more: Value) {
     }
 }
 
-/// A device (genieparser `cm_device` 14.1.2.1, without the licence strings).
+/// The licence of a device, *assumed*: its form is recorded, a licence of one device is nothing to copy.
+const LICENSE: &str = "LTM, VE|Rate Shaping|SSL, VE|Max Compression, VE|Routing Bundle, VE";
+const MORE_LICENSES: [&str; 2] = [
+    "App Mode (TMSH Only, No Root/Bash)",
+    "FIPS 140-2 Level 1, VE",
+];
+
+/// A device (genieparser `cm_device`, 14.1.2.1; ANS `load_tm_cm_device.json`, 12.1.2). *Assumed*: the chassis is
+/// called after the base MAC address.
 fn show(links: Links, device: &Peer, self_device: &'static str, syncs: bool) -> Fields {
     let version = links.version();
+    let old = version.shows_unicast_addresses();
     let path = format!("/Common/{}", device.hostname);
     let configsync_ip = if syncs { &device.management_ip } else { "none" };
     Fields::default()
@@ -188,26 +194,58 @@ fn show(links: Links, device: &Peer, self_device: &'static str, syncs: bool) -> 
             "selfLink",
             links.to(&format!("cm/device/{}", segment(&path))),
         )
-        .with("alternateIp", "none")
+        .with("activeModules", vec![Value::from(LICENSE)])
+        .with_all(only(!old, "alternateIp", "none"))
         .with("baseMac", device.base_mac.as_str())
         .with("build", version.build())
+        .with("cert", "/Common/dtdi.crt")
+        .with_object("certReference", links.reference("cm/cert/~Common~dtdi.crt"))
+        .with("chassisId", chassis_id(&device.base_mac))
         .with("chassisType", "individual")
         .with("configsyncIp", configsync_ip)
         .with("edition", version.edition())
         .with("failoverState", device.failover_state.as_str())
         .with("haCapacity", 0)
         .with("hostname", device.hostname.as_str())
+        .with("key", "/Common/dtdi.key")
+        .with_object("keyReference", links.reference("cm/key/~Common~dtdi.key"))
         .with("managementIp", device.management_ip.as_str())
         .with("marketingName", "BIG-IP Virtual Edition")
-        .with("mgmtUnicastMode", "both")
+        .with_all(only(!old, "mgmtUnicastMode", "both"))
         .with("mirrorIp", "any6")
         .with("mirrorSecondaryIp", "any6")
+        .with_all(only(old, "multicastInterface", "eth0"))
         .with("multicastIp", "any6")
         .with("multicastPort", 0)
+        .with("optionalModules", MORE_LICENSES.map(Value::from).to_vec())
         .with("platformId", "Z100")
         .with("product", "BIG-IP")
         // A text, not a boolean.
         .with("selfDevice", self_device)
+        .with_all(only(old, "timeLimitedModules", Vec::<Value>::new()))
         .with("timeZone", "America/Los_Angeles")
         .with("version", version.number())
+        .with_all(only(old, "unicastAddress", unicast_addresses()))
+}
+
+/// A field, if the version has it.
+fn only(is_there: bool, name: &'static str, value: impl Into<Value>) -> Fields {
+    let fields = Fields::default();
+    if is_there {
+        fields.with(name, value)
+    } else {
+        fields
+    }
+}
+
+/// Where a device hears its peers: over the management address (ANS, 12.1.2).
+fn unicast_addresses() -> Vec<Value> {
+    vec![json!({
+        "effectiveIp": "management-ip", "effectivePort": 1026, "ip": "management-ip", "port": 1026,
+    })]
+}
+
+/// In the form of 14.1.2.1, `564d4d7e-c668-e9dc-2bf3c9350dbd`.
+fn chassis_id(base_mac: &str) -> String {
+    format!("564d4d7e-c668-e9dc-{}", base_mac.replace(':', ""))
 }

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::configuration::{DB, Object};
+use super::objects::Address;
+use super::{Answer, Call, Device, objects};
+use crate::configuration::{Configuration, DB, Object, TRAFFIC_CONTROL};
 use crate::failure::Failure;
 use crate::schema::{Naming, Property, Schema, Shape, Writes, Writing};
 
-/// A variable (ANS fixture, 11.6.1; TS fixture, 14.1.2). None is made or deleted (FCP). The label is
-/// *assumed*.
+/// A variable (ANS fixture, 11.6.1; genieparser `sys_db`, 14.1.2.1). None is made or deleted (FCP). The label
+/// is *assumed*.
 pub(super) static VARIABLES: Schema = Schema {
     resource: DB,
     label: "database variable",
@@ -37,13 +39,45 @@ pub(super) static VARIABLES: Schema = Schema {
             Err(Failure::bad_value("value", &Value::from(value)))
         }
     },
+    stored: |configuration, variable, _| mirror_ip_options(configuration, variable),
     // *Assumed*: some are carried, none of these is.
-    is_synced: |_: &Object| false,
+    is_synced: |_, _| false,
     ..Schema::PLAIN
 };
 
-/// Whether a value is in a range as devices write it: `integer min:0 max:100`, or the words to choose from.
+/// One variable, or the refusal of one that is not simulated: a device has 2,257 (14.1.2.1), so that one that
+/// is not here may well be there.
+pub(super) fn item(device: &mut Device, call: &Call<'_>, name: &str) -> Answer {
+    if device.running.has(DB, name) {
+        objects::item(
+            device,
+            call,
+            &VARIABLES,
+            &Address::parse(Naming::Alone, name),
+        )
+    } else {
+        Err(Failure::not_simulated(&format!(
+            "the database variable {name}"
+        )))
+    }
+}
+
+/// `tm.acceptipoptions` is the setting of traffic control of that name (*assumed*).
+fn mirror_ip_options(configuration: &mut Configuration, variable: &Object) {
+    if variable.name == "tm.acceptipoptions" {
+        let is_on = variable.text("value") == Some("enable");
+        let value = if is_on { "enabled" } else { "disabled" };
+        configuration.set_single(TRAFFIC_CONTROL, "acceptIpOptions", value);
+    }
+}
+
+/// Whether a value is in a range as devices write it: `integer min:0 max:100`, `unsigned integer`, `string`
+/// (with lengths, which are not checked), or the words to choose from.
 fn is_in(value: &str, range: &str) -> bool {
+    if range == "string" || range.starts_with("string ") {
+        return true;
+    }
+    let range = range.strip_prefix("unsigned ").unwrap_or(range);
     let Some(bounds) = range.strip_prefix("integer ") else {
         return range.split(' ').any(|word| word == value);
     };

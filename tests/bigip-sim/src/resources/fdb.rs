@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::objects::Address;
 use super::records::Owner;
 use super::{Answer, Call, Device, objects};
+use crate::config::RepeatedRecords;
 use crate::configuration::{FDB_TUNNEL, Record};
 use crate::failure::Failure;
 use crate::schema::{Schema, Writes};
@@ -75,8 +76,8 @@ fn replace(device: &mut Device, path: &str, records: &Value) -> Result<(), Failu
     let mut list = Vec::new();
     for written in written_records(records)? {
         let endpoint = owner.check(&written)?;
-        if !names.insert(written.name.to_ascii_lowercase()) {
-            // *Assumed*: nobody has seen one MAC address twice in a list.
+        let is_new = names.insert(written.name.to_ascii_lowercase());
+        if !is_new && device.repeated_records == RepeatedRecords::Refused {
             return Err(owner.already_has(&written.name));
         }
         let WrittenRecord {

@@ -21,6 +21,7 @@ pub(super) static VIRTUAL_SERVERS: Schema = Schema {
                 resources: &[POOL],
                 label: "pool",
                 others: &[],
+                in_folder: None,
             }),
         ),
         Property::new("sourceAddressTranslation", Shape::Told),

@@ -33,6 +33,7 @@ impl Address {
         let is_bare = naming == Naming::InFolder && !segment.starts_with('~');
         let path = match naming {
             Naming::Alone => segment.to_owned(),
+            Naming::Single => String::new(),
             _ if is_bare => format!("/Common/{segment}"),
             _ => segment.replace('~', "/"),
         };
@@ -133,6 +134,9 @@ fn head(
 ) -> Fields {
     let path = object.path();
     let fields = Fields::default().with("kind", kind(schema.resource, "state"));
+    if schema.naming == Naming::Single {
+        return fields.with("selfLink", device.links.asked(schema.resource, options));
+    }
     let (fields, shown) = match schema.naming {
         Naming::InFolder if !is_bare => {
             let fields = fields.with("name", object.name.as_str());
@@ -148,7 +152,7 @@ fn head(
             };
             (fields, path)
         }
-        Naming::InFolder | Naming::Alone => {
+        Naming::InFolder | Naming::Alone | Naming::Single => {
             let name = object.name.clone();
             (fields.with("name", name.as_str()), name)
         }
@@ -176,8 +180,8 @@ fn body(device: &Device, schema: &'static Schema, object: &Object, query: &Query
     let mut fields = Fields::default();
     for property in schema.properties {
         let value = value(&device.running, schema, object, property);
+        let value = value.and_then(|value| (schema.shown)(version, property, value));
         if let Some(value) = value {
-            let value = (schema.shown)(version, property, value);
             fields = show_property(device, fields, property, value);
         }
     }
@@ -186,7 +190,10 @@ fn body(device: &Device, schema: &'static Schema, object: &Object, query: &Query
     };
     // The link has the partition even where it was left out (dump of a VLAN, 11.5).
     let path = object.path();
-    let link = format!("{}/{}/{name}", schema.resource, segment(&path));
+    let link = match schema.naming {
+        Naming::Single => format!("{}/{name}", schema.resource),
+        _ => format!("{}/{}/{name}", schema.resource, segment(&path)),
+    };
     let mut reference = device.links.subcollection(&link);
     if query.expands {
         // The shape of pools on 11.6 and virtual servers on 12.1.2 (FCP and ANS): items beside the link.
@@ -227,6 +234,8 @@ fn show_property(device: &Device, fields: Fields, property: &Property, value: Va
                 .with_list(reference, links)
         }
         (Shape::Services, Value::String(word)) if word == "none" => fields,
+        (Shape::Texts, Value::Array(list)) if list.is_empty() => fields,
+        (Shape::Interfaces, _) => fields,
         _ => fields.with(property.name, value),
     }
 }
@@ -299,7 +308,7 @@ fn refuse_known(
     let path = object.path();
     let folder = match schema.naming {
         Naming::InFolder => object.folder.as_str(),
-        Naming::Alone => "/",
+        Naming::Alone | Naming::Single => "/",
         Naming::Folder => match path.rsplit_once('/') {
             Some((folder, _)) if !folder.is_empty() => folder,
             _ => "/",
@@ -339,12 +348,9 @@ fn read_into(
             return Err(Failure::not_simulated(&what));
         };
         has_any = true;
-        let is_settled = !is_new && property.writing == Writing::Kept;
+        let is_settled = !is_new && matches!(property.writing, Writing::Kept | Writing::Once);
         match property.writing {
             Writing::Device => continue,
-            Writing::Once if !is_new && !given.is_null() => {
-                return Err(Failure::create_only(property.name));
-            }
             writing if given.is_null() => {
                 if writing == Writing::Free {
                     object.values.remove(property.name);
@@ -356,6 +362,9 @@ fn read_into(
         let read = property.read(configuration, &object.folder, given)?;
         if is_settled || property.writing == Writing::Fixed {
             if value(configuration, schema, object, property).as_ref() != Some(&read) {
+                if property.writing == Writing::Once {
+                    return Err(Failure::create_only(property.name));
+                }
                 let what = format!("another {} of {}", property.name, schema.resource);
                 return Err(Failure::not_simulated(&what));
             }
@@ -401,7 +410,8 @@ fn store(
     }
     (schema.check)(configuration, &object)?;
     let former = configuration.get(schema.resource, &path);
-    let is_synced = former.is_some_and(schema.is_synced) || (schema.is_synced)(&object);
+    let is_synced = |object: &Object| (schema.is_synced)(configuration, object);
+    let is_synced = former.is_some_and(is_synced) || is_synced(&object);
     configuration.changes_pending |= is_synced;
     configuration.put(schema.resource, object.clone());
     (schema.stored)(configuration, &object, is_new);
@@ -419,7 +429,7 @@ fn delete(
         return Err(Failure::not_simulated(&what));
     }
     (schema.check_delete)(configuration, object)?;
-    configuration.changes_pending |= (schema.is_synced)(object);
+    configuration.changes_pending |= (schema.is_synced)(configuration, object);
     configuration.remove(schema.resource, &path);
     (schema.deleted)(configuration, object);
     Ok(())

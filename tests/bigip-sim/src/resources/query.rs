@@ -18,6 +18,8 @@ pub(super) struct Query {
     top: Option<usize>,
     skip: Option<usize>,
     partition: Option<String>,
+    /// `options=all-properties`: statistics with all that a device knows.
+    shows_all: bool,
 }
 
 impl Query {
@@ -47,6 +49,7 @@ impl Query {
             "$top" => self.top = Some(count()?),
             "$skip" => self.skip = Some(count()?),
             "$filter" => self.partition = Some(partition(value)?),
+            "options" if value == "all-properties" => self.shows_all = true,
             "options" => {
                 let what = "edits of lists through the query option options";
                 return Err(Failure::not_simulated(what));
@@ -67,6 +70,24 @@ impl Query {
         }
     }
 
+    /// Refuses options other than `options=all-properties`; whether that is there.
+    pub(super) fn all_properties(&self) -> Result<bool, Failure> {
+        if self.shows_all && self.sent.len() == 1 {
+            return Ok(true);
+        }
+        self.refuse_all().map(|()| false)
+    }
+
+    /// Refuses to show all properties where it is not known what that shows.
+    fn refuse_all_properties(&self) -> Result<(), Failure> {
+        if self.shows_all {
+            return Err(Failure::not_simulated(
+                "all properties of what is no statistics",
+            ));
+        }
+        Ok(())
+    }
+
     /// The options as links repeat them.
     pub(super) fn options(&self) -> String {
         self.sent.join("&")
@@ -80,6 +101,7 @@ impl Query {
         path: &str,
         mut items: Vec<Fields>,
     ) -> Result<Fields, Failure> {
+        self.refuse_all_properties()?;
         if let Some(partition) = &self.partition {
             if items.iter().any(|item| item.text("partition").is_none()) {
                 return Err(Failure::not_simulated(
@@ -124,6 +146,7 @@ impl Query {
     /// An object with the fields that are asked for, which always are its kind and link, too (TS fixture of
     /// a database variable).
     pub(super) fn object(&self, object: Fields) -> Result<Fields, Failure> {
+        self.refuse_all_properties()?;
         if self.top.is_some() || self.skip.is_some() || self.partition.is_some() {
             return Err(Failure::not_simulated("paging or filtering of one object"));
         }

@@ -49,8 +49,8 @@ pub(super) static ROUTE_DOMAINS: Schema = Schema {
     stored: |configuration, domain, _| configuration.settle_domains(&domain.path()),
     deleted: |configuration, domain| configuration.settle_domains(&domain.path()),
     shown: |version, property, value| match property.name {
-        "throughputCapacity" if !version.spells_capacity() => Value::from(0),
-        _ => value,
+        "throughputCapacity" if !version.spells_capacity() => Some(Value::from(0)),
+        _ => Some(value),
     },
     ..Schema::PLAIN
 };
@@ -59,6 +59,7 @@ const PARENTS: Reference = Reference {
     resources: &[ROUTE_DOMAIN],
     label: "route domain",
     others: &[],
+    in_folder: None,
 };
 
 fn check_route(configuration: &Configuration, route: &Object) -> Result<(), Failure> {

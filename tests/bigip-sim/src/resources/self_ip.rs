@@ -14,6 +14,7 @@ pub(super) const INTERFACES: Reference = Reference {
     resources: &[TUNNEL, VLAN],
     label: "VLAN",
     others: &[],
+    in_folder: None,
 };
 
 /// A self IP (genieparser `net_self` 14.1.2.1; one on a tunnel was made on 12.1.2).
@@ -27,6 +28,8 @@ pub(super) static SELF_IPS: Schema = Schema {
         Property::new("addressSource", Shape::Text)
             .or("from-user")
             .written(Writing::Device),
+        // In the 12.0 schema (SWG).
+        Property::new("description", Shape::Text),
         Property::new("floating", Shape::Text)
             .or("disabled")
             .written(Writing::Device),
@@ -52,7 +55,7 @@ pub(super) static SELF_IPS: Schema = Schema {
     },
     check: check_self_ip,
     // *Assumed*: what does not float stays on its device.
-    is_synced: floats,
+    is_synced: |_, self_ip| floats(self_ip),
     ..Schema::PLAIN
 };
 
@@ -65,12 +68,31 @@ fn check_self_ip(configuration: &Configuration, self_ip: &Object) -> Result<(), 
     let interface = self_ip.text("vlan").unwrap_or_default();
     let domain = Network::parse(address).map_or(0, |network| network.domain);
     known_domain_id(configuration, domain)?;
-    // That it is refused: OSA PR#2043. *Assumed* in status and wording.
+    // That it is refused, and the words from `must` on: OSA (`selfips.py`, PR#2043). The rest is *assumed*.
     if configuration.domain_of(interface) != Some(domain) {
         let path = self_ip.path();
         return Err(Failure::configuration(&format!(
-            "The self IP ({path}) and its VLAN ({interface}) cannot be in different route domain."
+            "The VLAN ({interface}) of the self IP ({path}) must be one of the vlans in the associated \
+             route domain ({domain})."
         )));
     }
-    refuse_twins(configuration, SELF_IP, "address", self_ip)
+    refuse_twins(configuration, SELF_IP, "address", self_ip)?;
+    refuse_second_vlan(configuration, self_ip)
+}
+
+/// A network is on one VLAN, or tunnel, only (CIS#804).
+fn refuse_second_vlan(configuration: &Configuration, self_ip: &Object) -> Result<(), Failure> {
+    let network = |object: &Object| Network::parse(object.text("address")?);
+    let (own, path) = (network(self_ip), self_ip.path());
+    let interface = self_ip.text("vlan").unwrap_or_default();
+    let mut others = configuration.all(SELF_IP).filter(|it| it.path() != path);
+    let other = others.find_map(|other| {
+        let other_interface = other.text("vlan").filter(|it| *it != interface)?;
+        own?.is_same_network(network(other)?)
+            .then_some(other_interface)
+    });
+    match (own, other) {
+        (Some(own), Some(other)) => Err(Failure::two_vlans(&own.with_mask(), interface, other)),
+        _ => Ok(()),
+    }
 }

@@ -1,10 +1,12 @@
-//! `sys/ready`, `sys/mcp-state`, `sys/version`, `sys/config`, and whether workers are there.
+//! `sys/ready`, `sys/mcp-state`, `sys/version`, `sys/clock`, `sys/config`, `cli/version`, and whether workers
+//! are there.
 
 use hyper::Method;
 use serde_json::json;
 
 use super::{Answer, Call, Device, ok, read_only};
 use crate::failure::Failure;
+use crate::tmos::TmosVersion;
 use crate::validate;
 use crate::wire::{Fields, description};
 
@@ -45,6 +47,33 @@ pub(super) fn version(device: &Device, call: &Call<'_>) -> Answer {
             "Version": description(version.number()),
         });
         ok(&device.links.stats("sys/version", &entries))
+    })
+}
+
+/// The time (genieparser `sys_clock`), always in UTC.
+pub(super) fn clock(device: &Device, call: &Call<'_>) -> Answer {
+    read_only(call, || {
+        let now = call.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let entries = json!({ "fullDate": description(&now) });
+        ok(&device.links.stats("sys/clock", &entries))
+    })
+}
+
+/// The versions whose commands the device understands (genieparser `cli_version`). *Assumed*: all that are
+/// simulated here, up to its own; a device has more.
+pub(super) fn cli_version(device: &Device, call: &Call<'_>) -> Answer {
+    read_only(call, || {
+        let own = device.links.version();
+        let older = TmosVersion::ALL
+            .into_iter()
+            .filter(|version| *version <= own);
+        let supported: Vec<&str> = older.map(TmosVersion::number).collect();
+        let entries = json!({
+            "active": description(own.number()),
+            "latest": description(own.number()),
+            "supported": description(&format!("{{ {} }}", supported.join(" "))),
+        });
+        ok(&device.links.stats("cli/version", &entries))
     })
 }
 

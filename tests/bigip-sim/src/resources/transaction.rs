@@ -201,11 +201,21 @@ pub(super) fn commands(
     ok(&call.query()?.collection(links, kind, &path, items)?)
 }
 
-/// Carries out all commands, or none. A transaction that failed stays, to be looked at (*assumed*).
+/// Carries out all commands, or none. A transaction that failed stays, to be looked at (*assumed*), and so does
+/// one without commands.
+///
+/// With `validateOnly` the commands are tried and nothing stays of them (so say FCP and BIGREST, which send
+/// it). *Assumed*: that the state is `COMPLETED` then, that the transaction is gone, and that a refusal is the
+/// same as without it.
 fn commit(device: &mut Device, call: &Call<'_>, id: u64) -> Answer {
-    let Some(mut transaction) = device.transactions.open.remove(&id) else {
+    let open = &mut device.transactions.open;
+    let Some(mut transaction) = open.remove(&id) else {
         return Err(Failure::no_transaction());
     };
+    if transaction.commands.is_empty() {
+        open.insert(id, transaction);
+        return Err(Failure::no_commands());
+    }
     let before = device.running.clone();
     let refusal = transaction
         .commands

@@ -4,31 +4,13 @@
 
 use serde_json::Value;
 
-use super::checks::known_domain;
+use super::checks::{known_domain, refuse_users};
 use crate::addresses;
 use crate::configuration::{
     Configuration, GENEVE, Object, ROUTE, SELF_IP, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
 };
 use crate::failure::Failure;
 use crate::schema::{Property, Reference, Schema, Shape, Writing};
-
-/// What `net/tunnels` lists (genieparser `net_tunnels`, 14.1.2.1).
-pub(super) const KINDS: [&str; 14] = [
-    "etherip",
-    "fec",
-    "geneve",
-    "gre",
-    "ipip",
-    "ipsec",
-    "lw4o6",
-    "map",
-    "ppp",
-    "tcp-forward",
-    "tunnel",
-    "v6rd",
-    "vxlan",
-    "wccp",
-];
 
 /// The traffic group of what stays on one device.
 pub(super) const LOCAL_ONLY: &str = "/Common/traffic-group-local-only";
@@ -38,6 +20,8 @@ pub(super) const TRAFFIC_GROUPS: Reference = Reference {
     resources: &[TRAFFIC_GROUP],
     label: "traffic group",
     others: &[],
+    // ANS#229, ANS#52: a bare name is not looked for in Common.
+    in_folder: Some(Failure::no_traffic_group),
 };
 
 const PROFILES: Reference = Reference {
@@ -56,6 +40,7 @@ const PROFILES: Reference = Reference {
         "/Common/v6rd",
         "/Common/wccp",
     ],
+    in_folder: None,
 };
 
 const SWITCH: Shape = Shape::Word(&["enabled", "disabled"]);
@@ -101,10 +86,9 @@ pub(super) static TUNNELS: Schema = Schema {
         tunnel.values.entry("ifIndex").or_insert_with(index);
     },
     check: |configuration, tunnel| {
-        known_domain(
-            configuration,
-            tunnel.text("localAddress").unwrap_or_default(),
-        )
+        let local_address = tunnel.text("localAddress").unwrap_or_default();
+        known_domain(configuration, local_address)?;
+        refuse_second_vni(configuration, tunnel)
     },
     check_delete: check_tunnel_unused,
     stored: |configuration, tunnel, is_new| {
@@ -113,8 +97,12 @@ pub(super) static TUNNELS: Schema = Schema {
         }
     },
     deleted: |configuration, tunnel| configuration.tunnel_removed(&tunnel.path()),
-    // The 12.0 schema says that the traffic group decides; without one it is *assumed* to be carried.
-    is_synced: |tunnel| tunnel.text("trafficGroup") != Some(LOCAL_ONLY),
+    // `iptunnel.configsync` decides for all tunnels of the device (OSA, CIDOCS), the traffic group for one (12.0
+    // schema); without one it is *assumed* to be carried.
+    is_synced: |configuration, tunnel| {
+        configuration.variable("iptunnel.configsync") != Some("disable")
+            && tunnel.text("trafficGroup") != Some(LOCAL_ONLY)
+    },
     ..Schema::PLAIN
 };
 
@@ -160,6 +148,7 @@ const fn parent(resources: &'static [&'static str]) -> Reference {
         resources,
         label: "profile",
         others: &[],
+        in_folder: None,
     }
 }
 
@@ -212,6 +201,26 @@ fn check_profile_unused(
     refuse_users(configuration, (label, &path), &users)
 }
 
+/// Two tunnels with one VNI and one local address (CIS#804). *Assumed*: so are two Geneve tunnels refused, but
+/// not one of each kind, nor tunnels of other kinds.
+fn refuse_second_vni(configuration: &Configuration, tunnel: &Object) -> Result<(), Failure> {
+    let identity = |object: &Object| {
+        let profile = object.text("profile").unwrap_or_default();
+        let kind = configuration.holder(&[VXLAN, GENEVE], profile)?;
+        let local = object.text("localAddress").unwrap_or_default();
+        let local = local.strip_suffix("%0").unwrap_or(local).to_owned();
+        Some((kind, object.number("key").unwrap_or_default(), local))
+    };
+    let (Some(own), path) = (identity(tunnel), tunnel.path()) else {
+        return Ok(());
+    };
+    let mut others = configuration.all(TUNNEL).filter(|it| it.path() != path);
+    match others.find(|other| identity(other).as_ref() == Some(&own)) {
+        Some(other) => Err(Failure::vni_taken(&path, own.1, &other.path())),
+        None => Ok(()),
+    }
+}
+
 /// *Assumed*: a tunnel is called what VLANs are, which it is one of to self IPs and routes.
 fn check_tunnel_unused(configuration: &Configuration, tunnel: &Object) -> Result<(), Failure> {
     let users = [
@@ -219,19 +228,4 @@ fn check_tunnel_unused(configuration: &Configuration, tunnel: &Object) -> Result
         (ROUTE, "tmInterface", "route"),
     ];
     refuse_users(configuration, ("VLAN", &tunnel.path()), &users)
-}
-
-/// Refuses to delete what an object of these resources names in this property.
-fn refuse_users(
-    configuration: &Configuration,
-    (label, path): (&str, &str),
-    users: &[(&str, &str, &str)],
-) -> Result<(), Failure> {
-    for (resource, property, user_label) in users {
-        let mut objects = configuration.all(resource);
-        if let Some(user) = objects.find(|user| user.text(property) == Some(path)) {
-            return Err(Failure::in_use(label, path, user_label, &user.path()));
-        }
-    }
-    Ok(())
 }

@@ -18,6 +18,25 @@ use crate::failure::Failure;
 use crate::resources::{self, Call};
 use crate::tmos::TmosVersion;
 
+/// What a device has beside `/mgmt/tm` that is not simulated.
+const WORKERS: [&str; 15] = [
+    "cm/autodeploy",
+    "cm/cloud",
+    "cm/system",
+    "shared/authn",
+    "shared/authz",
+    "shared/bigip-failover-state",
+    "shared/device-group-device-pairs",
+    "shared/echo",
+    "shared/file-transfer",
+    "shared/iapp",
+    "shared/identified-devices",
+    "shared/licensing",
+    "shared/nodejs",
+    "shared/resolver",
+    "shared/sys",
+];
+
 /// What a request is allowed to be.
 #[derive(Debug)]
 pub(super) enum Admission {
@@ -34,7 +53,7 @@ impl State {
 
     /// Finds out who sends a request and whether it is allowed.
     pub(super) fn admit(
-        &self,
+        &mut self,
         request: &Request<Bytes>,
         now: Timestamp,
     ) -> Result<Admission, Failure> {
@@ -102,6 +121,9 @@ impl State {
             now,
         };
         match known.as_slice() {
+            ["mgmt", "shared", "authz", "tokens"] if *method == Method::GET => {
+                Ok(Some(self.accounts.own_tokens(user, now).to_string()))
+            }
             ["mgmt", "shared", "authz", "tokens", id] => {
                 let token = self.accounts.token(method, id, user, body, now)?;
                 Ok(Some(token.to_string()))
@@ -110,7 +132,14 @@ impl State {
                 &mut self.device,
                 &call(segments.get(2..).unwrap_or_default()),
             ),
-            ["mgmt", "shared", "echo", "available"] => resources::available(&call(&[])),
+            // BIGREST asks the second to see whether its credentials are good, and reads the status alone.
+            ["mgmt", "shared", "echo", "available"] | ["mgmt", "shared", "echo-query"] => {
+                resources::available(&call(&[]))
+            }
+            ["mgmt", rest @ ..] if is_known_worker(rest) => {
+                let what = format!("{method} of {}", uri.path());
+                Err(Failure::not_simulated(&what))
+            }
             _ => Err(Failure::not_registered(below_mgmt(uri.path()))),
         }
     }
@@ -203,6 +232,17 @@ pub(super) fn record_of(request: &Request<Bytes>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a device has this beside `/mgmt/tm`: workers that its clients call (FCP `f5/bigip/{shared,cm}`,
+/// ANS, CLIBS, genieparser), which are not simulated.
+fn is_known_worker(segments: &[&str]) -> bool {
+    let path = segments.join("/");
+    let mut workers = WORKERS.into_iter();
+    workers.any(|worker| {
+        let rest = path.strip_prefix(worker);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn below_mgmt(path: &str) -> &str {

@@ -27,6 +27,10 @@ mod network;
 #[cfg(test)]
 mod nonsense;
 #[cfg(test)]
+mod paths;
+#[cfg(test)]
+mod provisioning;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod raw;

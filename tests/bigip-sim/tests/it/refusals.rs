@@ -338,10 +338,17 @@ fn what_nobody_has_seen_is_not_guessed() {
         world.post("/mgmt/tm/sys/config", &json!({ "command": "load" })),
         world.post("/mgmt/tm/net/fdb/tunnel", &json!({ "name": "t" })),
         world.patch("/mgmt/tm/net/fdb", &json!({})),
-        world.get("/mgmt/tm/net/vlan"),
-        world.get("/mgmt/tm/net/fdb/vlan"),
+        world.get("/mgmt/tm/net/stp"),
         world.get("/mgmt/tm/net/tunnels/gre/~Common~gre"),
-        world.get("/mgmt/tm/cm/traffic-group"),
+        world.get("/mgmt/tm/net/trunk/t"),
+        world.post("/mgmt/tm/net/trunk", &json!({ "name": "t" })),
+        world.get("/mgmt/tm/sys/db/log.gtm.level"),
+        world.post("/mgmt/tm/util/bash", &json!({ "command": "run" })),
+        world.get("/mgmt/tm/asm/policies"),
+        world.get("/mgmt/shared/file-transfer/uploads/x"),
+        world.get("/mgmt/tm/ltm/pool/example"),
+        world.get("/mgmt/shared/authn/root"),
+        world.get("/mgmt/cm/system/authn/providers"),
     ] {
         assert_eq!(answer.status, 501, "{}", answer.text);
         assert!(answer.message().starts_with("bigip-sim does not simulate "));

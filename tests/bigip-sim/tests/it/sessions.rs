@@ -1,6 +1,6 @@
 //! Logins and tokens.
 
-use bigip_sim::{Method, SimConfig, TmosVersion, UserConfig};
+use bigip_sim::{Method, SimConfig, TmosVersion, TwoCredentials, UserConfig};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -201,20 +201,79 @@ fn a_token_beside_an_authorization_header_is_refused_on_17_1() {
 }
 
 #[test]
-fn basic_credentials_alone_are_refused() {
+fn basic_credentials_alone_are_accepted_unless_switched_off() {
+    // admin:s3cret, admin:wrong, nobody:s3cret, not base64, another scheme.
+    let good = "Basic YWRtaW46czNjcmV0";
+    let bad = [
+        "Basic YWRtaW46d3Jvbmc=",
+        "Basic bm9ib2R5OnMzY3JldA==",
+        "Basic ?",
+        "Bearer x",
+    ];
     let mut world = world();
+    let ask = |world: &mut World, header| {
+        let headers = [("authorization", header)];
+        world.raw(Method::GET, TUNNEL_URI, &headers, "").status
+    };
+    assert_eq!(ask(&mut world, good), 200);
+    for header in bad {
+        assert_eq!(ask(&mut world, header), 401, "{header}");
+    }
+    assert_eq!(world.state.logins(), 1, "none of it is a login");
 
-    assert_eq!(
-        world
-            .raw(
-                Method::GET,
-                TUNNEL_URI,
-                &[("authorization", "Basic YTpi")],
-                ""
-            )
-            .status,
-        401
-    );
+    let mut world = World::new(&SimConfig {
+        accepts_basic: false,
+        ..config()
+    });
+    assert_eq!(ask(&mut world, good), 401);
+}
+
+#[test]
+fn wrong_basic_credentials_lock_an_account() {
+    let user = UserConfig {
+        lock_after: Some(2),
+        ..UserConfig::new("admin", "s3cret")
+    };
+    let mut world = World::new(&SimConfig {
+        users: vec![user],
+        ..config()
+    });
+    for _ in 0..2 {
+        let headers = [("authorization", "Basic YWRtaW46d3Jvbmc=")];
+        world.raw(Method::GET, TUNNEL_URI, &headers, "");
+    }
+    assert_eq!(world.login("admin", "s3cret").status, 401);
+}
+
+#[test]
+fn two_credentials_are_taken_or_refused_as_switched() {
+    for (version, switch, status) in [
+        (TmosVersion::V17_1, TwoCredentials::Accepted, 200),
+        (TmosVersion::V14_1, TwoCredentials::Refused, 401),
+    ] {
+        let mut world = World::new(&SimConfig {
+            version,
+            two_credentials: switch,
+            ..config()
+        });
+        let token = world.token.clone();
+        let headers = [
+            ("x-f5-auth-token", &*token),
+            ("authorization", "Basic YTpi"),
+        ];
+        let answer = world.raw(Method::GET, TUNNEL_URI, &headers, "");
+        assert_eq!(answer.status, status, "{version}");
+    }
+}
+
+#[test]
+fn the_tokens_of_a_user_are_listed() {
+    let mut world = world();
+    world.login("admin", "s3cret");
+    let list = world.get("/mgmt/shared/authz/tokens").json();
+
+    assert_eq!(list["kind"], "shared:authz:tokens:authtokencollectionstate");
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
 }
 
 /// scottdware/go-bigip: the answer is flat, the new timeout counts from the start.

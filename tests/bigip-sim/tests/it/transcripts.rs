@@ -119,15 +119,20 @@ fn singletons_look_as_on_14_1_2_1() {
     }
 }
 
-/// 14.1.2.1, genieparser, without the licence strings.
+/// 14.1.2.1, genieparser, without the licence strings and the number of the chassis.
 #[test]
 fn the_own_device_entry_looks_as_on_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1)
         .get("/mgmt/tm/cm/device")
         .json();
 
-    let recorded = r#"{"kind":"tm:cm:device:devicestate","name":"bigip01.lab.local","partition":"Common","fullPath":"/Common/bigip01.lab.local","generation":1,"selfLink":"https://localhost/mgmt/tm/cm/device/~Common~bigip01.lab.local?ver=14.1.2.1","alternateIp":"none","baseMac":"00:0c:29:35:0d:bd","build":"0.0.4","chassisType":"individual","configsyncIp":"none","edition":"Point Release 1","failoverState":"active","haCapacity":0,"hostname":"bigip01.lab.local","managementIp":"192.168.189.233","marketingName":"BIG-IP Virtual Edition","mgmtUnicastMode":"both","mirrorIp":"any6","mirrorSecondaryIp":"any6","multicastIp":"any6","multicastPort":0,"platformId":"Z100","product":"BIG-IP","selfDevice":"true","timeZone":"America/Los_Angeles","version":"14.1.2.1"}"#;
-    assert_eq!(answer["items"], json!([parsed(recorded)]));
+    let recorded = r#"{"kind":"tm:cm:device:devicestate","name":"bigip01.lab.local","partition":"Common","fullPath":"/Common/bigip01.lab.local","generation":1,"selfLink":"https://localhost/mgmt/tm/cm/device/~Common~bigip01.lab.local?ver=14.1.2.1","alternateIp":"none","baseMac":"00:0c:29:35:0d:bd","build":"0.0.4","cert":"/Common/dtdi.crt","certReference":{"link":"https://localhost/mgmt/tm/cm/cert/~Common~dtdi.crt?ver=14.1.2.1"},"chassisType":"individual","configsyncIp":"none","edition":"Point Release 1","failoverState":"active","haCapacity":0,"hostname":"bigip01.lab.local","key":"/Common/dtdi.key","keyReference":{"link":"https://localhost/mgmt/tm/cm/key/~Common~dtdi.key?ver=14.1.2.1"},"managementIp":"192.168.189.233","marketingName":"BIG-IP Virtual Edition","mgmtUnicastMode":"both","mirrorIp":"any6","mirrorSecondaryIp":"any6","multicastIp":"any6","multicastPort":0,"platformId":"Z100","product":"BIG-IP","selfDevice":"true","timeZone":"America/Los_Angeles","version":"14.1.2.1"}"#;
+    let mut shown = answer["items"][0].clone();
+    for field in ["activeModules", "optionalModules", "chassisId"] {
+        assert!(!shown[field].is_null(), "{field}");
+        shown.as_object_mut().unwrap().remove(field);
+    }
+    assert_eq!(shown, parsed(recorded));
 }
 
 /// 14.1.2.1, genieparser.

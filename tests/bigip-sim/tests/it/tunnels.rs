@@ -282,7 +282,10 @@ fn a_tunnel_in_a_partition_may_use_a_profile_in_common() {
         &json!({ "name": "vxlan-multipoint", "partition": "k8s", "port": 1 }),
     );
     let made = world
-        .post(TUNNELS, &with(tunnel("u"), "partition", "k8s"))
+        .post(
+            TUNNELS,
+            &with(with(tunnel("u"), "partition", "k8s"), "key", 3),
+        )
         .json();
     assert_eq!(
         made["profile"], "/k8s/vxlan-multipoint",
@@ -323,7 +326,9 @@ fn a_tunnel_can_be_in_a_folder() {
     );
     assert_eq!(world.get(&format!("{TUNNELS}/~Common~app~t")).json(), made);
     assert_eq!(
-        world.post(TUNNELS, &tunnel("/Common/app/u")).json()["name"],
+        world
+            .post(TUNNELS, &with(tunnel("/Common/app/u"), "key", 3))
+            .json()["name"],
         "u"
     );
 }

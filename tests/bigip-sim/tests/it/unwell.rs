@@ -31,7 +31,7 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 /// The presets by status and what their recorded bodies hold.
-const PRESETS: [(Preset, u16, &str); 12] = [
+const PRESETS: [(Preset, u16, &str); 13] = [
     (
         Preset::Restarting,
         503,
@@ -80,6 +80,11 @@ const PRESETS: [(Preset, u16, &str); 12] = [
         400,
         "01071003:3: A previous provisioning operation is in progress. Try again when the BIGIP is \
          active.\",\"errorStack\":[],\"apiError\":3}",
+    ),
+    (
+        Preset::DeviceIndex,
+        400,
+        "01070712:3: Cannot get device index for flannel_vxlan in rd0 - ioctl failed: No such device",
     ),
     (
         Preset::NoCredentials,
