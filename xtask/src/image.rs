@@ -11,6 +11,9 @@ use clap::{Args, ValueEnum};
 
 use crate::step::{Failure, Step};
 
+/// Where the images are, once they are published.
+const REPOSITORY: &str = "ghcr.io/bigip-tunnel";
+
 /// What an image can be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Product {
@@ -70,7 +73,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Where the images will be found; their names begin with it.
-    #[arg(long, value_name = "PREFIX", default_value = "ghcr.io/bigip-tunnel")]
+    #[arg(long, value_name = "PREFIX", default_value = REPOSITORY)]
     pub(crate) repository: String,
     /// Their tag.
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
@@ -81,6 +84,24 @@ pub(crate) struct Options {
     /// Take the programs from this folder instead of building them.
     #[arg(long, value_name = "DIR")]
     pub(crate) programs: Option<PathBuf>,
+    /// Whether the program that makes images has been built just now.
+    #[arg(skip)]
+    pub(crate) is_maker_built: bool,
+}
+
+impl Options {
+    /// Both images, for tests that have built the workspace.
+    pub(crate) fn for_tests(output: &Path, profile: &str) -> Self {
+        Self {
+            products: Vec::new(),
+            output: output.to_owned(),
+            repository: REPOSITORY.to_owned(),
+            tag: env!("CARGO_PKG_VERSION").to_owned(),
+            profile: profile.to_owned(),
+            programs: None,
+            is_maker_built: true,
+        }
+    }
 }
 
 /// Builds the programs where needed, and makes the images.
@@ -94,9 +115,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => build(&root, &products, &options.profile, &commit)?,
     };
-    Step::cargo("build", &["build", "--package=bigip-tunnel-image"])
-        .current_dir(&root)
-        .run()?;
+    if !options.is_maker_built {
+        Step::cargo("build", &["build", "--package=bigip-tunnel-image"])
+            .current_dir(&root)
+            .run()?;
+    }
     fs::create_dir_all(&options.output)?;
     for product in products {
         make(product, options, &programs, &commit)?.run()?;
@@ -218,12 +241,9 @@ mod tests {
 
     fn options() -> Options {
         Options {
-            products: Vec::new(),
-            output: "out".into(),
             repository: "registry.example/team".to_owned(),
             tag: "1.2.3".to_owned(),
-            profile: "release".to_owned(),
-            programs: None,
+            ..Options::for_tests(Path::new("out"), "pods")
         }
     }
 

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance | image`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance | image | e2e`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
@@ -7,6 +7,7 @@ mod bench;
 mod codegen;
 mod conformance;
 mod demo;
+mod e2e;
 mod image;
 mod lint;
 mod mutants;
@@ -64,6 +65,8 @@ enum Task {
     },
     /// Make container images from files, without an engine.
     Image(image::Options),
+    /// See the product in pods: image, chart and operator on a cluster, as the how-to installs them.
+    E2e(e2e::Options),
     /// Ask a BIG-IP whether it does what is known and assumed of it.
     #[command(disable_help_flag = true)]
     Conformance {
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Bench { args } => bench::run(&args),
         Task::Mutants { names } => mutants::run(&names),
         Task::Image(options) => image::run(&options),
+        Task::E2e(options) => e2e::run(&options),
         Task::Conformance { args } => Err(conformance::run(&args)),
     };
     match done {

@@ -24,7 +24,7 @@ When it is ready it prints one line of JSON on standard output:
   {\"address\":\"127.0.0.1\",\"port\":41233,\"ca\":\"-----BEGIN CERTIFICATE-----\\n...\"}
 
 `ca` is the certificate to trust; it is made anew at every start. The server's
-certificate is good for the listen address and `localhost`.";
+certificate is good for the listen address, the management address and `localhost`.";
 
 const AFTER_HELP: &str = "\
 Simulated, below https://ADDRESS:PORT/mgmt; \"all\" is GET, POST, PUT, PATCH

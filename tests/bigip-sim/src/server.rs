@@ -95,6 +95,9 @@ impl Simulator {
         if address.ip().is_unspecified() {
             names.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
+        // Clients may reach it by the address that it shows, by way of a translation on the way.
+        let shown = config.management_ip.parse::<IpAddr>().ok();
+        names.extend(shown.filter(|shown| !names.contains(shown)));
         let tls = Tls::new(config.tls, names)?;
         let shared = Arc::new(Shared::new(state, tls, config.latency_ms));
         let accepting = tokio::spawn(connection::accept(listener, Arc::clone(&shared)));

@@ -6,6 +6,7 @@
 pub mod definitions;
 mod envtest;
 mod go;
+pub mod node;
 #[cfg(test)]
 mod tests;
 pub mod tools;

@@ -85,7 +85,7 @@ pub(super) fn build(
         return Err(GoError::TooOld(answer));
     }
     let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
-    let names = names.join(" and ");
+    let names = names.join(", ");
     progress(&format!("building {names} with Go: some minutes, once"));
     for program in programs {
         program.build(go, modules, folder, progress)?;
@@ -118,6 +118,37 @@ impl Program {
         }
     }
 
+    /// The same, pinned by a module of another name.
+    pub(super) fn in_module(self, module: &'static str) -> Self {
+        Self { module, ..self }
+    }
+
+    /// A program of Kubernetes. Without the stamp it would call itself v0.0.0.
+    pub(super) fn of_kubernetes(name: &'static str, package: &'static str) -> Self {
+        let stamp = "k8s.io/component-base/version";
+        let mut numbers = KUBERNETES_VERSION.split('.');
+        let (major, minor) = (
+            numbers.next().unwrap_or_default(),
+            numbers.next().unwrap_or_default(),
+        );
+        Self {
+            name,
+            version: KUBERNETES_VERSION,
+            module: "kubernetes",
+            package,
+            ldflags: format!(
+                "-s -w -X {stamp}.gitVersion=v{KUBERNETES_VERSION} -X {stamp}.gitMajor={major} \
+                 -X {stamp}.gitMinor={minor} -X {stamp}.gitTreeState=clean"
+            ),
+            tags: "",
+        }
+    }
+
+    /// The name of its file.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The same with build tags.
     pub(super) fn tagged(self, tags: &'static str) -> Self {
         Self { tags, ..self }
@@ -127,28 +158,9 @@ impl Program {
 /// The programs of a control plane.
 pub(super) fn control_plane() -> [Program; 2] {
     let etcd = Program::new(ETCD, ETCD_VERSION, "go.etcd.io/etcd/server/v3");
-    [etcd, kube_apiserver()]
-}
-
-/// Without the stamp the server would call itself v0.0.0.
-fn kube_apiserver() -> Program {
-    let stamp = "k8s.io/component-base/version";
-    let mut numbers = KUBERNETES_VERSION.split('.');
-    let (major, minor) = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
-    Program {
-        name: KUBE_APISERVER,
-        version: KUBERNETES_VERSION,
-        module: "kubernetes",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        ldflags: format!(
-            "-s -w -X {stamp}.gitVersion=v{KUBERNETES_VERSION} -X {stamp}.gitMajor={major} \
-             -X {stamp}.gitMinor={minor} -X {stamp}.gitTreeState=clean"
-        ),
-        tags: "",
-    }
+    let kube_apiserver =
+        Program::of_kubernetes(KUBE_APISERVER, "k8s.io/kubernetes/cmd/kube-apiserver");
+    [etcd, kube_apiserver]
 }
 
 impl Program {

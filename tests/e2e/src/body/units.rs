@@ -1,0 +1,308 @@
+//! Two simulated units in pods, behind the addresses that the page names, and what they hold.
+//!
+//! Records are asked for as any client would, by way of the API server, so that the product does not judge itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::text;
+use crate::Failure;
+use crate::cluster::Cluster;
+
+/// Where they run.
+const NAMESPACE: &str = "bigip-units";
+/// Their names, and the addresses that the page gives them.
+const UNITS: [(&str, &str); 2] = [("bigip-a", "192.0.2.11"), ("bigip-b", "192.0.2.12")];
+/// The user on the page.
+const USER: &str = "fdb-operator";
+const RECORDS: &str = "tm/net/fdb/tunnel/~Common~flannel_vxlan/records";
+/// What is asked to save the configuration.
+const SAVING: &str = "/mgmt/tm/sys/config";
+/// More than one record for each node that there ever is, so that an answer is whole.
+const MANY: usize = 20_000;
+
+/// The units.
+pub(super) struct Units<'a> {
+    cluster: &'a Cluster,
+    password: String,
+    authorities: String,
+    /// Ours, by unit: one lasts longer than the body, and a unit has 100 for a user.
+    tokens: BTreeMap<&'static str, String>,
+}
+
+impl<'a> Units<'a> {
+    /// Starts them and waits until they answer.
+    pub(super) fn start(cluster: &'a Cluster, image: &str) -> Result<Self, Failure> {
+        let password = format!("{:016x}", fastrand::u64(..));
+        cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+        cluster.apply(&secret(&password).to_string())?;
+        for (place, (name, address)) in UNITS.into_iter().enumerate() {
+            cluster.apply(&pod(name, address, place, image).to_string())?;
+            cluster.apply(&service(name, address).to_string())?;
+        }
+        for (name, _) in UNITS {
+            let pod = format!("pod/{name}");
+            cluster.kubectl(&[
+                "wait",
+                &pod,
+                "--namespace",
+                NAMESPACE,
+                "--for=condition=Ready",
+                "--timeout=120s",
+            ])?;
+        }
+        let mut units = Self {
+            cluster,
+            password,
+            authorities: String::new(),
+            tokens: BTreeMap::new(),
+        };
+        for (name, _) in UNITS {
+            let log = units.log(name)?;
+            let announced = log
+                .lines()
+                .find_map(|line| serde_json::from_str::<Value>(line).ok());
+            let missing = || Failure::Failed(format!("{name} names no authority"));
+            units.authorities += text(&announced.ok_or_else(missing)?, "/ca");
+            units.tokens.insert(name, units.log_in(name)?);
+        }
+        Ok(units)
+    }
+
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The certificates of those who signed the units' own.
+    pub(super) fn authorities(&self) -> &str {
+        &self.authorities
+    }
+
+    /// Every request so far that changes the configuration of a unit, one a line. Saving it is left out: it comes
+    /// minutes after the change that it is for, whatever happens meanwhile.
+    pub(super) fn writes(&self) -> Result<Vec<String>, Failure> {
+        self.requests(is_write)
+    }
+
+    /// The logins so far.
+    pub(super) fn logins(&self) -> Result<usize, Failure> {
+        let is_login = |_: &str, path: &str| path.starts_with("/mgmt/shared/authn/login");
+        Ok(self.requests(is_login)?.len())
+    }
+
+    /// Whether each unit holds the record of every node, and nothing else. Worked out here, not by the product.
+    pub(super) fn hold_the_records_of_all_nodes(&self) -> Result<bool, Failure> {
+        let wanted = self.wanted()?;
+        for (name, _) in UNITS {
+            if self.records(name)? != wanted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether no unit holds a record.
+    pub(super) fn are_empty(&self) -> Result<bool, Failure> {
+        for (name, _) in UNITS {
+            if !self.records(name)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn wanted(&self) -> Result<BTreeSet<String>, Failure> {
+        let nodes = self.cluster.get(&["nodes"])?;
+        let nodes = nodes
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let addresses = nodes.iter().filter_map(|node| {
+            let addresses = node.pointer("/status/addresses")?.as_array()?;
+            let mut internal = addresses
+                .iter()
+                .filter(|one| text(one, "/type") == "InternalIP");
+            internal.find_map(|one| text(one, "/address").parse::<Ipv4Addr>().ok())
+        });
+        Ok(addresses.map(record).collect())
+    }
+
+    fn records(&self, unit: &str) -> Result<BTreeSet<String>, Failure> {
+        let token = self.tokens.get(unit).map(String::as_str);
+        let path = format!("{RECORDS}?$top={MANY}");
+        let answer = self.ask(unit, Method::GET, &path, token, Vec::new())?;
+        let items = answer
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let record = |item: &Value| format!("{} {}", text(item, "/name"), text(item, "/endpoint"));
+        Ok(items.iter().map(record).collect())
+    }
+
+    fn log_in(&self, unit: &str) -> Result<String, Failure> {
+        let login =
+            json!({"username": USER, "password": self.password, "loginProviderName": "tmos"});
+        let body = login.to_string().into_bytes();
+        let answer = self.ask(unit, Method::POST, "shared/authn/login", None, body)?;
+        Ok(text(&answer, "/token/token").to_owned())
+    }
+
+    fn ask(
+        &self,
+        unit: &str,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Value, Failure> {
+        let uri =
+            format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{unit}:8443/proxy/mgmt/{path}");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("Content-Type", "application/json");
+        if let Some(token) = token {
+            request = request.header("X-F5-Auth-Token", token);
+        }
+        let request = request
+            .body(body)
+            .map_err(|error| Failure::failed("ask a unit", error))?;
+        let answer = self.cluster.request(request)?;
+        serde_json::from_str(&answer)
+            .map_err(|error| Failure::failed("read a unit's answer", error))
+    }
+
+    /// The requests of this kind in the logs of the units, the first unit's first.
+    fn requests(&self, is_counted: impl Fn(&str, &str) -> bool) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        for (name, _) in UNITS {
+            for line in self.log(name)?.lines() {
+                let method = field(line, "method=");
+                let path = field(line, "path=").trim_matches('"');
+                if !method.is_empty() && is_counted(method, path) {
+                    found.push(format!("{name} {method} {path}"));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn log(&self, unit: &str) -> Result<String, Failure> {
+        self.cluster
+            .kubectl(&["logs", unit, "--namespace", NAMESPACE])
+    }
+}
+
+fn is_write(method: &str, path: &str) -> bool {
+    let is_change = !matches!(method, "GET" | "HEAD") && path.starts_with("/mgmt/tm/");
+    is_change && path != SAVING
+}
+
+/// The word behind a name in a line of the log.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let rest = line.split_once(name).map_or("", |(_, rest)| rest);
+    rest.split(' ').next().unwrap_or_default()
+}
+
+fn record(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x} {address}%0")
+}
+
+fn secret(password: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "password", "namespace": NAMESPACE},
+        "stringData": {"password": password},
+    })
+}
+
+/// A unit. It keeps the policy `restricted`, too.
+fn pod(name: &str, address: &str, place: usize, image: &str) -> Value {
+    let args = [
+        "--listen=0.0.0.0:8443".to_owned(),
+        format!("--management-ip={address}"),
+        format!("--hostname={name}.example.com"),
+        format!("--base-mac=00:94:a1:00:0{place}:00"),
+        format!("--user={USER}"),
+        "--password-file=/login/password".to_owned(),
+        "--tunnel=/Common/flannel_vxlan".to_owned(),
+        "--local-address=10.169.72.34".to_owned(),
+        "--self-ip=10.169.72.34/24".to_owned(),
+        "--log".to_owned(),
+    ];
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"unit": name}},
+        "spec": {
+            "automountServiceAccountToken": false,
+            "securityContext": {
+                "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [{
+                "name": "bigip-sim", "image": image, "imagePullPolicy": "IfNotPresent", "args": args,
+                "readinessProbe": {"tcpSocket": {"port": 8443}, "periodSeconds": 1},
+                "volumeMounts": [{"name": "login", "mountPath": "/login", "readOnly": true}],
+                "securityContext": {
+                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }],
+            "volumes": [{"name": "login", "secret": {"secretName": "password"}}],
+        },
+    })
+}
+
+/// Behind the address that the page names: one of documentation, which the cluster sends to the pod.
+fn service(name: &str, address: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "selector": {"unit": name}, "externalIPs": [address],
+            "ports": [{"port": 443, "targetPort": 8443}],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "2026-01-01T00:00:00Z  INFO bigip_sim::server::connection: request method=POST \
+                        path=\"/mgmt/tm/sys/config\" status=200 delivery=Whole";
+
+    #[test]
+    fn method_and_path_are_read_from_the_log() {
+        assert_eq!(field(LINE, "method="), "POST");
+        assert_eq!(field(LINE, "path="), "\"/mgmt/tm/sys/config\"");
+        assert_eq!(field("TLS handshake failed", "method="), "");
+    }
+
+    #[test]
+    fn changes_count_as_writes_and_saving_does_not() {
+        assert!(is_write(
+            "POST",
+            "/mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records"
+        ));
+        assert!(is_write(
+            "DELETE",
+            "/mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records/~x"
+        ));
+        assert!(!is_write(
+            "GET",
+            "/mgmt/tm/net/fdb/tunnel/~Common~flannel_vxlan/records"
+        ));
+        assert!(!is_write("POST", "/mgmt/shared/authn/login"));
+        assert!(!is_write("POST", SAVING));
+    }
+
+    #[test]
+    fn record_of_a_node_is_made_of_its_address() {
+        let wanted = "0a:0a:0a:a9:48:ef 10.169.72.239%0";
+        assert_eq!(record(Ipv4Addr::new(10, 169, 72, 239)), wanted);
+    }
+}

@@ -1,0 +1,202 @@
+//! The provider `local`: a lean Kubernetes node in namespaces of its own. `node.sh` is the node; here it is started, and
+//! reached.
+//!
+//! It must not know what the cluster is for.
+
+mod cgroups;
+pub(crate) mod guard;
+pub(crate) mod kill;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bigip_tunnel_harness::binaries::{self, node};
+use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_image::{Options as ImageOptions, build};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::Failure;
+use crate::cluster::Access;
+
+/// What the machine has to bring; everything else is built.
+const PROGRAMS: [&str; 9] = [
+    "containerd",
+    "ctr",
+    "runc",
+    "iptables",
+    "ip",
+    "openssl",
+    "setpriv",
+    "unshare",
+    "nsenter",
+];
+/// How long the node may take; usual are 10 s on two idle cores.
+const READY_TIMEOUT: Duration = Duration::from_secs(240);
+const READY_INTERVAL: Duration = Duration::from_millis(100);
+/// What the folder of a node is called, in front of letters of its own.
+const PREFIX: &str = "bigip-tunnel-e2e-node-";
+
+/// Says what this machine lacks for a local node.
+pub(crate) fn check_machine() -> Result<(), Failure> {
+    let mut lacks = Vec::new();
+    if !cfg!(target_os = "linux") {
+        lacks.push("Linux".to_owned());
+    }
+    if !rustix::process::geteuid().is_root() {
+        lacks.push("root".to_owned());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let is_there = |name: &str| folders.iter().any(|folder| folder.join(name).is_file());
+    lacks.extend(
+        PROGRAMS
+            .iter()
+            .filter(|name| !is_there(name))
+            .map(|name| (*name).to_owned()),
+    );
+    lacks.extend(cgroups::lacking().map(|name| format!("the cgroup v1 hierarchy {name}")));
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::NotRun(format!(
+        "a local node needs {}",
+        lacks.join(", ")
+    )))
+}
+
+/// A running node. Every trace of it goes with this value, and with this process however that ends.
+#[derive(Debug)]
+pub(crate) struct World {
+    folder: PathBuf,
+    guard: Child,
+    /// The guard keeps the node until this pipe closes.
+    lifeline: Option<ChildStdin>,
+    /// The first process of the node, by its id outside.
+    init: String,
+}
+
+impl World {
+    /// Starts a node that has the images of this folder, and waits until it is ready.
+    pub(crate) fn start(images: &Path) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::failed("prepare the local node", error);
+        let programs =
+            node::programs(&to_stderr).map_err(|error| Failure::Failed(error.to_string()))?;
+        let control_plane =
+            binaries::locate(&to_stderr).map_err(|error| Failure::Failed(error.to_string()))?;
+        let control_plane = control_plane
+            .kube_apiserver
+            .parent()
+            .unwrap_or(Path::new("/"));
+        cgroups::remove_left_over();
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir()
+            .map_err(failed)?;
+        let archives = folder.path().join("images");
+        fs::create_dir(&archives).map_err(failed)?;
+        for name in ["operator.tar", "simulator.tar"] {
+            let image = fs::canonicalize(images.join(name))
+                .map_err(|error| Failure::failed(&format!("find the image {name}"), error))?;
+            symlink(image, archives.join(name)).map_err(failed)?;
+        }
+        for name in ["pause", "coredns"] {
+            archive(name, &programs, &archives)?;
+        }
+        let this = std::env::current_exe().map_err(failed)?;
+        // The guard removes the folder: this process may be killed.
+        let folder = folder.keep();
+        let mut guard = Command::new(this)
+            .arg("guard")
+            .args([&folder, &programs])
+            .arg(control_plane)
+            .arg(&archives)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            // Ctrl-C is for this process; the guard cleans up.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let mut world = Self {
+            folder,
+            lifeline: guard.stdin.take(),
+            guard,
+            init: String::new(),
+        };
+        world.until_ready()?;
+        Ok(world)
+    }
+
+    /// How to reach the cluster. From here on this process is in the node's network.
+    pub(crate) fn access(&self) -> Result<Access, Failure> {
+        let failed = |error: io::Error| Failure::failed("enter the node's network", error);
+        let network = fs::File::open(format!("/proc/{}/ns/net", self.init)).map_err(failed)?;
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|error| failed(error.into()))?;
+        let enter = |namespaces: &[&str]| {
+            let start = ["nsenter", "--target", &self.init];
+            let words = start.iter().chain(namespaces).chain(&["--"]);
+            words.map(|word| (*word).to_owned()).collect()
+        };
+        Ok(Access {
+            kubeconfig: self.folder.join("kubeconfig"),
+            inside: enter(&["--net", "--pid"]),
+            folder: Some(self.folder.clone()),
+            node: Some(enter(&[
+                "--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup",
+            ])),
+        })
+    }
+
+    fn until_ready(&mut self) -> Result<(), Failure> {
+        let started = Instant::now();
+        while !self.folder.join("ready").exists() {
+            let ended = self.guard.try_wait();
+            let has_ended = ended
+                .map_err(|error| Failure::failed("watch the node", error))?
+                .is_some();
+            if has_ended || started.elapsed() > READY_TIMEOUT {
+                let seconds = started.elapsed().as_secs();
+                return Err(Failure::Failed(format!(
+                    "the local node is not ready after {seconds} s; its messages are above"
+                )));
+            }
+            sleep(READY_INTERVAL);
+        }
+        let init = fs::read_to_string(self.folder.join("init"))
+            .map_err(|error| Failure::failed("find the node's first process", error))?;
+        init.trim().clone_into(&mut self.init);
+        Ok(())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.lifeline.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Makes the image of a foreign program.
+fn archive(name: &str, programs: &Path, folder: &Path) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed("make an image", error);
+    let layout = build(&ImageOptions {
+        name: format!("localhost/{name}:1"),
+        program: programs.join(name),
+        ports: Vec::new(),
+        labels: BTreeMap::new(),
+    })
+    .map_err(|error| failed(&error))?;
+    let file =
+        fs::File::create(folder.join(format!("{name}.tar"))).map_err(|error| failed(&error))?;
+    layout
+        .archive(io::BufWriter::new(file))
+        .map_err(|error| failed(&error))
+}
