@@ -4,11 +4,14 @@
 //! once: each password has its own schedule, and all passwords of the account share a budget. Pure: knows no
 //! password (a keyed hash tells them apart), and no clock.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+pub use self::record::{AccountId, LoginRecord, SecretVersion};
 use crate::time::Moment;
 
 /// How long a refused login counts against the account.
@@ -34,6 +37,17 @@ pub struct Asker<'a> {
     pub namespace: &'a str,
     /// The password.
     pub password: PasswordId,
+    /// Where it was read: tells it from others for a later process.
+    pub secret: &'a SecretVersion,
+}
+
+/// The same moment on both clocks: what is counted, and what is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// On the monotonic clock.
+    pub moment: Moment,
+    /// On the wall clock.
+    pub time: Timestamp,
 }
 
 /// Why a login is not tried now.
@@ -71,6 +85,8 @@ pub enum LoginOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
     passwords: BTreeMap<PasswordId, Password>,
+    /// Passwords that an earlier process stored, by the Secret that they were read from.
+    stored: BTreeMap<SecretVersion, Password>,
     /// Refused logins, in order of time.
     refused: Vec<Refused>,
     namespaces: BTreeMap<String, Namespace>,
@@ -82,16 +98,21 @@ type At = SignedDuration;
 /// What is known of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Password {
-    was_accepted: bool,
+    /// When it was last accepted.
+    accepted: Option<Timestamp>,
     /// Refusals in a row, since it was accepted or a user asked.
     refusals: u32,
     last_refused: Option<At>,
+    last_try: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refused {
     at: At,
-    password: PasswordId,
+    time: Timestamp,
+    /// `None` while it is not known in this process.
+    password: Option<PasswordId>,
+    secret: Option<SecretVersion>,
 }
 
 /// What is known of a namespace.
@@ -106,7 +127,7 @@ struct Namespace {
 impl Password {
     /// The pause after so many refusals in a row; `None` for good.
     const fn pause(self) -> Option<SignedDuration> {
-        let minutes = match (self.was_accepted, self.refusals) {
+        let minutes = match (self.accepted.is_some(), self.refusals) {
             (_, 0) => 0,
             (_, 1) => 5,
             (true, 2) => 15,
@@ -155,17 +176,13 @@ impl Account {
     pub fn check(&mut self, asker: Asker<'_>, now: Moment) -> Result<(), Wait> {
         let now = at(now);
         self.forget(now);
-        let password = self
-            .passwords
-            .get(&asker.password)
-            .copied()
-            .unwrap_or_default();
+        let password = self.password(asker);
         password.check(now)?;
-        let has_own_try = password.was_accepted
+        let has_own_try = password.accepted.is_some()
             && !self
                 .refused
                 .iter()
-                .any(|refused| refused.password == asker.password);
+                .any(|refused| refused.password == Some(asker.password));
         let shared = if has_own_try {
             Ok(())
         } else {
@@ -213,8 +230,10 @@ impl Account {
 
     /// Notes how a login ended. One without an answer counts as refused, unless its password was accepted
     /// before.
-    pub fn note(&mut self, asker: Asker<'_>, outcome: LoginOutcome, now: Moment) {
-        let now = at(now);
+    pub fn note(&mut self, asker: Asker<'_>, outcome: LoginOutcome, now: Now) {
+        let time = self.time_of_its_own(now.time);
+        let now = at(now.moment);
+        self.password(asker);
         let namespace = self
             .namespaces
             .entry(asker.namespace.to_owned())
@@ -222,14 +241,16 @@ impl Account {
         namespace.last_try = Some(now);
         namespace.waits_until = None;
         let password = self.passwords.entry(asker.password).or_default();
+        password.last_try = Some(time);
         let is_refused = match outcome {
             LoginOutcome::Accepted => false,
             LoginOutcome::Refused => true,
-            LoginOutcome::Unanswered => !password.was_accepted,
+            LoginOutcome::Unanswered => password.accepted.is_none(),
         };
         if outcome == LoginOutcome::Accepted {
             *password = Password {
-                was_accepted: true,
+                accepted: Some(time),
+                last_try: Some(time),
                 ..Password::default()
             };
         } else if is_refused {
@@ -238,15 +259,29 @@ impl Account {
             namespace.last_refused = Some(now);
             self.refused.push(Refused {
                 at: now,
-                password: asker.password,
+                time,
+                password: Some(asker.password),
+                secret: Some(asker.secret.clone()),
             });
         }
         self.forget(now);
     }
 
+    /// Refusals are told apart by their times, also where the clock was set back between them.
+    fn time_of_its_own(&self, mut time: Timestamp) -> Timestamp {
+        while self.refused.iter().any(|refused| refused.time == time) {
+            match time.checked_add(SignedDuration::from_micros(1)) {
+                Ok(later) => time = later,
+                Err(_) => break,
+            }
+        }
+        time
+    }
+
     /// A user asked to try this password again: its own schedule begins again, the budget stays.
-    pub fn allow(&mut self, password: PasswordId) {
-        if let Some(password) = self.passwords.get_mut(&password) {
+    pub fn allow(&mut self, asker: Asker<'_>) {
+        self.password(asker);
+        if let Some(password) = self.passwords.get_mut(&asker.password) {
             password.refusals = 0;
             password.last_refused = None;
         }
@@ -264,14 +299,14 @@ impl Account {
             was_accepted: self
                 .passwords
                 .values()
-                .any(|password| password.was_accepted),
+                .any(|password| password.accepted.is_some()),
             last_try: tries.max(),
         }
     }
 
     /// Whether nothing is known of it.
     pub fn is_unused(&self) -> bool {
-        self.passwords.is_empty()
+        self.passwords.is_empty() && self.stored.is_empty()
     }
 
     fn forget(&mut self, now: At) {
@@ -285,7 +320,7 @@ impl Account {
             let oldest = self
                 .passwords
                 .iter()
-                .min_by_key(|(_, p)| (p.was_accepted, p.last_refused));
+                .min_by_key(|(_, p)| (p.accepted.is_some(), p.last_refused));
             let Some(oldest) = oldest.map(|(id, _)| *id) else {
                 return;
             };

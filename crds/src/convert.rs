@@ -5,6 +5,7 @@
 mod binding;
 mod claims;
 mod credentials;
+mod login;
 mod node;
 mod seen;
 mod spec;
@@ -17,6 +18,8 @@ pub use self::credentials::{
     BundleProblem, Credentials, SecretProblem, ca_from_config_map, ca_from_secret,
     credentials_from_secret,
 };
+pub(crate) use self::login::stored_login;
+pub use self::login::{login, logins};
 pub use self::node::{has_kubelet, node_traits, node_view, traits_of};
 pub use self::seen::seen;
 pub use self::spec::{

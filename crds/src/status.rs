@@ -4,6 +4,8 @@
 //! written at rest. Texts that a device chose are cut to what the schema allows here, at the edge.
 
 mod former;
+mod logins;
+mod records;
 mod suspended;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +16,7 @@ use bigip_tunnel_core::budget::{Census, Window};
 use bigip_tunnel_core::conditions::{
     Condition as CoreCondition, Truth, device_conditions, object_conditions,
 };
-use bigip_tunnel_core::desired::Desired;
-use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
-use bigip_tunnel_core::plan::Plan;
-use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
 use bigip_tunnel_core::vocabulary::condition;
 use jiff::{SignedDuration, Timestamp};
@@ -26,11 +24,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use self::former::Access;
 use self::former::former_devices;
+pub use self::logins::note_logins;
+use self::records::{own_address, problems, record_counts};
 pub use self::suspended::paused;
 use crate::convert;
 use crate::v1alpha1::{
     self, BigIpTunnelStatus, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode, NodeCounts,
-    Problem, ProblemKind, RecordCounts, SkippedNode, Summary, TunnelStatus,
+    SkippedNode, Summary, TunnelStatus,
 };
 
 /// How many entries the lists of nodes and problems show.
@@ -390,72 +390,6 @@ fn failover_state(state: FailoverState) -> v1alpha1::FailoverState {
         FailoverState::Offline => v1alpha1::FailoverState::Offline,
         FailoverState::Unknown => v1alpha1::FailoverState::Unknown,
     }
-}
-
-fn record_counts(plan: &Plan) -> RecordCounts {
-    let present = plan.unchanged.len() + plan.adopt.len();
-    RecordCounts {
-        desired: count(present + plan.missing()),
-        present: count(present),
-        missing: count(plan.missing()),
-        stale: count(plan.remove.len() + plan.unreadable_stale.len()),
-        unclaimed: count(plan.unclaimed.len() + plan.unreadable_unclaimed.len()),
-        foreign: count(plan.foreign.len() + plan.unnamed),
-    }
-}
-
-/// The records worth a look, the ones that hurt first.
-fn problems(plan: &Plan, own_address: Option<Problem>) -> Vec<Problem> {
-    let of = |records: &Records, kind: ProblemKind| -> Vec<Problem> {
-        let shown = records.iter().take(SHOWN_MAX);
-        shown
-            .map(|(mac, endpoint)| Problem {
-                mac: mac.to_string(),
-                endpoint: Some(endpoint.to_string()),
-                kind,
-            })
-            .collect()
-    };
-    let bare = |macs: &BTreeSet<MacAddress>, kind: ProblemKind| -> Vec<Problem> {
-        let shown = macs.iter().take(SHOWN_MAX);
-        shown
-            .map(|mac| Problem {
-                mac: mac.to_string(),
-                endpoint: None,
-                kind,
-            })
-            .collect()
-    };
-    let mut problems = of(&plan.conflict, ProblemKind::Conflict);
-    problems.extend(bare(&plan.unreadable, ProblemKind::Unreadable));
-    problems.extend(of(&plan.add, ProblemKind::Missing));
-    problems.extend(of(&plan.correct, ProblemKind::Incorrect));
-    problems.extend(own_address);
-    problems.extend(of(&plan.remove, ProblemKind::Stale));
-    problems.extend(bare(&plan.unreadable_stale, ProblemKind::Stale));
-    problems.extend(of(&plan.unclaimed, ProblemKind::Unclaimed));
-    problems.extend(bare(&plan.unreadable_unclaimed, ProblemKind::Unclaimed));
-    let foreign = plan.foreign.iter().take(SHOWN_MAX);
-    problems.extend(foreign.map(|(mac, endpoint)| Problem {
-        mac: mac.to_string(),
-        endpoint: endpoint.map(|endpoint| endpoint.to_string()),
-        kind: ProblemKind::Foreign,
-    }));
-    problems.truncate(SHOWN_MAX);
-    problems
-}
-
-/// The node that has the tunnel's own local address, if one is selected. Two nodes never share an
-/// address here.
-fn own_address(report: &DeviceReport, desired: &Desired) -> Option<Problem> {
-    let local = report.facts.as_ref()?.tunnel.local_address?;
-    let mut nodes = desired.nodes.iter();
-    let (mac, _) = nodes.find(|(_, node)| report.is_own_address(IpAddr::V4(node.address)))?;
-    Some(Problem {
-        mac: mac.to_string(),
-        endpoint: Some(local.to_string()),
-        kind: ProblemKind::OwnAddress,
-    })
 }
 
 /// Conditions with their times: the time moves only when the status does.

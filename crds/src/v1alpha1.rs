@@ -8,6 +8,7 @@
     reason = "the derive of `KubeSchema` repeats the types inside of a function"
 )]
 mod device;
+mod login;
 mod ownership;
 mod removal;
 #[expect(
@@ -22,6 +23,7 @@ mod spec;
 mod status;
 
 pub use self::device::*;
+pub use self::login::*;
 pub use self::ownership::*;
 pub use self::removal::*;
 pub use self::spec::*;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bigip_tunnel_core::account::LoginRecord;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::PublicKeyHash;
@@ -14,6 +15,7 @@ use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
 use crate::listing::{Listing, RecordName};
+use crate::login_store::{LoginStore, NoStore};
 use crate::session::accounts::Accounts;
 use crate::session::{Login, Session};
 use crate::transport::{Body, Request, Verb};
@@ -26,6 +28,8 @@ pub struct Client {
     session: Arc<Session>,
     /// The only login that its calls are made under, if it does not matter to them which one it is.
     only: Option<Login>,
+    /// Where its logins are remembered.
+    store: Arc<dyn LoginStore>,
 }
 
 impl fmt::Debug for Client {
@@ -61,13 +65,28 @@ impl Client {
         Ok(Self {
             session: Arc::new(Session::new(config, limits, accounts)?),
             only: None,
+            store: Arc::new(NoStore),
         })
+    }
+
+    /// The same client, whose logins are remembered there.
+    #[must_use]
+    pub fn remembering(&self, store: Arc<dyn LoginStore>) -> Self {
+        Self {
+            store,
+            ..self.clone()
+        }
+    }
+
+    /// What is to be remembered of the last login that was tried.
+    pub fn login_record(&self) -> Option<LoginRecord> {
+        self.session.login_record()
     }
 
     /// The unit that answers now, as far as one login can tell: logs in if there is no login. Dials nothing
     /// otherwise.
     pub async fn unit(&self) -> Result<Unit, Error> {
-        let login = self.session.log_in().await?;
+        let login = self.session.log_in(&*self.store).await?;
         Ok(self.unit_of(login))
     }
 
@@ -80,8 +99,8 @@ impl Client {
     /// The unit of a login of this client, which may have ended.
     pub fn unit_of(&self, login: Login) -> Unit {
         let client = Self {
-            session: self.session.clone(),
             only: Some(login),
+            ..self.clone()
         };
         Unit::new(client, login)
     }
@@ -163,7 +182,9 @@ impl Client {
         request: &Request,
         body: &mut Body<'_>,
     ) -> Result<Vec<u8>, Error> {
-        self.session.call(request, self.only, body).await
+        self.session
+            .call(request, self.only, (&*self.store, body))
+            .await
     }
 
     pub(crate) fn limits(&self) -> &Limits {

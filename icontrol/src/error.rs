@@ -91,6 +91,14 @@ pub enum ErrorKind {
         /// When the next one is tried.
         next: NextLogin,
     },
+    /// A login with a password that was never accepted there was not tried: it would not have been remembered.
+    #[error(
+        "no login attempted: it could not be stored first in the status of the object: {cause}"
+    )]
+    LoginNotStored {
+        /// Why not.
+        cause: String,
+    },
     /// The login provider is not known to the device.
     #[error("it does not know the login provider; correct `loginProviderName`")]
     UnknownLoginProvider,
@@ -395,6 +403,7 @@ impl Error {
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
             ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
             ErrorKind::LoginRefused { refusal, .. } => refusal.reason(),
+            ErrorKind::LoginNotStored { .. } => reason::KUBERNETES_UNAVAILABLE,
             ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }
@@ -433,6 +442,7 @@ impl Error {
             | ErrorKind::NameNotResolved
             | ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionFailed { .. }
+            | ErrorKind::LoginNotStored { .. }
             | ErrorKind::TokenRefused
             | ErrorKind::LoginEnded
             | ErrorKind::OtherKey

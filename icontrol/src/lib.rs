@@ -24,6 +24,7 @@ pub mod fuzzing;
 mod items;
 mod limits;
 mod listing;
+mod login_store;
 mod may_write;
 mod memory;
 mod normalise;
@@ -49,6 +50,7 @@ pub use error::{
 pub use exchange::{Exchange, Observer};
 pub use limits::CONNECT_DEADLINE;
 pub use listing::{Listing, RecordName};
+pub use login_store::{KnownLogins, LoginStore, Stored};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;
 pub use session::Login;

@@ -12,6 +12,7 @@ mod token;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bigip_tunnel_core::account::LoginRecord;
 use bigip_tunnel_core::unit::PublicKeyHash;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use crate::answer::Answer;
 use crate::config::{ConfigError, Credentials, DeviceConfig};
 use crate::error::{Error, ErrorKind, PAUSE_MAX};
 use crate::limits::Limits;
+use crate::login_store::LoginStore;
 use crate::may_write::MayWrite;
 use crate::transport::{Body, Connections, Request, Transport, Verb};
 use crate::{normalise, path, wire};
@@ -90,6 +92,8 @@ pub(crate) struct Session {
     proof: Mutex<Option<Proof>>,
     failed: Mutex<Option<Failed>>,
     hold: Mutex<Hold>,
+    /// What is to be remembered of the last login that was tried.
+    record: Mutex<Option<LoginRecord>>,
     accounts: Accounts,
     tenant: String,
     may_write: MayWrite,
@@ -110,6 +114,7 @@ impl Session {
             proof: Mutex::default(),
             failed: Mutex::default(),
             hold: Mutex::default(),
+            record: Mutex::default(),
             accounts,
             tenant: config.tenant,
         })
@@ -136,9 +141,9 @@ impl Session {
         &self,
         request: &Request,
         only: Option<Login>,
-        body: &mut Body<'_>,
+        (store, body): (&dyn LoginStore, &mut Body<'_>),
     ) -> Result<Vec<u8>, Error> {
-        let active = self.active(only).await?;
+        let active = self.active(only, store).await?;
         let error = match self.send(request, &active, body).await {
             Err(error) if error.ends_login() => error,
             result => return result,
@@ -150,7 +155,7 @@ impl Session {
         if pauses || request.writes() {
             return Err(error);
         }
-        let active = self.active(None).await?;
+        let active = self.active(None, store).await?;
         // The body of a refusal was not for its reader: nothing has been read.
         let result = self.send(request, &active, body).await;
         if let Err(error) = &result
@@ -162,8 +167,8 @@ impl Session {
     }
 
     /// The current login, made if there is none.
-    pub(crate) async fn log_in(&self) -> Result<Login, Error> {
-        Ok(self.active(None).await?.proof.login)
+    pub(crate) async fn log_in(&self, store: &dyn LoginStore) -> Result<Login, Error> {
+        Ok(self.active(None, store).await?.proof.login)
     }
 
     /// The current login, if there is one.
@@ -257,7 +262,7 @@ impl Session {
     /// The current login, its token extended if it is near its end; a new one if there is none, or if its
     /// token cannot be extended. A new login would do as well as an extension, but some versions keep what
     /// was given back (17.1.2, bug 1787517), and a user has 100 tokens. With `only` no login is made.
-    async fn active(&self, only: Option<Login>) -> Result<Active, Error> {
+    async fn active(&self, only: Option<Login>, store: &dyn LoginStore) -> Result<Active, Error> {
         let asked = Instant::now();
         let mut logins = self.logins.lock().await;
         let fits = |current: &&Active| only.is_none_or(|login| login == current.proof.login);
@@ -278,7 +283,7 @@ impl Session {
         if let Some(error) = self.shared_failure(asked) {
             return Err(error);
         }
-        let new = self.login().await;
+        let new = self.login(store).await;
         // If the login failed, the old token is forgotten; it ends by itself.
         let old = logins.ended.take();
         let new = new.inspect_err(|error| self.note_failure(error))?;

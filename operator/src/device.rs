@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::{Listing, Login};
+use bigip_tunnel_core::account::SecretVersion;
 use bigip_tunnel_core::answers::Answer;
 use bigip_tunnel_core::claims::{ClaimState, DeviceClaims};
 use bigip_tunnel_core::desired::Desired;
@@ -200,6 +201,8 @@ pub(crate) struct KnownSession {
     pub(crate) settings: DeviceSettings,
     /// When Secret and CA bundle were read.
     pub(crate) read_at: Moment,
+    /// The Secret, as it was then.
+    pub(crate) secret: SecretVersion,
     /// Why the password may not be sent again. The login goes on until its token ends.
     pub(crate) no_new_login: Option<Failure>,
     /// The session of the password before this one, until a login with this one was accepted.

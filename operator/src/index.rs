@@ -10,6 +10,7 @@ mod raw;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bigip_tunnel_core::account::{AccountId, LoginRecord};
 use bigip_tunnel_core::sharing::{
     Activity, NOT_KNOWN_YET, Needs, Neighbour, Ours, Part, TheirDevice, Theirs, UnitEvidence,
     Wants, part,
@@ -17,6 +18,7 @@ use bigip_tunnel_core::sharing::{
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::Place;
 use kube::core::DynamicObject;
+use tokio::sync::watch;
 
 use self::desires::Desires;
 use self::raw::Raw;
@@ -32,14 +34,17 @@ pub(crate) type ObjectKey = (String, String);
 
 /// The objects, as last seen.
 #[derive(Debug, Default)]
-pub(crate) struct Index(Mutex<Objects>);
+pub(crate) struct Index {
+    objects: Mutex<Objects>,
+    /// Whether every object has been seen once.
+    complete: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Objects {
     all: BTreeMap<ObjectKey, Arc<Entry>>,
     /// By the path of the tunnel; `None`: those of which it cannot be read.
     by_tunnel: HashMap<Option<String>, BTreeSet<ObjectKey>>,
-    complete: bool,
 }
 
 /// A device at a place, on a tunnel, as far as each can be read.
@@ -163,7 +168,26 @@ impl Index {
 
     /// Notes that every object has been seen once. Until then the needs of others are not known.
     pub(crate) fn set_complete(&self) {
-        self.lock().complete = true;
+        self.complete.send_replace(true);
+    }
+
+    /// Waits until every object has been seen once.
+    pub(crate) async fn seen_all(&self) {
+        // The sender lives as long as the index.
+        let _: Result<_, _> = self
+            .complete
+            .subscribe()
+            .wait_for(|complete| *complete)
+            .await;
+    }
+
+    /// What the statuses of all objects say of logins of this account.
+    pub(crate) fn logins(&self, account: &AccountId) -> Vec<LoginRecord> {
+        let objects = self.lock();
+        let all = objects.all.values().flat_map(|entry| &entry.raw.logins);
+        all.filter(|login| login.account == *account)
+            .cloned()
+            .collect()
     }
 
     /// Where an object's worker notes what its devices have proven to be: the one place for it.
@@ -178,7 +202,10 @@ impl Index {
     /// What objects other than the asking one need on its device and tunnel; `None` until all objects have
     /// been seen.
     pub(crate) fn needs(&self, asker: &Asker<'_>) -> Option<Needs> {
-        let others = self.lock().beside(asker)?;
+        if !*self.complete.borrow() {
+            return None;
+        }
+        let others = self.lock().beside(asker);
         let place = asker.device.place();
         let proven = asker.identities.known();
         let ours = Ours {
@@ -214,7 +241,7 @@ impl Index {
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -232,17 +259,14 @@ impl Objects {
     }
 
     /// The other objects that may be on the same tunnel.
-    fn beside(&self, asker: &Asker<'_>) -> Option<Vec<(ObjectKey, Arc<Entry>)>> {
-        if !self.complete {
-            return None;
-        }
+    fn beside(&self, asker: &Asker<'_>) -> Vec<(ObjectKey, Arc<Entry>)> {
         let tunnels = [Some(asker.settings.tunnel.to_string()), None];
         let keys = tunnels
             .iter()
             .filter_map(|tunnel| self.by_tunnel.get(tunnel));
         let others = keys.flatten().filter(|key| *key != asker.key);
         let others = others.filter_map(|key| Some((key.clone(), self.all.get(key)?.clone())));
-        Some(others.collect())
+        others.collect()
     }
 }
 

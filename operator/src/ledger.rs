@@ -5,6 +5,7 @@
 //! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
 
 mod claiming;
+mod logins;
 mod patch;
 mod removals;
 
@@ -24,6 +25,7 @@ use kube::{Api, ResourceExt};
 use tokio::sync::Mutex;
 
 use self::claiming::Waiting;
+use self::logins::Logins;
 use self::patch::PatchError;
 pub(crate) use self::removals::{Removals, Spending, census_of};
 use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
@@ -116,6 +118,8 @@ pub(crate) struct Ledger {
     stored: Mutex<Stored>,
     /// Claims that the next write takes along.
     waiting: std::sync::Mutex<Vec<Waiting>>,
+    /// What this process has tried.
+    logins: std::sync::Mutex<Logins>,
 }
 
 /// What the API server last said.
@@ -194,6 +198,7 @@ impl Ledger {
             leadership,
             stored,
             waiting: std::sync::Mutex::default(),
+            logins: std::sync::Mutex::default(),
         }
     }
 
@@ -312,7 +317,9 @@ impl Ledger {
             }
             Ok(operations)
         };
-        self.bring_to(renamed).await.map(|_| ())
+        self.bring_to(renamed).await?;
+        self.rename_login(from, to);
+        Ok(())
     }
 
     /// Brings the displayed part of the status to what `next` makes of the stored one. Returns
@@ -324,7 +331,8 @@ impl Ledger {
         let displayed = |stored: &Stored| {
             // Such an object has conditions of its own.
             stored.check_readable()?;
-            Ok(patch::display(&stored.status, &next(&stored.status))?)
+            let next = self.with_logins(&stored.status, next(&stored.status));
+            Ok(patch::display(&stored.status, &next)?)
         };
         self.bring_to(displayed).await
     }
@@ -450,6 +458,7 @@ fn renamed_device(status: &BigIpTunnelStatus, from: &str, to: &str) -> Option<Ve
             identity: former.identity.clone(),
             credentials_secret_ref: former.credentials_secret_ref.clone(),
             tls: former.tls.clone(),
+            login: former.login.clone(),
             ..DeviceStatus::default()
         });
     }

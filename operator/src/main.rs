@@ -15,6 +15,7 @@ mod kubernetes;
 mod lease;
 mod ledger;
 mod log;
+mod logins;
 mod metrics;
 mod nodes;
 mod pass;

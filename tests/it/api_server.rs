@@ -116,7 +116,7 @@ async fn an_operator_that_the_api_server_does_not_know_for_a_while_goes_on_after
 }
 
 /// Whether it is a write of claims or of what is shown.
-fn is_status_write(seen: &Seen) -> bool {
+pub(crate) fn is_status_write(seen: &Seen) -> bool {
     seen.is_mutation() && seen.path.contains("/bigiptunnels/") && seen.path.ends_with("/status")
 }
 

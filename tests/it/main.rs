@@ -37,6 +37,7 @@ mod large;
 mod lease;
 mod lies;
 mod lives;
+mod logins;
 mod logs;
 mod memory;
 mod metrics;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::unit::PublicKeyHash;
 
 const OWNER: &str = "bigip";
 const STRANGER: &str = "stranger";
@@ -11,17 +12,35 @@ fn at_min(minutes: u64) -> Moment {
     Moment::since_start(Duration::from_secs(minutes * 60))
 }
 
+/// The wall clock when the process began.
+const START: Timestamp = Timestamp::constant(1_795_000_000, 0);
+/// Of passwords whose Secret does not matter.
+static ANY_SECRET: SecretVersion = SecretVersion {
+    uid: String::new(),
+    resource_version: String::new(),
+};
+
 fn asker(namespace: &str, password: u64) -> Asker<'_> {
     Asker {
         namespace,
         password: PasswordId(password),
+        secret: &ANY_SECRET,
+    }
+}
+
+/// This minute on both clocks.
+fn now_min(minutes: u64) -> Now {
+    let elapsed = SignedDuration::from_mins(i64::try_from(minutes).unwrap());
+    Now {
+        moment: at_min(minutes),
+        time: START + elapsed,
     }
 }
 
 /// Tries at this minute, and is refused if that is allowed.
 fn refuse(account: &mut Account, asker: Asker<'_>, minute: u64) -> Result<(), Wait> {
     account.check(asker, at_min(minute))?;
-    account.note(asker, LoginOutcome::Refused, at_min(minute));
+    account.note(asker, LoginOutcome::Refused, now_min(minute));
     Ok(())
 }
 
@@ -42,7 +61,7 @@ fn password_never_accepted_is_tried_three_times() {
 #[test]
 fn password_once_accepted_is_tried_for_good() {
     let mut account = Account::default();
-    account.note(asker(OWNER, 1), LoginOutcome::Accepted, at_min(0));
+    account.note(asker(OWNER, 1), LoginOutcome::Accepted, now_min(0));
     assert_eq!(refused_at(&mut account, 1)[..6], [0, 5, 20, 80, 140, 200]);
 }
 
@@ -55,7 +74,7 @@ fn request_of_a_user_begins_the_schedule_again() {
         account.check(asker(OWNER, 1), later).unwrap_err().time,
         None
     );
-    account.allow(PasswordId(1));
+    account.allow(asker(OWNER, 1));
     assert_eq!(account.check(asker(OWNER, 1), later), Ok(()));
 }
 
@@ -73,11 +92,11 @@ fn two_refusals_in_15_minutes_end_the_tries_of_all() {
 #[test]
 fn accepted_password_keeps_one_try_of_its_own() {
     let mut account = Account::default();
-    account.note(asker(OWNER, 1), LoginOutcome::Accepted, at_min(0));
+    account.note(asker(OWNER, 1), LoginOutcome::Accepted, now_min(0));
     refuse(&mut account, asker(STRANGER, 2), 1).unwrap();
     refuse(&mut account, asker(STRANGER, 3), 1).unwrap();
     assert_eq!(account.check(asker(OWNER, 1), at_min(2)), Ok(()));
-    account.note(asker(OWNER, 1), LoginOutcome::Refused, at_min(2));
+    account.note(asker(OWNER, 1), LoginOutcome::Refused, now_min(2));
     // One: its next try shares the budget like all others.
     let wait = account.check(asker(OWNER, 1), at_min(8)).unwrap_err();
     assert_eq!(wait.rule, WaitRule::Budget);
@@ -112,10 +131,10 @@ fn namespace_that_no_longer_asks_stops_no_other() {
 #[test]
 fn login_without_an_answer_counts_unless_accepted_before() {
     let mut account = Account::default();
-    account.note(asker(OWNER, 1), LoginOutcome::Unanswered, at_min(0));
+    account.note(asker(OWNER, 1), LoginOutcome::Unanswered, now_min(0));
     account.check(asker(OWNER, 1), at_min(0)).unwrap_err();
-    account.note(asker(OWNER, 2), LoginOutcome::Accepted, at_min(0));
-    account.note(asker(OWNER, 2), LoginOutcome::Unanswered, at_min(1));
+    account.note(asker(OWNER, 2), LoginOutcome::Accepted, now_min(0));
+    account.note(asker(OWNER, 2), LoginOutcome::Unanswered, now_min(1));
     assert_eq!(account.check(asker(OWNER, 2), at_min(1)), Ok(()));
 }
 
@@ -124,11 +143,185 @@ fn account_with_history_is_worth_more_the_more_it_holds() {
     let mut refused = Account::default();
     refuse(&mut refused, asker(OWNER, 1), 0).unwrap();
     let mut accepted = Account::default();
-    accepted.note(asker(OWNER, 1), LoginOutcome::Accepted, at_min(0));
+    accepted.note(asker(OWNER, 1), LoginOutcome::Accepted, now_min(0));
     assert!(refused.worth(at_min(1)) > accepted.worth(at_min(1)));
     assert!(refused.worth(at_min(20)) < accepted.worth(at_min(20)));
     assert!(!refused.is_unused() && !accepted.is_unused());
     assert!(Account::default().is_unused());
+}
+
+fn secret(resource_version: &str) -> SecretVersion {
+    SecretVersion {
+        uid: "uid".into(),
+        resource_version: resource_version.into(),
+    }
+}
+
+fn id() -> AccountId {
+    AccountId::stored("account")
+}
+
+/// The row that an earlier process left: this many refusals of the Secret of version 1, one a minute.
+fn row_of(refusals: u64) -> LoginRecord {
+    let (mut account, secret) = (Account::default(), secret("1"));
+    let asker = Asker {
+        secret: &secret,
+        ..asker(OWNER, 1)
+    };
+    for minute in 0..refusals {
+        account.note(asker, LoginOutcome::Refused, now_min(minute));
+    }
+    account.record(id(), asker).unwrap()
+}
+
+/// The account of a process that begins at this minute of the one before.
+fn restarted(rows: &[LoginRecord], minute: i64) -> Account {
+    let mut account = Account::default();
+    let now = Now {
+        moment: at_min(0),
+        time: START + SignedDuration::from_mins(minute),
+    };
+    account.restore(rows, now);
+    account
+}
+
+#[test]
+fn restart_forgets_no_refusal() {
+    let mut account = restarted(&[row_of(2)], 2);
+    // Whatever password: the two refusals count until their time is over, in minute 15 and 16.
+    let wait = account.check(asker(OWNER, 9), at_min(0)).unwrap_err();
+    assert_eq!(wait.rule, WaitRule::Budget);
+    assert_eq!(wait.time, Some(Duration::from_secs(13 * 60)));
+    assert_eq!(account.check(asker(OWNER, 9), at_min(13)), Ok(()));
+}
+
+#[test]
+fn restart_goes_on_with_the_schedule_of_a_password() {
+    let refused = secret("1");
+    let asker = Asker {
+        secret: &refused,
+        ..asker(OWNER, 7)
+    };
+    let wait = restarted(&[row_of(1)], 2).check(asker, at_min(0));
+    assert_eq!(wait.unwrap_err().time, Some(Duration::from_secs(3 * 60)));
+    // Three refusals end its tries, however long ago they were.
+    let wait = restarted(&[row_of(3)], 9_999).check(asker, at_min(0));
+    assert_eq!(wait.unwrap_err().time, None);
+}
+
+#[test]
+fn changed_secret_begins_a_schedule_of_its_own() {
+    let changed = secret("2");
+    let asker = Asker {
+        secret: &changed,
+        ..asker(OWNER, 7)
+    };
+    let mut account = restarted(&[row_of(3)], 9_999);
+    assert_eq!(account.check(asker, at_min(0)), Ok(()));
+}
+
+#[test]
+fn request_after_a_restart_begins_the_schedule_again() {
+    let refused = secret("1");
+    let asker = Asker {
+        secret: &refused,
+        ..asker(OWNER, 7)
+    };
+    let mut account = restarted(&[row_of(3)], 60);
+    account.allow(asker);
+    assert_eq!(account.check(asker, at_min(0)), Ok(()));
+}
+
+#[test]
+fn times_ahead_of_the_clock_count_as_now() {
+    let mut account = restarted(&[row_of(2)], -500);
+    let wait = account.check(asker(OWNER, 9), at_min(0)).unwrap_err();
+    assert_eq!(wait.time, Some(Duration::from_secs(15 * 60)));
+}
+
+#[test]
+fn most_careful_of_several_rows_counts() {
+    let (one, two) = (row_of(1), row_of(2));
+    let mut other = row_of(1);
+    other.secret = secret("other");
+    // One refusal in two rows is one; those of two Secrets at the same minute, seen apart, are two.
+    let same = restarted(&[one.clone(), one.clone()], 1).check(asker(OWNER, 9), at_min(0));
+    assert_eq!(same, Ok(()));
+    let both = restarted(&[one, two], 2).check(asker(OWNER, 9), at_min(0));
+    assert_eq!(both.unwrap_err().rule, WaitRule::Budget);
+    other.last_tried = START + SignedDuration::from_secs(1);
+    other.window_start = Some(other.last_tried);
+    let apart = restarted(&[row_of(1), other], 2).check(asker(OWNER, 9), at_min(0));
+    assert_eq!(apart.unwrap_err().rule, WaitRule::Budget);
+}
+
+#[test]
+fn accepted_password_keeps_its_try_over_a_restart() {
+    let accepted = secret("2");
+    let asker = Asker {
+        secret: &accepted,
+        ..asker(OWNER, 2)
+    };
+    let mut account = Account::default();
+    account.note(asker, LoginOutcome::Accepted, now_min(0));
+    let row = account.record(id(), asker).unwrap();
+    assert_eq!((row.refusals, row.accepted), (0, Some(START)));
+    let mut account = restarted(&[row_of(2), row], 2);
+    assert_eq!(account.ahead(id(), asker, now_min(0)), None);
+    assert_eq!(account.check(asker, at_min(0)), Ok(()));
+}
+
+#[test]
+fn acceptance_ends_refusals_that_another_row_shows() {
+    let mut accepted = row_of(1);
+    accepted.last_tried += SignedDuration::from_mins(30);
+    (accepted.accepted, accepted.refusals) = (Some(accepted.last_tried), 0);
+    let refused = secret("1");
+    let asker = Asker {
+        secret: &refused,
+        ..asker(OWNER, 7)
+    };
+    let mut account = restarted(&[row_of(3), accepted], 60);
+    assert_eq!(account.check(asker, at_min(0)), Ok(()));
+    let row = account.record(id(), asker).unwrap();
+    assert_eq!((row.refusals, row.accepted.is_some()), (0, true));
+}
+
+#[test]
+fn try_is_stored_as_refused_before_it_is_made() {
+    let secret = secret("1");
+    let asker = Asker {
+        secret: &secret,
+        ..asker(OWNER, 1)
+    };
+    let mut account = Account::default();
+    let ahead = account.ahead(id(), asker, now_min(3)).unwrap();
+    assert_eq!((ahead.refusals, ahead.accepted), (1, None));
+    assert_eq!(ahead.window_start, Some(ahead.last_tried));
+    assert_eq!(account.record(id(), asker), None);
+    account.note(asker, LoginOutcome::Refused, now_min(3));
+    assert_eq!(account.record(id(), asker), Some(ahead));
+}
+
+#[test]
+fn restoring_twice_changes_nothing() {
+    let mut account = restarted(&[row_of(2)], 2);
+    let once = account.clone();
+    let now = Now {
+        moment: at_min(1),
+        time: START + SignedDuration::from_mins(3),
+    };
+    account.restore(&[row_of(2)], now);
+    assert_eq!(account.refused, once.refused);
+}
+
+#[test]
+fn account_is_named_by_unit_and_user() {
+    let name = |unit, user| AccountId::of(&PublicKeyHash([unit; 32]), user).to_string();
+    assert_eq!(name(1, "admin"), name(1, "admin"));
+    assert_ne!(name(1, "admin"), name(2, "admin"));
+    assert_ne!(name(1, "admin"), name(1, "other"));
+    assert_eq!(name(1, "admin").len(), 32);
 }
 
 proptest! {
@@ -141,7 +334,7 @@ proptest! {
     ) {
         let mut account = Account::default();
         for password in &accepted {
-            account.note(asker(OWNER, *password), LoginOutcome::Accepted, at_min(0));
+            account.note(asker(OWNER, *password), LoginOutcome::Accepted, now_min(0));
         }
         let names = ["a", "b", "c", "d"];
         let (mut minute, mut refused) = (0, Vec::new());
@@ -155,6 +348,31 @@ proptest! {
         for first in &refused {
             let within = refused.iter().filter(|at| (*first..first + 15).contains(at)).count();
             prop_assert!(within <= REFUSALS_MAX + accepted.len(), "{refused:?}");
+        }
+    }
+
+    /// The same with a restart before each try: all that is left is what the devices' rows say.
+    #[test]
+    fn no_history_of_restarts_exceeds_the_budget(
+        tries in prop::collection::vec((0_usize..3, 0_u64..4, 0_u64..20), 1..60),
+    ) {
+        let mut rows: [Option<LoginRecord>; 3] = [None, None, None];
+        let (mut minute, mut refused) = (0, Vec::new());
+        for (device, password, pause) in tries {
+            minute += pause;
+            let now = now_min(minute);
+            let mut account = Account::default();
+            account.restore(&rows.iter().flatten().cloned().collect::<Vec<_>>(), now);
+            let secret = secret(&password.to_string());
+            let asker = Asker { secret: &secret, ..asker("a", password) };
+            if account.check(asker, now.moment).is_ok() {
+                rows[device] = account.ahead(id(), asker, now);
+                refused.push(minute);
+            }
+        }
+        for first in &refused {
+            let within = refused.iter().filter(|at| (*first..first + 15).contains(at)).count();
+            prop_assert!(within <= REFUSALS_MAX, "{refused:?}");
         }
     }
 }

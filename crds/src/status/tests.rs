@@ -5,11 +5,13 @@ use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeTraits, NodeView};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{Encapsulation, TunnelFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::*;
 use crate::v1alpha1::Ownership;
+use crate::v1alpha1::{Problem, ProblemKind};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -505,6 +507,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
             name: "login".into(),
         }),
         tls: None,
+        login: None,
         identity: None,
         since: Time(at(900)),
         records: None,
@@ -556,6 +559,7 @@ fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
             name: "login".into(),
         }),
         tls: None,
+        login: None,
         identity: Some("the old box".into()),
         since: Time(at(900)),
         records: None,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::device::{SecretRef, Tls};
+use super::login::LoginStatus;
 use super::ownership::Ownership;
 use super::removal::{HeldRemoval, RemovalWindow};
 use crate::schema;
@@ -210,6 +211,9 @@ pub struct DeviceStatus {
     /// How its certificate is verified, as in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The last login that was tried on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginStatus>,
     /// Host name of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -279,6 +283,9 @@ pub struct FormerDevice {
     /// How its certificate is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The last login that was tried on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginStatus>,
     /// What tells the unit from others. Nothing is removed from another one behind its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

@@ -8,9 +8,10 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError};
 
-use bigip_tunnel_core::account::{Account, PasswordId};
+use bigip_tunnel_core::account::{Account, AccountId, Now, PasswordId};
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::PublicKeyHash;
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -32,7 +33,14 @@ pub struct Accounts(Arc<Shared>);
 struct Shared {
     hash: RandomState,
     started: Instant,
-    known: std::sync::Mutex<HashMap<AccountKey, Arc<Mutex<Account>>>>,
+    known: std::sync::Mutex<HashMap<AccountKey, Arc<Mutex<Known>>>>,
+}
+
+/// An account, and whether all that is stored of it was read.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) account: Account,
+    pub(super) is_complete: bool,
 }
 
 impl Default for Accounts {
@@ -71,31 +79,35 @@ impl Accounts {
     /// Forgets the accounts that nothing is known of. What was accepted or refused is remembered as long as
     /// the process lives: it decides about the next try, however long ago it was.
     pub fn drop_unused(&self) {
-        let is_used = |account: &Arc<Mutex<Account>>| {
-            Arc::strong_count(account) > 1
-                || account.try_lock().is_ok_and(|account| !account.is_unused())
+        let is_used = |known: &Arc<Mutex<Known>>| {
+            Arc::strong_count(known) > 1
+                || known
+                    .try_lock()
+                    .is_ok_and(|known| !known.account.is_unused())
         };
         self.known().retain(|_, account| is_used(account));
     }
 
-    pub(super) fn of(&self, unit: PublicKeyHash, user: &str) -> Arc<Mutex<Account>> {
+    /// The account of this user on the unit of this key, and its name.
+    pub(super) fn of(&self, unit: PublicKeyHash, user: &str) -> (AccountId, Arc<Mutex<Known>>) {
+        let id = AccountId::of(&unit, user);
         let key = (unit, user.to_owned());
         let mut known = self.known();
         if !known.contains_key(&key) && known.len() >= ACCOUNTS_MAX {
             self.forget_one(&mut known);
         }
-        known.entry(key).or_default().clone()
+        (id, known.entry(key).or_default().clone())
     }
 
     /// Forgets the account that is worth least: a unit that shows a new key at each login makes one each
     /// time.
-    fn forget_one(&self, known: &mut HashMap<AccountKey, Arc<Mutex<Account>>>) {
-        let now = self.now();
+    fn forget_one(&self, known: &mut HashMap<AccountKey, Arc<Mutex<Known>>>) {
+        let now = self.now().moment;
         let idle = known
             .iter()
             .filter(|(_, account)| Arc::strong_count(account) == 1);
         let worth = idle.filter_map(|(key, account)| {
-            let worth = account.try_lock().ok()?.worth(now);
+            let worth = account.try_lock().ok()?.account.worth(now);
             Some((worth, key.clone()))
         });
         if let Some((_, key)) = worth.min() {
@@ -103,19 +115,24 @@ impl Accounts {
         }
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment::since_start(self.0.started.elapsed())
+    /// Now, in whole microseconds: what a status can hold.
+    pub(super) fn now(&self) -> Now {
+        let time = Timestamp::now();
+        Now {
+            moment: Moment::since_start(self.0.started.elapsed()),
+            time: Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time),
+        }
     }
 
     /// A panic cannot leave the map half changed.
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<AccountKey, Arc<Mutex<Account>>>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<AccountKey, Arc<Mutex<Known>>>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bigip_tunnel_core::account::{Asker, LoginOutcome};
+    use bigip_tunnel_core::account::{Asker, LoginOutcome, SecretVersion};
 
     use super::*;
 
@@ -146,10 +163,11 @@ mod tests {
         let asker = Asker {
             namespace: "bigip",
             password: accounts.password_id(&credentials("one")),
+            secret: &SecretVersion::default(),
         };
-        let account = accounts.of(PublicKeyHash(key), "admin");
+        let (_, known) = accounts.of(PublicKeyHash(key), "admin");
         let now = accounts.now();
-        account.lock().await.note(asker, outcome, now);
+        known.lock().await.account.note(asker, outcome, now);
     }
 
     #[tokio::test]
@@ -172,8 +190,8 @@ mod tests {
             note(&accounts, unit, LoginOutcome::Accepted).await;
         }
         assert_eq!(accounts.known().len(), ACCOUNTS_MAX);
-        let refused = accounts.of(PublicKeyHash([0; 32]), "admin");
-        assert!(!refused.lock().await.is_unused());
+        let (_, refused) = accounts.of(PublicKeyHash([0; 32]), "admin");
+        assert!(!refused.lock().await.account.is_unused());
     }
 
     #[test]

@@ -6,15 +6,21 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use bigip_tunnel_core::account::{Account, Asker, LoginOutcome, Wait, WaitRule};
+use bigip_tunnel_core::account::{
+    AccountId, Asker, LoginOutcome, LoginRecord, Now, SecretVersion, Wait, WaitRule,
+};
+use bigip_tunnel_core::unit::PublicKeyHash;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
+use super::accounts::Known;
 use super::token::Token;
 use super::{Active, Login, Proof, Session};
 use crate::config::ConfigError;
 use crate::error::{DeviceText, Error, ErrorKind, LoginRefusal, NextLogin};
+use crate::login_store::LoginStore;
 use crate::transport::{Body, Connections, Request, Verb};
 use crate::{normalise, path, wire};
 
@@ -33,16 +39,47 @@ pub(super) struct Hold {
 /// A login that was sent. One that is given up before its answer came counts like one without an answer.
 struct Pending<'a> {
     session: &'a Session,
-    account: OwnedMutexGuard<Account>,
+    known: OwnedMutexGuard<Known>,
+    id: AccountId,
+    secret: SecretVersion,
+    tried: Timestamp,
+    /// What was stored before it was sent.
+    ahead: Option<LoginRecord>,
     is_over: bool,
+}
+
+impl Pending<'_> {
+    /// Notes how it ended. Returns what is to be remembered of it.
+    fn end(&mut self, outcome: LoginOutcome) -> Option<LoginRecord> {
+        self.is_over = true;
+        let now = Now {
+            time: self.tried,
+            ..self.session.accounts.now()
+        };
+        let asker = self.session.asker(&self.secret);
+        let account = &mut self.known.account;
+        account.note(asker, outcome, now);
+        let record = account.record(self.id.clone(), asker);
+        self.session.record().clone_from(&record);
+        record
+    }
+
+    /// Stores a refusal at once: the next one may follow a crash.
+    async fn store(&self, record: Option<LoginRecord>, store: &dyn LoginStore) {
+        let Some(record) = record.filter(|record| self.ahead.as_ref() != Some(record)) else {
+            return;
+        };
+        if let Err(cause) = store.store(&record).await {
+            let address = self.session.device();
+            tracing::warn!(address, "a refused login was not stored: {cause}");
+        }
+    }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            let now = self.session.accounts.now();
-            let asker = self.session.asker();
-            self.account.note(asker, LoginOutcome::Unanswered, now);
+            self.end(LoginOutcome::Unanswered);
         }
     }
 }
@@ -62,14 +99,24 @@ impl Session {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn asker(&self) -> Asker<'_> {
+    fn asker<'a>(&'a self, secret: &'a SecretVersion) -> Asker<'a> {
         Asker {
             namespace: &self.tenant,
             password: self.accounts.password_id(&self.credentials),
+            secret,
         }
     }
 
-    pub(super) async fn login(&self) -> Result<Active, Error> {
+    /// What is to be remembered of the last login that was tried.
+    pub(crate) fn login_record(&self) -> Option<LoginRecord> {
+        self.record().clone()
+    }
+
+    fn record(&self) -> std::sync::MutexGuard<'_, Option<LoginRecord>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn login(&self, store: &dyn LoginStore) -> Result<Active, Error> {
         self.check_hold()?;
         let cannot_connect = |problem: ConfigError| {
             self.error(ErrorKind::ConnectionFailed {
@@ -86,28 +133,17 @@ impl Session {
         };
         let key = connections.prove_key(&probe).await;
         let key = key.map_err(Error::before_the_request)?;
-        let mut account = self
-            .turn(self.accounts.of(key, &self.credentials.username))
-            .await?;
-        if std::mem::take(&mut self.hold().is_asked_again) {
-            account.allow(self.asker().password);
-        }
-        account
-            .check(self.asker(), self.accounts.now())
-            .map_err(|wait| self.held(LoginRefusal::NotTried, DeviceText::default(), wait))?;
+        let mut pending = self.begin(key, store).await?;
         let started = Instant::now();
-        let mut pending = Pending {
-            session: self,
-            account,
-            is_over: false,
-        };
         let answer = self.send_login(&connections, &request).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err((error, said)) => return Err(self.failed_login(pending, store, error, said).await),
+        };
         pending.is_over = true;
-        let account = &mut pending.account;
-        let answer = answer.map_err(|(error, said)| self.failed_login(account, error, said))?;
         let wire::Token { token, timeout } =
             normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
-        account.note(self.asker(), LoginOutcome::Accepted, self.accounts.now());
+        pending.end(LoginOutcome::Accepted);
         drop(pending);
         let proof = Proof {
             login: Login::next(),
@@ -122,11 +158,51 @@ impl Session {
         })
     }
 
+    /// Whether the password may be sent to the unit of this key now. A try with one that was never accepted
+    /// there is stored before it is made.
+    async fn begin(
+        &self,
+        key: PublicKeyHash,
+        store: &dyn LoginStore,
+    ) -> Result<Pending<'_>, Error> {
+        let (id, known) = self.accounts.of(key, &self.credentials.username);
+        let mut known = self.turn(known).await?;
+        let secret = store.secret();
+        let asker = self.asker(&secret);
+        if !known.is_complete {
+            let stored = store.known(&id).await;
+            known.account.restore(&stored.records, self.accounts.now());
+            known.is_complete = stored.complete;
+        }
+        if std::mem::take(&mut self.hold().is_asked_again) {
+            known.account.allow(asker);
+        }
+        let now = self.accounts.now();
+        known
+            .account
+            .check(asker, now.moment)
+            .map_err(|wait| self.held(LoginRefusal::NotTried, DeviceText::default(), wait))?;
+        let ahead = known.account.ahead(id.clone(), asker, now);
+        if let Some(ahead) = &ahead {
+            let stored = store.store(ahead).await;
+            stored.map_err(|cause| self.error(ErrorKind::LoginNotStored { cause }))?;
+        }
+        Ok(Pending {
+            session: self,
+            known,
+            id,
+            secret,
+            tried: now.time,
+            ahead,
+            is_over: false,
+        })
+    }
+
     /// Waits until no other login of the account is under way.
     async fn turn(
         &self,
-        account: std::sync::Arc<tokio::sync::Mutex<Account>>,
-    ) -> Result<OwnedMutexGuard<Account>, Error> {
+        account: std::sync::Arc<tokio::sync::Mutex<Known>>,
+    ) -> Result<OwnedMutexGuard<Known>, Error> {
         let after = self.limits.read;
         let turn = tokio::time::timeout(after, account.lock_owned()).await;
         // The login under way waits for the same unit.
@@ -165,8 +241,13 @@ impl Session {
     }
 
     /// Counts a login that failed, if it may count on the unit.
-    fn failed_login(&self, account: &mut Account, error: Error, said: DeviceText) -> Error {
-        let asker = self.asker();
+    async fn failed_login(
+        &self,
+        mut pending: Pending<'_>,
+        store: &dyn LoginStore,
+        error: Error,
+        said: DeviceText,
+    ) -> Error {
         let refused = match error.kind() {
             ErrorKind::TokenRefused | ErrorKind::Forbidden { .. } => Some(LoginRefusal::of(&said)),
             ErrorKind::UnknownLoginProvider => Some(LoginRefusal::Provider),
@@ -175,19 +256,24 @@ impl Session {
         let outcome = match refused {
             Some(_) => LoginOutcome::Refused,
             None if error.is_unanswered() && error.is_uncertain() => LoginOutcome::Unanswered,
-            None => return error.before_the_request(),
+            None => {
+                pending.is_over = true;
+                return error.before_the_request();
+            }
         };
-        let now = self.accounts.now();
-        account.note(asker, outcome, now);
+        let record = pending.end(outcome);
         let Some(refusal) = refused else {
             return error.before_the_request();
         };
+        pending.store(record, store).await;
+        let asker = self.asker(&pending.secret);
         let never = Wait {
             time: None,
             rule: WaitRule::Refused,
         };
-        let wait = account.check(asker, now).err().unwrap_or(never);
-        self.held(refusal, said, wait)
+        let now = self.accounts.now().moment;
+        let wait = pending.known.account.check(asker, now).err();
+        self.held(refusal, said, wait.unwrap_or(never))
     }
 
     /// Sends the password. A failure comes with what the unit said, if it said something.

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bigip_tunnel_core::account::{AccountId, LoginRecord, SecretVersion};
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::vocabulary::reason;
+use jiff::Timestamp;
 
 use super::*;
 use crate::client::Client;
 use crate::config::{Trust, Verification};
 use crate::exchange::{Exchange, Observer};
+use crate::login_store::{KnownLogins, Stored};
 use crate::testing::{Authority, PASSWORD, Reply, Seen, Server, add, recorded, save, short_limits};
 
 fn path() -> TunnelPath {
@@ -409,7 +412,7 @@ async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
     client.logout().await;
     let requests = server.seen().len();
     let account = accounts.of(client.peer_key().unwrap(), "admin");
-    let turn = account.lock().await;
+    let turn = account.1.lock().await;
     let tunnel = path();
     let asked = tokio::time::timeout(Duration::from_secs(20), client.records(&tunnel));
     let error = asked.await.expect("no deadline").unwrap_err();
@@ -862,4 +865,116 @@ async fn a_device_that_is_starting_does_not_count_as_a_refused_login() {
         assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
     }
     client.records(&path()).await.unwrap();
+}
+
+/// What a process stores, kept for the next one.
+#[derive(Default)]
+struct Kept {
+    rows: Mutex<Vec<LoginRecord>>,
+    /// How many logins the server had seen when each was stored.
+    seen: Mutex<Vec<usize>>,
+    fails: AtomicBool,
+}
+
+struct Keeps(Arc<Kept>, Arc<Server>);
+
+impl LoginStore for Keeps {
+    fn secret(&self) -> SecretVersion {
+        SecretVersion {
+            uid: "uid".into(),
+            resource_version: "1".into(),
+        }
+    }
+
+    fn known<'a>(&'a self, _: &'a AccountId) -> Stored<'a, KnownLogins> {
+        let known = KnownLogins {
+            records: self.0.rows.lock().unwrap().clone(),
+            complete: true,
+        };
+        Box::pin(std::future::ready(known))
+    }
+
+    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), String>> {
+        if self.0.fails.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err("refused".into())));
+        }
+        *self.0.rows.lock().unwrap() = vec![login.clone()];
+        self.0.seen.lock().unwrap().push(self.1.logins());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// A client of a process that has just begun.
+fn restarted(server: &Arc<Server>, kept: &Arc<Kept>) -> Client {
+    let client = client(server, PASSWORD, &Accounts::default());
+    client.remembering(Arc::new(Keeps(kept.clone(), server.clone())))
+}
+
+#[tokio::test]
+async fn restarts_send_a_wrong_password_twice_at_most() {
+    let server = Arc::new(Server::start(refused_login).await);
+    let kept = Arc::default();
+    for _ in 0..4 {
+        assert_refused(&restarted(&server, &kept)).await;
+    }
+    // The password itself waits 5 minutes for its second try.
+    assert_eq!(server.logins(), 1);
+    kept.rows.lock().unwrap()[0].secret.resource_version = "0".into();
+    for _ in 0..4 {
+        assert_refused(&restarted(&server, &kept)).await;
+        kept.rows.lock().unwrap()[0].secret.resource_version = "0".into();
+    }
+    assert_eq!(server.logins(), 2);
+    // Each was stored before it was sent, and once.
+    assert_eq!(*kept.seen.lock().unwrap(), [0, 1]);
+}
+
+#[tokio::test]
+async fn try_that_cannot_be_stored_is_not_sent() {
+    let server = Arc::new(Server::with_login(empty).await);
+    let kept: Arc<Kept> = Arc::default();
+    kept.fails.store(true, Ordering::Relaxed);
+    let client = restarted(&server, &kept);
+    let error = client.unit().await.unwrap_err();
+    assert_eq!(error.reason(), reason::KUBERNETES_UNAVAILABLE);
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(server.logins(), 0);
+    kept.fails.store(false, Ordering::Relaxed);
+    client.unit().await.unwrap();
+}
+
+#[tokio::test]
+async fn accepted_password_is_sent_without_being_stored_first() {
+    let server = Arc::new(Server::with_login(empty).await);
+    let kept: Arc<Kept> = Arc::default();
+    let first = restarted(&server, &kept);
+    first.unit().await.unwrap();
+    let row = first.login_record().unwrap();
+    assert!(row.accepted.is_some() && row.refusals == 0);
+    *kept.rows.lock().unwrap() = vec![row];
+    kept.fails.store(true, Ordering::Relaxed);
+    restarted(&server, &kept).unit().await.unwrap();
+    assert_eq!(server.logins(), 2);
+}
+
+#[tokio::test]
+async fn refusal_of_an_accepted_password_is_stored_at_once() {
+    let server = Arc::new(Server::start(refused_login).await);
+    let kept: Arc<Kept> = Arc::default();
+    let long_ago = Timestamp::UNIX_EPOCH;
+    let accepted = LoginRecord {
+        account: AccountId::stored("any"),
+        secret: Keeps(kept.clone(), server.clone()).secret(),
+        accepted: Some(long_ago),
+        refusals: 0,
+        window_start: None,
+        last_tried: long_ago,
+    };
+    *kept.rows.lock().unwrap() = vec![accepted];
+    for _ in 0..4 {
+        assert_refused(&restarted(&server, &kept)).await;
+    }
+    assert_eq!(server.logins(), 1);
+    let rows = kept.rows.lock().unwrap();
+    assert_eq!((rows[0].refusals, rows[0].accepted), (1, Some(long_ago)));
 }

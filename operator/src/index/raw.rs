@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bigip_tunnel_core::account::LoginRecord;
 use bigip_tunnel_core::claims::{ClaimState, Claims};
 use bigip_tunnel_core::sharing::{Activity, Claimed};
 use bigip_tunnel_core::unit::{Place, ProvenUnit, UnitIdentity};
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnelSpec, BigIpTunnelStatus, Ownership};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnelSpec, BigIpTunnelStatus, LoginStatus, Ownership};
 use bigip_tunnel_crds::{ANNOTATION_PAUSED, convert};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
@@ -36,6 +37,8 @@ pub(super) struct Raw {
     pub(super) activity: Activity,
     /// The devices that it lists, that have left its list, or that its claims name.
     pub(super) devices: Vec<RawDevice>,
+    /// What its status says of logins.
+    pub(super) logins: Vec<LoginRecord>,
     /// Its spec, if all of it can be read.
     pub(super) settings: Option<Settings>,
 }
@@ -67,6 +70,7 @@ impl Raw {
             tunnel: tunnel(spec),
             activity: activity(object, spec),
             devices: devices(&object.data, spec, claims.as_ref()),
+            logins: logins(&object.data),
             settings: settings.and_then(|spec| Settings::read(&spec).ok()),
             uid,
         }
@@ -110,6 +114,17 @@ fn claims(data: &Value, uid: &str) -> Option<Claims> {
         ..BigIpTunnelStatus::default()
     };
     convert::claims(&status, uid).ok()
+}
+
+/// The rows of logins, each by itself.
+fn logins(data: &Value) -> Vec<LoginRecord> {
+    let lists = ["/status/devices", "/status/formerDevices"];
+    let lists = lists
+        .iter()
+        .filter_map(|path| data.pointer(path)?.as_array());
+    let rows = lists.flatten().filter_map(|device| device.get("login"));
+    let rows = rows.filter_map(|row| LoginStatus::deserialize(row).ok());
+    rows.map(|row| convert::login(&row)).collect()
 }
 
 fn devices(data: &Value, spec: &Value, claims: Option<&Claims>) -> Vec<RawDevice> {

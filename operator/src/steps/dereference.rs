@@ -9,6 +9,7 @@ use std::time::Duration;
 use bigip_icontrol::{
     Credentials, DeviceConfig, Fingerprint, MayWrite, Observer, Trust, Verification,
 };
+use bigip_tunnel_core::account::SecretVersion;
 use bigip_tunnel_core::claims::{DeviceClaims, NodeNames};
 use bigip_tunnel_core::damping::settle_list;
 use bigip_tunnel_core::node::NodeView;
@@ -26,6 +27,7 @@ use crate::device_pool::{Session, SessionKey};
 use crate::index::Asker;
 use crate::kubernetes::{CallError, READ_DEADLINE, call};
 use crate::ledger::Removals;
+use crate::logins::StatusLogins;
 use crate::nodes::NodeState;
 use crate::pass::{Depth, Stop};
 use crate::settings::DeviceSettings;
@@ -37,6 +39,8 @@ const REREAD_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct Inputs {
     /// The login on the device.
     pub(crate) session: Arc<Session>,
+    /// Where logins are remembered.
+    pub(crate) logins: Arc<StatusLogins>,
     /// Why no new login may be made when the current one ends.
     pub(crate) no_new_login: Option<Failure>,
     /// The session of the password before, if a login with this one was not accepted yet.
@@ -71,6 +75,7 @@ pub(crate) async fn dereference(
         session,
         no_new_login,
         previous,
+        secret,
         ..
     } = session(ctx, state, work, device).await?;
     let input = std::mem::replace(&mut state.input, UserInput::None);
@@ -87,6 +92,7 @@ pub(crate) async fn dereference(
     let names = ctx.ledger.nodes().await;
     Ok(Inputs {
         session,
+        logins: Arc::new(StatusLogins::new(ctx, device, secret)),
         no_new_login,
         previous,
         nodes,
@@ -190,7 +196,11 @@ async fn session(
         return Ok(known.clone());
     }
     let read = read_config(ctx, work, device).await;
-    let (key, config) = match (read, known) {
+    let ReadLogin {
+        key,
+        config,
+        secret,
+    } = match (read, known) {
         (Ok(read), _) => read,
         (Err(problem), Some(known)) if problem.failure.reason == reason::SECRET_NOT_BOUND => {
             // Nothing is sent that was not sent before: the login goes on to its end.
@@ -237,6 +247,7 @@ async fn session(
         session,
         settings: device.clone(),
         read_at: now,
+        secret,
         no_new_login: None,
         previous,
     };
@@ -258,11 +269,18 @@ impl ReadProblem {
     }
 }
 
+/// What a session is made from.
+struct ReadLogin {
+    key: SessionKey,
+    config: DeviceConfig,
+    secret: SecretVersion,
+}
+
 async fn read_config(
     ctx: &DeviceContext,
     work: &Work,
     device: &DeviceSettings,
-) -> Result<(SessionKey, DeviceConfig), ReadProblem> {
+) -> Result<ReadLogin, ReadProblem> {
     let secret = read_secret(ctx, &device.secret).await?;
     check_binding(ctx, work, device, &secret)?;
     let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
@@ -303,7 +321,15 @@ async fn read_config(
         credentials,
         tenant: ctx.namespace.clone(),
     };
-    Ok((key, config))
+    let secret = SecretVersion {
+        uid: secret.uid().unwrap_or_default(),
+        resource_version: secret.resource_version().unwrap_or_default(),
+    };
+    Ok(ReadLogin {
+        key,
+        config,
+        secret,
+    })
 }
 
 fn observer(ctx: &DeviceContext) -> Observer {

@@ -81,7 +81,7 @@ async fn log_in(
 ) -> Result<Unit, Stop> {
     let client = &inputs.session.client;
     let unit = match &inputs.no_new_login {
-        None => match ctx.unless_stopping(client.unit()).await? {
+        None => match new_unit(ctx, inputs).await? {
             Ok(unit) => {
                 if let Some(known) = &mut state.session {
                     known.previous = None;
@@ -104,6 +104,17 @@ async fn log_in(
         state.login = login;
     }
     Ok(unit)
+}
+
+/// The unit under a login that is made if there is none.
+async fn new_unit(ctx: &DeviceContext, inputs: &Inputs) -> Result<Result<Unit, Error>, Stop> {
+    let client = inputs.session.client.remembering(inputs.logins.clone());
+    let unit = ctx.unless_stopping(client.unit()).await;
+    // Also where the login was made for another object: each status shows the logins of its devices.
+    if let Some(login) = client.login_record() {
+        inputs.logins.show(login);
+    }
+    unit
 }
 
 /// The unit under the login of the password before, where the unit refuses the new one: a rotation that has

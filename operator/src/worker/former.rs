@@ -200,6 +200,8 @@ impl Worker {
             port,
             credentials_secret_ref: access.0,
             tls: access.1,
+            // It comes with each status.
+            login: None,
             identity: seen.or_else(|| status::known_identity(stored, name).map(str::to_owned)),
             since: Time(self.shared.clock.time()),
             records: None,
