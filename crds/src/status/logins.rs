@@ -93,10 +93,10 @@ mod tests {
     }
 
     /// What follows a row when this login was tried.
-    fn after(before: LoginRecord, tried: LoginRecord) -> LoginRecord {
+    fn after(before: &LoginRecord, tried: LoginRecord) -> LoginRecord {
         let mut next = status(None);
         let tried = BTreeMap::from([("a".to_owned(), tried)]);
-        note_logins(&status(Some(&before)), &mut next, &tried);
+        note_logins(&status(Some(before)), &mut next, &tried);
         login(next.devices[0].login.as_ref().unwrap())
     }
 
@@ -124,15 +124,15 @@ mod tests {
 
     #[test]
     fn accepted_login_moves_its_times_once_in_ten_minutes() {
-        assert_eq!(after(record(0, 0), record(0, 599)), record(0, 0));
-        assert_eq!(after(record(0, 0), record(0, 600)), record(0, 600));
+        assert_eq!(after(&record(0, 0), record(0, 599)), record(0, 0));
+        assert_eq!(after(&record(0, 0), record(0, 600)), record(0, 600));
     }
 
     #[test]
     fn refused_login_is_shown_at_once() {
-        assert_eq!(after(record(0, 0), record(1, 1)), record(1, 1));
-        assert_eq!(after(record(1, 1), record(2, 2)), record(2, 2));
-        assert_eq!(after(record(2, 2), record(0, 3)), record(0, 3));
+        assert_eq!(after(&record(0, 0), record(1, 1)), record(1, 1));
+        assert_eq!(after(&record(1, 1), record(2, 2)), record(2, 2));
+        assert_eq!(after(&record(2, 2), record(0, 3)), record(0, 3));
     }
 
     #[test]
