@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// Name of the simulator's image, for `current`.
     #[arg(long)]
     simulator_image: Option<String>,
+    /// Run the integration tests that share an API server on that of the cluster, too; some minutes.
+    #[arg(long)]
+    suite: bool,
     /// Only bring the cluster up, and keep it until standard input closes or Ctrl-C.
     #[arg(long)]
     only_cluster: bool,
@@ -81,6 +84,7 @@ fn command(task: &str, images: &Path, options: &Options) -> Result<Step, Failure
     step = step.arg("--provider").arg(options.provider.name());
     let flags = [
         (options.cilium, "--cilium"),
+        (options.suite, "--suite"),
         (options.only_cluster, "--only-cluster"),
     ];
     for (is_set, flag) in flags {
@@ -113,6 +117,7 @@ mod tests {
         Options {
             provider,
             cilium: false,
+            suite: false,
             operator_image: None,
             simulator_image: None,
             only_cluster: false,

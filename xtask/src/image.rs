@@ -150,6 +150,7 @@ fn build(
         .current_dir(root)
         // Cargo hands these to programs of the target alone, not to what runs while it builds.
         .env("RUSTFLAGS", flags(root))
+        .env(&c_flags_name(&target), c_flags(root))
         .env("BIGIP_TUNNEL_COMMIT", commit)
         .run()?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
@@ -172,6 +173,21 @@ fn flags(root: &Path) -> OsString {
     let mut flags = OsString::from("-C target-feature=+crt-static --remap-path-prefix=");
     flags.push(root);
     flags.push("=. --remap-path-prefix=");
+    flags.push(cargo_home());
+    flags.push("=cargo");
+    flags
+}
+
+/// The variable that libraries in C take their flags for this target from.
+fn c_flags_name(target: &str) -> String {
+    format!("CFLAGS_{}", target.replace('-', "_"))
+}
+
+/// The same for what is written in C, which names its files in its messages.
+fn c_flags(root: &Path) -> OsString {
+    let mut flags = OsString::from("-ffile-prefix-map=");
+    flags.push(root);
+    flags.push("=. -ffile-prefix-map=");
     flags.push(cargo_home());
     flags.push("=cargo");
     flags
@@ -275,5 +291,10 @@ mod tests {
             "{flags}"
         );
         assert!(flags.ends_with("=cargo"), "{flags}");
+        let flags = c_flags(Path::new("/checkout")).into_string().unwrap();
+        assert!(flags.contains("-ffile-prefix-map=/checkout=. "), "{flags}");
+        assert!(flags.ends_with("=cargo"), "{flags}");
+        let name = c_flags_name("x86_64-unknown-linux-gnu");
+        assert_eq!(name, "CFLAGS_x86_64_unknown_linux_gnu");
     }
 }

@@ -67,8 +67,8 @@ pub(crate) fn run(cluster: &Cluster, images: &Images<'_>) -> Result<(), Failure>
     stage.killed_leader_is_replaced()?;
     stage.frozen_leader_writes_nothing_when_it_thaws()?;
     stage.second_eviction_is_refused()?;
-    stage.api_server_away_is_survived()?;
     stage.wrong_password_is_told_and_corrected()?;
+    stage.api_server_away_is_survived()?;
     stage.another_release_stays_apart()?;
     stage.uninstall_keeps_definition_tunnel_and_records()?;
     stage.export_adopts_what_is_there()?;
@@ -79,16 +79,6 @@ pub(crate) fn run(cluster: &Cluster, images: &Images<'_>) -> Result<(), Failure>
 }
 
 impl Stage<'_> {
-    /// The command that has the operator verify the tunnel.
-    const RECONCILE: [&'static str; 6] = [
-        "kubectl",
-        "bigip-tunnel",
-        "reconcile",
-        TUNNEL,
-        "--namespace",
-        NAMESPACE,
-    ];
-
     /// Tells what has been shown, with the time since the start.
     fn say(&self, what: &str) {
         to_stderr(&format!(
@@ -121,7 +111,15 @@ impl Stage<'_> {
 
     /// Has the operator verify the tunnel, and waits until it has.
     fn reconcile(&self) -> Result<(), Failure> {
-        self.cluster.run(&Self::RECONCILE).map(drop)
+        self.cluster
+            .kubectl(&[
+                "bigip-tunnel",
+                "reconcile",
+                TUNNEL,
+                "--namespace",
+                NAMESPACE,
+            ])
+            .map(drop)
     }
 
     /// Waits until the tunnel is Ready as it is now.

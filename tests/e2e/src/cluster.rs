@@ -99,6 +99,11 @@ impl Cluster {
         })
     }
 
+    /// A kubeconfig with all rights.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.access.kubeconfig
+    }
+
     /// The folder that commands run in.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

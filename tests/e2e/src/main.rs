@@ -6,6 +6,7 @@ mod body;
 mod cluster;
 mod kind;
 mod local;
+mod suite;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -59,6 +60,9 @@ struct Run {
     /// Name of the simulator's image.
     #[arg(long, default_value = concat!("ghcr.io/bigip-tunnel/simulator:", env!("CARGO_PKG_VERSION")))]
     simulator_image: String,
+    /// Run the integration tests that share an API server on that of the cluster, too; some minutes.
+    #[arg(long)]
+    suite: bool,
     /// Only bring the cluster up, and keep it until Ctrl-C.
     #[arg(long)]
     only_cluster: bool,
@@ -152,7 +156,10 @@ fn run(options: &Run) -> Result<(), Failure> {
         operator: &options.operator_image,
         simulator: &options.simulator_image,
     };
-    let shown = body::run(&cluster, &images);
+    let mut shown = body::run(&cluster, &images);
+    if shown.is_ok() && options.suite {
+        shown = suite::run(&cluster);
+    }
     if shown.is_err() {
         cluster.describe();
     }

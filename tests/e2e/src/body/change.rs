@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{NAMESPACE, PODS, SHORT, SYSTEM, Stage, text};
+use super::{NAMESPACE, PODS, RELEASE, SHORT, SYSTEM, Stage, text};
 use crate::Failure;
 use crate::cluster::until;
 
@@ -13,6 +13,8 @@ const NODE: &str = "e2e-new-node";
 const REMOVAL_MAX: Duration = Duration::from_secs(240);
 /// A ConfigMap reaches its pods when the kubelet looks, at most every minute and a half.
 const LOG_LEVEL_MAX: Duration = Duration::from_secs(120);
+/// Of a session that goes on and of one that begins, on each of two units.
+const REFUSED_MAX: usize = 4;
 const SECRET: &str = "bigip-login";
 
 impl Stage<'_> {
@@ -88,52 +90,56 @@ impl Stage<'_> {
         )
     }
 
-    /// One wrong attempt for each unit, and no more: BIG-IP locks accounts. Then a new Secret of the same name.
+    /// A session that works goes on, so that the pods are replaced after the password was made wrong. Few attempts are
+    /// made: BIG-IP locks accounts. Then the Secret is made again, as tools do that rotate it.
     pub(super) fn wrong_password_is_told_and_corrected(&self) -> Result<(), Failure> {
-        let before = self.units.logins()?;
-        self.set_password("not-the-password")?;
-        // The pass that this asks for is to fail, so that there is nothing to wait for.
-        self.cluster
-            .run(&[&Self::RECONCILE[..], &["--no-wait"]].concat())?;
-        until(SHORT, "a wrong password is told", || {
-            Ok(self.ready_reason()? == "AuthenticationFailed")
+        let deployment = format!("deployment/{RELEASE}");
+        let attempts = self.without_a_write("a wrong password", || {
+            self.set_password("not-the-password")?;
+            self.cluster
+                .kubectl(&["rollout", "restart", &deployment, "--namespace", SYSTEM])?;
+            self.until_rolled_out()?;
+            until(SHORT, "a wrong password is told", || {
+                Ok(self.ready_reason()? == "AuthenticationFailed")
+            })?;
+            let attempts = self.units.refused_logins()?;
+            self.set_password(self.units.password())?;
+            self.reconcile()?;
+            self.until_ready()?;
+            Ok(attempts)
         })?;
-        until(SHORT, "both units were asked", || {
-            Ok(self.units.logins()? >= before + 2)
-        })?;
-        let attempts = self.units.logins()? - before;
-        if attempts > 4 {
+        if attempts == 0 || attempts > REFUSED_MAX {
             return Err(Failure::Wrong(format!(
                 "a wrong password was tried {attempts} times on two units"
             )));
         }
-        self.set_password(self.units.password())?;
-        self.reconcile()?;
-        self.until_ready()?;
-        self.without_a_write("a new Secret", || {
-            let secret = self
-                .cluster
-                .get(&["secret", SECRET, "--namespace", NAMESPACE])?;
-            let new = json!({
-                "apiVersion": "v1", "kind": "Secret", "data": secret.get("data"),
-                "metadata": {
-                    "name": SECRET, "namespace": NAMESPACE,
-                    "annotations": secret.pointer("/metadata/annotations"),
-                },
-            });
-            self.cluster
-                .kubectl(&["delete", "secret", SECRET, "--namespace", NAMESPACE])?;
-            let before = self.units.logins()?;
-            self.cluster
-                .feed(&["kubectl", "create", "--filename", "-"], &new.to_string())?;
+        self.say(&format!(
+            "a wrong password was told after {attempts} attempts on two units, and corrected"
+        ));
+        self.without_a_write("a Secret that is made again", || {
+            self.make_secret_again()?;
             self.reconcile()?;
-            until(SHORT, "the new Secret is used", || {
-                Ok(self.units.logins()? >= before + 2)
-            })?;
             self.until_ready()
         })?;
-        self.say(&format!("a wrong password was told after {attempts} attempts on two units; a new Secret was taken"));
+        self.say("a Secret that was made again was taken");
         Ok(())
+    }
+
+    fn make_secret_again(&self) -> Result<(), Failure> {
+        let name = [SECRET, "--namespace", NAMESPACE];
+        let secret = self.cluster.get(&[&["secret"], &name[..]].concat())?;
+        let new = json!({
+            "apiVersion": "v1", "kind": "Secret", "data": secret.get("data"),
+            "metadata": {
+                "name": SECRET, "namespace": NAMESPACE,
+                "annotations": secret.pointer("/metadata/annotations"),
+            },
+        });
+        self.cluster
+            .kubectl(&[&["delete", "secret"], &name[..]].concat())?;
+        self.cluster
+            .feed(&["kubectl", "create", "--filename", "-"], &new.to_string())
+            .map(drop)
     }
 
     fn set_password(&self, password: &str) -> Result<(), Failure> {

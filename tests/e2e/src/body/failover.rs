@@ -153,7 +153,9 @@ impl Stage<'_> {
                     .succeeds(&["kubectl", "get", "--raw", "/readyz"])
             })?;
             self.until_rolled_out()?;
-            self.reconcile()?;
+            until(SHORT, "the tunnel is verified", || {
+                self.reconcile().map(|()| true)
+            })?;
             self.until_ready()?;
             Ok(back.elapsed())
         })?;

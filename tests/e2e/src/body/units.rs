@@ -87,10 +87,11 @@ impl<'a> Units<'a> {
         self.requests(is_write)
     }
 
-    /// The logins so far.
-    pub(super) fn logins(&self) -> Result<usize, Failure> {
-        let is_login = |_: &str, path: &str| path.starts_with("/mgmt/shared/authn/login");
-        Ok(self.requests(is_login)?.len())
+    /// How many logins the units have refused so far.
+    pub(super) fn refused_logins(&self) -> Result<usize, Failure> {
+        let is_refused = |line: &&str| line.contains("/authn/login\" status=401");
+        let count = |name| Ok(self.log(name)?.lines().filter(is_refused).count());
+        UNITS.into_iter().map(|(name, _)| count(name)).sum()
     }
 
     /// Whether each unit holds the record of every node, and nothing else. Worked out here, not by the product.
@@ -263,6 +264,8 @@ fn service(name: &str, address: &str) -> Value {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
             "selector": {"unit": name}, "externalIPs": [address],
+            // A unit does not go when the cluster takes its own node for lost.
+            "publishNotReadyAddresses": true,
             "ports": [{"port": 443, "targetPort": 8443}],
         },
     })
