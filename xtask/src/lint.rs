@@ -62,7 +62,11 @@ fn steps(root: &Path, tools: &Tools) -> io::Result<Vec<Step>> {
         steps.push(Step::program("rights of workflows", zizmor, args));
     }
     if let Some(hadolint) = tools.wheel(Wheel::Hadolint) {
-        steps.push(Step::program("image", hadolint, ["Dockerfile"]));
+        steps.push(Step::program(
+            "images",
+            hadolint,
+            ["Dockerfile", "tests/bigip-sim/Containerfile"],
+        ));
     }
     if let Some(shellcheck) = tools.wheel(Wheel::Shellcheck) {
         let mut args = vec![OsString::from("--")];

@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | conformance | image | e2e`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | clients | conformance | image | e2e`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
 
 mod bench;
+mod clients;
 mod codegen;
 mod conformance;
 mod demo;
@@ -63,6 +64,8 @@ enum Task {
         /// Only those whose name contains one of these.
         names: Vec<String>,
     },
+    /// Run clients of others, unchanged, against the simulated BIG-IP, and write what became of their calls.
+    Clients(clients::Options),
     /// Make container images from files, without an engine.
     Image(image::Options),
     /// See the product in pods: image, chart and operator on a cluster, as the how-to installs them.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Bench { args } => bench::run(&args),
         Task::Mutants { names } => mutants::run(&names),
+        Task::Clients(options) => clients::run(options),
         Task::Image(options) => image::run(&options),
         Task::E2e(options) => e2e::run(&options),
         Task::Conformance { args } => Err(conformance::run(&args)),

@@ -9,7 +9,9 @@
 //! (F5Networks/f5-telemetry-streaming), CLIBS (F5Networks/f5-cloud-libs), CIDOCS
 //! (f5devcentral/f5-ci-docs), LAB (f5devcentral/f5-automation-labs), SWG
 //! (bmarshall13/f5-rest-swagger), BIGREST (leonardobdes/BIGREST), POSH-LTM-Rest; `#n` is an issue
-//! there. What is not simulated is refused with 501 rather than guessed.
+//! there. What a device has and is not simulated is refused with 501 rather than guessed; what no device has, as a
+//! device refuses it. Clients of others run unchanged against it, and answers of devices are replayed
+//! (`tests/clients`, `tests/fixtures/recordings`).
 //!
 //! [`State`] is the device without a network, [`Simulator`] the same behind a socket. The crate uses
 //! no type of the product it tests, so that one mistake cannot hide in both.

@@ -15,6 +15,8 @@ const TREE: &str = include_str!("tree.txt");
 struct Node {
     path: &'static str,
     role: Role,
+    /// Whether the path above lists it.
+    is_listed: bool,
 }
 
 /// What is at a path.
@@ -24,26 +26,30 @@ enum Role {
     Organizing,
     /// A list of objects, empty on a device that nobody has configured.
     EmptyList,
-    /// Anything else that the path above lists.
-    Listed,
-    /// Anything else that it does not list.
-    Unlisted,
+    /// Anything else.
+    Other,
 }
 
 fn nodes() -> impl Iterator<Item = Node> {
     let lines = TREE.lines();
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| {
+        let (line, is_listed) = match line.strip_suffix(" -") {
+            Some(line) => (line, false),
+            None => (line, true),
+        };
         let (path, role) = if let Some(path) = line.strip_suffix(" []") {
             (path, Role::EmptyList)
-        } else if let Some(path) = line.strip_suffix(" -") {
-            (path, Role::Unlisted)
         } else if let Some(path) = line.strip_suffix('/') {
             (path, Role::Organizing)
         } else {
-            (line, Role::Listed)
+            (line, Role::Other)
         };
-        Node { path, role }
+        Node {
+            path,
+            role,
+            is_listed,
+        }
     })
 }
 
@@ -83,7 +89,7 @@ fn organizing(device: &Device, call: &Call<'_>, path: &str) -> Answer {
     read_only(call, || {
         let is_listed = |node: &Node| {
             let parent = node.path.rsplit_once('/').map(|(parent, _)| parent);
-            node.role != Role::Unlisted && parent == Some(path)
+            node.is_listed && parent == Some(path)
         };
         let items = nodes().filter(is_listed).map(|node| {
             let link = device.links.reference(node.path);

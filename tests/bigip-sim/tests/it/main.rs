@@ -35,6 +35,8 @@ mod queries;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod refusals;

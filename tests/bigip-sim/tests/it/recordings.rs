@@ -1,0 +1,217 @@
+//! Answers of real devices, replayed: the simulator has to show the same fields of the same types, and say the
+//! same words.
+//!
+//! Each recording names repository, commit and path. Where the simulator differs, the recording says where and
+//! why. Values of a device's own, such as names and addresses, are not compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::mem::discriminant;
+use std::path::Path;
+
+use bigip_sim::{Method, TmosVersion};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::support::{World, world_of};
+
+/// What a device was asked, and answered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recording {
+    request: String,
+    /// The version of the device.
+    version: String,
+    source: Source,
+    /// What makes the simulated device hold the same.
+    #[serde(default)]
+    setup: Vec<Setup>,
+    /// The answer; long texts and lists cut to what shows their form.
+    #[serde(default)]
+    answer: Option<Value>,
+    /// The names in a list of paths, in order.
+    #[serde(default)]
+    lists: Option<Vec<String>>,
+    /// Pointers to where the simulator differs, with the reason.
+    #[serde(default)]
+    different: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    repository: String,
+    commit: String,
+    path: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setup {
+    request: String,
+    body: Value,
+}
+
+fn load(name: &str) -> Vec<Recording> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
+    let text = fs::read_to_string(folder.join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The version that the simulator plays for one of a device.
+fn played(version: &str) -> TmosVersion {
+    let line: Vec<&str> = version.split('.').take(2).collect();
+    let line = line.join(".").replace("13.0", "13.1");
+    line.parse().unwrap_or_else(|_| panic!("{version}"))
+}
+
+impl Recording {
+    /// What the simulator answers.
+    fn replay(&self) -> Value {
+        let mut world = world_of(played(&self.version));
+        for setup in &self.setup {
+            let answer = send(&mut world, &setup.request, &setup.body.to_string());
+            assert_eq!(answer.0, 200, "{}: {}", setup.request, answer.1);
+        }
+        let (status, answer) = send(&mut world, &self.request, "");
+        assert_eq!(status, 200, "{} ({}): {answer}", self.request, self.version);
+        answer
+    }
+}
+
+fn send(world: &mut World, request: &str, body: &str) -> (u16, Value) {
+    let (method, path) = request.split_once(' ').unwrap();
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let answer = world.send(method, path, body);
+    (answer.status, answer.json())
+}
+
+/// Pointers to where two answers differ in fields or types, and in the kind of an object.
+fn differences(recorded: &Value, shown: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match (recorded, shown) {
+        (Value::Object(recorded), Value::Object(shown)) => {
+            let names: BTreeSet<&String> = recorded.keys().chain(shown.keys()).collect();
+            for name in names {
+                let at = format!("{at}/{name}");
+                match (recorded.get(name), shown.get(name)) {
+                    (Some(recorded), Some(shown)) if name == "kind" => {
+                        found.extend((recorded != shown).then_some(at));
+                    }
+                    (Some(recorded), Some(shown)) => differences(recorded, shown, &at, found),
+                    _ => {
+                        found.insert(at);
+                    }
+                }
+            }
+        }
+        (Value::Array(recorded), Value::Array(shown))
+            if recorded.is_empty() == shown.is_empty() =>
+        {
+            differences(&merged(recorded), &merged(shown), &format!("{at}/*"), found);
+        }
+        _ if !recorded.is_array() && discriminant(recorded) == discriminant(shown) => {}
+        _ => {
+            found.insert(at.to_owned());
+        }
+    }
+}
+
+/// One element that has the fields of all elements of a list.
+fn merged(list: &[Value]) -> Value {
+    let mut all = Map::new();
+    for element in list {
+        match element {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    all.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+            }
+            other => return other.clone(),
+        }
+    }
+    Value::Object(all)
+}
+
+#[test]
+fn every_recording_names_where_it_is_from() {
+    let mut count = 0;
+    for name in ["objects.json", "lists.json", "empty.json", "variables.json"] {
+        for recording in load(name) {
+            let source = recording.source;
+            assert!(source.repository.contains('/'), "{source:?}");
+            assert!(!source.path.is_empty(), "{source:?}");
+            let is_commit = |commit: &str| {
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+            };
+            assert!(is_commit(&source.commit), "{source:?}");
+            count += 1;
+        }
+    }
+    assert!(count >= 300, "{count}");
+}
+
+#[test]
+fn recorded_objects_have_the_same_fields_and_types() {
+    for recording in load("objects.json") {
+        let mut found = BTreeSet::new();
+        let recorded = recording.answer.as_ref().unwrap();
+        differences(recorded, &recording.replay(), "", &mut found);
+        let known: BTreeSet<String> = recording.different.keys().cloned().collect();
+        assert_eq!(
+            found, known,
+            "{} ({})",
+            recording.request, recording.version
+        );
+    }
+}
+
+#[test]
+fn recorded_lists_of_paths_are_the_same() {
+    for recording in load("lists.json") {
+        let answer = recording.replay();
+        let prefix = recording.request.replace("GET ", "https://localhost");
+        let items = answer["items"].as_array().unwrap();
+        let name = |item: &Value| {
+            let link = item["reference"]["link"].as_str().unwrap();
+            let path = link.split('?').next().unwrap();
+            path.strip_prefix(&format!("{prefix}/")).unwrap().to_owned()
+        };
+        let names: Vec<String> = items.iter().map(name).collect();
+        assert_eq!(Some(names), recording.lists, "{}", recording.request);
+        let link = format!("{prefix}?ver={}", recording.version);
+        assert_eq!(answer["selfLink"], link);
+    }
+}
+
+#[test]
+fn lists_that_were_empty_on_a_device_are_empty() {
+    for recording in load("empty.json") {
+        let answer = recording.replay();
+        let request = &recording.request;
+        assert_eq!(answer["items"], Value::Array(Vec::new()), "{request}");
+        let resource = request.trim_start_matches("GET /mgmt/tm/");
+        let last = resource.rsplit('/').next().unwrap();
+        let kind = format!("tm:{}:{last}collectionstate", resource.replace('/', ":"));
+        assert_eq!(answer["kind"], kind);
+    }
+}
+
+#[test]
+fn recorded_variables_have_the_same_default_and_range() {
+    for recording in load("variables.json") {
+        let shown = recording.replay();
+        for (name, value) in recording.answer.as_ref().unwrap().as_object().unwrap() {
+            assert_eq!(&shown[name], value, "{} {name}", recording.request);
+        }
+    }
+}
+
+#[test]
+fn a_field_or_type_that_differs_is_found() {
+    let recorded = serde_json::json!({"kind": "a", "n": 1, "l": [{"x": 1}, {"y": "1"}], "gone": 1});
+    let shown = serde_json::json!({"kind": "b", "n": "1", "l": [{"x": 2, "y": 1}], "new": 1});
+    let mut found = BTreeSet::new();
+    differences(&recorded, &shown, "", &mut found);
+    let expected = ["/gone", "/kind", "/l/*/y", "/n", "/new"].map(str::to_owned);
+    assert_eq!(found, BTreeSet::from(expected));
+}
