@@ -7,20 +7,17 @@ mod cgroups;
 pub(crate) mod guard;
 pub(crate) mod kill;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bigip_tunnel_harness::binaries::{self, node};
+use bigip_tunnel_harness::binaries::{self, Binaries, BinariesError, node};
 use bigip_tunnel_harness::progress::to_stderr;
-use bigip_tunnel_image::{Options as ImageOptions, build};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::Failure;
@@ -87,37 +84,21 @@ impl World {
     /// Starts a node that has the images of this folder, and waits until it is ready.
     pub(crate) fn start(images: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::failed("prepare the local node", error);
-        let programs =
-            node::programs(&to_stderr).map_err(|error| Failure::Failed(error.to_string()))?;
-        let control_plane =
-            binaries::locate(&to_stderr).map_err(|error| Failure::Failed(error.to_string()))?;
+        let (programs, control_plane) = prepare()?;
         let control_plane = control_plane
             .kube_apiserver
             .parent()
             .unwrap_or(Path::new("/"));
         cgroups::remove_left_over();
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir()
-            .map_err(failed)?;
-        let archives = folder.path().join("images");
-        fs::create_dir(&archives).map_err(failed)?;
-        for name in ["operator.tar", "simulator.tar"] {
-            let image = fs::canonicalize(images.join(name))
-                .map_err(|error| Failure::failed(&format!("find the image {name}"), error))?;
-            symlink(image, archives.join(name)).map_err(failed)?;
-        }
-        for name in ["pause", "coredns"] {
-            archive(name, &programs, &archives)?;
-        }
+        let images = fs::canonicalize(images).map_err(failed)?;
+        // The guard makes the folder and removes it: this process may be killed at any moment.
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{:016x}", fastrand::u64(..)));
         let this = std::env::current_exe().map_err(failed)?;
-        // The guard removes the folder: this process may be killed.
-        let folder = folder.keep();
         let mut guard = Command::new(this)
             .arg("guard")
             .args([&folder, &programs])
             .arg(control_plane)
-            .arg(&archives)
+            .arg(images)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             // Ctrl-C is for this process; the guard cleans up.
@@ -184,19 +165,10 @@ impl Drop for World {
     }
 }
 
-/// Makes the image of a foreign program.
-fn archive(name: &str, programs: &Path, folder: &Path) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::failed("make an image", error);
-    let layout = build(&ImageOptions {
-        name: format!("localhost/{name}:1"),
-        program: programs.join(name),
-        ports: Vec::new(),
-        labels: BTreeMap::new(),
-    })
-    .map_err(|error| failed(&error))?;
-    let file =
-        fs::File::create(folder.join(format!("{name}.tar"))).map_err(|error| failed(&error))?;
-    layout
-        .archive(io::BufWriter::new(file))
-        .map_err(|error| failed(&error))
+/// Finds, fetches or builds the foreign programs: those of the node, and those of the control plane.
+fn prepare() -> Result<(PathBuf, Binaries), Failure> {
+    let failed = |error: BinariesError| Failure::Failed(error.to_string());
+    let programs = node::programs(&to_stderr).map_err(failed)?;
+    let control_plane = binaries::locate(&to_stderr).map_err(failed)?;
+    Ok((programs, control_plane))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bigip_tunnel_harness::binaries::definitions;
 use bigip_tunnel_harness::progress::to_stderr;
 
-use super::{NAMESPACE, SHORT, SYSTEM, Stage, TUNNEL};
+use super::{NAMESPACE, SHORT, SYSTEM, Stage};
 use crate::Failure;
 
 /// The image that the chart names by itself.
@@ -206,16 +206,21 @@ impl Stage<'_> {
             .map(drop)
     }
 
+    /// The tunnel that is there by now leaves its records, as the page says how to.
     pub(super) fn uninstall_by_the_page(&self) -> Result<(), Failure> {
-        let started = Instant::now();
-        self.follow("Uninstall", "")?;
-        let seconds = started.elapsed().as_secs_f64();
-        if !self.units.are_empty()? {
-            return Err(Failure::Wrong("a deleted tunnel left records".to_owned()));
+        self.without_a_write("uninstalling with `deletionPolicy: Retain`", || {
+            self.follow("Uninstall", "")
+        })?;
+        if !self.units.hold_the_records_of_all_nodes()? {
+            return Err(Failure::Wrong(
+                "records that were to stay are gone".to_owned(),
+            ));
         }
-        self.say(&format!(
-            "uninstalled by the page in {seconds:.1} s; {TUNNEL} took its records along"
-        ));
+        let crds = ["get", "crd", "bigiptunnels.bigip-tunnel.dev"];
+        if self.cluster.succeeds(&[&["kubectl"], &crds[..]].concat())? {
+            return Err(Failure::Wrong("the page leaves the definition".to_owned()));
+        }
+        self.say("uninstalled as the page says; the records stayed");
         Ok(())
     }
 

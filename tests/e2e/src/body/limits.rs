@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::failover::node;
-use super::{SYSTEM, Stage, text};
+use super::{NAMESPACE, SYSTEM, Stage, TUNNEL, text};
 use crate::Failure;
 use crate::cluster::until;
 
@@ -18,6 +18,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 impl Stage<'_> {
     pub(super) fn many_nodes_stay_below_the_memory_limit(&self) -> Result<(), Failure> {
+        self.delete_tunnel()?;
         let restarts = self.restarts()?;
         let started = Instant::now();
         let nodes: Vec<Value> = (0..NODES)
@@ -29,6 +30,7 @@ impl Stage<'_> {
             })
             .collect();
         self.cluster.create_all("/api/v1/nodes", &nodes)?;
+        self.create_tunnel_for_many()?;
         let mut peak_mib: f64 = 0.0;
         until(LIMIT, "5,000 nodes have their records", || {
             peak_mib = peak_mib.max(self.memory_mib()?);
@@ -46,6 +48,39 @@ impl Stage<'_> {
             started.elapsed().as_secs_f64()
         ));
         Ok(())
+    }
+
+    /// A tunnel that goes takes its records along.
+    fn delete_tunnel(&self) -> Result<(), Failure> {
+        let words = [
+            "delete",
+            "bigiptunnel",
+            TUNNEL,
+            "--namespace",
+            NAMESPACE,
+            "--timeout=120s",
+        ];
+        self.cluster.kubectl(&words)?;
+        if !self.units.are_empty()? {
+            return Err(Failure::Wrong("a deleted tunnel left records".to_owned()));
+        }
+        self.say("a deleted tunnel took its records along");
+        Ok(())
+    }
+
+    /// The tunnel of the page, with the whole list written at once, as it is for units that hold none; it leaves its
+    /// records when it goes, since to remove so many takes minutes.
+    fn create_tunnel_for_many(&self) -> Result<(), Failure> {
+        let observing = self.page.yaml("4. ")?;
+        let writing =
+            "managementPolicy: FDBOnly\n  deletionPolicy: Retain\n  fdb: {bulkWrites: WhenEmpty}";
+        let tunnel = observing.replace("managementPolicy: Observe", writing);
+        if tunnel == observing {
+            return Err(Failure::Wrong(
+                "the tunnel of the page does not observe".to_owned(),
+            ));
+        }
+        self.cluster.apply(&tunnel)
     }
 
     /// The most memory of a pod, by what the kubelets say.

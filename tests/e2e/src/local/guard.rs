@@ -4,20 +4,25 @@
 //! Processes, mounts and interfaces live in namespaces that end with the node's first process, and that one ends with
 //! this process. Cgroups and the folder are removed by hand; if this process is killed, by the next run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use bigip_tunnel_harness::paths::workspace_root;
+use bigip_tunnel_image::{Options as ImageOptions, build};
 use clap::Args;
 
 use super::cgroups::Cgroups;
 use crate::Failure;
 
+/// The images, in the folder of the node.
+const IMAGES: &str = "images";
 const INTERVAL: Duration = Duration::from_millis(50);
 /// Moves itself into the cgroups that come before `--`, then becomes the command behind it.
 const MOVE: &str =
@@ -26,13 +31,13 @@ const MOVE: &str =
 /// What the node is made of.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Folder of the node, which is removed at the end.
+    /// Folder of the node, which is made, and removed at the end.
     folder: PathBuf,
     /// Programs of the node.
     programs: PathBuf,
     /// Programs of the control plane.
     control_plane: PathBuf,
-    /// Archives of images.
+    /// Folder with the images of the product.
     images: PathBuf,
 }
 
@@ -41,14 +46,36 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::failed("keep the local node", error);
     let lifeline = watch_stdin();
     let cgroups = Cgroups::create(std::process::id()).map_err(failed)?;
-    let kept = start(options, &cgroups).and_then(|child| keep(child, &lifeline));
+    let kept = lay_out(options).and_then(|()| {
+        start(options, &cgroups)
+            .and_then(|child| keep(child, &lifeline))
+            .map_err(failed)
+    });
     let removed = cgroups.remove();
     // What the kernel still holds on to for a moment is tried once more.
     let cleared = fs::remove_dir_all(&options.folder).or_else(|_| {
         sleep(INTERVAL);
         fs::remove_dir_all(&options.folder)
     });
-    kept.and(removed).and(cleared).map_err(failed)
+    kept.and(removed.and(cleared).map_err(failed))
+}
+
+/// Makes the folder, with all images in it.
+fn lay_out(options: &Options) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::failed("prepare the local node", error);
+    let archives = options.folder.join(IMAGES);
+    fs::create_dir(&options.folder)
+        .and_then(|()| fs::create_dir(&archives))
+        .map_err(failed)?;
+    for name in ["operator.tar", "simulator.tar"] {
+        let image = fs::canonicalize(options.images.join(name))
+            .map_err(|error| Failure::failed(&format!("find the image {name}"), error))?;
+        symlink(image, archives.join(name)).map_err(failed)?;
+    }
+    for name in ["pause", "coredns"] {
+        archive(name, &options.programs, &archives)?;
+    }
+    Ok(())
 }
 
 fn start(options: &Options, cgroups: &Cgroups) -> io::Result<Child> {
@@ -62,7 +89,8 @@ fn start(options: &Options, cgroups: &Cgroups) -> io::Result<Child> {
         .args(["--fork", "--kill-child", "--propagation", "private", "bash"])
         .arg(workspace_root().join("tests/e2e/local/node.sh"))
         .args([&options.folder, &options.programs])
-        .args([&options.control_plane, &options.images])
+        .arg(&options.control_plane)
+        .arg(options.folder.join(IMAGES))
         // The node ends with this pipe, too.
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -92,4 +120,21 @@ fn watch_stdin() -> Receiver<()> {
         let _ = ended.send(());
     });
     watch
+}
+
+/// Makes the image of a foreign program.
+fn archive(name: &str, programs: &Path, folder: &Path) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed("make an image", error);
+    let layout = build(&ImageOptions {
+        name: format!("localhost/{name}:1"),
+        program: programs.join(name),
+        ports: Vec::new(),
+        labels: BTreeMap::new(),
+    })
+    .map_err(|error| failed(&error))?;
+    let file =
+        fs::File::create(folder.join(format!("{name}.tar"))).map_err(|error| failed(&error))?;
+    layout
+        .archive(io::BufWriter::new(file))
+        .map_err(|error| failed(&error))
 }

@@ -10,27 +10,12 @@ use std::time::{Duration, Instant};
 
 use bigip_tunnel_harness::progress::to_stderr;
 
-use super::{PREFIX, READY_TIMEOUT, cgroups, check_machine};
+use super::{PREFIX, READY_TIMEOUT, cgroups, check_machine, prepare};
 use crate::Failure;
 
-/// When a run is killed.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// So long after its start.
-    After(Duration),
-    /// When its node is ready: pods run then.
-    Ready,
-}
-
-/// Before there is a node, in the middle of its start, and when pods run.
-const MOMENTS: [Moment; 4] = [
-    Moment::After(Duration::from_millis(50)),
-    Moment::After(Duration::from_millis(1_500)),
-    Moment::After(Duration::from_secs(5)),
-    Moment::Ready,
-];
-/// Fewer traces than a node that is ready has: its processes and cgroups.
-const MANY_TRACES: usize = 20;
+/// When a run is killed: as soon as this is in the folder of its node. Before there is a node, when its first process
+/// runs, when the API server starts, and when pods run.
+const MOMENTS: [&str; 4] = ["images", "init", "log/kube-apiserver", "ready"];
 /// How long the last trace may take to go.
 const LIMIT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -39,52 +24,44 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) fn run(images: &Path) -> Result<(), Failure> {
     check_machine()?;
     let failed = |error: io::Error| Failure::failed("kill a run", error);
+    // What takes minutes is not what is killed.
+    prepare()?;
     let before = Traces::now().map_err(failed)?;
-    for moment in MOMENTS {
+    for file in MOMENTS {
         let mut run = Command::new(std::env::current_exe().map_err(failed)?)
             .args(["run", "--provider", "local", "--only-cluster", "--images"])
             .arg(images)
             .stdin(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        moment.wait();
+        let there = until_there(file, &before);
         let had = Traces::now().map_err(failed)?;
-        if matches!(moment, Moment::Ready) && had.beyond(&before).len() < MANY_TRACES {
-            return Err(Failure::Failed("there was no node to kill".to_owned()));
-        }
         run.kill().map_err(failed)?;
         run.wait().map_err(failed)?;
+        there?;
         let gone_after = until_gone(&before)?;
         let (processes, cgroups) = (had.processes.len(), had.cgroups.len());
         to_stderr(&format!(
-            "killed {moment:?} with {processes} processes and {cgroups} cgroups: all gone after {:.1} s",
+            "killed when {file} was there, with {processes} processes and {cgroups} cgroups: all gone after {:.1} s",
             gone_after.as_secs_f64()
         ));
     }
     Ok(())
 }
 
-impl Moment {
-    fn wait(self) {
-        match self {
-            Self::After(time) => sleep(time),
-            Self::Ready => {
-                let started = Instant::now();
-                while !is_a_node_ready() && started.elapsed() < READY_TIMEOUT {
-                    sleep(INTERVAL);
-                }
-            }
+/// Waits until a node that was not there before has this in its folder.
+fn until_there(file: &str, before: &Traces) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::failed("wait for a node", error);
+    let started = Instant::now();
+    while started.elapsed() < READY_TIMEOUT {
+        let folders = Traces::now().map_err(failed)?.folders;
+        let mut new = folders.difference(&before.folders);
+        if new.any(|folder| std::env::temp_dir().join(folder).join(file).exists()) {
+            return Ok(());
         }
+        sleep(INTERVAL);
     }
-}
-
-fn is_a_node_ready() -> bool {
-    let entries = fs::read_dir(std::env::temp_dir())
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut nodes = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
-    nodes.any(|node| node.path().join("ready").exists())
+    Err(Failure::Failed(format!("no node has {file}")))
 }
 
 fn until_gone(before: &Traces) -> Result<Duration, Failure> {
