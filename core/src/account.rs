@@ -79,6 +79,8 @@ pub enum LoginOutcome {
     Refused,
     /// It was sent, and no answer came.
     Unanswered,
+    /// It was not sent, or the answer says nothing about the password.
+    NotCounted,
 }
 
 /// The logins of one user of one unit.
@@ -87,6 +89,8 @@ pub struct Account {
     passwords: BTreeMap<PasswordId, Password>,
     /// Passwords that an earlier process stored, by the Secret that they were read from.
     stored: BTreeMap<SecretVersion, Password>,
+    /// The rows that this was taken from: none counts twice.
+    restored: Vec<LoginRecord>,
     /// Refused logins, in order of time.
     refused: Vec<Refused>,
     namespaces: BTreeMap<String, Namespace>,
@@ -234,6 +238,10 @@ impl Account {
         let time = self.time_of_its_own(now.time);
         let now = at(now.moment);
         self.password(asker);
+        if outcome == LoginOutcome::NotCounted {
+            self.passwords.entry(asker.password).or_default().last_try = Some(time);
+            return self.forget(now);
+        }
         let namespace = self
             .namespaces
             .entry(asker.namespace.to_owned())
@@ -243,7 +251,7 @@ impl Account {
         let password = self.passwords.entry(asker.password).or_default();
         password.last_try = Some(time);
         let is_refused = match outcome {
-            LoginOutcome::Accepted => false,
+            LoginOutcome::Accepted | LoginOutcome::NotCounted => false,
             LoginOutcome::Refused => true,
             LoginOutcome::Unanswered => password.accepted.is_none(),
         };
@@ -306,7 +314,11 @@ impl Account {
 
     /// Whether nothing is known of it.
     pub fn is_unused(&self) -> bool {
-        self.passwords.is_empty() && self.stored.is_empty()
+        let says_nothing =
+            |password: &Password| password.accepted.is_none() && password.refusals == 0;
+        self.passwords.values().all(says_nothing)
+            && self.stored.is_empty()
+            && self.refused.is_empty()
     }
 
     fn forget(&mut self, now: At) {

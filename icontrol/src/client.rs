@@ -80,7 +80,7 @@ impl Client {
 
     /// What is to be remembered of the last login that was tried.
     pub fn login_record(&self) -> Option<LoginRecord> {
-        self.session.login_record()
+        self.session.login_record(&self.store.secret())
     }
 
     /// The unit that answers now, as far as one login can tell: logs in if there is no login. Dials nothing

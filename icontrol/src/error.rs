@@ -96,8 +96,19 @@ pub enum ErrorKind {
         "no login attempted: it could not be stored first in the status of the object: {cause}"
     )]
     LoginNotStored {
+        /// Why not, in one word.
+        reason: &'static str,
         /// Why not.
         cause: String,
+    },
+    /// Logins of one account are sent one at a time, and another one did not end in time.
+    #[error(
+        "no login attempted: another login of this user on this unit has not ended within {} s",
+        after.as_secs()
+    )]
+    LoginTurn {
+        /// How long was waited.
+        after: Duration,
     },
     /// The login provider is not known to the device.
     #[error("it does not know the login provider; correct `loginProviderName`")]
@@ -374,6 +385,15 @@ impl Error {
         )
     }
 
+    /// Whether a login waits for something else than the unit, which has just proven its key: nothing is known to
+    /// be wrong with the unit or the password.
+    pub const fn is_login_delayed(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::LoginNotStored { .. } | ErrorKind::LoginTurn { .. }
+        )
+    }
+
     /// Whether the login that the request was sent under is over. The request was not worked on.
     pub(crate) const fn ends_login(&self) -> bool {
         matches!(self.kind, ErrorKind::TokenRefused | ErrorKind::OtherKey)
@@ -395,7 +415,7 @@ impl Error {
     /// The word that users see as the reason: one of `bigip_tunnel_core::vocabulary::reason`.
     pub const fn reason(&self) -> &'static str {
         match &self.kind {
-            ErrorKind::Timeout { .. } => reason::TIMEOUT,
+            ErrorKind::Timeout { .. } | ErrorKind::LoginTurn { .. } => reason::TIMEOUT,
             ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
             ErrorKind::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
             ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
@@ -403,7 +423,7 @@ impl Error {
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
             ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
             ErrorKind::LoginRefused { refusal, .. } => refusal.reason(),
-            ErrorKind::LoginNotStored { .. } => reason::KUBERNETES_UNAVAILABLE,
+            ErrorKind::LoginNotStored { reason, .. } => reason,
             ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }
@@ -443,6 +463,7 @@ impl Error {
             | ErrorKind::ConnectionRefused
             | ErrorKind::ConnectionFailed { .. }
             | ErrorKind::LoginNotStored { .. }
+            | ErrorKind::LoginTurn { .. }
             | ErrorKind::TokenRefused
             | ErrorKind::LoginEnded
             | ErrorKind::OtherKey

@@ -50,7 +50,7 @@ pub use error::{
 pub use exchange::{Exchange, Observer};
 pub use limits::CONNECT_DEADLINE;
 pub use listing::{Listing, RecordName};
-pub use login_store::{KnownLogins, LoginStore, Stored};
+pub use login_store::{KnownLogins, LoginStore, NotStored, Stored};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;
 pub use session::Login;

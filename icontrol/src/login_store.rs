@@ -15,7 +15,8 @@ pub trait LoginStore: Send + Sync {
     /// Where the password was read.
     fn secret(&self) -> SecretVersion;
 
-    /// What is stored of an account. `complete`: there is no more, so it need not be asked for again.
+    /// What is stored of an account. `complete`: there is no more, so it need not be asked for again. Asked before
+    /// the login has its turn: others of the account do not wait for it.
     fn known<'a>(&'a self, account: &'a AccountId) -> Stored<'a, KnownLogins>;
 
     /// Stores a login. Returns when it is stored.
@@ -23,7 +24,16 @@ pub trait LoginStore: Send + Sync {
     /// # Errors
     ///
     /// Fails with what to tell a user. A password that was never accepted is then not sent.
-    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), String>>;
+    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), NotStored>>;
+}
+
+/// Why a login was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotStored {
+    /// One of `bigip_tunnel_core::vocabulary::reason`.
+    pub reason: &'static str,
+    /// The sentence that explains it.
+    pub cause: String,
 }
 
 /// What is stored of an account.
@@ -52,7 +62,7 @@ impl LoginStore for NoStore {
         Box::pin(std::future::ready(nothing))
     }
 
-    fn store<'a>(&'a self, _: &'a LoginRecord) -> Stored<'a, Result<(), String>> {
+    fn store<'a>(&'a self, _: &'a LoginRecord) -> Stored<'a, Result<(), NotStored>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -12,7 +12,6 @@ mod token;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::account::LoginRecord;
 use bigip_tunnel_core::unit::PublicKeyHash;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -92,8 +91,8 @@ pub(crate) struct Session {
     proof: Mutex<Option<Proof>>,
     failed: Mutex<Option<Failed>>,
     hold: Mutex<Hold>,
-    /// What is to be remembered of the last login that was tried.
-    record: Mutex<Option<LoginRecord>>,
+    /// The account of the last login that was tried.
+    tried: Mutex<Option<login::Tried>>,
     accounts: Accounts,
     tenant: String,
     may_write: MayWrite,
@@ -114,7 +113,7 @@ impl Session {
             proof: Mutex::default(),
             failed: Mutex::default(),
             hold: Mutex::default(),
-            record: Mutex::default(),
+            tried: Mutex::default(),
             accounts,
             tenant: config.tenant,
         })
@@ -286,11 +285,15 @@ impl Session {
         let new = self.login(store).await;
         // If the login failed, the old token is forgotten; it ends by itself.
         let old = logins.ended.take();
-        let new = new.inspect_err(|error| self.note_failure(error))?;
+        let (new, news) = new.inspect_err(|error| self.note_failure(error))?;
         logins.current = Some(new.clone());
         // The token of one unit is not for another one to see.
         if let Some(old) = old.filter(|old| old.proof.key == new.proof.key) {
             self.give_back(&old, &new).await;
+        }
+        drop(logins);
+        if let Some(news) = news {
+            self.remember(&news, store).await;
         }
         Ok(new)
     }

@@ -66,7 +66,7 @@ pub struct LoginRecord {
     pub refusals: u32,
     /// The older one of the account's refusals that use up its budget, while it counts.
     pub window_start: Option<Timestamp>,
-    /// When the login was sent.
+    /// When the login was sent, or when a later one of the account was refused.
     pub last_tried: Timestamp,
 }
 
@@ -85,13 +85,13 @@ impl LoginRecord {
 impl Account {
     /// Takes over what an earlier process stored, in whatever objects: the most careful of the rows counts. Rows
     /// that are known already change nothing.
-    pub fn restore<'a>(
-        &mut self,
-        records: impl IntoIterator<Item = &'a LoginRecord> + Clone,
-        now: Now,
-    ) {
+    pub fn restore<'a>(&mut self, records: impl IntoIterator<Item = &'a LoginRecord>, now: Now) {
+        let records: Vec<&LoginRecord> = records
+            .into_iter()
+            .filter(|record| !self.restored.contains(record))
+            .collect();
         let mut times: BTreeMap<Timestamp, Option<&SecretVersion>> = BTreeMap::new();
-        for (time, secret) in records.clone().into_iter().flat_map(LoginRecord::refusals) {
+        for (time, secret) in records.iter().copied().flat_map(LoginRecord::refusals) {
             let known = times.entry(time).or_default();
             *known = known.or(secret);
         }
@@ -107,13 +107,11 @@ impl Account {
             });
         }
         self.refused.sort_by_key(|refused| refused.at);
-        let mut by_secret: BTreeMap<&SecretVersion, Vec<&LoginRecord>> = BTreeMap::new();
         for record in records {
-            by_secret.entry(&record.secret).or_default().push(record);
-        }
-        for (secret, rows) in by_secret {
-            let password = Password::restored(&rows, now);
-            self.stored.insert(secret.clone(), password);
+            let restored = Password::restored(record, now);
+            let password = self.stored.entry(record.secret.clone()).or_default();
+            *password = password.merged(restored);
+            self.restored.push(record.clone());
         }
         self.forget(at(now.moment));
     }
@@ -132,48 +130,64 @@ impl Account {
     /// What is to be stored of this password, if a login with it was tried.
     pub fn record(&self, account: AccountId, asker: Asker<'_>) -> Option<LoginRecord> {
         let password = self.passwords.get(&asker.password)?;
+        let last_try = password.last_try?;
         let oldest = self.refused.len().saturating_sub(REFUSALS_MAX);
+        let last_refused = self.refused.iter().map(|refused| refused.time).max();
         Some(LoginRecord {
             account,
             secret: asker.secret.clone(),
             accepted: password.accepted,
             refusals: password.refusals,
             window_start: self.refused.get(oldest).map(|refused| refused.time),
-            last_tried: password.last_try?,
+            last_tried: last_refused.map_or(last_try, |refused| refused.max(last_try)),
         })
     }
 
-    /// What is known of a password: from this process, else from an earlier one.
+    /// What is known of a password, from this process and from an earlier one. Several Secrets may hold it.
     pub(super) fn password(&mut self, asker: Asker<'_>) -> Password {
-        if let Some(known) = self.passwords.get(&asker.password) {
-            return *known;
-        }
-        let Some(stored) = self.stored.get(asker.secret).copied() else {
-            return Password::default();
+        let known = self.passwords.get(&asker.password).copied();
+        let known = known.unwrap_or_default();
+        let Some(stored) = self.stored.remove(asker.secret) else {
+            return known;
         };
-        self.passwords.insert(asker.password, stored);
+        let merged = known.merged(stored);
+        self.passwords.insert(asker.password, merged);
         let by_it = |refused: &&mut Refused| refused.secret.as_ref() == Some(asker.secret);
         for refused in self.refused.iter_mut().filter(by_it) {
             refused.password = Some(asker.password);
         }
-        stored
+        merged
     }
 }
 
 impl Password {
-    /// What these rows, all of one Secret as it was, say of its password. Refusals before it was accepted
-    /// are over.
-    fn restored(rows: &[&LoginRecord], now: Now) -> Self {
-        let accepted = rows.iter().filter_map(|row| row.accepted).max();
-        let refused = rows
-            .iter()
-            .filter(|row| row.refusals > 0 && accepted.is_none_or(|at| row.last_tried > at));
-        let last_refused = refused.clone().map(|row| row.last_tried).max();
+    /// What a row says of its password. Times that seem to lie ahead count as now.
+    fn restored(row: &LoginRecord, now: Now) -> Self {
+        let is_refused = row.refusals > 0;
+        Self {
+            accepted: row.accepted.map(|time| time.min(now.time)),
+            refusals: row.refusals,
+            last_refused: is_refused.then(|| now.at_of(row.last_tried)),
+            last_try: Some(row.last_tried.min(now.time)),
+        }
+    }
+
+    /// What two sources say of one password: the most careful of it. Its refusals are over where the other source
+    /// shows a later acceptance. Each source's own acceptance came before its refusals, whatever the clock said.
+    fn merged(self, other: Self) -> Self {
+        let accepted = self.accepted.max(other.accepted);
+        let counts = |source: &Self| {
+            source.refusals > 0 && (source.accepted == accepted || source.last_try > accepted)
+        };
+        let counting = || [self, other].into_iter().filter(counts);
         Self {
             accepted,
-            refusals: refused.map(|row| row.refusals).max().unwrap_or_default(),
-            last_refused: last_refused.map(|time| now.at_of(time)),
-            last_try: rows.iter().map(|row| row.last_tried).max(),
+            refusals: counting()
+                .map(|source| source.refusals)
+                .max()
+                .unwrap_or_default(),
+            last_refused: counting().filter_map(|source| source.last_refused).max(),
+            last_try: self.last_try.max(other.last_try),
         }
     }
 }

@@ -304,6 +304,104 @@ fn try_is_stored_as_refused_before_it_is_made() {
 }
 
 #[test]
+fn try_that_was_not_counted_leaves_no_refusal() {
+    let secret = secret("1");
+    let asker = Asker {
+        secret: &secret,
+        ..asker(OWNER, 1)
+    };
+    let mut account = Account::default();
+    account.note(asker, LoginOutcome::NotCounted, now_min(0));
+    let row = account.record(id(), asker).unwrap();
+    assert_eq!(
+        (row.refusals, row.accepted, row.window_start),
+        (0, None, None)
+    );
+    assert!(account.is_unused());
+    assert_eq!(restarted(&[row], 0).check(asker, at_min(0)), Ok(()));
+}
+
+#[test]
+fn row_of_an_older_login_shows_later_refusals_of_the_account() {
+    let (old, changed) = (secret("1"), secret("2"));
+    let accepted = Asker {
+        secret: &old,
+        ..asker(OWNER, 1)
+    };
+    let wrong = Asker {
+        secret: &changed,
+        ..asker(OWNER, 2)
+    };
+    let mut account = Account::default();
+    account.note(accepted, LoginOutcome::Accepted, now_min(0));
+    account.note(wrong, LoginOutcome::Refused, now_min(1));
+    account.note(wrong, LoginOutcome::Refused, now_min(7));
+    let row = account.record(id(), accepted).unwrap();
+    assert_eq!((row.refusals, row.accepted), (0, Some(START)));
+    let mut account = restarted(&[row], 8);
+    let wait = account.check(asker(OWNER, 9), at_min(0)).unwrap_err();
+    assert_eq!(wait.rule, WaitRule::Budget);
+    assert_eq!(wait.time, Some(Duration::from_secs(8 * 60)));
+}
+
+#[test]
+fn acceptance_ahead_of_the_clock_ends_no_refusals() {
+    let refused = secret("1");
+    let asker = Asker {
+        secret: &refused,
+        ..asker(OWNER, 7)
+    };
+    let ahead = |mut row: LoginRecord| {
+        row.accepted = Some(START + SignedDuration::from_hours(1));
+        row
+    };
+    for rows in [vec![row_of(2)], vec![row_of(1), row_of(2)]] {
+        let rows: Vec<_> = rows.into_iter().map(ahead).collect();
+        let wait = restarted(&rows, 2).check(asker, at_min(0)).unwrap_err();
+        assert_eq!((wait.rule, wait.time.is_some()), (WaitRule::Refused, true));
+    }
+}
+
+#[test]
+fn secrets_with_the_same_password_share_its_refusals() {
+    let (one, two) = (secret("1"), secret("2"));
+    let by = |secret| Asker {
+        secret,
+        ..asker(OWNER, 7)
+    };
+    let mut other = row_of(1);
+    other.secret = two.clone();
+    // Whichever of the Secrets asks first.
+    for order in [[&one, &two], [&two, &one]] {
+        let mut account = restarted(&[row_of(3), other.clone()], 9_999);
+        for secret in order {
+            let _: Result<(), Wait> = account.check(by(secret), at_min(0));
+        }
+        for secret in order {
+            let wait = account.check(by(secret), at_min(0)).unwrap_err();
+            assert_eq!(wait.time, None);
+        }
+    }
+}
+
+#[test]
+fn request_is_not_undone_by_rows_that_are_read_again() {
+    let refused = secret("1");
+    let asker = Asker {
+        secret: &refused,
+        ..asker(OWNER, 7)
+    };
+    let mut account = restarted(&[row_of(3)], 60);
+    account.allow(asker);
+    let now = Now {
+        moment: at_min(1),
+        time: START + SignedDuration::from_mins(61),
+    };
+    account.restore(&[row_of(3)], now);
+    assert_eq!(account.check(asker, at_min(1)), Ok(()));
+}
+
+#[test]
 fn restoring_twice_changes_nothing() {
     let mut account = restarted(&[row_of(2)], 2);
     let once = account.clone();

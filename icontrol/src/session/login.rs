@@ -3,16 +3,17 @@
 //! A connection is made first, over which nothing is sent: it proves which unit answers. Only then is it known which
 //! account the password would count against.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bigip_tunnel_core::account::{
     AccountId, Asker, LoginOutcome, LoginRecord, Now, SecretVersion, Wait, WaitRule,
 };
 use bigip_tunnel_core::unit::PublicKeyHash;
+use bigip_tunnel_core::vocabulary::reason;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::accounts::Known;
@@ -20,7 +21,7 @@ use super::token::Token;
 use super::{Active, Login, Proof, Session};
 use crate::config::ConfigError;
 use crate::error::{DeviceText, Error, ErrorKind, LoginRefusal, NextLogin};
-use crate::login_store::LoginStore;
+use crate::login_store::{LoginStore, NotStored};
 use crate::transport::{Body, Connections, Request, Verb};
 use crate::{normalise, path, wire};
 
@@ -35,6 +36,9 @@ pub(super) struct Hold {
     /// Whether a user asked to try again.
     is_asked_again: bool,
 }
+
+/// An account, and its name.
+pub(super) type Tried = (AccountId, Arc<Mutex<Known>>);
 
 /// A login that was sent. One that is given up before its answer came counts like one without an answer.
 struct Pending<'a> {
@@ -56,22 +60,42 @@ impl Pending<'_> {
             time: self.tried,
             ..self.session.accounts.now()
         };
-        let asker = self.session.asker(&self.secret);
-        let account = &mut self.known.account;
-        account.note(asker, outcome, now);
-        let record = account.record(self.id.clone(), asker);
-        self.session.record().clone_from(&record);
-        record
+        self.known
+            .account
+            .note(self.session.asker(&self.secret), outcome, now);
+        let account = OwnedMutexGuard::mutex(&self.known).clone();
+        *self.session.tried() = Some((self.id.clone(), account));
+        self.record()
     }
 
-    /// Stores a refusal at once: the next one may follow a crash.
-    async fn store(&self, record: Option<LoginRecord>, store: &dyn LoginStore) {
-        let Some(record) = record.filter(|record| self.ahead.as_ref() != Some(record)) else {
-            return;
-        };
-        if let Err(cause) = store.store(&record).await {
-            let address = self.session.device();
-            tracing::warn!(address, "a refused login was not stored: {cause}");
+    fn record(&self) -> Option<LoginRecord> {
+        let asker = self.session.asker(&self.secret);
+        self.known.account.record(self.id.clone(), asker)
+    }
+
+    /// Notes that it was accepted. Returns what is to be stored at once, since what is stored counts it as refused.
+    fn accept(mut self) -> Option<LoginRecord> {
+        let was_refused = self.record().is_some_and(|record| record.refusals > 0);
+        let record = self.end(LoginOutcome::Accepted);
+        record.filter(|_| was_refused || self.ahead.is_some())
+    }
+
+    /// Ends a login that says nothing about its password. What was stored before it was sent is put right.
+    async fn take_back(mut self, store: &dyn LoginStore) {
+        self.is_over = true;
+        if self.ahead.is_some() {
+            let record = self.end(LoginOutcome::NotCounted);
+            self.store(record, store).await;
+        }
+    }
+
+    /// Stores at once how it ended: the next one may follow a crash. The others of the account do not wait for it.
+    async fn store(self, record: Option<LoginRecord>, store: &dyn LoginStore) {
+        let session = self.session;
+        let record = record.filter(|record| self.ahead.as_ref() != Some(record));
+        drop(self);
+        if let Some(record) = record {
+            session.remember(&record, store).await;
         }
     }
 }
@@ -107,16 +131,50 @@ impl Session {
         }
     }
 
-    /// What is to be remembered of the last login that was tried.
-    pub(crate) fn login_record(&self) -> Option<LoginRecord> {
-        self.record().clone()
+    /// What is to be remembered of the last login that was tried, as its account is now. `None` also while another
+    /// login of the account is under way.
+    pub(crate) fn login_record(&self, secret: &SecretVersion) -> Option<LoginRecord> {
+        let (id, account) = self.tried().clone()?;
+        let known = account.try_lock().ok()?;
+        known.account.record(id, self.asker(secret))
     }
 
-    fn record(&self) -> std::sync::MutexGuard<'_, Option<LoginRecord>> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tried(&self) -> std::sync::MutexGuard<'_, Option<Tried>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn login(&self, store: &dyn LoginStore) -> Result<Active, Error> {
+    /// Stores how a login ended, if it can be stored.
+    pub(super) async fn remember(&self, record: &LoginRecord, store: &dyn LoginStore) {
+        if let Err(NotStored { cause, .. }) = self.store_in_time(record, store).await {
+            let address = self.device();
+            tracing::warn!(address, "the end of a login was not stored: {cause}");
+        }
+    }
+
+    /// Half of the time that others wait for their turn: they are not told that the unit does not answer.
+    async fn store_in_time(
+        &self,
+        record: &LoginRecord,
+        store: &dyn LoginStore,
+    ) -> Result<(), NotStored> {
+        let after = self.limits.read / 2;
+        let stored = tokio::time::timeout(after, store.store(record)).await;
+        stored.unwrap_or_else(|_| {
+            Err(NotStored {
+                reason: reason::KUBERNETES_UNAVAILABLE,
+                cause: format!(
+                    "the Kubernetes API server did not answer within {} s",
+                    after.as_secs()
+                ),
+            })
+        })
+    }
+
+    /// A new login, and what is to be stored of it at once.
+    pub(super) async fn login(
+        &self,
+        store: &dyn LoginStore,
+    ) -> Result<(Active, Option<LoginRecord>), Error> {
         self.check_hold()?;
         let cannot_connect = |problem: ConfigError| {
             self.error(ErrorKind::ConnectionFailed {
@@ -133,29 +191,33 @@ impl Session {
         };
         let key = connections.prove_key(&probe).await;
         let key = key.map_err(Error::before_the_request)?;
-        let mut pending = self.begin(key, store).await?;
+        let pending = self.begin(key, store).await?;
         let started = Instant::now();
         let answer = self.send_login(&connections, &request).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err((error, said)) => return Err(self.failed_login(pending, store, error, said).await),
         };
-        pending.is_over = true;
-        let wire::Token { token, timeout } =
-            normalise::login(&answer).map_err(|mismatch| self.error(mismatch))?;
-        pending.end(LoginOutcome::Accepted);
-        drop(pending);
+        let wire::Token { token, timeout } = match normalise::login(&answer) {
+            Ok(token) => token,
+            Err(mismatch) => {
+                pending.take_back(store).await;
+                return Err(self.error(mismatch));
+            }
+        };
+        let news = pending.accept();
         let proof = Proof {
             login: Login::next(),
             key,
         };
         *self.proof() = Some(proof);
         let token = Token::new(token.into(), started, timeout.map(Duration::from_secs));
-        Ok(Active {
+        let active = Active {
             proof,
             token,
             connections,
-        })
+        };
+        Ok((active, news))
     }
 
     /// Whether the password may be sent to the unit of this key now. A try with one that was never accepted
@@ -166,11 +228,11 @@ impl Session {
         store: &dyn LoginStore,
     ) -> Result<Pending<'_>, Error> {
         let (id, known) = self.accounts.of(key, &self.credentials.username);
+        let stored = store.known(&id).await;
         let mut known = self.turn(known).await?;
         let secret = store.secret();
         let asker = self.asker(&secret);
         if !known.is_complete {
-            let stored = store.known(&id).await;
             known.account.restore(&stored.records, self.accounts.now());
             known.is_complete = stored.complete;
         }
@@ -184,8 +246,10 @@ impl Session {
             .map_err(|wait| self.held(LoginRefusal::NotTried, DeviceText::default(), wait))?;
         let ahead = known.account.ahead(id.clone(), asker, now);
         if let Some(ahead) = &ahead {
-            let stored = store.store(ahead).await;
-            stored.map_err(|cause| self.error(ErrorKind::LoginNotStored { cause }))?;
+            let stored = self.store_in_time(ahead, store).await;
+            stored.map_err(|NotStored { reason, cause }| {
+                self.error(ErrorKind::LoginNotStored { reason, cause })
+            })?;
         }
         Ok(Pending {
             session: self,
@@ -199,14 +263,10 @@ impl Session {
     }
 
     /// Waits until no other login of the account is under way.
-    async fn turn(
-        &self,
-        account: std::sync::Arc<tokio::sync::Mutex<Known>>,
-    ) -> Result<OwnedMutexGuard<Known>, Error> {
+    async fn turn(&self, account: Arc<Mutex<Known>>) -> Result<OwnedMutexGuard<Known>, Error> {
         let after = self.limits.read;
         let turn = tokio::time::timeout(after, account.lock_owned()).await;
-        // The login under way waits for the same unit.
-        turn.map_err(|_| self.error(ErrorKind::Timeout { after }))
+        turn.map_err(|_| self.error(ErrorKind::LoginTurn { after }))
     }
 
     fn check_hold(&self) -> Result<(), Error> {
@@ -257,7 +317,7 @@ impl Session {
             Some(_) => LoginOutcome::Refused,
             None if error.is_unanswered() && error.is_uncertain() => LoginOutcome::Unanswered,
             None => {
-                pending.is_over = true;
+                pending.take_back(store).await;
                 return error.before_the_request();
             }
         };
@@ -265,14 +325,15 @@ impl Session {
         let Some(refusal) = refused else {
             return error.before_the_request();
         };
-        pending.store(record, store).await;
-        let asker = self.asker(&pending.secret);
+        let secret = pending.secret.clone();
+        let asker = self.asker(&secret);
         let never = Wait {
             time: None,
             rule: WaitRule::Refused,
         };
         let now = self.accounts.now().moment;
         let wait = pending.known.account.check(asker, now).err();
+        pending.store(record, store).await;
         self.held(refusal, said, wait.unwrap_or(never))
     }
 

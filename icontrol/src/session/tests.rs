@@ -14,7 +14,7 @@ use super::*;
 use crate::client::Client;
 use crate::config::{Trust, Verification};
 use crate::exchange::{Exchange, Observer};
-use crate::login_store::{KnownLogins, Stored};
+use crate::login_store::{KnownLogins, NotStored, Stored};
 use crate::testing::{Authority, PASSWORD, Reply, Seen, Server, add, recorded, save, short_limits};
 
 fn path() -> TunnelPath {
@@ -417,7 +417,7 @@ async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
     let asked = tokio::time::timeout(Duration::from_secs(20), client.records(&tunnel));
     let error = asked.await.expect("no deadline").unwrap_err();
     assert_eq!(error.reason(), reason::TIMEOUT);
-    assert!(!error.is_uncertain());
+    assert!(error.is_login_delayed() && !error.is_uncertain(), "{error}");
     assert_eq!(server.seen().len(), requests);
     drop(turn);
     client.records(&path()).await.unwrap();
@@ -874,6 +874,7 @@ struct Kept {
     /// How many logins the server had seen when each was stored.
     seen: Mutex<Vec<usize>>,
     fails: AtomicBool,
+    hangs: AtomicBool,
 }
 
 struct Keeps(Arc<Kept>, Arc<Server>);
@@ -894,9 +895,15 @@ impl LoginStore for Keeps {
         Box::pin(std::future::ready(known))
     }
 
-    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), String>> {
+    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), NotStored>> {
+        if self.0.hangs.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         if self.0.fails.load(Ordering::Relaxed) {
-            return Box::pin(std::future::ready(Err("refused".into())));
+            return Box::pin(std::future::ready(Err(NotStored {
+                reason: reason::TOO_MANY_NODES,
+                cause: "refused".into(),
+            })));
         }
         *self.0.rows.lock().unwrap() = vec![login.clone()];
         self.0.seen.lock().unwrap().push(self.1.logins());
@@ -936,7 +943,7 @@ async fn try_that_cannot_be_stored_is_not_sent() {
     kept.fails.store(true, Ordering::Relaxed);
     let client = restarted(&server, &kept);
     let error = client.unit().await.unwrap_err();
-    assert_eq!(error.reason(), reason::KUBERNETES_UNAVAILABLE);
+    assert_eq!(error.reason(), reason::TOO_MANY_NODES);
     assert!(error.is_retryable(), "{error}");
     assert_eq!(server.logins(), 0);
     kept.fails.store(false, Ordering::Relaxed);
@@ -977,4 +984,92 @@ async fn refusal_of_an_accepted_password_is_stored_at_once() {
     assert_eq!(server.logins(), 1);
     let rows = kept.rows.lock().unwrap();
     assert_eq!((rows[0].refusals, rows[0].accepted), (1, Some(long_ago)));
+}
+
+#[tokio::test]
+async fn store_that_does_not_answer_is_named_and_ends() {
+    let server = Arc::new(Server::with_login(empty).await);
+    let kept: Arc<Kept> = Arc::default();
+    kept.hangs.store(true, Ordering::Relaxed);
+    let client = Client::build(server.config(), short_limits(), Accounts::default()).unwrap();
+    let client = client.remembering(Arc::new(Keeps(kept.clone(), server.clone())));
+    let asked = tokio::time::timeout(Duration::from_secs(20), client.unit());
+    let error = asked.await.expect("no deadline").unwrap_err();
+    assert_eq!(error.reason(), reason::KUBERNETES_UNAVAILABLE);
+    assert!(error.is_login_delayed(), "{error}");
+    assert!(error.to_string().contains("API server"), "{error}");
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn login_that_was_not_refused_leaves_no_refusal_stored() {
+    for (status, body) in [(503, recorded::RESTARTING), (200, "{}")] {
+        let server = Server::start(move |seen, before| match (seen.is_login(), before) {
+            (true, 0) => Reply::Body(status, body.into()),
+            (true, _) => Reply::login("TOKEN"),
+            _ => Reply::ok(recorded::NO_RECORDS),
+        });
+        let server = Arc::new(server.await);
+        let kept: Arc<Kept> = Arc::default();
+        restarted(&server, &kept).unit().await.unwrap_err();
+        let row = kept.rows.lock().unwrap()[0].clone();
+        assert_eq!((row.refusals, row.window_start), (0, None));
+        restarted(&server, &kept).unit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn login_that_was_not_sent_leaves_no_refusal_stored() {
+    let server = Arc::new(Server::with_login(empty).await);
+    let kept: Arc<Kept> = Arc::default();
+    let mut config = server.config();
+    config.may_write = MayWrite::when(|| false);
+    let client = Client::new(config).unwrap();
+    let client = client.remembering(Arc::new(Keeps(kept.clone(), server.clone())));
+    client.unit().await.unwrap_err();
+    assert_eq!(server.logins(), 0);
+    assert_eq!(kept.rows.lock().unwrap()[0].refusals, 0);
+    restarted(&server, &kept).unit().await.unwrap();
+}
+
+#[tokio::test]
+async fn first_acceptance_is_stored_at_once() {
+    let server = Arc::new(Server::with_login(empty).await);
+    let kept: Arc<Kept> = Arc::default();
+    // Each process ends right after its login, and has shown nothing of it.
+    for _ in 0..4 {
+        restarted(&server, &kept).unit().await.unwrap();
+    }
+    let row = kept.rows.lock().unwrap()[0].clone();
+    assert!(row.accepted.is_some() && row.refusals == 0, "{row:?}");
+    assert_eq!(server.logins(), 4);
+    // Before the first was sent, and when it was accepted.
+    assert_eq!(*kept.seen.lock().unwrap(), [0, 1]);
+}
+
+#[tokio::test]
+async fn record_of_an_older_login_shows_what_was_refused_since() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let refused = refuses.clone();
+    let server = Server::start(move |seen, _| match seen.is_login() {
+        true if refused.load(Ordering::Relaxed) => Reply::restjavad(401, "Authentication failed."),
+        true => Reply::login("TOKEN"),
+        false => Reply::ok(recorded::NO_RECORDS),
+    });
+    let server = Arc::new(server.await);
+    let kept: Arc<Kept> = Arc::default();
+    let accounts = Accounts::default();
+    let with = |password| {
+        let client = client(&server, password, &accounts);
+        client.remembering(Arc::new(Keeps(kept.clone(), server.clone())))
+    };
+    let right = with(PASSWORD);
+    right.unit().await.unwrap();
+    refuses.store(true, Ordering::Relaxed);
+    with("wrong").unit().await.unwrap_err();
+    let refused = kept.rows.lock().unwrap()[0].clone();
+    let row = right.login_record().unwrap();
+    assert_eq!((row.refusals, row.accepted.is_some()), (0, true));
+    assert_eq!(row.window_start, refused.window_start);
+    assert_eq!(row.last_tried, refused.last_tried);
 }
