@@ -181,6 +181,11 @@ impl Index {
             .await;
     }
 
+    /// Whether every object has been seen once.
+    pub(crate) fn has_seen_all(&self) -> bool {
+        *self.complete.borrow()
+    }
+
     /// What the statuses of all objects say of logins of this account.
     pub(crate) fn logins(&self, account: &AccountId) -> Vec<LoginRecord> {
         let objects = self.lock();
@@ -202,7 +207,7 @@ impl Index {
     /// What objects other than the asking one need on its device and tunnel; `None` until all objects have
     /// been seen.
     pub(crate) fn needs(&self, asker: &Asker<'_>) -> Option<Needs> {
-        if !*self.complete.borrow() {
+        if !self.has_seen_all() {
             return None;
         }
         let others = self.lock().beside(asker);

@@ -58,6 +58,12 @@ pub(crate) enum LedgerError {
     /// The API server took the write and shows other claims than those that were sent.
     #[error("the API server stored other claims than were sent: apply the CRD of this version")]
     NotAsSent,
+    /// The API server took a login and does not show it.
+    #[error(
+        "the API server dropped the login from the status: the CRD is older than the operator; apply \
+         the CRD of this version"
+    )]
+    LoginDropped,
     /// The object would be larger than the API server takes.
     #[error(
         "more claims than the API server can store: select fewer nodes, and the others in a second object"
@@ -97,6 +103,7 @@ impl LedgerError {
             | Self::Displaced(_)
             | Self::Busy
             | Self::NotAsSent
+            | Self::LoginDropped
             | Self::Call(_) => reason::KUBERNETES_UNAVAILABLE,
         };
         Failure {

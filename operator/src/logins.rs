@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_icontrol::{KnownLogins, LoginStore, Stored};
+use bigip_icontrol::{KnownLogins, LoginStore, NotStored, Stored};
 use bigip_tunnel_core::account::{AccountId, LoginRecord, SecretVersion};
+use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 
@@ -16,8 +17,8 @@ use crate::ledger::Ledger;
 use crate::settings::DeviceSettings;
 use crate::shared::Shared;
 
-/// How long the first login of a process waits until all objects have been seen. A namespace that cannot be listed
-/// does not stop the others for ever.
+/// How long a login waits until all objects have been seen. A namespace that cannot be listed does not stop the
+/// passwords that were accepted before.
 const ALL_SEEN: Duration = Duration::from_secs(5);
 
 /// The logins of one device.
@@ -47,11 +48,31 @@ impl StatusLogins {
         }
     }
 
-    /// Has the next status show this login. A Secret that was only annotated since is the one to remember.
+    /// Has the next status show this login.
     pub(crate) fn show(&self, login: LoginRecord) {
-        let secret = self.secret.clone();
-        self.ledger
-            .note_login(&self.device.name, LoginRecord { secret, ..login });
+        self.ledger.note_login(&self.device.name, login);
+    }
+
+    /// Stores a login. A try that comes first is not stored, and so not made, while rows of its account may be
+    /// missing.
+    async fn write(&self, login: &LoginRecord) -> Result<(), NotStored> {
+        let may_be_first = login.accepted.is_none() && login.refusals > 0;
+        if may_be_first && !self.shared.index.has_seen_all() {
+            return Err(NotStored {
+                reason: reason::KUBERNETES_UNAVAILABLE,
+                cause: "not all BigIPTunnels have been listed yet, and one may show refused logins of this user \
+                        on this unit; see that the operator may list them in all its namespaces"
+                    .into(),
+            });
+        }
+        let stored = self.ledger.store_login(&self.device, login).await;
+        stored.map_err(|error| {
+            let failure = error.failure();
+            NotStored {
+                reason: failure.reason,
+                cause: failure.message,
+            }
+        })
     }
 
     async fn read(&self, account: &AccountId) -> KnownLogins {
@@ -73,8 +94,7 @@ impl LoginStore for StatusLogins {
         Box::pin(self.read(account))
     }
 
-    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), String>> {
-        let stored = self.ledger.store_login(&self.device, login);
-        Box::pin(async { stored.await.map_err(|error| error.to_string()) })
+    fn store<'a>(&'a self, login: &'a LoginRecord) -> Stored<'a, Result<(), NotStored>> {
+        Box::pin(self.write(login))
     }
 }

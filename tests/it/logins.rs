@@ -105,17 +105,40 @@ async fn new_password_is_not_sent_while_the_status_cannot_be_written() {
 }
 
 #[tokio::test]
+async fn new_password_waits_until_all_namespaces_are_listed() {
+    let mut world = World::new("login-unlisted").await;
+    let proxy = world.start_proxy().await;
+    world.create_nodes().await;
+    let forbidden = Trouble::Answer(StatusCode::FORBIDDEN, None);
+    proxy.make_trouble(forbidden, |seen| {
+        seen.path.contains("/namespaces/elsewhere/bigiptunnels")
+    });
+    world.start_operator_also_in("elsewhere").await;
+    world.create(world.spec()).await;
+    world.reconcile().await;
+    let logins = || world.devices.units().each_ref().map(Simulator::logins);
+    assert_eq!(logins(), [0; 2]);
+    proxy.clear();
+    world.until_ready().await;
+    assert_eq!(logins(), [1; 2]);
+}
+
+#[tokio::test]
 async fn crashes_in_a_row_cost_one_login_each_and_lose_nothing() {
     const CRASHES: u64 = 6;
     let mut world = World::in_sync("login-crashes").await;
-    let written = world.object().await.metadata.resource_version;
+    let (written, before) = (
+        world.object().await.metadata.resource_version,
+        row(&world).await,
+    );
     for _ in 0..CRASHES {
         world.kill_operator().await;
         world.start_operator().await;
         world.reconcile().await;
     }
     // The password was accepted: its row does not move, so that only the requests are noted.
-    assert!(row(&world).await.accepted_time.is_some());
+    assert_eq!(row(&world).await, before);
+    assert!(before.accepted_time.is_some() && before.refusals == 0);
     assert_ne!(world.object().await.metadata.resource_version, written);
     world.create_node(NEW_NODE).await;
     world
@@ -129,7 +152,7 @@ async fn crashes_in_a_row_cost_one_login_each_and_lose_nothing() {
 
 #[tokio::test]
 async fn secret_that_changes_all_the_time_costs_two_refusals() {
-    let world = World::in_sync("login-changes").await;
+    let mut world = World::in_sync("login-changes").await;
     for round in 0..5 {
         for change in 0..10 {
             let password = json!({"password": format!("wrong-{round}-{change}")});
@@ -151,5 +174,13 @@ async fn secret_that_changes_all_the_time_costs_two_refusals() {
     world.until_ready().await;
     for unit in world.devices.units() {
         assert_eq!((unit.logins(), unit.failed_logins()), (1 + 2, 2));
+    }
+    // The row of the login that goes on still shows the refusals, also to the next process.
+    world.kill_operator().await;
+    patch_secret(&world, SECRET, json!({"password": "wrong-again"})).await;
+    world.start_operator().await;
+    world.reconcile().await;
+    for unit in world.devices.units() {
+        assert_eq!(unit.failed_logins(), 2);
     }
 }

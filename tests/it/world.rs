@@ -159,6 +159,15 @@ impl World {
         self.operator = Some(OperatorProcess::start(options).await.unwrap());
     }
 
+    /// The same for one namespace more.
+    pub(crate) async fn start_operator_also_in(&mut self, namespace: &str) {
+        let options = OperatorOptions {
+            watch_namespaces: vec![self.name.clone(), namespace.to_owned()],
+            ..self.operator_options(0)
+        };
+        self.operator = Some(OperatorProcess::start(options).await.unwrap());
+    }
+
     /// The same with another `--settle-seconds`.
     pub(crate) async fn start_operator_that_settles_for(&mut self, seconds: u32) {
         let options = self.operator_options(seconds);

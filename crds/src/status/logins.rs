@@ -11,7 +11,7 @@ use crate::convert::{login, stored_login};
 use crate::v1alpha1::{BigIpTunnelStatus, LoginStatus};
 
 /// The least time between two moves of a row that says the same otherwise.
-const ACCEPTED_GAP: SignedDuration = SignedDuration::from_mins(10);
+const ACCEPTED_GAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// Puts into the next status what the one before says of logins, and the logins that this process has tried, by
 /// the name of the device.
@@ -123,9 +123,19 @@ mod tests {
     }
 
     #[test]
-    fn accepted_login_moves_its_times_once_in_ten_minutes() {
-        assert_eq!(after(&record(0, 0), record(0, 599)), record(0, 0));
-        assert_eq!(after(&record(0, 0), record(0, 600)), record(0, 600));
+    fn accepted_login_moves_its_times_once_a_day() {
+        assert_eq!(after(&record(0, 0), record(0, 86_399)), record(0, 0));
+        assert_eq!(after(&record(0, 0), record(0, 86_400)), record(0, 86_400));
+    }
+
+    #[test]
+    fn accepted_login_is_shown_at_once_with_another_secret_or_window() {
+        let (before, mut changed) = (record(0, 0), record(0, 1));
+        changed.secret.resource_version = "2".into();
+        assert_eq!(after(&before, changed.clone()), changed);
+        let mut window = record(0, 1);
+        window.window_start = Some(ACCEPTED);
+        assert_eq!(after(&before, window.clone()), window);
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub struct LoginStatus {
     /// `metadata.resourceVersion` of that Secret.
     #[schemars(length(max = 64))]
     pub secret_resource_version: String,
-    /// When a login with this password was last accepted there; absent if none was. Moves at most every
-    /// 10 minutes while logins are accepted.
+    /// When a login with this password was last accepted there; absent if none was. Moves at most once a day
+    /// while logins are accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_time: Option<MicroTime>,
     /// How many logins with this password were refused in a row. A password that was never accepted there is
@@ -35,7 +35,8 @@ pub struct LoginStatus {
     /// of; absent if none counted at the last login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_start: Option<MicroTime>,
-    /// When the login was sent. Moves at most every 10 minutes while logins are accepted.
+    /// When the login was tried, or when a later one of the account was refused. Moves at most once a day while
+    /// logins are accepted.
     pub last_tried_time: MicroTime,
 }
 

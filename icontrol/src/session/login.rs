@@ -21,7 +21,7 @@ use super::token::Token;
 use super::{Active, Login, Proof, Session};
 use crate::config::ConfigError;
 use crate::error::{DeviceText, Error, ErrorKind, LoginRefusal, NextLogin};
-use crate::login_store::{LoginStore, NotStored};
+use crate::login_store::{KnownLogins, LoginStore, NotStored};
 use crate::transport::{Body, Connections, Request, Verb};
 use crate::{normalise, path, wire};
 
@@ -228,7 +228,12 @@ impl Session {
         store: &dyn LoginStore,
     ) -> Result<Pending<'_>, Error> {
         let (id, known) = self.accounts.of(key, &self.credentials.username);
-        let stored = store.known(&id).await;
+        let is_complete = known.try_lock().is_ok_and(|known| known.is_complete);
+        let stored = if is_complete {
+            KnownLogins::default()
+        } else {
+            store.known(&id).await
+        };
         let mut known = self.turn(known).await?;
         let secret = store.secret();
         let asker = self.asker(&secret);

@@ -1049,10 +1049,10 @@ async fn first_acceptance_is_stored_at_once() {
 
 #[tokio::test]
 async fn record_of_an_older_login_shows_what_was_refused_since() {
-    let refuses = Arc::new(AtomicBool::new(false));
-    let refused = refuses.clone();
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let ended = has_ended.clone();
     let server = Server::start(move |seen, _| match seen.is_login() {
-        true if refused.load(Ordering::Relaxed) => Reply::restjavad(401, "Authentication failed."),
+        true if ended.load(Ordering::Relaxed) => Reply::restjavad(401, "Authentication failed."),
         true => Reply::login("TOKEN"),
         false => Reply::ok(recorded::NO_RECORDS),
     });
@@ -1065,7 +1065,7 @@ async fn record_of_an_older_login_shows_what_was_refused_since() {
     };
     let right = with(PASSWORD);
     right.unit().await.unwrap();
-    refuses.store(true, Ordering::Relaxed);
+    has_ended.store(true, Ordering::Relaxed);
     with("wrong").unit().await.unwrap_err();
     let refused = kept.rows.lock().unwrap()[0].clone();
     let row = right.login_record().unwrap();

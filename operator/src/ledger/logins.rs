@@ -33,7 +33,7 @@ impl Ledger {
             .await
             .map(|_| ());
         let result = match result {
-            Ok(()) if !self.shows(device, &tried).await => Err(LedgerError::NotAsSent),
+            Ok(()) if !self.shows(device, &tried).await => Err(LedgerError::LoginDropped),
             result => result,
         };
         if result.is_ok() {

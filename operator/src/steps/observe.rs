@@ -49,18 +49,24 @@ pub(crate) async fn observe(
     depth: Depth,
 ) -> Result<Observed, Stop> {
     let observed = match log_in(ctx, state, inputs).await {
-        Ok(unit) => read(ctx, state, work, inputs, (unit, depth)).await,
+        Ok(unit) => {
+            let observed = read(ctx, state, work, inputs, (unit, depth)).await;
+            observed.inspect_err(|stop| note_doubt(ctx, stop))
+        }
         Err(stop) => Err(stop),
     };
-    if let Err(stop) = &observed {
+    if observed.is_err() {
         // After any error everything is asked again before something is concluded.
         state.facts = None;
         state.listing = None;
-        if makes_doubtful(stop) {
-            ctx.identities.note_doubt(&ctx.device);
-        }
     }
     observed
+}
+
+fn note_doubt(ctx: &DeviceContext, stop: &Stop) {
+    if makes_doubtful(stop) {
+        ctx.identities.note_doubt(&ctx.device);
+    }
 }
 
 /// Whether it is not known any more which unit stands there: it does not answer, or is another one.
@@ -88,13 +94,17 @@ async fn log_in(
                 }
                 unit
             }
-            Err(error) => previous_unit(ctx, inputs, &error)
-                .await?
-                .ok_or_else(|| stop_for(&error))?,
+            Err(error) => {
+                let unit = previous_unit(ctx, inputs, &error).await?;
+                unit.ok_or_else(|| login_stop(ctx, &error))?
+            }
         },
         Some(failure) => {
             let current = ctx.unless_stopping(client.current_unit()).await?;
-            current.ok_or_else(|| Stop::Unreachable(failure.clone(), None))?
+            let stop = || Stop::Unreachable(failure.clone(), None);
+            current
+                .ok_or_else(stop)
+                .inspect_err(|stop| note_doubt(ctx, stop))?
         }
     };
     let login = Some(unit.made_under());
@@ -104,6 +114,15 @@ async fn log_in(
         state.login = login;
     }
     Ok(unit)
+}
+
+/// Why there is no login. One that only waits casts no doubt on the unit, which has just proven its key.
+fn login_stop(ctx: &DeviceContext, error: &Error) -> Stop {
+    let stop = stop_for(error);
+    if !error.is_login_delayed() {
+        note_doubt(ctx, &stop);
+    }
+    stop
 }
 
 /// The unit under a login that is made if there is none.
@@ -117,16 +136,17 @@ async fn new_unit(ctx: &DeviceContext, inputs: &Inputs) -> Result<Result<Unit, E
     unit
 }
 
-/// The unit under the login of the password before, where the unit refuses the new one: a rotation that has
-/// changed the Secret first is over when the unit has the new password too.
+/// The unit under the login of the password before, where the unit refuses the new one or it may not be sent yet: a
+/// rotation that has changed the Secret first is over when the unit has the new password too.
 async fn previous_unit(
     ctx: &DeviceContext,
     inputs: &mut Inputs,
     refusal: &Error,
 ) -> Result<Option<Unit>, Stop> {
-    let ErrorKind::LoginRefused { .. } = refusal.kind() else {
+    let is_refused = matches!(refusal.kind(), ErrorKind::LoginRefused { .. });
+    if !is_refused && !refusal.is_login_delayed() {
         return Ok(None);
-    };
+    }
     let Some(previous) = &inputs.previous else {
         return Ok(None);
     };
