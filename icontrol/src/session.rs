@@ -282,7 +282,8 @@ impl Session {
         if let Some(error) = self.shared_failure(asked) {
             return Err(error);
         }
-        let new = self.login(store).await;
+        // A login is rare, and large beside the calls that come here.
+        let new = Box::pin(self.login(store)).await;
         // If the login failed, the old token is forgotten; it ends by itself.
         let old = logins.ended.take();
         let (new, news) = new.inspect_err(|error| self.note_failure(error))?;
