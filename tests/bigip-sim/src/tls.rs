@@ -31,7 +31,7 @@ pub enum TlsError {
 /// TLS 1.0 and 1.1 cannot be played: the TLS library has neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsProfile {
-    /// With a certificate by its authority, good for its address and `localhost`; TLS 1.2 and 1.3.
+    /// With a certificate by its authority, good for its address, the one that it shows, and `localhost`; TLS 1.2 and 1.3.
     #[default]
     Authority,
     /// With the certificate of a new BIG-IP: signed by itself, marked as a CA, made out to
