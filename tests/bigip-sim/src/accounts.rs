@@ -5,6 +5,7 @@
 mod basic;
 mod rights;
 mod token;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -42,6 +42,7 @@ and DELETE, of the list or of one object as it fits:
   tm/net/self                  all; also tm/net/route, tm/net/route-domain
   tm/net/vlan                  all; GET of .../V/interfaces and of tm/net/fdb/vlan
   tm/net/arp                   all; static entries; GET of tm/net/arp/stats
+  tm/net/interface             GET; also tm/auth/user
   tm/auth/partition            all; also tm/sys/folder
   tm/sys/db                    GET; with a variable: GET, PUT, PATCH; also
                                tm/sys/provision

@@ -31,6 +31,8 @@ pub(crate) const VIRTUAL_SERVER: &str = "ltm/virtual";
 pub(crate) const ARP: &str = "net/arp";
 /// Tunnels as holders of FDB records.
 pub(crate) const FDB_TUNNEL: &str = "net/fdb/tunnel";
+/// Interfaces, by their bare name.
+pub(crate) const INTERFACE: &str = "net/interface";
 /// Routes.
 pub(crate) const ROUTE: &str = "net/route";
 /// Route domains.

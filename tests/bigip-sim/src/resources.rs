@@ -9,6 +9,7 @@ mod cm;
 mod db;
 mod device_group;
 mod fdb;
+mod interfaces;
 mod ltm;
 mod objects;
 mod partitions;
@@ -40,7 +41,7 @@ use crate::configuration::Configuration;
 use crate::failure::Failure;
 use crate::schema::{Naming, Schema};
 use crate::validate;
-use crate::wire::{Fields, Links};
+use crate::wire::{Fields, Links, kind};
 
 pub(crate) use self::ping::Pings;
 pub(crate) use self::stats::{Learned, TunnelMacs, tunnel_mac};
@@ -49,11 +50,12 @@ pub(crate) use self::transaction::{COORDINATION, Transactions};
 pub(crate) use self::vlans::read_interfaces;
 
 /// The kinds of objects.
-static SCHEMAS: [&Schema; 18] = [
+static SCHEMAS: [&Schema; 19] = [
     &arp::ENTRIES,
     &db::VARIABLES,
     &device_group::DEVICE_GROUPS,
     &fdb::FDB_TUNNELS,
+    &interfaces::INTERFACES,
     &ltm::POOLS,
     &ltm::SNAT_POOLS,
     &ltm::VIRTUAL_SERVERS,
@@ -234,6 +236,27 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
         }
     }
     tree::answer(device, call)
+}
+
+/// `auth/user`, all or one of them, from what the accounts show.
+pub(crate) fn users(
+    links: Links,
+    call: &Call<'_>,
+    users: Vec<Fields>,
+    name: Option<&str>,
+) -> Answer {
+    if *call.method != Method::GET {
+        return Err(call.not_simulated());
+    }
+    let query = call.query()?;
+    let Some(name) = name else {
+        let kind = kind("auth/user", "collectionstate");
+        return ok(&query.collection(links, kind, "auth/user", users)?);
+    };
+    let found = users
+        .into_iter()
+        .find(|user| user.text("name") == Some(name));
+    ok(&query.object(found.ok_or_else(|| Failure::not_found("user", name))?)?)
 }
 
 /// What belongs to an object of a kind that has a list of its own.

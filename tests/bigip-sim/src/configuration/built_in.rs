@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::domains::DOMAIN_0;
 use super::{
-    Configuration, DEVICE_GROUP, FOLDER, GENEVE, Object, PARTITION, PROVISION, ROUTE_DOMAIN,
-    SINGLES, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
+    Configuration, DEVICE_GROUP, FOLDER, GENEVE, INTERFACE, Object, PARTITION, PROVISION,
+    ROUTE_DOMAIN, SINGLES, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
 };
 
 /// `generation` of objects that every device has; that of partitions is 0 (genieparser, 14.1.2.1).
@@ -106,6 +106,33 @@ impl Configuration {
         }
         for resource in SINGLES {
             self.insert_built_in(resource, Object::named("", ""));
+        }
+    }
+
+    /// The interfaces: three for traffic and the one for management, whose address is that of the base (all
+    /// recorded on 14.1.2.1, genieparser `net_interface`; *assumed* that every device has as many).
+    pub(super) fn add_interfaces(&mut self, base_mac: &str) {
+        let (vendor, own) = base_mac.split_at_checked(8).unwrap_or((base_mac, ""));
+        let own = u32::from_str_radix(&own.replace(':', ""), 16).unwrap_or_default();
+        for (number, name) in (0_u32..).zip(["mgmt", "1.1", "1.2", "1.3"]) {
+            let address = own.wrapping_add(10 * number).to_be_bytes();
+            let [_, high, middle, low] = address;
+            let mut interface = Object::named("", name)
+                .with("ifIndex", 32 + 16 * number)
+                .with(
+                    "macAddress",
+                    format!("{vendor}:{high:02x}:{middle:02x}:{low:02x}"),
+                )
+                .with("mediaActive", "10000T-FD")
+                .with("mediaFixed", "10000T-FD");
+            interface = if name == "mgmt" {
+                interface
+                    .with("mediaActive", "100TX-FD")
+                    .with("mediaFixed", "auto")
+            } else {
+                interface.with("mediaMax", "auto")
+            };
+            self.insert_built_in(INTERFACE, interface);
         }
     }
 

@@ -18,6 +18,7 @@ const INTERFACE_INDEX_STEP: u64 = 16;
 impl Configuration {
     pub(crate) fn new(config: &SimConfig) -> Result<Self, ConfigError> {
         let mut configuration = Self::built_in(!config.peers.is_empty());
+        configuration.add_interfaces(&config.base_mac);
         let hostname = config.hostname.as_str();
         configuration.set_single("sys/global-settings", "hostname", hostname);
         for tunnel in &config.tunnels {

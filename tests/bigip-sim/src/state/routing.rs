@@ -15,7 +15,7 @@ use super::State;
 use super::handling::Client;
 use crate::accounts::Access;
 use crate::failure::Failure;
-use crate::resources::{self, Call};
+use crate::resources::{self, COORDINATION, Call};
 use crate::tmos::TmosVersion;
 
 /// What a device has beside `/mgmt/tm` that is not simulated.
@@ -128,6 +128,12 @@ impl State {
                 let token = self.accounts.token(method, id, user, body, now)?;
                 Ok(Some(token.to_string()))
             }
+            ["mgmt", "tm", "auth", "user", name @ ..] if !is_queued(request) && name.len() < 2 => {
+                let links = self.device.links;
+                let users = self.accounts.users(links);
+                let call = call(segments.get(2..).unwrap_or_default());
+                resources::users(links, &call, users, name.first().copied())
+            }
             ["mgmt", "tm", _, ..] => resources::answer(
                 &mut self.device,
                 &call(segments.get(2..).unwrap_or_default()),
@@ -232,6 +238,10 @@ pub(super) fn record_of(request: &Request<Bytes>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_queued(request: &Request<Bytes>) -> bool {
+    request.headers().contains_key(COORDINATION)
 }
 
 /// Whether a device has this beside `/mgmt/tm`: workers that its clients call (FCP `f5/bigip/{shared,cm}`,
