@@ -87,12 +87,16 @@ pub fn device_conditions(report: &DeviceReport) -> Vec<Condition> {
 }
 
 fn reachable(report: &DeviceReport) -> Condition {
-    let (truth, reason, message) = match &report.reach {
-        Reach::Pending => (Truth::Unknown, reason::PENDING, "not asked yet"),
-        Reach::Answered => (Truth::True, reason::ANSWERED, "iControl REST answers"),
-        Reach::Failed(f) => (Truth::False, f.reason, f.message.as_str()),
-    };
-    condition(condition::REACHABLE, truth, reason, message)
+    let of = |truth, reason, message| condition(condition::REACHABLE, truth, reason, message);
+    match (&report.reach, report.login_remark()) {
+        (Reach::Pending, _) => of(Truth::Unknown, reason::PENDING, "not asked yet".to_owned()),
+        (Reach::Answered, Some(remark)) => of(Truth::True, reason::NEW_PASSWORD_REFUSED, remark),
+        (Reach::Answered, None) => {
+            let message = "iControl REST answers".to_owned();
+            of(Truth::True, reason::ANSWERED, message)
+        }
+        (Reach::Failed(f), _) => of(Truth::False, f.reason, f.message.clone()),
+    }
 }
 
 fn programmed(report: &DeviceReport) -> Condition {

@@ -221,9 +221,8 @@ impl Journal {
                 condition::SAVED => "Save",
                 _ => "Program",
             };
-            let is_contested = |reason: &str| reason == reason::FOREIGN_WRITER;
-            if is_contested(condition.reason) {
-                if !before.is_some_and(|before| is_contested(&before.reason)) {
+            if warns_in_any_case(condition.reason) {
+                if before.is_none_or(|before| before.reason != condition.reason) {
                     let reason = condition.reason;
                     of_device(Kind::Warning, reason, action, condition.message);
                 }
@@ -369,6 +368,14 @@ fn says_the_same(before: Option<&Said>, reason: &str) -> bool {
     before.is_some_and(|before| {
         before.truth == Truth::False && ready_reason(&before.reason) == reason
     })
+}
+
+/// Whether a condition is told of although it holds.
+fn warns_in_any_case(reason: &str) -> bool {
+    matches!(
+        reason,
+        reason::FOREIGN_WRITER | reason::NEW_PASSWORD_REFUSED
+    )
 }
 
 /// Reasons of what is on its way, or as was asked for.

@@ -61,6 +61,8 @@ pub struct DeviceReport {
     pub plan: Option<Plan>,
     /// Why it cannot be programmed although it answers.
     pub failure: Option<Failure>,
+    /// Why it refuses the password that the Secret holds now, while the login from before is still used.
+    pub password_refused: Option<Failure>,
     /// Records that wait for their removal, in the order of their addresses.
     pub leaving: Vec<Leaving>,
     /// Records whose removal only the budget holds.
@@ -108,6 +110,7 @@ impl DeviceReport {
             found_identity: None,
             plan: None,
             failure: None,
+            password_refused: None,
             leaving: Vec::new(),
             over_budget: BTreeSet::new(),
             held_by_neighbours: None,
@@ -147,6 +150,16 @@ impl DeviceReport {
     /// Whether what the report says of the device is so now: it answered the last pass.
     pub fn is_verified(&self) -> bool {
         self.reach == Reach::Answered
+    }
+
+    /// What a user should know of its login although it answers.
+    pub fn login_remark(&self) -> Option<String> {
+        let refused = self.password_refused.as_ref();
+        let refused = refused.filter(|_| self.is_verified())?;
+        Some(format!(
+            "the login from before the Secret changed is used until its token ends; {}",
+            refused.message
+        ))
     }
 
     /// Whether the device answers and is as it should be.

@@ -115,6 +115,8 @@ pub mod reason {
     pub const PASSWORD_EXPIRED: &str = "PasswordExpired";
     /// The user lacks a right.
     pub const AUTHORIZATION_FAILED: &str = "AuthorizationFailed";
+    /// The device answers under the login from before, and refuses the password that the Secret holds now.
+    pub const NEW_PASSWORD_REFUSED: &str = "NewPasswordRefused";
     /// The user holds as many tokens as BIG-IP allows (100).
     pub const TOO_MANY_TOKENS: &str = "TooManyTokens";
     /// The login ended while it was in use; what was read under it is read again.

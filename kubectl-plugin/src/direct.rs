@@ -3,13 +3,16 @@
 //! Only where the person asks for it with `--direct`: it needs the right to get the Secret, and a way
 //! to the BIG-IP. What the Secret says of addresses is obeyed as the operator obeys it. Knows no verb.
 
+mod logins;
+
 use std::io::Write;
 use std::time::Duration;
 
 use bigip_icontrol::{
-    Accounts, BodyMemory, Client, Credentials, DeviceConfig, Fingerprint, Listing, Trust, Unit,
-    Verification,
+    Accounts, BodyMemory, Client, Credentials, DeviceConfig, ErrorKind, Fingerprint, Listing,
+    LoginRefusal, Trust, Unit, Verification,
 };
+use bigip_tunnel_core::account::SecretVersion;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
@@ -21,6 +24,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
+use self::logins::KnownRefusals;
 use crate::context::Cluster;
 
 /// How long it may take until it is said what is waited for.
@@ -94,15 +98,19 @@ impl<'a> Direct<'a> {
             reason: reason::INVALID_SPEC,
             message: problem.to_string(),
         })?;
-        let config = self.config(object, device).await?;
+        let (config, secret) = self.config(object, device).await?;
+        let user = config.credentials.username.clone();
         let client =
             Client::with_accounts(config, self.accounts.clone()).map_err(|problem| Trouble {
                 reason: problem.reason(),
                 message: problem.to_string(),
             })?;
+        // The operator's refusals count for this password as well.
+        let client = client.remembering(KnownRefusals::of(object, secret));
         let read = async {
             // Everything under one login: what is changed later is what was read now.
-            let unit = client.unit().await.map_err(|error| trouble(&error))?;
+            let unit = client.unit().await;
+            let unit = unit.map_err(|error| login_trouble(object, &user, &error))?;
             let facts = unit.facts(&tunnel).await.map_err(|error| trouble(&error))?;
             must_be_known(object, device, &facts)?;
             let listing = unit.records(&tunnel).await;
@@ -122,8 +130,12 @@ impl<'a> Direct<'a> {
         }
     }
 
-    /// What a client is made from. Nothing is dialled yet.
-    async fn config(&self, object: &BigIpTunnel, device: &Device) -> Result<DeviceConfig, Trouble> {
+    /// What a client is made from, and where its password was read. Nothing is dialled yet.
+    async fn config(
+        &self,
+        object: &BigIpTunnel,
+        device: &Device,
+    ) -> Result<(DeviceConfig, SecretVersion), Trouble> {
         let spec = &object.spec;
         let invalid = |problem: &dyn ToString| Trouble {
             reason: reason::INVALID_SPEC,
@@ -140,7 +152,11 @@ impl<'a> Direct<'a> {
         })?;
         let tls = device.tls.clone().or_else(|| spec.tls.clone());
         let tls = tls.unwrap_or_default();
-        Ok(DeviceConfig {
+        let version = SecretVersion {
+            uid: secret.uid().unwrap_or_default(),
+            resource_version: secret.resource_version().unwrap_or_default(),
+        };
+        let config = DeviceConfig {
             host: device.address.to_ascii_lowercase(),
             port,
             server_name: tls.server_name.clone(),
@@ -155,7 +171,8 @@ impl<'a> Direct<'a> {
             may_write: bigip_icontrol::MayWrite::default(),
             observer: bigip_icontrol::Observer::default(),
             memory: self.memory.clone(),
-        })
+        };
+        Ok((config, version))
     }
 
     async fn verification(&self, namespace: &str, tls: &Tls) -> Result<Verification, Trouble> {
@@ -192,6 +209,26 @@ pub(crate) fn trouble(error: &bigip_icontrol::Error) -> Trouble {
     Trouble {
         reason: error.reason(),
         message: error.to_string(),
+    }
+}
+
+/// The same of a login. One that was not tried names the account.
+fn login_trouble(object: &BigIpTunnel, user: &str, error: &bigip_icontrol::Error) -> Trouble {
+    let of_login = trouble(error);
+    let ErrorKind::LoginRefused {
+        refusal: LoginRefusal::NotTried,
+        ..
+    } = error.kind()
+    else {
+        return of_login;
+    };
+    Trouble {
+        message: format!(
+            "{} (user {user}; the refused logins are counted in status.devices[].login of {})",
+            of_login.message,
+            object.name_any()
+        ),
+        ..of_login
     }
 }
 

@@ -210,6 +210,13 @@ async fn rotation_of_the_secret_first_stops_no_record() {
     world
         .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
         .await;
+    let refused = |status: &BigIpTunnelStatus| {
+        condition(&status.conditions, "Ready").reason == "NewPasswordRefused"
+    };
+    let status = world.until_status("NewPasswordRefused", refused).await;
+    let ready = condition(&status.conditions, "Ready");
+    assert_eq!(ready.status, "True", "{}", ready.message);
+    assert!(ready.message.contains("next attempt"), "{}", ready.message);
     for unit in world.devices.units() {
         assert_eq!(unit.failed_logins(), 1);
         unit.set_password(USER, "rotated");

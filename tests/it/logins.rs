@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::api_server::is_status_write;
 use crate::devices::{create_secret, patch_secret};
-use crate::world::{NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, World, device};
+use crate::world::{NAME, NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, World, device};
 
 /// How long the API server may be asked until it has failed often enough.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -183,4 +183,47 @@ async fn secret_that_changes_all_the_time_costs_two_refusals() {
     for unit in world.devices.units() {
         assert_eq!(unit.failed_logins(), 2);
     }
+}
+
+#[tokio::test]
+async fn direct_call_sends_no_password_whose_budget_is_used() {
+    let mut world = World::new("login-direct").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    create_with(&world, "wrong-guess").await;
+    world.until_reason("AuthenticationFailed").await;
+    let right = json!({"password": world.devices.password()});
+    let diff = ["diff", NAME, "--direct", "--device", "bigip-b"];
+
+    world.reconcile().await;
+    world.kill_operator().await;
+    patch_secret(&world, "own-login", right).await;
+    let standby = world.devices.standby();
+    assert_eq!((standby.logins(), standby.failed_logins()), (2, 2));
+    let ended = world.plugin(&diff).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    for told in ["no login attempted", "next attempt within", USER] {
+        assert!(ended.err.contains(told), "{told}: {ended:?}");
+    }
+    assert_eq!(standby.logins(), 2);
+}
+
+#[tokio::test]
+async fn direct_call_goes_on_while_the_budget_allows_it() {
+    let mut world = World::new("login-direct-on").await;
+    world.create_nodes().await;
+    world.start_operator().await;
+    create_with(&world, "wrong-guess").await;
+    world.until_reason("AuthenticationFailed").await;
+    world.kill_operator().await;
+    let diff = ["diff", NAME, "--direct", "--device", "bigip-b"];
+    // The password that was refused is not sent again at once; a corrected one is.
+    assert_eq!(world.plugin(&diff).await.code, Some(3));
+    let standby = world.devices.standby();
+    assert_eq!((standby.logins(), standby.failed_logins()), (1, 1));
+    let right = json!({"password": world.devices.password()});
+    patch_secret(&world, "own-login", right).await;
+    let ended = world.plugin(&diff).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!((standby.logins(), standby.failed_logins()), (2, 1));
 }

@@ -356,6 +356,52 @@ fn each_line_beside_strangers_names_its_tests() {
     assert_eq!(points, BESIDE_STRANGERS);
 }
 
+/// The same of logins and of what is printed.
+const LOGINS_AND_MESSAGES: [&str; 19] = [
+    "1.1", "1.1", "1.2", "1.3", "1.4", "1.4", "1.5", "1.5", "1.6", "1.6", "1.6", "2.1", "2.1",
+    "2.2", "2.2", "2.3", "2.4", "2.5", "2.6",
+];
+
+#[test]
+fn each_line_of_logins_and_messages_names_its_tests() {
+    let points = lines_name_tests("safety.md", "Logins and messages", 3);
+    assert_eq!(points, LOGINS_AND_MESSAGES);
+}
+
+#[test]
+fn binding_is_shown_wherever_a_secret_is_made() {
+    for file in [
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "charts/bigip-tunnel-operator/values.yaml",
+        "charts/bigip-tunnel-operator/templates/NOTES.txt",
+        "docs/how-to/install.md",
+        "tests/e2e/kind.sh",
+    ] {
+        let text = fs::read_to_string(workspace_root().join(file)).unwrap();
+        assert!(
+            text.contains("bigip-tunnel.dev/allowed-addresses"),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn runbook_of_refused_logins_names_their_schedule() {
+    let runbook = "docs/runbooks/BigIPTunnelAuthenticationFailing.md";
+    let runbook = fs::read_to_string(workspace_root().join(runbook)).unwrap();
+    let words: Vec<_> = runbook.split_whitespace().collect();
+    let runbook = words.join(" ");
+    for told in [
+        "after 5 and after 60 minutes",
+        "accepted before: 5, 15, then each hour",
+        "at most twice in 15 minutes",
+    ] {
+        assert!(runbook.contains(told), "{told}");
+    }
+}
+
 #[test]
 fn each_line_of_what_green_means_names_its_tests() {
     assert!(!lines_name_tests("green.md", "Lines", 2).is_empty());

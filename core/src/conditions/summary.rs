@@ -173,6 +173,11 @@ fn remark(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
         let remark = format!("; {}: {CONTESTED}", device.name);
         return Some((reason::FOREIGN_WRITER, remark));
     }
+    let mut devices = report.devices.iter();
+    if let Some(remark) = devices.find_map(|d| Some(format!("; {}: {}", d.name, d.login_remark()?)))
+    {
+        return Some((reason::NEW_PASSWORD_REFUSED, remark));
+    }
     let Some(doubt) = report.nodes_doubt else {
         return joining(report);
     };

@@ -433,6 +433,29 @@ fn contested_records_that_are_right_stay_ready_and_are_named() {
 }
 
 #[test]
+fn refused_new_password_is_shown_while_the_old_login_works() {
+    let refused = |b: &mut DeviceReport| {
+        b.password_refused = Some(failure(reason::AUTHENTICATION_FAILED, false));
+    };
+    let case = Case::pair(refused);
+    assert_eq!(case.words()[0], "Ready=True/NewPasswordRefused");
+    let told = "bigip-b: the login from before";
+    assert!(case.conditions()[0].message.contains(told));
+    let reachable = &device_conditions(&case.devices[1])[0];
+    assert_eq!(
+        (reachable.truth, reachable.reason),
+        (Truth::True, reason::NEW_PASSWORD_REFUSED)
+    );
+    // The unit itself is what matters once it does not answer.
+    let case = Case::pair(|b| {
+        refused(b);
+        b.reach = Reach::Failed(failure(reason::TIMEOUT, true));
+    });
+    let reachable = &device_conditions(&case.devices[1])[0];
+    assert_eq!(reachable.reason, reason::TIMEOUT);
+}
+
+#[test]
 fn contested_records_that_are_missing_make_it_not_ready() {
     let desired = two_nodes();
     let mut a = device("bigip-a", FailoverState::Active, &desired, &Records::new());

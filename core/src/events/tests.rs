@@ -341,6 +341,14 @@ fn somebody_who_keeps_taking_records_away_is_told_of() {
 }
 
 #[test]
+fn refused_new_password_is_told_of_once() {
+    let mut case = Case::in_sync();
+    case.devices[0].password_refused = Some(failure(reason::AUTHENTICATION_FAILED));
+    assert_eq!(case.reasons(10), ["NewPasswordRefused"]);
+    assert_eq!(case.look(20), []);
+}
+
+#[test]
 fn work_that_is_on_its_way_is_no_warning() {
     let mut case = Case::in_sync();
     case.devices[0] = device("bigip-a", &Desired::default(), &nodes());

@@ -97,3 +97,19 @@ impl fmt::Display for NextLogin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locked_account_is_told_from_a_wrong_password() {
+        let reason = |said: &str| LoginRefusal::of(&DeviceText::new(said, &[])).reason();
+        let locked = "Maximum number of login attempts exceeded.";
+        assert_eq!(reason(locked), reason::ACCOUNT_LOCKED);
+        assert_eq!(reason("Password expired."), reason::PASSWORD_EXPIRED);
+        let wrong = "Authentication failed.";
+        assert_eq!(reason(wrong), reason::AUTHENTICATION_FAILED);
+        assert_eq!(reason(""), reason::AUTHENTICATION_FAILED);
+    }
+}

@@ -126,6 +126,7 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
             format!("correct what tls.caBundleRef of {name} names")
         }
         reason::AUTHENTICATION_FAILED
+        | reason::NEW_PASSWORD_REFUSED
         | reason::ACCOUNT_LOCKED
         | reason::PASSWORD_EXPIRED
         | reason::SECRET_NOT_FOUND

@@ -92,11 +92,14 @@ async fn log_in(
                 if let Some(known) = &mut state.session {
                     known.previous = None;
                 }
+                state.report.password_refused = None;
                 unit
             }
             Err(error) => {
                 let unit = previous_unit(ctx, inputs, &error).await?;
-                unit.ok_or_else(|| login_stop(ctx, &error))?
+                let unit = unit.ok_or_else(|| login_stop(ctx, &error))?;
+                note_refusal(state, &error);
+                unit
             }
         },
         Some(failure) => {
@@ -152,14 +155,25 @@ async fn previous_unit(
     };
     let unit = ctx.unless_stopping(previous.client.current_unit()).await?;
     if unit.is_some() {
-        let reason = refusal.reason();
-        tracing::debug!(
-            reason,
-            "the login of the password before is still used: {refusal}"
-        );
         inputs.session = previous.clone();
     }
     Ok(unit)
+}
+
+/// Notes that the new password was refused, and logs it when it begins.
+fn note_refusal(state: &mut DeviceState, refusal: &Error) {
+    let ErrorKind::LoginRefused { .. } = refusal.kind() else {
+        // It was not sent yet.
+        return;
+    };
+    let before = state.report.password_refused.replace(failure_of(refusal));
+    if before.is_none() {
+        let reason = refusal.reason();
+        tracing::warn!(
+            reason,
+            "the login from before the Secret changed is used until its token ends: {refusal}"
+        );
+    }
 }
 
 async fn read(
