@@ -377,7 +377,6 @@ fn binding_is_shown_wherever_a_secret_is_made() {
         "charts/bigip-tunnel-operator/values.yaml",
         "charts/bigip-tunnel-operator/templates/NOTES.txt",
         "docs/how-to/install.md",
-        "tests/e2e/kind.sh",
     ] {
         let text = fs::read_to_string(workspace_root().join(file)).unwrap();
         assert!(
