@@ -3,6 +3,7 @@
 //! Says what cannot be used and which field to fix. Does no I/O and decides nothing about records.
 
 mod binding;
+pub mod cilium;
 mod claims;
 mod credentials;
 mod login;

@@ -5,11 +5,11 @@
 //! nothing; that is `write`'s.
 
 pub(crate) mod bundle;
+mod cilium;
 mod credentials;
 mod deployments;
 mod evidence;
 mod names;
-mod policies;
 mod rights;
 mod write;
 

@@ -5,28 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
+use bigip_tunnel_cilium::seen::{Node, Readable, Unread};
 use bigip_tunnel_crds::{GROUP, convert};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta};
-use kube::{Api, Client, ResourceExt as _};
-use serde_json::Value;
+use kube::{Api, Client};
 
-use super::{CILIUM_CONFIG, CILIUM_NAMESPACES, Cluster, ReadTunnel, deployments, policies};
+use super::{Cluster, ReadTunnel, deployments};
 use crate::error::{DEPLOYMENTS, Error};
-use crate::report::check::evidence::{
-    AgentSeen, CiliumSeen, ConfigSeen, Deployments, Evidence, LeaderSeen, NodeSeen, OperatorSeen,
-    PolicySeen, Readable, Unread, VtepObject,
-};
+use crate::report::check::evidence::{Deployments, Evidence, LeaderSeen, OperatorSeen};
 use crate::report::status::surroundings::{NodeBirth, Surroundings};
-
-/// Label of Cilium's agents.
-const CILIUM_AGENTS: &str = "k8s-app=cilium";
 
 impl Cluster {
     /// Reads it all. `cilium`: the namespace of Cilium, if it is named. Without tunnels it is looked at
@@ -43,15 +35,8 @@ impl Cluster {
             tunnels,
             rights: Vec::new(),
             live: BTreeMap::new(),
-            nodes: optional(self.nodes_seen().await)?,
-            cilium_nodes: known(self.cilium_nodes_seen().await)?,
             deployments: self.deployments_with_leaders().await?,
-            cilium: CiliumSeen {
-                config: self.cilium_config(cilium).await?,
-                agents: optional(self.cilium_agents().await)?,
-                vtep_objects: self.vtep_objects().await?,
-                policies: optional(self.policies_seen().await)?,
-            },
+            cilium: self.cilium_seen(cilium).await?,
         })
     }
 
@@ -67,9 +52,9 @@ impl Cluster {
 
     /// Nothing but metadata: it may be asked every 2 s.
     async fn node_births(&self) -> Result<Vec<NodeBirth>, Error> {
-        let api: Api<Node> = Api::all(self.client.clone());
+        let api: Api<v1::Node> = Api::all(self.client.clone());
         let page = async |params: &ListParams| api.list_metadata(params).await;
-        let birth = |node: PartialObjectMeta<Node>| NodeBirth {
+        let birth = |node: PartialObjectMeta<v1::Node>| NodeBirth {
             created: node.metadata.creation_timestamp.as_ref().map(|t| t.0),
             stands_for: convert::node_traits(&node.metadata, std::iter::empty(), false).stands_for,
             labels: node.metadata.labels.unwrap_or_default(),
@@ -120,41 +105,15 @@ impl Cluster {
         })
     }
 
-    async fn nodes_seen(&self) -> Result<Vec<NodeSeen>, Error> {
+    pub(super) async fn nodes_seen(&self) -> Result<Vec<Node>, Error> {
         let (api, all) = (Api::all(self.client.clone()), ListParams::default());
-        let seen = |node: Node| {
-            let stands_for = convert::traits_of(&node).stands_for;
-            let addresses = node.status.and_then(|status| status.addresses);
-            let internal = addresses.into_iter().flatten();
-            let cidrs = node.spec.unwrap_or_default().pod_cidrs;
-            NodeSeen {
-                name: node.metadata.name.unwrap_or_default(),
-                internal: internal
-                    .filter(|address| address.type_ == INTERNAL_IP)
-                    .filter_map(|address| address.address.parse().ok())
-                    .collect(),
-                stands_for,
-                pod_cidrs: nets(cidrs.iter().flatten().map(String::as_str)),
-            }
-        };
+        let seen = |node: v1::Node| convert::cilium::node(&node);
         self.list_all(&api, all, "nodes", seen).await
     }
 
-    async fn cilium_nodes_seen(&self) -> Result<Vec<NodeSeen>, Error> {
+    pub(super) async fn cilium_nodes_seen(&self) -> Result<Vec<Node>, Error> {
         let api = self.api_of("cilium.io", "v2", "CiliumNode", "ciliumnodes");
-        let seen = |node: DynamicObject| {
-            let addresses = items(&node.data, "/spec/addresses");
-            let cidrs = items(&node.data, "/spec/ipam/podCIDRs");
-            NodeSeen {
-                name: node.metadata.name.clone().unwrap_or_default(),
-                internal: addresses
-                    .filter(|address| text(address, "type") == INTERNAL_IP)
-                    .filter_map(|address| text(address, "ip").parse().ok())
-                    .collect(),
-                stands_for: None,
-                pod_cidrs: nets(cidrs.filter_map(Value::as_str)),
-            }
-        };
+        let seen = |node: DynamicObject| convert::cilium::cilium_node(&node);
         let all = ListParams::default();
         self.list_all(&api, all, super::CILIUM_NODES, seen).await
     }
@@ -178,98 +137,14 @@ impl Cluster {
         Ok(seen)
     }
 
-    async fn cilium_config(
-        &self,
-        namespace: Option<&str>,
-    ) -> Result<Readable<Option<ConfigSeen>>, Error> {
-        let namespaces = namespace.map_or(CILIUM_NAMESPACES.to_vec(), |named| vec![named]);
-        let mut unread = None;
-        for namespace in namespaces {
-            let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-            let read = self.call("get", "configmaps", api.get_opt(CILIUM_CONFIG));
-            match optional(read.await)? {
-                Ok(Some(config)) => return Ok(Ok(Some(config_seen(namespace, config)))),
-                Ok(None) => {}
-                Err(why) => unread = Some(why),
-            }
-        }
-        Ok(unread.map_or(Ok(None), Err))
-    }
-
-    async fn cilium_agents(&self) -> Result<Vec<AgentSeen>, Error> {
-        let api: Api<Pod> = Api::all(self.client.clone());
-        let agents = ListParams::default().labels(CILIUM_AGENTS);
-        let seen = |pod: Pod| {
-            let containers = pod.spec.map(|spec| spec.containers).unwrap_or_default();
-            let agent = containers.iter().find(|c| c.name == "cilium-agent");
-            let status = pod.status.unwrap_or_default();
-            AgentSeen {
-                image: agent.and_then(|c| c.image.clone()).unwrap_or_default(),
-                started: status.start_time.map(|time| time.0),
-            }
-        };
-        self.list_all(&api, agents, "pods", seen).await
-    }
-
-    /// The entries of every `CiliumVTEPConfig`, in the form of the version that is served.
-    async fn vtep_objects(&self) -> Result<Readable<Option<Vec<VtepObject>>>, Error> {
-        const KIND: &str = "CiliumVTEPConfig";
-        for (version, field) in [("v2", "endpoints"), ("v2alpha1", "vtepEndpoints")] {
-            let api = self.api_of("cilium.io", version, KIND, "ciliumvtepconfigs");
-            let seen = |object: DynamicObject| -> Vec<VtepObject> {
-                let entries = items(&object.data, &format!("/spec/{field}"));
-                let entry = |entry: &Value| VtepObject {
-                    name: text(entry, "name").to_owned(),
-                    endpoint: text(entry, "tunnelEndpoint").to_owned(),
-                    cidr: text(entry, "cidr").to_owned(),
-                    mac: text(entry, "mac").to_owned(),
-                };
-                entries.map(entry).collect()
-            };
-            let all = ListParams::default();
-            let listed = self.list_all(&api, all, "ciliumvtepconfigs", seen).await;
-            match known(listed)? {
-                Ok(Some(objects)) => return Ok(Ok(Some(objects.concat()))),
-                Ok(None) => {}
-                Err(why) => return Ok(Err(why)),
-            }
-        }
-        Ok(Ok(None))
-    }
-
-    /// The policies of Kubernetes and, where it knows them, of Cilium.
-    async fn policies_seen(&self) -> Result<Vec<PolicySeen>, Error> {
-        let (api, all) = (Api::all(self.client.clone()), ListParams::default());
-        let mut seen = self
-            .list_all(&api, all, "networkpolicies", |policy: NetworkPolicy| {
-                policies::of_kubernetes(&policy)
-            })
-            .await?;
-        for (kind, plural) in [
-            ("CiliumNetworkPolicy", "ciliumnetworkpolicies"),
-            (
-                "CiliumClusterwideNetworkPolicy",
-                "ciliumclusterwidenetworkpolicies",
-            ),
-        ] {
-            let api = self.api_of("cilium.io", "v2", kind, plural);
-            let all = ListParams::default();
-            match self
-                .list_all(&api, all, plural, |policy: DynamicObject| {
-                    policies::of_cilium(&policy)
-                })
-                .await
-            {
-                Ok(more) => seen.extend(more),
-                Err(Error::NoCrd) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(seen)
-    }
-
     /// All objects of a kind that has no type here.
-    fn api_of(&self, group: &str, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+    pub(super) fn api_of(
+        &self,
+        group: &str,
+        version: &str,
+        kind: &str,
+        plural: &str,
+    ) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk(group, version, kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, plural);
         Api::all_with(Client::clone(&self.client), &resource)
@@ -277,7 +152,7 @@ impl Cluster {
 }
 
 /// What was read, or why not. An answer of the cluster that says no is evidence; no answer is none.
-fn optional<T>(result: Result<T, Error>) -> Result<Readable<T>, Error> {
+pub(super) fn optional<T>(result: Result<T, Error>) -> Result<Readable<T>, Error> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(
@@ -291,35 +166,9 @@ fn optional<T>(result: Result<T, Error>) -> Result<Readable<T>, Error> {
 }
 
 /// The same where the cluster may not know the kind.
-fn known<T>(result: Result<T, Error>) -> Result<Readable<Option<T>>, Error> {
+pub(super) fn known<T>(result: Result<T, Error>) -> Result<Readable<Option<T>>, Error> {
     match result {
         Err(Error::NoCrd | Error::NoCiliumNodes) => Ok(Ok(None)),
         result => Ok(optional(result)?.map(Some)),
     }
-}
-
-fn config_seen(namespace: &str, config: ConfigMap) -> ConfigSeen {
-    let fields = config.managed_fields().iter();
-    let changed: Option<Timestamp> = fields
-        .filter_map(|field| field.time.as_ref().map(|time| time.0))
-        .max();
-    ConfigSeen {
-        namespace: namespace.to_owned(),
-        data: config.data.unwrap_or_default(),
-        changed,
-    }
-}
-
-/// The items of a list inside an object of unknown kind.
-fn items<'a>(data: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let list = data.pointer(pointer).and_then(Value::as_array);
-    list.into_iter().flatten()
-}
-
-fn text<'a>(data: &'a Value, field: &str) -> &'a str {
-    data.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn nets<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Ipv4Net> {
-    texts.filter_map(|text| text.parse().ok()).collect()
 }

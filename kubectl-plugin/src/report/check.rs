@@ -3,24 +3,21 @@
 //!
 //! Pure: evidence in, checks out. Knows no cluster and no BIG-IP.
 
-mod agents;
 mod cilium;
 mod cluster;
-mod config;
 mod device;
 pub(crate) mod evidence;
 pub(crate) mod live;
-mod network;
 mod overlay;
-mod policies;
 mod tunnel;
-mod vtep;
 
+use bigip_tunnel_cilium::seen::Unread;
+use bigip_tunnel_cilium::words::{count, some_of};
 use serde::Serialize;
 
 use crate::catalogue::{BTN0011, Code};
 use crate::error::Outcome;
-use evidence::{Evidence, Unread};
+use evidence::Evidence;
 
 /// Everything that `check` found.
 #[derive(Serialize, Debug)]
@@ -171,23 +168,6 @@ impl CheckReport {
     pub(crate) const fn outcome(&self) -> Outcome {
         Outcome::fine_if(self.success)
     }
-}
-
-/// A few names, and how many more there are.
-fn some_of<S: AsRef<str>>(names: &[S]) -> String {
-    const FIRST: usize = 3;
-    let first: Vec<&str> = names.iter().take(FIRST).map(AsRef::as_ref).collect();
-    let first = first.join(", ");
-    match names.len().saturating_sub(FIRST) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
-
-/// A number and its word: `1 node`, `2 nodes`.
-fn count(number: usize, word: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {word}{end}")
 }
 
 #[cfg(test)]

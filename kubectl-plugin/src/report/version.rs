@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::check::evidence::{OperatorSeen, Readable};
+use bigip_tunnel_cilium::seen::Readable;
+
+use super::check::evidence::OperatorSeen;
 use crate::catalogue::{BTN0001, Code};
 
 /// The commit that the plugin was built from, where whoever built it said so.

@@ -1,137 +1,75 @@
-//! Checks of Cilium: that it knows the BIG-IPs, and speaks as they do.
+//! Checks of Cilium: what the crate `cilium` finds, with the check codes of the plugin.
 
-use std::collections::BTreeMap;
+use bigip_tunnel_cilium::finding::{Finding, Problem, Weight};
+use bigip_tunnel_cilium::judge;
+use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_crds::convert;
 
-use super::config::{Config, Routing};
-use super::evidence::{ConfigSeen, Evidence, NodeSeen};
-use super::{Category, Check, agents, count, policies, some_of, vtep};
-use crate::catalogue::{BTN0401, BTN0406, BTN0407, BTN0415, BTN0416, BTN0417, BTN0418};
+use super::evidence::Evidence;
+use super::{Category, Check, Verdict};
+use crate::catalogue::{
+    BTN0011, BTN0202, BTN0203, BTN0401, BTN0402, BTN0403, BTN0404, BTN0405, BTN0406, BTN0407,
+    BTN0408, BTN0410, BTN0411, BTN0412, BTN0413, BTN0414, BTN0415, BTN0416, BTN0417, BTN0419,
+    BTN0420, BTN0421, BTN0422, Code,
+};
 
 /// The checks.
 pub(super) fn category(evidence: &Evidence) -> Category {
-    let cilium = &evidence.cilium;
-    let mut checks = Vec::new();
-    match &cilium.config {
-        Ok(Some(config)) => checks.extend(configuration(config, evidence)),
-        Ok(None) => checks.push(Check::warning(BTN0417, "there is no cilium-config")),
-        Err(why) => checks.push(Check::unread("cilium-config", why)),
-    }
-    match &cilium.agents {
-        Ok(seen) => {
-            let config = cilium.config.as_ref().ok().and_then(Option::as_ref);
-            checks.extend(agents::checks(
-                seen,
-                config.and_then(|config| config.changed),
-            ));
-        }
-        Err(why) => checks.push(Check::unread("Cilium's agents", why)),
-    }
-    checks.extend(nodes(evidence));
-    checks.push(match &cilium.policies {
-        Ok(policies) => policies::check(policies),
-        Err(why) => Check::unread("network policies", why),
-    });
-    Category::new("cilium", checks)
-}
-
-fn configuration(seen: &ConfigSeen, evidence: &Evidence) -> Vec<Check> {
-    let cilium = &evidence.cilium;
-    let config = Config(&seen.data);
-    let objects = cilium.vtep_objects.as_ref().ok();
-    let objects = objects.and_then(|objects| objects.as_deref());
-    let has_objects = objects.is_some_and(|objects| !objects.is_empty());
-    let mut checks = modes(config);
-    if let Err(why) = &cilium.vtep_objects {
-        checks.push(Check::unread("CiliumVTEPConfigs", why));
-        if !config.is_on("enable-vtep") {
-            // They may be where its entries are.
-            return checks;
-        }
-    }
-    if !config.is_on("enable-vtep") && !has_objects {
-        let text = format!(
-            "enable-vtep is not true in {}/cilium-config",
-            seen.namespace
-        );
-        checks.push(Check::error(BTN0401, text));
-        return checks;
-    }
-    let (entries, problems) = vtep::entries(config, objects);
-    if problems.is_empty() && entries.is_empty() {
-        checks.push(Check::error(BTN0401, "VTEP is on and has no endpoint"));
-        return checks;
-    }
-    if problems.is_empty() {
-        checks.push(Check::ok(format!(
-            "VTEP is on, with {}",
-            count(entries.len(), "endpoint")
-        )));
-    }
-    checks.extend(problems);
-    checks.extend(vtep::sane(&entries, config, evidence));
+    let nodes = evidence.cilium.nodes.as_deref().ok();
     let tunnels = evidence.tunnels.iter().flatten();
-    for tunnel in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
-        checks.extend(vtep::devices(tunnel, &entries, config));
-    }
-    checks
+    let tunnels: Vec<Tunnel> = tunnels
+        .filter_map(|tunnel| tunnel.0.as_ref().ok())
+        .map(|tunnel| convert::cilium::tunnel(tunnel, nodes))
+        .collect();
+    let findings = judge(&evidence.cilium, &tunnels);
+    Category::new("cilium", findings.into_iter().map(check).collect())
 }
 
-/// What stands in the way of every VTEP.
-fn modes(config: Config<'_>) -> Vec<Check> {
-    let mut checks = vec![match config.routing() {
-        Routing::Native => Check::error(BTN0406, "routing-mode is native"),
-        Routing::Tunnel { protocol, port } => Check::ok(format!(
-            "nodes talk through a tunnel: {protocol}, UDP {port}"
-        )),
-    }];
-    if config.get("underlay-protocol") == "ipv6" {
-        checks.push(Check::error(BTN0415, "the underlay is IPv6"));
+fn check(finding: Finding) -> Check {
+    let Finding {
+        weight,
+        problem,
+        text,
+        fix,
+        unit: _,
+    } = finding;
+    let check = match (weight, problem) {
+        (Weight::Holds, _) | (_, None) => return Check::ok(text),
+        (Weight::NotJudged, Some(problem)) => Check::found(Verdict::Skipped, code(problem), text),
+        (Weight::Warning, Some(problem)) => Check::warning(code(problem), text),
+        (Weight::Error, Some(problem)) => Check::error(code(problem), text),
+    };
+    match fix {
+        Some(fix) => check.with_hint(fix),
+        None => check,
     }
-    if config.is_on("enable-ipsec") {
-        checks.push(Check::warning(BTN0407, "IPsec is on"));
-    }
-    if config.is_on("enable-encryption-strict-mode-ingress") {
-        let text = "the strict mode of encryption is on for what comes in";
-        checks.push(Check::error(BTN0407, text));
-    } else if config.is_on("enable-wireguard") {
-        checks.push(Check::ok(
-            "WireGuard is on; what goes to and comes from BIG-IPs is not encrypted",
-        ));
-    }
-    if config.is_on("enable-vtep") && config.is_on("enable-l7-proxy") {
-        checks.push(Check::warning(BTN0418, "the L7 proxy is on"));
-    }
-    checks
 }
 
-/// Whether nodes and Cilium's agents say the same of addresses.
-fn nodes(evidence: &Evidence) -> Option<Check> {
-    let nodes = evidence.nodes.as_ref().ok()?;
-    let theirs = match &evidence.cilium_nodes {
-        Ok(theirs) => theirs.as_ref()?,
-        Err(why) => return Some(Check::unread("CiliumNodes", why)),
-    };
-    let theirs: BTreeMap<&str, &NodeSeen> = theirs
-        .iter()
-        .map(|node| (node.name.as_str(), node))
-        .collect();
-    let differs = |node: &&NodeSeen| {
-        let other = theirs.get(node.name.as_str());
-        node.stands_for.is_none()
-            && other.is_none_or(|other| other.internal.first() != node.internal.first())
-    };
-    let differing: Vec<&str> = nodes
-        .iter()
-        .filter(differs)
-        .map(|node| node.name.as_str())
-        .collect();
-    if differing.is_empty() {
-        return Some(Check::ok("Nodes and CiliumNodes have the same addresses"));
+/// The code of a problem.
+const fn code(problem: Problem) -> Code {
+    match problem {
+        Problem::Unreadable => BTN0011,
+        Problem::WrongVni => BTN0202,
+        Problem::WrongProtocol => BTN0203,
+        Problem::VtepOff => BTN0401,
+        Problem::EndpointMissing => BTN0402,
+        Problem::MacMismatch => BTN0403,
+        Problem::NetworkMismatch => BTN0404,
+        Problem::AgentsOutdated => BTN0405,
+        Problem::NativeRouting => BTN0406,
+        Problem::Encryption => BTN0407,
+        Problem::TooManyEntries => BTN0408,
+        Problem::InvalidEntry => BTN0410,
+        Problem::BrokenVersion => BTN0411,
+        Problem::PoliciesClosed => BTN0412,
+        Problem::NetworkOverlap => BTN0413,
+        Problem::NetworkTwice => BTN0414,
+        Problem::NoIpv4 => BTN0415,
+        Problem::NodesDiffer => BTN0416,
+        Problem::ConfigMissing => BTN0417,
+        Problem::Overridden => BTN0419,
+        Problem::TwoSources => BTN0420,
+        Problem::NotProgrammed => BTN0421,
+        Problem::Mtu => BTN0422,
     }
-    let text = format!(
-        "Node and CiliumNode differ for {}: {}",
-        count(differing.len(), "node"),
-        some_of(&differing)
-    );
-    Some(Check::warning(BTN0416, text))
 }

@@ -112,7 +112,7 @@ fn skew(operator: &OperatorSeen) -> Option<Check> {
 /// Whether nodes have an address at all that a record can be made of. Which of them a tunnel selects
 /// is its own business.
 fn nodes(evidence: &Evidence) -> Check {
-    let nodes = match &evidence.nodes {
+    let nodes = match &evidence.cilium.nodes {
         Ok(nodes) => nodes,
         Err(why) => return Check::unread("nodes", why),
     };

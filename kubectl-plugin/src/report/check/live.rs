@@ -267,7 +267,7 @@ fn routes(name: &str, seen: &LiveSeen, evidence: &Evidence) -> Vec<Check> {
         );
         checks.push(Check::error(BTN0208, text));
     }
-    let nodes = evidence.nodes.iter().flatten();
+    let nodes = evidence.cilium.nodes.iter().flatten();
     let mut addresses = nodes.flat_map(|node| &node.internal);
     let looped = addresses.find(|address| goes_in(&ways, Ipv4Net::from(**address)));
     if let Some(address) = looped {

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
+use bigip_tunnel_cilium::config::Config;
+use bigip_tunnel_cilium::network::{self, relation};
+use bigip_tunnel_cilium::pod_cidrs;
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
 
-use super::evidence::{Evidence, NodeSeen};
-use super::{Check, network};
+use super::Check;
+use super::evidence::Evidence;
 use crate::catalogue::{BTN0204, BTN0205, BTN0409};
 
 /// The checks of one tunnel.
@@ -50,46 +53,37 @@ fn shared(devices: &[DeviceStatus]) -> Vec<Check> {
     checks
 }
 
-/// The networks of the pods, as far as they may be read.
-pub(super) fn pod_cidrs(evidence: &Evidence) -> Vec<Ipv4Net> {
-    pod_cidrs_of(evidence, |_| true)
-}
-
-/// The same of these nodes.
+/// The networks of the pods of these nodes, as far as they may be read.
 pub(super) fn pod_cidrs_of(evidence: &Evidence, is_meant: impl Fn(&str) -> bool) -> Vec<Ipv4Net> {
-    let cidrs = |nodes: &[NodeSeen]| -> Vec<Ipv4Net> {
-        let meant = nodes.iter().filter(|node| is_meant(&node.name));
-        meant
-            .flat_map(|node| node.pod_cidrs.iter().copied())
-            .collect()
-    };
-    // With Cilium's own address management only the CiliumNodes tell; what a Node says is unused then.
-    match (&evidence.cilium_nodes, &evidence.nodes) {
-        (Ok(Some(nodes)), _) if !cidrs(nodes).is_empty() => cidrs(nodes),
-        (_, Ok(nodes)) => cidrs(nodes),
-        (_, Err(_)) => Vec::new(),
-    }
+    let config = evidence.cilium.config.as_ref().ok();
+    let config = config.and_then(|config| Some(Config(&config.as_ref()?.data)));
+    let cidrs = pod_cidrs(&evidence.cilium, config).into_iter();
+    cidrs
+        .filter(|(node, _)| is_meant(node))
+        .map(|(_, cidr)| cidr)
+        .collect()
 }
 
-fn inside_pods(overlays: &[(&str, Ipv4Net)], evidence: &Evidence) -> Option<Check> {
-    let pods = pod_cidrs(evidence);
-    let mut overlapping = overlays.iter().filter_map(|(device, net)| {
-        let pods = pods.iter().find(|pods| network::overlap(*net, **pods))?;
-        Some((device, net, pods))
+fn inside_pods(overlays: &[(&str, Ipv4Net)], evidence: &Evidence) -> Vec<Check> {
+    let pods = pod_cidrs_of(evidence, |_| true);
+    let overlapping = overlays.iter().filter_map(|(device, net)| {
+        let related = |pods: &Ipv4Net| Some((*pods, relation(*net, *pods)?));
+        let (pods, relation) = pods.iter().find_map(related)?;
+        let text =
+            format!("{device}: the network of self IP {net} {relation} the pod network {pods}");
+        Some(Check::error(BTN0205, text))
     });
-    match overlapping.next() {
-        Some((device, net, pods)) => {
-            let text = format!("{device}: self IP {net} is inside the pod network {pods}");
-            Some(Check::error(BTN0205, text))
-        }
-        // Where no pod network is known nothing was shown.
-        None => (!pods.is_empty()).then(|| Check::ok("the overlay is outside the pod networks")),
+    let checks: Vec<Check> = overlapping.collect();
+    // Where no pod network is known nothing was shown.
+    if checks.is_empty() && !pods.is_empty() {
+        return vec![Check::ok("the overlay is outside the pod networks")];
     }
+    checks
 }
 
 /// Nodes that are none: they have the address of a BIG-IP.
 fn stand_ins(status: &BigIpTunnelStatus, evidence: &Evidence) -> Vec<Check> {
-    let Ok(nodes) = &evidence.nodes else {
+    let Ok(nodes) = &evidence.cilium.nodes else {
         return Vec::new();
     };
     let mut checks = Vec::new();

@@ -27,7 +27,7 @@ pub(super) fn checks(name: &str, seen: &LiveSeen, evidence: &Evidence) -> Vec<Ch
     let Ok(self_ips) = &seen.self_ips else {
         return Vec::new();
     };
-    let pods = overlay::pod_cidrs(evidence);
+    let pods = overlay::pod_cidrs_of(evidence, |_| true);
     let serving = serving(servers, pools, &pods);
     let sources = Sources::new(self_ips, &seen.facts.tunnel, snat_pools);
     findings(name, &serving, &sources)

@@ -1,0 +1,266 @@
+//! What each node's agent is told: `cilium-config`, and what CiliumNodeConfigs and the Node's own labels
+//! and annotations put in its place.
+//!
+//! Which of two values counts differs between versions of Cilium (`pkg/option/resolver`: node objects win
+//! over the ConfigMap in one, and lose to it in another). So a value that only one source holds is taken,
+//! and one on which two sources differ is *undecided*. Must not judge values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::seen::{Cluster, ConfigMap, Node, NodeConfig, Scope};
+
+/// The keys that a BIG-IP depends on.
+const KEYS: [&str; 19] = [
+    "cluster-pool-ipv4-cidr",
+    "enable-encryption-strict-mode-ingress",
+    "enable-ipsec",
+    "enable-ipv4",
+    "enable-l7-proxy",
+    "enable-policy",
+    "enable-vtep",
+    "enable-wireguard",
+    "ipam",
+    "ipv4-service-range",
+    "mtu",
+    "routing-mode",
+    "tunnel",
+    "tunnel-port",
+    "tunnel-protocol",
+    "underlay-protocol",
+    "vtep-cidr",
+    "vtep-endpoint",
+    "vtep-mac",
+];
+/// One more: the lists and their mask go together.
+const MASK: &str = "vtep-mask";
+
+/// Nodes that are told the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What they are told.
+    pub values: BTreeMap<String, String>,
+    /// Their names. Empty where the nodes of the cluster are not known.
+    pub nodes: Vec<String>,
+    /// Whether they are all nodes of the cluster.
+    pub is_all: bool,
+    /// Keys on which sources differ, and those that differ from `cilium-config`.
+    pub undecided: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What one node has in place of the ConfigMap's values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Override {
+    values: BTreeMap<String, String>,
+    undecided: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The nodes of the cluster by what they are told.
+pub fn groups(config: &ConfigMap, cluster: &Cluster) -> Vec<Group> {
+    let none = Vec::new();
+    let objects = cluster.node_configs.as_ref().unwrap_or(&none);
+    let nodes: Vec<&Node> = cluster
+        .nodes
+        .iter()
+        .flatten()
+        .filter(|node| node.stands_for.is_none())
+        .collect();
+    let mut by_override: BTreeMap<Override, Vec<String>> = BTreeMap::new();
+    for node in &nodes {
+        let its_own = of_node(config, objects, node);
+        by_override
+            .entry(its_own)
+            .or_default()
+            .push(node.name.clone());
+    }
+    if nodes.is_empty() {
+        // Which nodes there are is not known: only what is for all of them can be said.
+        let node = Node::default();
+        by_override.insert(of_node(config, objects, &node), Vec::new());
+    }
+    let is_all = by_override.len() == 1;
+    let groups = by_override.into_iter().map(|(its_own, nodes)| {
+        let mut values = config.data.clone();
+        values.extend(its_own.values);
+        Group {
+            values,
+            nodes,
+            is_all,
+            undecided: its_own.undecided,
+        }
+    });
+    groups.collect()
+}
+
+fn of_node(config: &ConfigMap, objects: &[NodeConfig], node: &Node) -> Override {
+    let mut its_own = Override::default();
+    let mut by_objects: BTreeMap<&str, (&str, String)> = BTreeMap::new();
+    let mut sorted: Vec<&NodeConfig> = objects.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    for object in sorted {
+        let source = format!("CiliumNodeConfig {}", object.name);
+        let is_known = match (&object.scope, object.scope.holds(&node.name)) {
+            (Scope::All, _) | (_, Some(true)) => true,
+            (_, Some(false)) => continue,
+            (_, None) => false,
+        };
+        for (key, value) in relevant(&object.defaults) {
+            if is_known {
+                // The later name wins.
+                by_objects.insert(key, (value, source.clone()));
+            } else if config.data.get(key).is_none_or(|held| held != value) {
+                its_own.dispute(key, &source);
+            }
+        }
+    }
+    let of_the_node =
+        relevant(&node.overrides).map(|(key, value)| (key, (value, "Node".to_owned())));
+    let of_the_node: BTreeMap<&str, (&str, String)> = of_the_node.collect();
+    for (key, (value, source)) in by_objects.iter().chain(&of_the_node) {
+        let others = [
+            config.data.get(*key).map(String::as_str),
+            by_objects.get(key).map(|(value, _)| *value),
+            of_the_node.get(key).map(|(value, _)| *value),
+        ];
+        if others
+            .into_iter()
+            .flatten()
+            .all(|other| other.trim() == value.trim())
+        {
+            if !config.data.contains_key(*key) {
+                its_own
+                    .values
+                    .insert((*key).to_owned(), (*value).to_owned());
+            }
+        } else {
+            its_own.dispute(key, source);
+        }
+    }
+    its_own
+}
+
+impl Override {
+    fn dispute(&mut self, key: &str, source: &str) {
+        let sources = self.undecided.entry(key.to_owned()).or_default();
+        sources.insert(source.to_owned());
+    }
+}
+
+fn relevant(values: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    let values = values
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    values.filter(|(key, _)| KEYS.contains(key) || *key == MASK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::Unread;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn node(name: &str, overrides: &[(&str, &str)]) -> Node {
+        Node {
+            name: name.to_owned(),
+            overrides: map(overrides),
+            ..Node::default()
+        }
+    }
+
+    fn object(name: &str, scope: Scope, defaults: &[(&str, &str)]) -> NodeConfig {
+        NodeConfig {
+            name: name.to_owned(),
+            scope,
+            defaults: map(defaults),
+        }
+    }
+
+    fn of(data: &[(&str, &str)], objects: Vec<NodeConfig>, nodes: Vec<Node>) -> Vec<Group> {
+        let no = || Unread(String::new());
+        let cluster = Cluster {
+            config: Ok(None),
+            node_configs: Ok(objects),
+            vtep_objects: Ok(None),
+            vtep_nodes: Ok(Vec::new()),
+            agents: Err(no()),
+            policies: Err(no()),
+            nodes: Ok(nodes),
+            cilium_nodes: Err(no()),
+        };
+        let config = ConfigMap {
+            data: map(data),
+            ..ConfigMap::default()
+        };
+        groups(&config, &cluster)
+    }
+
+    #[test]
+    fn value_that_only_an_object_holds_is_taken() {
+        let object = object("vtep", Scope::All, &[("enable-vtep", "true")]);
+        let groups = of(&[], vec![object], vec![node("n1", &[]), node("n2", &[])]);
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].values["enable-vtep"], "true");
+        assert!(groups[0].undecided.is_empty() && groups[0].is_all);
+    }
+
+    #[test]
+    fn value_that_differs_from_the_config_map_is_undecided() {
+        let object = object("vtep", Scope::All, &[("enable-vtep", "true")]);
+        let data = [("enable-vtep", "false")];
+        let groups = of(&data, vec![object], vec![node("n1", &[])]);
+        let sources = &groups[0].undecided["enable-vtep"];
+        assert_eq!(
+            sources.iter().collect::<Vec<_>>(),
+            ["CiliumNodeConfig vtep"]
+        );
+    }
+
+    #[test]
+    fn override_with_the_same_value_changes_nothing() {
+        let object = object("vtep", Scope::All, &[("enable-vtep", "true")]);
+        let nodes = vec![node("n1", &[("enable-vtep", "true")]), node("n2", &[])];
+        let groups = of(&[("enable-vtep", "true")], vec![object], nodes);
+        assert_eq!(groups.len(), 1);
+        assert!(groups[0].undecided.is_empty());
+    }
+
+    #[test]
+    fn later_name_of_two_objects_wins() {
+        let one = object("b", Scope::All, &[("mtu", "1400")]);
+        let other = object("a", Scope::All, &[("mtu", "9000")]);
+        let groups = of(&[], vec![one, other], vec![node("n1", &[])]);
+        assert_eq!(groups[0].values["mtu"], "1400");
+    }
+
+    #[test]
+    fn nodes_are_grouped_by_what_they_are_told() {
+        let scope = Scope::Some {
+            selector: "zone=a".to_owned(),
+            nodes: BTreeSet::from(["n1".to_owned()]),
+        };
+        let object = object("vtep", scope, &[("vtep-mask", "255.255.0.0")]);
+        let nodes = vec![node("n1", &[]), node("n2", &[]), node("n3", &[])];
+        let groups = of(&[], vec![object], nodes);
+        let names: Vec<_> = groups.iter().map(|group| group.nodes.join(" ")).collect();
+        assert_eq!(names, ["n2 n3", "n1"]);
+        assert!(groups.iter().all(|group| !group.is_all));
+    }
+
+    #[test]
+    fn annotation_against_an_object_is_undecided() {
+        let object = object("vtep", Scope::All, &[("mtu", "1400")]);
+        let groups = of(&[], vec![object], vec![node("n1", &[("mtu", "9000")])]);
+        assert!(groups[0].undecided.contains_key("mtu"));
+    }
+
+    #[test]
+    fn keys_that_no_bigip_depends_on_are_ignored() {
+        let nodes = vec![node("n1", &[("debug", "true")]), node("n2", &[])];
+        assert_eq!(of(&[("debug", "false")], Vec::new(), nodes).len(), 1);
+    }
+}

@@ -1,0 +1,155 @@
+//! The whole judgement: a cluster as read and the units of the tunnels become findings.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::effective::{self, Group};
+use crate::finding::{Finding, Problem};
+use crate::seen::{Cluster, ConfigMap};
+use crate::unit::{Tunnel, Unit};
+use crate::unit_entries::{self, Context};
+use crate::words::{count, some_of};
+use crate::{agents, nodes, policies, settings, table};
+
+/// What is found about Cilium, in the order in which a packet depends on it.
+pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut config = None;
+    match &cluster.config {
+        Ok(Some(read)) => {
+            config = Some(read);
+            findings.extend(configuration(read, cluster, tunnels));
+        }
+        Ok(None) => {
+            let text = "there is no ConfigMap cilium-config";
+            findings.push(Finding::warning(Problem::ConfigMissing, text));
+        }
+        Err(why) => {
+            let text = format!("cilium-config: {why}");
+            findings.push(Finding::not_judged(Problem::Unreadable, text));
+        }
+    }
+    match &cluster.agents {
+        Ok(seen) => {
+            let changed = config.and_then(|config| config.changed);
+            findings.extend(agents::findings(seen, changed));
+        }
+        Err(why) => {
+            let text = format!("Cilium's agents: {why}");
+            findings.push(Finding::not_judged(Problem::Unreadable, text));
+        }
+    }
+    findings.extend(nodes::finding(cluster, tunnels));
+    findings.push(match &cluster.policies {
+        Ok(policies) => {
+            let config = config.map(|config| Config(&config.data));
+            policies::finding(policies, config)
+        }
+        Err(why) => Finding::not_judged(Problem::Unreadable, format!("network policies: {why}")),
+    });
+    findings
+}
+
+/// What is found about the configuration, by the nodes that are told the same.
+fn configuration(config: &ConfigMap, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+    let mut found: Vec<(Finding, Vec<String>)> = Vec::new();
+    let groups = effective::groups(config, cluster);
+    let is_one = groups.len() == 1;
+    for group in &groups {
+        for finding in of_group(group, cluster, tunnels) {
+            match found.iter_mut().find(|(known, _)| *known == finding) {
+                Some((_, nodes)) => nodes.extend(group.nodes.iter().cloned()),
+                None => found.push((finding, group.nodes.clone())),
+            }
+        }
+    }
+    let all: usize = groups.iter().map(|group| group.nodes.len()).sum();
+    let mut findings: Vec<Finding> = found
+        .into_iter()
+        .map(|(mut finding, nodes)| {
+            if !is_one && nodes.len() < all {
+                let some = format!(" (on {}: {})", count(nodes.len(), "node"), some_of(&nodes));
+                finding.text.push_str(&some);
+            }
+            finding
+        })
+        .collect();
+    if let Err(why) = &cluster.node_configs {
+        let text = format!("CiliumNodeConfigs: {why}");
+        findings.push(Finding::not_judged(Problem::Unreadable, text));
+    }
+    findings
+}
+
+fn of_group(group: &Group, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+    if !group.undecided.is_empty() {
+        return vec![undecided(group)];
+    }
+    let config = Config(&group.values);
+    let mut findings = settings::findings(config);
+    let (table, problems) = table::build(config, cluster);
+    findings.extend(problems);
+    // Without a table there is nothing that a unit could be compared with.
+    let Some(table) = &table else {
+        return findings;
+    };
+    findings.extend(table::findings(table, group, config, cluster));
+    let sharing = by_local_address(tunnels);
+    for tunnel in tunnels {
+        let selected = |node: &&String| {
+            let nodes = tunnel.nodes.as_ref();
+            nodes.is_none_or(|nodes| nodes.contains(*node))
+        };
+        let nodes: Vec<&str> = group
+            .nodes
+            .iter()
+            .filter(selected)
+            .map(String::as_str)
+            .collect();
+        for unit in &tunnel.units {
+            let same = unit.local.and_then(|local| sharing.get(&local));
+            let context = Context {
+                table,
+                routing: config.routing(),
+                nodes: &nodes,
+                sharing: same.map_or(&[], Vec::as_slice),
+            };
+            findings.extend(unit_entries::findings(unit, &context));
+        }
+    }
+    findings
+}
+
+fn by_local_address(tunnels: &[Tunnel]) -> BTreeMap<std::net::Ipv4Addr, Vec<&Unit>> {
+    let mut sharing: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
+    for unit in tunnels.iter().flat_map(|tunnel| &tunnel.units) {
+        if let Some(local) = unit.local {
+            sharing.entry(local).or_default().push(unit);
+        }
+    }
+    sharing
+}
+
+fn undecided(group: &Group) -> Finding {
+    let keys: Vec<&str> = group.undecided.keys().map(String::as_str).collect();
+    let mut sources: Vec<&str> = group
+        .undecided
+        .values()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let nodes = match group.nodes.len() {
+        0 => "some nodes".to_owned(),
+        number => count(number, "node"),
+    };
+    let text = format!(
+        "{} overridden for {nodes} by {}: which value counts depends on Cilium's version, not judged",
+        some_of(&keys),
+        some_of(&sources)
+    );
+    let fix =
+        "kubectl -n kube-system exec ds/cilium -- cilium-dbg bpf vtep list shows what a node has";
+    Finding::not_judged(Problem::Overridden, text).with_fix(fix)
+}

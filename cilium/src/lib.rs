@@ -1,0 +1,26 @@
+//! Cilium's side of a BIG-IP's tunnel, as pure functions on plain data: what agents are told, and whether
+//! it fits the tunnels.
+//!
+//! `judge` is the whole: a cluster as read, and the units of the tunnels, become findings. Facts about
+//! Cilium carry their evidence in `docs/reference/cilium-compatibility.md`. Nothing here does I/O, reads
+//! a clock or knows a Kubernetes client; the caller converts objects at the edge.
+
+pub mod agents;
+pub mod config;
+pub mod effective;
+pub mod finding;
+mod judge;
+pub mod network;
+mod nodes;
+mod overlap;
+pub mod policies;
+pub mod seen;
+mod settings;
+mod table;
+pub mod unit;
+mod unit_entries;
+pub mod vtep;
+pub mod words;
+
+pub use judge::judge;
+pub use overlap::pod_cidrs;

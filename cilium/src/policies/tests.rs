@@ -1,0 +1,167 @@
+//! What policies let in, as seen on real agents, and what that means for a cluster.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::finding::Weight;
+
+fn cilium(spec: &Value) -> (bool, bool) {
+    let content = json!({"spec": spec});
+    let policy = of_cilium(Some("shop".to_owned()), "p".to_owned(), &content);
+    (policy.restricts, policy.lets_world_in)
+}
+
+fn kubernetes(spec: &Value) -> (bool, bool) {
+    let policy = of_kubernetes(Some("shop".to_owned()), "p".to_owned(), spec);
+    (policy.restricts, policy.lets_world_in)
+}
+
+fn rule(rule: &Value) -> bool {
+    cilium(&json!({"endpointSelector": {}, "ingress": [rule]})).1
+}
+
+#[test]
+fn rules_of_cilium_that_let_a_bigip_in() {
+    for open in [
+        json!({"fromEntities": ["world"]}),
+        json!({"fromEntities": ["all"]}),
+        json!({"fromCIDR": ["0.0.0.0/0"]}),
+        json!({"fromCIDRSet": [{"cidr": "0.0.0.0/0"}]}),
+        json!({"fromCIDRSet": [{"cidr": "0.0.0.0/0", "except": ["10.1.6.0/24"]}]}),
+        json!({"toPorts": [{"ports": [{"port": "80"}]}]}),
+    ] {
+        assert!(rule(&open), "{open}");
+    }
+}
+
+#[test]
+fn rules_of_cilium_that_let_no_bigip_in() {
+    for shut in [
+        json!({}),
+        json!({"fromCIDR": ["10.1.6.0/24"]}),
+        json!({"fromCIDRSet": [{"cidr": "10.1.6.34/32"}]}),
+        json!({"fromEntities": ["cluster"]}),
+        json!({"fromEntities": ["world-ipv4"]}),
+        json!({"fromEndpoints": [{}]}),
+    ] {
+        assert!(!rule(&shut), "{shut}");
+    }
+}
+
+#[test]
+fn policy_without_ingress_restricts_nothing() {
+    assert_eq!(cilium(&json!({"egress": [{}]})), (false, false));
+    let observed = json!({"ingress": [{}], "enableDefaultDeny": {"ingress": false}});
+    assert_eq!(cilium(&observed), (false, false));
+}
+
+#[test]
+fn policy_about_nodes_says_nothing_of_pods() {
+    let host = json!({"nodeSelector": {}, "ingress": [{"fromEntities": ["world"]}]});
+    assert_eq!(cilium(&host), (false, false));
+}
+
+#[test]
+fn rules_of_kubernetes_that_let_a_bigip_in() {
+    for from in [
+        json!({}),
+        json!({"from": []}),
+        json!({"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}),
+        json!({"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.1.6.0/24"]}}]}),
+    ] {
+        let spec = json!({"podSelector": {}, "ingress": [from]});
+        assert_eq!(kubernetes(&spec), (true, true), "{spec}");
+    }
+}
+
+#[test]
+fn rules_of_kubernetes_that_let_no_bigip_in() {
+    for spec in [
+        json!({"podSelector": {}}),
+        json!({"podSelector": {}, "ingress": []}),
+        json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.1.6.0/24"}}]}]}),
+        json!({"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}),
+    ] {
+        assert_eq!(kubernetes(&spec), (true, false), "{spec}");
+    }
+    let egress = json!({"podSelector": {}, "policyTypes": ["Egress"]});
+    assert_eq!(kubernetes(&egress), (false, false));
+}
+
+fn policy(namespace: Option<&str>, lets_world_in: bool) -> Policy {
+    Policy {
+        namespace: namespace.map(str::to_owned),
+        name: "p".to_owned(),
+        selects_all: true,
+        restricts: true,
+        lets_world_in,
+        denies_world: false,
+    }
+}
+
+fn judged(policies: &[Policy]) -> Finding {
+    finding(policies, None)
+}
+
+#[test]
+fn namespace_that_lets_nothing_in_is_named() {
+    let found = judged(&[policy(Some("shop"), false), policy(Some("web"), true)]);
+    assert_eq!(found.weight, Weight::Warning);
+    assert!(found.text.ends_with("from outside: shop"), "{found:?}");
+}
+
+#[test]
+fn policies_of_system_namespaces_are_no_finding() {
+    let policies = ["kube-system", "openshift-monitoring", "cattle-system"];
+    let policies = policies.map(|namespace| policy(Some(namespace), false));
+    assert_eq!(judged(&policies).weight, Weight::Holds);
+}
+
+#[test]
+fn policy_that_opens_without_restricting_counts() {
+    let mut opening = policy(Some("shop"), true);
+    opening.restricts = false;
+    let found = judged(&[policy(Some("shop"), false), opening]);
+    assert_eq!(found.weight, Weight::Holds);
+}
+
+#[test]
+fn cluster_that_lets_nothing_in_is_a_finding() {
+    let found = judged(&[policy(None, false), policy(Some("web"), true)]);
+    assert_eq!(found.weight, Weight::Warning);
+    assert!(found.text.ends_with("except in web"), "{found:?}");
+}
+
+#[test]
+fn only_what_opens_all_pods_opens_the_cluster() {
+    let closed = policy(Some("shop"), false);
+    let mut some = policy(None, true);
+    let found = judged(&[closed.clone(), some.clone()]);
+    assert_eq!(found.weight, Weight::Holds);
+    some.selects_all = false;
+    assert_eq!(judged(&[closed, some]).weight, Weight::Warning);
+}
+
+#[test]
+fn denied_world_is_not_opened_by_another_policy() {
+    let deny = json!({"endpointSelector": {}, "ingressDeny": [{"fromEntities": ["world"]}]});
+    let deny = of_cilium(Some("shop".into()), "d".into(), &json!({"spec": deny}));
+    assert!(deny.denies_world);
+    let found = judged(&[policy(Some("shop"), true), deny]);
+    assert_eq!(found.weight, Weight::Warning);
+}
+
+#[test]
+fn enforcement_mode_decides_about_pods_without_policy() {
+    let with_mode = |mode: &str, policies: &[Policy]| {
+        let data = BTreeMap::from([("enable-policy".to_owned(), mode.to_owned())]);
+        finding(policies, Some(Config(&data))).weight
+    };
+    assert_eq!(with_mode("always", &[]), Weight::Warning);
+    assert_eq!(with_mode("always", &[policy(None, true)]), Weight::Holds);
+    let shut = [policy(Some("shop"), false)];
+    assert_eq!(with_mode("never", &shut), Weight::Holds);
+    assert_eq!(with_mode("default", &shut), Weight::Warning);
+}

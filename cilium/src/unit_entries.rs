@@ -1,0 +1,214 @@
+//! One unit against the entries of Cilium, and against the way in which Cilium talks.
+
+use std::net::Ipv4Addr;
+
+use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::unit::CILIUM_VNI;
+
+use crate::config::Routing;
+use crate::finding::{Finding, Problem};
+use crate::table::{Table, partial};
+use crate::unit::Unit;
+use crate::vtep::{Entry, Source};
+use crate::words::count;
+
+/// What a unit is compared with.
+pub(crate) struct Context<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) routing: Routing,
+    /// The nodes of its tunnel that are told so, where they are known.
+    pub(crate) nodes: &'a [&'a str],
+    /// The units with the same local address, itself included: a pair whose tunnel moves.
+    pub(crate) sharing: &'a [&'a Unit],
+}
+
+/// What is found.
+pub(crate) fn findings(unit: &Unit, context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = talk(unit, &context.routing);
+    if let Some(local) = unit.local {
+        findings.extend(known(unit, local, context.table, context));
+    }
+    let about = findings.into_iter().map(|finding| finding.about(&unit.key));
+    about.collect()
+}
+
+/// Whether both speak the same protocol, to the same port, with the same VNI.
+fn talk(unit: &Unit, routing: &Routing) -> Vec<Finding> {
+    let name = &unit.key.device;
+    let mut findings = Vec::new();
+    if let (Routing::Tunnel { protocol, port }, Some(kind), Some(theirs)) =
+        (routing, &unit.encapsulation, unit.port)
+        && (kind != protocol || theirs != *port)
+    {
+        let text = format!("{name} speaks {kind} to UDP {theirs}, Cilium {protocol} to UDP {port}");
+        findings.push(Finding::error(Problem::WrongProtocol, text));
+    }
+    if let Some(vni) = unit.vni.filter(|vni| *vni != CILIUM_VNI) {
+        let text = format!("{name} has VNI {vni}, Cilium uses {CILIUM_VNI}");
+        findings.push(Finding::error(Problem::WrongVni, text));
+    }
+    findings
+}
+
+/// Whether Cilium knows the unit, its addresses and its MAC address.
+fn known(unit: &Unit, local: Ipv4Addr, table: &Table, context: &Context<'_>) -> Vec<Finding> {
+    let name = &unit.key.device;
+    let own = table
+        .entries
+        .iter()
+        .filter(|entry| entry.endpoint == Ok(local));
+    let own: Vec<&Entry> = own.collect();
+    if own.is_empty() {
+        // An entry without readable endpoint that holds its self IP is its own, and is said already.
+        let is_meant = |entry: &Entry| {
+            entry.endpoint.is_err()
+                && unit
+                    .self_ips
+                    .iter()
+                    .any(|net| entry.finds(net.addr(), table.prefix))
+        };
+        if table.entries.iter().any(is_meant) {
+            return Vec::new();
+        }
+        let text = format!("{name}: no VTEP entry has its local address {local}");
+        return vec![Finding::error(Problem::EndpointMissing, text)];
+    }
+    let mut findings = scope(unit, &own, context);
+    findings.extend(self_ips(unit, local, &own, table));
+    let sound: Vec<&Entry> = own
+        .into_iter()
+        .filter(|entry| entry.faults().is_empty())
+        .collect();
+    if findings.is_empty() && !sound.is_empty() {
+        let networks = sound.iter().filter_map(|entry| entry.cidr.as_ref().ok());
+        let networks: Vec<String> = networks.map(ToString::to_string).collect();
+        findings.push(Finding::holds(format!(
+            "{name}: endpoint {local} and network {} are among the VTEP entries",
+            networks.join(", ")
+        )));
+    }
+    findings.extend(sound.iter().map(|entry| mac(unit, entry, context.sharing)));
+    findings
+}
+
+/// Whether all nodes of the tunnel know the endpoint.
+fn scope(unit: &Unit, own: &[&Entry], context: &Context<'_>) -> Vec<Finding> {
+    let partial: Option<Vec<_>> = own
+        .iter()
+        .map(|entry| partial(entry, context.nodes))
+        .collect();
+    let Some(partial) = partial else {
+        return Vec::new();
+    };
+    let name = &unit.key.device;
+    let all = count(context.nodes.len(), "node");
+    let knows = |node: &&&str| {
+        own.iter()
+            .any(|entry| entry.scope.holds(node) != Some(false))
+    };
+    if !context.nodes.is_empty() && !context.nodes.iter().any(|node| knows(&node)) {
+        let text = format!("{name}: its VTEP entries are known to none of its {all}");
+        return vec![Finding::error(Problem::EndpointMissing, text)];
+    }
+    let notes = partial.iter().map(|(selector, number)| {
+        Finding::holds(format!(
+            "{name}: its VTEP entry is known to nodes with {selector} only ({number} of {all})"
+        ))
+    });
+    notes.collect()
+}
+
+/// Whether every self IP gets answers, and gets them itself.
+fn self_ips(unit: &Unit, local: Ipv4Addr, own: &[&Entry], table: &Table) -> Vec<Finding> {
+    let name = &unit.key.device;
+    let is_certain = own.iter().all(|entry| entry.cidr.is_ok()) && !own.is_empty();
+    let mut findings = Vec::new();
+    for address in unit.self_ips.iter().map(|net| net.addr()) {
+        let found = own.iter().find(|entry| entry.finds(address, table.prefix));
+        let taken = table.entries.iter().rfind(|entry| {
+            let meets = |own: &&Entry| own.scope.meets(&entry.scope) != Some(false);
+            entry.finds(address, table.prefix) && own.iter().any(|own| meets(&own))
+        });
+        let other = taken
+            .filter(|entry| !own.iter().any(|own| own.source == entry.source))
+            .and_then(|entry| Some((entry, entry.endpoint.as_ref().ok()?)))
+            .filter(|(entry, endpoint)| **endpoint != local && (found.is_none() || is_list(entry)));
+        let text = if let Some((entry, endpoint)) = other {
+            format!(
+                "{name}: its self IP {address} is in the network of {entry}: answers go to {endpoint}"
+            )
+        } else if found.is_some() || !is_certain {
+            continue;
+        } else if let Some(entry) = own
+            .iter()
+            .find(|e| e.cidr.as_ref().is_ok_and(|c| c.contains(&address)))
+        {
+            let prefix = table.prefix.unwrap_or_default();
+            format!(
+                "{name}: agents do not find {entry} for its self IP {address}, because of vtep-mask /{prefix}"
+            )
+        } else {
+            let networks = own.iter().filter_map(|entry| entry.cidr.as_ref().ok());
+            let networks: Vec<String> = networks.map(ToString::to_string).collect();
+            format!(
+                "{name}: its self IP {address} is outside the VTEP network {}: agents do not answer it",
+                networks.join(", ")
+            )
+        };
+        findings.push(Finding::error(Problem::NetworkMismatch, text));
+    }
+    findings
+}
+
+const fn is_list(entry: &Entry) -> bool {
+    matches!(entry.source, Source::Lists(_))
+}
+
+/// Whether pods send to the tunnel's own MAC address.
+fn mac(unit: &Unit, entry: &Entry, sharing: &[&Unit]) -> Finding {
+    let name = &unit.key.device;
+    let Ok(theirs) = entry.mac else {
+        return Finding::not_judged(
+            Problem::MacMismatch,
+            format!("{name}: {entry} has no MAC address"),
+        );
+    };
+    let Some(own) = unit.mac else {
+        let text = format!(
+            "{name}: Cilium sends to the MAC address {theirs}; the unit does not say its own"
+        );
+        return Finding::not_judged(Problem::MacMismatch, text).with_fix(format!(
+            "compare on {name}: tmsh show net tunnels tunnel {} all-properties",
+            unit.path
+        ));
+    };
+    if own == theirs {
+        return Finding::holds(format!(
+            "{name}: {entry} has the MAC address of its tunnel, {own}"
+        ));
+    }
+    let fix = mac_fix(entry, own);
+    if sharing.iter().any(|other| other.mac == Some(theirs)) {
+        let text = format!(
+            "{name}: its tunnel has the MAC address {own}; {entry} has the one of another unit with the \
+             same local address, so that pods reach one of them only"
+        );
+        return Finding::warning(Problem::MacMismatch, text);
+    }
+    let text = format!(
+        "{name}: its tunnel has the MAC address {own} and {entry} has {theirs}: ARP is answered and every \
+         frame of a pod is lost"
+    );
+    Finding::error(Problem::MacMismatch, text).with_fix(fix)
+}
+
+fn mac_fix(entry: &Entry, mac: MacAddress) -> String {
+    match &entry.source {
+        Source::Lists(number) => {
+            format!("set item {number} of vtep-mac to {mac} and restart the agents")
+        }
+        Source::Object { object, entry } => {
+            format!("set mac of entry {entry} of CiliumVTEPConfig {object} to {mac}")
+        }
+    }
+}
