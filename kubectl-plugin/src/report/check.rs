@@ -171,4 +171,6 @@ impl CheckReport {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;
