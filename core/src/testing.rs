@@ -133,6 +133,7 @@ pub(crate) fn facts(name: &str, failover_state: FailoverState) -> UnitFacts {
             port: Some(8472),
             flooding_type: Some("multipoint".into()),
             self_ips: vec!["10.1.6.34/24".into()],
+            mac: Some("00:50:56:aa:00:01".parse().unwrap()),
         },
     }
 }

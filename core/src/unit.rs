@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::endpoint::Endpoint;
+use crate::mac::MacAddress;
 
 /// The facts of one unit and the tunnel on it, read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +197,8 @@ pub struct TunnelFacts {
     pub flooding_type: Option<String>,
     /// The addresses of the self IPs on the tunnel, with prefix length: where pods send to.
     pub self_ips: Vec<String>,
+    /// The MAC address of the tunnel itself, where the unit says it: what pods send to.
+    pub mac: Option<MacAddress>,
 }
 
 /// The VNI of traffic between Cilium and a VTEP, in every version and on dual stack (seen on real agents).
@@ -213,9 +216,9 @@ impl TunnelFacts {
         }
         if self.vni != CILIUM_VNI {
             return Some(format!(
-                "its key (VNI) is {} and has to be {CILIUM_VNI}, the only one that Cilium uses; the key of \
-                 a tunnel cannot be changed: recreate the tunnel",
-                self.vni
+                "its key (VNI) is {} and has to be {CILIUM_VNI}, the only one that Cilium uses; set it on \
+                 the BIG-IP: tmsh modify net tunnels tunnel {} key {CILIUM_VNI}",
+                self.vni, self.full_path
             ));
         }
         match self.flooding_type.as_deref() {

@@ -379,6 +379,7 @@ pub fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
             .take(SELF_IPS_MAX)
             .map(|address| clamp(address, 64))
             .collect(),
+        mac: tunnel.mac.map(|mac| mac.to_string()),
     });
 }
 

@@ -301,7 +301,22 @@ pub(crate) fn tunnel(body: &[u8], path: &TunnelPath) -> Result<TunnelFacts, Mism
         port: None,
         flooding_type: None,
         self_ips: Vec::new(),
+        mac: None,
     })
+}
+
+/// The MAC address in the statistics of one tunnel (`options=all-properties`): of the only entry, since its
+/// key differs between versions (seven public scripts read it, in two forms of the key). `None` where it is
+/// missing, zero or not an address.
+pub(crate) fn tunnel_mac(body: &[u8]) -> Option<MacAddress> {
+    let stats: wire::Stats = parse("statistics of the tunnel", body).ok()?;
+    let mut entries = stats.entries.into_values();
+    let (only, None) = (entries.next()?, entries.next()) else {
+        return None;
+    };
+    let told = only.nested_stats.entries.get("macAddr")?;
+    let mac: MacAddress = told.description.as_deref()?.trim().parse().ok()?;
+    (mac != MacAddress::new([0; 6])).then_some(mac)
 }
 
 /// The kind of a profile shows only in the link to it. The link itself is not followed.

@@ -3,6 +3,7 @@
 //! Also the one question that keeps a missing object from being believed too early: is the unit
 //! ready? Decides nothing about records.
 
+use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::{Encapsulation, TmosVersion, TunnelFacts, UnitFacts, UnitIdentity};
 
@@ -12,8 +13,8 @@ use crate::{normalise, path};
 
 impl Client {
     /// Reads what a unit says about itself and the tunnel: `sys/version`, `sys/ready`, `cm/device`,
-    /// `net/tunnels/tunnel/<t>`, for VXLAN and Geneve the tunnel's profile, and `net/self`;
-    /// 6 requests.
+    /// `net/tunnels/tunnel/<t>`, for VXLAN and Geneve the tunnel's profile, `net/self`, and the tunnel's
+    /// statistics for its MAC address; 7 requests.
     ///
     /// Fails with `DeviceNotReady` unless every entry of `sys/ready` is `yes`. Before 13.1 there is
     /// no such resource; it is not asked for then, and a missing tunnel is `UnsupportedVersion`.
@@ -29,6 +30,7 @@ impl Client {
         let mut facts = self.tunnel(tunnel, &version).await?;
         let self_ips = self.members(path::SELF_IPS).await?;
         facts.self_ips = normalise::self_ips(self_ips, tunnel);
+        facts.mac = self.tunnel_mac(tunnel).await?;
         Ok(UnitFacts {
             identity: unit.identity,
             hostname: unit.hostname,
@@ -79,6 +81,23 @@ impl Client {
         let body = self.get("tunnel profile", self.parsed(path)?).await?;
         self.parsed(normalise::add_profile(&mut facts, &body))?;
         Ok(facts)
+    }
+
+    /// The tunnel's own MAC address. No record depends on it, so that a unit that does not say it, or
+    /// refuses to, is read nonetheless.
+    async fn tunnel_mac(&self, tunnel: &TunnelPath) -> Result<Option<MacAddress>, Error> {
+        let path = path::tunnel_stats(tunnel);
+        match self.get("statistics of the tunnel", path).await {
+            Ok(body) => Ok(normalise::tunnel_mac(&body)),
+            Err(error) => match error.kind() {
+                ErrorKind::Forbidden { .. }
+                | ErrorKind::NotFound { .. }
+                | ErrorKind::Protocol(_)
+                | ErrorKind::Refused { .. }
+                | ErrorKind::Server { .. } => Ok(None),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Whether every entry of `sys/ready` is `yes` (13.1 and later).

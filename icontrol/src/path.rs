@@ -45,6 +45,11 @@ pub(crate) fn tunnel(tunnel: &TunnelPath) -> String {
     format!("/mgmt/tm/net/tunnels/tunnel/{}", tunnel_segment(tunnel))
 }
 
+/// Statistics of the tunnel, with what `tmsh show` has under `all-properties`: its MAC address.
+pub(crate) fn tunnel_stats(path: &TunnelPath) -> String {
+    format!("{}/stats?options=all-properties", tunnel(path))
+}
+
 /// The tunnel's forwarding database: `net fdb tunnel`.
 pub(crate) fn fdb(tunnel: &TunnelPath) -> String {
     format!("/mgmt/tm/net/fdb/tunnel/{}", tunnel_segment(tunnel))

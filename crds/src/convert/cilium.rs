@@ -203,7 +203,7 @@ fn unit(object: &ObjectMeta, device: &DeviceStatus) -> Option<Unit> {
         path: tunnel.full_path.clone(),
         local: tunnel.local_address.as_deref().and_then(network::address),
         self_ips: self_ips.filter_map(|text| network::self_ip(text)).collect(),
-        mac: None,
+        mac: tunnel.mac.as_deref().and_then(|mac| mac.parse().ok()),
         vni: tunnel.vni.and_then(|vni| vni.try_into().ok()),
         encapsulation,
         port: tunnel.port.and_then(|port| port.try_into().ok()),

@@ -357,6 +357,10 @@ pub struct TunnelStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub self_ips: Vec<String>,
+    /// MAC address of the tunnel itself, where the unit says it. Cilium has to send to it (`vtep-mac`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 17))]
+    pub mac: Option<String>,
 }
 
 /// How many records of a unit are in which state.

@@ -39,9 +39,19 @@ fn unit(seen: &Seen, tunnel: &str, profile: &str) -> Reply {
             "10.1.6.34/24",
             "/Common/flannel_vxlan",
         )])),
+        line if line.ends_with("/stats?options=all-properties") => {
+            Reply::ok(&stats("~Common~flannel_vxlan/stats", r#""description":"52:54:00:3E:3F:C1""#))
+        }
         line if line.starts_with("GET /mgmt/tm/net/tunnels/") => Reply::ok(profile),
         _ => Reply::restjavad(404, "Public URI path not registered"),
     }
+}
+
+/// Statistics of the tunnel under this key, as public scripts read them.
+fn stats(key: &str, mac: &str) -> String {
+    format!(
+        r#"{{"kind":"tm:net:tunnels:tunnel:tunnelstats","entries":{{"https://localhost/mgmt/tm/net/tunnels/tunnel/{key}":{{"nestedStats":{{"entries":{{"hcInOctets":{{"value":0}},"macAddr":{{{mac}}},"tmName":{{"description":"/Common/flannel_vxlan"}}}}}}}}}}}}"#
+    )
 }
 
 /// A client of a server that answers one kind of call with `reply`, and is ready.
@@ -97,7 +107,43 @@ async fn the_facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
         server.lines()[5],
         "GET /mgmt/tm/net/tunnels/vxlan/~Common~cilium"
     );
-    assert_eq!(server.lines().len(), 7, "a login and six reads");
+    assert_eq!(facts.tunnel.mac, Some("52:54:00:3e:3f:c1".parse().unwrap()));
+    assert_eq!(server.lines().len(), 8, "a login and seven reads");
+}
+
+#[test]
+fn mac_of_a_tunnel_is_read_under_either_key() {
+    let told = r#""description":"52:54:00:3e:3f:c1""#;
+    for key in [
+        "~Common~flannel_vxlan/stats",
+        "~Common~flannel_vxlan/~Common~flannel_vxlan/stats",
+    ] {
+        let mac = normalise::tunnel_mac(stats(key, told).as_bytes());
+        assert_eq!(mac, Some("52:54:00:3e:3f:c1".parse().unwrap()), "{key}");
+    }
+}
+
+#[test]
+fn mac_that_is_not_told_is_none() {
+    for told in ["", r#""description":"none""#, r#""description":"00:00:00:00:00:00""#] {
+        assert_eq!(normalise::tunnel_mac(stats("T/stats", told).as_bytes()), None, "{told}");
+    }
+    assert_eq!(normalise::tunnel_mac(br#"{"entries":{}}"#), None);
+    assert_eq!(normalise::tunnel_mac(b"<html>"), None);
+}
+
+#[tokio::test]
+async fn unit_that_refuses_its_statistics_is_read() {
+    let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| match seen.line.as_str() {
+        line if line.contains("/stats") => Reply::restjavad(404, "Public URI path not registered"),
+        _ => unit(seen, &tunnel, recorded::VXLAN),
+    })
+    .await;
+    let client = Client::new(server.config()).unwrap();
+    let facts = client.facts(&path()).await.unwrap();
+    assert_eq!(facts.tunnel.mac, None);
+    assert_eq!(facts.tunnel.vni, 2);
 }
 
 #[tokio::test]

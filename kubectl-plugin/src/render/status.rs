@@ -320,6 +320,7 @@ fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {
             "HOSTNAME",
             "VERSION",
             "LOCAL-ADDRESS",
+            "MAC",
             "PROFILE",
         ]);
     }
@@ -355,6 +356,7 @@ fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {
                 or_unknown(status.hostname.clone()).into(),
                 or_unknown(status.version.clone()).into(),
                 or_unknown(tunnel.local_address).into(),
+                or_unknown(tunnel.mac).into(),
                 or_unknown(tunnel.profile).into(),
             ]);
         }

@@ -79,6 +79,7 @@ fn seen() -> LiveSeen {
                 port: Some(8472),
                 flooding_type: Some("multipoint".to_owned()),
                 self_ips: vec!["10.1.6.34/24".to_owned()],
+                mac: None,
             },
         },
         nodes: ["worker-01", "worker-02", "worker-03"]
