@@ -158,7 +158,9 @@ fn pure_crates_do_no_io_and_read_no_clock() {
     let clocks = ["Instant::now", "SystemTime", "Timestamp::now", "Zoned::now"];
     let reading = offenders(|source| {
         let shipped = source.shipped();
-        let is_pure = PURE.iter().any(|folder| source.path.starts_with(&format!("{folder}/")));
+        let is_pure = PURE
+            .iter()
+            .any(|folder| source.path.starts_with(&format!("{folder}/")));
         is_pure && clocks.iter().any(|clock| shipped.contains(clock))
     });
     assert_eq!(reading, [""; 0]);

@@ -39,9 +39,10 @@ fn unit(seen: &Seen, tunnel: &str, profile: &str) -> Reply {
             "10.1.6.34/24",
             "/Common/flannel_vxlan",
         )])),
-        line if line.ends_with("/stats?options=all-properties") => {
-            Reply::ok(&stats("~Common~flannel_vxlan/stats", r#""description":"52:54:00:3E:3F:C1""#))
-        }
+        line if line.ends_with("/stats?options=all-properties") => Reply::ok(&stats(
+            "~Common~flannel_vxlan/stats",
+            r#""description":"52:54:00:3E:3F:C1""#,
+        )),
         line if line.starts_with("GET /mgmt/tm/net/tunnels/") => Reply::ok(profile),
         _ => Reply::restjavad(404, "Public URI path not registered"),
     }
@@ -125,8 +126,16 @@ fn mac_of_a_tunnel_is_read_under_either_key() {
 
 #[test]
 fn mac_that_is_not_told_is_none() {
-    for told in ["", r#""description":"none""#, r#""description":"00:00:00:00:00:00""#] {
-        assert_eq!(normalise::tunnel_mac(stats("T/stats", told).as_bytes()), None, "{told}");
+    for told in [
+        "",
+        r#""description":"none""#,
+        r#""description":"00:00:00:00:00:00""#,
+    ] {
+        assert_eq!(
+            normalise::tunnel_mac(stats("T/stats", told).as_bytes()),
+            None,
+            "{told}"
+        );
     }
     assert_eq!(normalise::tunnel_mac(br#"{"entries":{}}"#), None);
     assert_eq!(normalise::tunnel_mac(b"<html>"), None);
@@ -136,7 +145,7 @@ fn mac_that_is_not_told_is_none() {
 async fn unit_that_refuses_its_statistics_is_read() {
     let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
     let server = Server::with_login(move |seen, _| match seen.line.as_str() {
-        line if line.contains("/stats") => Reply::restjavad(404, "Public URI path not registered"),
+        line if line.contains("/stats") => Reply::icrd(400, "enter a valid option", 1),
         _ => unit(seen, &tunnel, recorded::VXLAN),
     })
     .await;
@@ -176,7 +185,7 @@ async fn a_profile_of_another_kind_is_named_and_not_read() {
         facts.tunnel.encapsulation,
         Encapsulation::Other("ipsec".into())
     );
-    assert_eq!(server.lines().len(), 6);
+    assert_eq!(server.lines().len(), 7);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::completion::Completes;
 use super::see::DataFormat;
+use crate::connection::{RequestTimeout, parse_timeout};
 
 /// Examples of `explain`. Every line without `#` is run through the parser by a test.
 pub(crate) const EXPLAIN_EXAMPLES: &str = "\
@@ -33,6 +34,9 @@ Examples:
 
   # Check a cluster before the operator is installed
   kubectl bigip-tunnel check --pre
+
+  # Wait until nothing fails any more, and print a line per finding
+  kubectl bigip-tunnel check prod-east -n bigip --wait --timeout 2m -o short
 
   # Fail also for warnings, as in a pipeline
   kubectl bigip-tunnel check -A --failure-threshold warning -o json";
@@ -96,9 +100,35 @@ pub(crate) struct CheckArgs {
     )]
     pub(crate) failure_threshold: Threshold,
 
+    /// Exit with 1 also when a check could not be made
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Check again until nothing fails
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Longest time for --wait, such as 30s or 5m; 0 for no limit
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = parse_timeout,
+        requires = "wait"
+    )]
+    pub(crate) timeout: RequestTimeout,
+
     /// Output format; without it, text
     #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<DataFormat>,
+    pub(crate) output: Option<CheckFormat>,
+}
+
+/// How a report of `check` can be printed; `Short` is a line per finding.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckFormat {
+    Short,
+    Json,
+    Yaml,
 }
 
 /// From which findings on something has failed.

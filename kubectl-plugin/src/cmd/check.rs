@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::Device;
 
 use super::seen::Seen;
 use super::status::nothing_found;
-use crate::cli::see::DataFormat;
-use crate::cli::why::{CheckArgs, Threshold};
+use crate::cli::why::{CheckArgs, CheckFormat, Threshold};
 use crate::connection::Connection;
 use crate::context::{Cluster, ReadTunnel};
 use crate::direct::{Direct, Trouble, trouble};
@@ -23,6 +23,8 @@ use crate::style::Style;
 
 /// Kind of the report.
 const KIND: &str = "CheckReport";
+/// Between two looks of `--wait`: a look reads all nodes and policies.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs the verb.
 pub(crate) async fn run(
@@ -36,30 +38,64 @@ pub(crate) async fn run(
         connection.must_be_one_namespace()?;
     }
     let cluster = Cluster::new(connection).await?;
-    let tunnels = tunnels(&cluster, connection, args).await?;
-    if tunnels.as_ref().is_some_and(Vec::is_empty) {
+    let report = settled(&cluster, connection, args, err).await?;
+    match args.output {
+        Some(CheckFormat::Json) => render::json(KIND, &report, out),
+        Some(CheckFormat::Yaml) => render::yaml(KIND, &report, out),
+        Some(CheckFormat::Short) => render::check::write_short(&report, style, out),
+        None => render::check::write(&report, style, out),
+    }?;
+    Ok(report.outcome())
+}
+
+/// The report, or with `--wait` the first one in which nothing fails, or the last one in time.
+async fn settled(
+    cluster: &Cluster,
+    connection: &Connection,
+    args: &CheckArgs,
+    err: &mut dyn Write,
+) -> Result<CheckReport, Error> {
+    let limit = args.timeout.0.map(|limit| Instant::now() + limit);
+    loop {
+        let report = look(cluster, connection, args, err).await?;
+        let is_over = limit.is_some_and(|limit| Instant::now() + PAUSE >= limit);
+        if !args.wait || report.success || is_over {
+            return Ok(report);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// One look at everything.
+async fn look(
+    cluster: &Cluster,
+    connection: &Connection,
+    args: &CheckArgs,
+    err: &mut dyn Write,
+) -> Result<CheckReport, Error> {
+    let (tunnels, crd_missing) = match tunnels(cluster, connection, args).await {
+        // That the cluster does not know the kind is a finding; the rest is checked.
+        Err(Error::NoCrd) => (Some(Vec::new()), true),
+        tunnels => (tunnels?, false),
+    };
+    if tunnels.as_ref().is_some_and(Vec::is_empty) && !crd_missing {
         writeln!(err, "{}", nothing_found(connection, &cluster.namespace))?;
     }
     let cilium = args.cilium_namespace.as_deref();
     let mut evidence = cluster.evidence(tunnels, cilium).await?;
+    evidence.crd_missing = crd_missing;
     if args.pre {
         evidence.rights = cluster.rights_to_install().await?;
     }
     if args.direct.direct {
-        let live = live(&cluster, args, &evidence, err).await?;
+        let live = live(cluster, args, &evidence, err).await?;
         take(&mut evidence, live);
     }
     let threshold = match args.failure_threshold {
         Threshold::Warning => Verdict::Warning,
         Threshold::Error => Verdict::Error,
     };
-    let report = CheckReport::new(&evidence, threshold);
-    match args.output {
-        Some(DataFormat::Json) => render::json(KIND, &report, out),
-        Some(DataFormat::Yaml) => render::yaml(KIND, &report, out),
-        None => render::check::write(&report, style, out),
-    }?;
-    Ok(report.outcome())
+    Ok(CheckReport::new(&evidence, threshold).strict(args.strict))
 }
 
 /// The tunnels to check. None before an installation, where there need not be any.

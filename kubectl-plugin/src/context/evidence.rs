@@ -33,6 +33,7 @@ impl Cluster {
         Ok(Evidence {
             server_version: optional(self.version().await)?,
             tunnels,
+            crd_missing: false,
             rights: Vec::new(),
             live: BTreeMap::new(),
             deployments: self.deployments_with_leaders().await?,

@@ -164,6 +164,12 @@ impl CheckReport {
         }
     }
 
+    /// The same, where it also counts as a failure that a check was not made.
+    pub(crate) const fn strict(mut self, is_strict: bool) -> Self {
+        self.success = self.success && (!is_strict || self.summary.skipped == 0);
+        self
+    }
+
     /// Whether something was found.
     pub(crate) const fn outcome(&self) -> Outcome {
         Outcome::fine_if(self.success)

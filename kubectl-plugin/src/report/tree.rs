@@ -113,7 +113,10 @@ fn facts(status: &DeviceStatus) -> String {
         .as_ref()
         .and_then(|t| t.local_address.as_ref());
     let local = local.map(|local| format!("local address {local}"));
-    let mac = status.tunnel.as_ref().and_then(|tunnel| tunnel.mac.as_ref());
+    let mac = status
+        .tunnel
+        .as_ref()
+        .and_then(|tunnel| tunnel.mac.as_ref());
     let mac = mac.map(|mac| format!("MAC {mac}"));
     let facts: Vec<String> = [role, version, local, mac].into_iter().flatten().collect();
     facts.join(", ")

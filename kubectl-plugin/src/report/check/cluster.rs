@@ -1,6 +1,6 @@
 //! Checks of the cluster: API server, CRD, operator.
 
-use bigip_tunnel_core::vocabulary::reason;
+use std::collections::BTreeSet;
 
 use super::evidence::{Evidence, OperatorSeen, RightSeen};
 use super::{Category, Check, count, some_of};
@@ -19,7 +19,11 @@ pub(super) fn category(evidence: &Evidence) -> Category {
         Err(why) => Check::unread("version of the Kubernetes API", why),
     }];
     if let Some(tunnels) = &evidence.tunnels {
-        checks.push(Check::ok(format!("CRD {CRD} is served")));
+        checks.push(if evidence.crd_missing {
+            Check::error(BTN0002, format!("CRD {CRD} is not served"))
+        } else {
+            Check::ok(format!("CRD {CRD} is served"))
+        });
         for invalid in tunnels.iter().filter_map(|tunnel| tunnel.0.as_ref().err()) {
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
             checks.push(Check::error(
@@ -110,30 +114,39 @@ fn skew(operator: &OperatorSeen) -> Option<Check> {
 }
 
 /// Whether nodes have an address at all that a record can be made of. Which of them a tunnel selects
-/// is its own business.
+/// is its own business, and what a status says of a node is said with the tunnel, with its reason.
 fn nodes(evidence: &Evidence) -> Check {
     let nodes = match &evidence.cilium.nodes {
         Ok(nodes) => nodes,
         Err(why) => return Check::unread("nodes", why),
     };
+    let tunnels = evidence.tunnels.iter().flatten();
+    let statuses = tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()?.status.as_ref());
+    let named: BTreeSet<&str> = statuses
+        .flat_map(|status| &status.skipped_nodes)
+        .map(|node| node.name.as_str())
+        .collect();
     let without: Vec<&str> = nodes
         .iter()
         .filter(|node| node.internal.is_empty() && node.stands_for.is_none())
         .map(|node| node.name.as_str())
         .collect();
-    if without.is_empty() {
+    let unnamed = without.iter().filter(|name| !named.contains(*name));
+    let unnamed: Vec<&str> = unnamed.copied().collect();
+    if unnamed.is_empty() {
+        let stand_ins = nodes.iter().filter(|node| node.stands_for.is_some());
+        let with = nodes.len() - without.len() - stand_ins.count();
         return Check::ok(format!(
             "{} with an IPv4 address of the type InternalIP",
-            count(nodes.len(), "node")
+            count(with, "node")
         ));
     }
     Check::warning(
         BTN0306,
         format!(
-            "{} without an IPv4 address of the type InternalIP: {} ({})",
-            count(without.len(), "node"),
-            some_of(&without),
-            reason::NODE_ADDRESS_MISSING
+            "{} without an IPv4 address of the type InternalIP: {}",
+            count(unnamed.len(), "node"),
+            some_of(&unnamed)
         ),
     )
 }

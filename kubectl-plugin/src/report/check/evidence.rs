@@ -14,6 +14,8 @@ pub(crate) struct Evidence {
     pub(crate) server_version: Readable<String>,
     /// The tunnels that are checked. Nothing where the operator is not installed yet.
     pub(crate) tunnels: Option<Vec<ReadTunnel>>,
+    /// Whether the cluster does not know the kind of the tunnels.
+    pub(crate) crd_missing: bool,
     /// The rights that an installation needs. Nothing where it is not about one.
     pub(crate) rights: Vec<RightSeen>,
     /// What the BIG-IPs of the tunnels said, where a person had them asked.

@@ -268,10 +268,15 @@ fn routes(name: &str, seen: &LiveSeen, evidence: &Evidence) -> Vec<Check> {
         checks.push(Check::error(BTN0208, text));
     }
     let nodes = evidence.cilium.nodes.iter().flatten();
-    let mut addresses = nodes.flat_map(|node| &node.internal);
-    let looped = addresses.find(|address| goes_in(&ways, Ipv4Net::from(**address)));
-    if let Some(address) = looped {
-        let text = format!("{name}: a route leads the node address {address} into the tunnel");
+    let addresses = nodes.flat_map(|node| &node.internal);
+    let looped = addresses.filter(|address| goes_in(&ways, Ipv4Net::from(**address)));
+    let looped: Vec<String> = looped.map(ToString::to_string).collect();
+    if !looped.is_empty() {
+        let text = format!(
+            "{name}: a route leads {} into the tunnel: {}",
+            count(looped.len(), "node address"),
+            some_of(&looped)
+        );
         checks.push(Check::error(BTN0209, text));
     }
     checks

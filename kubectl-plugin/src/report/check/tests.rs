@@ -68,6 +68,7 @@ pub(super) fn evidence(tunnel: Tunnel) -> Evidence {
     Evidence {
         server_version: Ok("v1.35.4".to_owned()),
         tunnels: Some(vec![tunnel.read()]),
+        crd_missing: false,
         rights: Vec::new(),
         live: BTreeMap::new(),
         deployments: Ok(Deployments {
@@ -192,6 +193,55 @@ fn a_warning_fails_only_where_that_is_asked_for() {
     let outcome = |threshold| CheckReport::new(&evidence, threshold).outcome();
     assert_eq!(outcome(Verdict::Error), Outcome::Fine);
     assert_eq!(outcome(Verdict::Warning), Outcome::Findings);
+}
+
+#[test]
+fn check_that_was_not_made_fails_only_a_strict_run() {
+    let mut evidence = evidence(tunnel());
+    evidence.cilium.agents = Err(Unread("not allowed".to_owned()));
+    let report = |strict| CheckReport::new(&evidence, Verdict::Error).strict(strict);
+    assert_eq!(report(false).outcome(), Outcome::Fine);
+    assert_eq!(report(true).outcome(), Outcome::Findings);
+    assert!(shown(&evidence, Style::PLAIN).contains("1 not made"));
+}
+
+#[test]
+fn missing_crd_is_a_finding_beside_the_others() {
+    let mut evidence = with_config("enable-vtep", "false");
+    evidence.tunnels = Some(Vec::new());
+    evidence.crd_missing = true;
+    assert_eq!(codes(&evidence), [(ERROR, BTN0002), (ERROR, BTN0401)]);
+}
+
+#[test]
+fn identical_advice_stands_once() {
+    let evidence = with_config("ipv4-service-range", "10.1.0.0/16");
+    let text = shown(&evidence, Style::PLAIN);
+    assert_eq!(text.matches("BTN0413\n").count(), 2, "{text}");
+    assert_eq!(text.matches(&BTN0413.fix()).count(), 1, "{text}");
+}
+
+#[test]
+fn short_form_is_a_line_per_finding() {
+    let evidence = with_config("enable-ipsec", "true");
+    let report = CheckReport::new(&evidence, Verdict::Error);
+    let text = printed(|out| render::check::write_short(&report, Style::PLAIN, out));
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("BTN0407 cilium: IPsec is on"), "{text}");
+}
+
+#[test]
+fn status_that_is_older_than_the_nodes_is_a_finding() {
+    let mut evidence = evidence(tunnel());
+    let node = Node {
+        name: "worker-04".to_owned(),
+        internal: vec!["10.169.72.241".parse().unwrap()],
+        ..Node::default()
+    };
+    evidence.cilium.nodes.as_mut().unwrap().push(node.clone());
+    let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
+    theirs.as_mut().unwrap().push(node);
+    assert_eq!(codes(&evidence), [(WARNING, BTN0008)]);
 }
 
 #[test]
@@ -359,7 +409,12 @@ fn entries_of_a_resource_of_their_own_count_instead() {
         name: "x".to_owned(),
         endpoint: endpoint.to_owned(),
         cidr: cidr.to_owned(),
-        mac: if endpoint == "10.169.72.34" { MACS[0] } else { MACS[1] }.to_uppercase(),
+        mac: if endpoint == "10.169.72.34" {
+            MACS[0]
+        } else {
+            MACS[1]
+        }
+        .to_uppercase(),
     };
     evidence.cilium.vtep_objects = Ok(Some(vec![VtepObject {
         name: "gateway".to_owned(),

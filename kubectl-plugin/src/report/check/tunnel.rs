@@ -1,10 +1,12 @@
 //! Checks of one tunnel: its object and what the operator says of it.
 
+use bigip_tunnel_cilium::seen::Node;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, ManagementPolicy, SkippedNode};
 use bigip_tunnel_crds::{ANNOTATION_PAUSED, convert};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
+use kube::core::SelectorExt as _;
 
 use super::evidence::Evidence;
 use super::{Category, Check, Verdict, count, device, live, overlay, some_of};
@@ -35,6 +37,7 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
         }
         checks.extend(overlay::checks(status, evidence));
         checks.extend(nodes(status));
+        checks.extend(other_counts(tunnel, status, evidence));
         checks.extend(removals(tunnel, status));
         checks.extend(ready(status, &checks));
     }
@@ -141,6 +144,34 @@ fn nodes(status: &BigIpTunnelStatus) -> Vec<Check> {
         checks.push(Check::warning(BTN0306, text));
     }
     checks
+}
+
+/// Whether the status counts other nodes than the cluster has now. A Node that stands for a BIG-IP may count
+/// or not.
+fn other_counts(
+    tunnel: &BigIpTunnel,
+    status: &BigIpTunnelStatus,
+    evidence: &Evidence,
+) -> Option<Check> {
+    let nodes = evidence.cilium.nodes.as_deref().ok()?;
+    let selector = convert::selector(&tunnel.spec).ok()?;
+    let (selected, stand_ins): (Vec<&Node>, Vec<&Node>) = nodes
+        .iter()
+        .filter(|node| selector.matches(&node.labels))
+        .partition(|node| node.stands_for.is_none());
+    let counted = usize::try_from(status.nodes.as_ref()?.selected).ok()?;
+    let fits = selected.len()..=selected.len() + stand_ins.len();
+    (!fits.contains(&counted)).then(|| {
+        let text = format!(
+            "the status counts {}, and {} now; it is older than the nodes",
+            count(counted, "selected node"),
+            match selected.len() {
+                1 => "1 is selected".to_owned(),
+                number => format!("{number} are selected"),
+            }
+        );
+        Check::warning(BTN0008, text)
+    })
 }
 
 fn skipped(node: &SkippedNode) -> Check {
