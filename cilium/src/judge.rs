@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::effective::{self, Group};
-use crate::finding::{Finding, Problem};
+use crate::desired;
+use crate::finding::{Finding, Problem, Weight};
+use crate::render::Lists;
 use crate::seen::{Cluster, ConfigMap};
 use crate::unit::{Tunnel, Unit};
 use crate::unit_entries::{self, Context};
@@ -19,6 +21,7 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
         Ok(Some(read)) => {
             config = Some(read);
             findings.extend(configuration(read, cluster, tunnels));
+            add_lines(&mut findings, read, cluster, tunnels);
         }
         Ok(None) => {
             let text = "there is no ConfigMap cilium-config";
@@ -48,6 +51,42 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
         Err(why) => Finding::not_judged(Problem::Unreadable, format!("network policies: {why}")),
     });
     findings
+}
+
+/// Puts the lines to set in the place of general advice, where all that they need is known.
+fn add_lines(
+    findings: &mut [Finding],
+    config: &ConfigMap,
+    cluster: &Cluster,
+    tunnels: &[Tunnel],
+) {
+    let has_objects = cluster.vtep_objects.iter().flatten().flatten().next().is_some();
+    if has_objects {
+        return;
+    }
+    let Ok(desired) = desired::lists(Config(&config.data), cluster, tunnels) else {
+        return;
+    };
+    let line = Lists::new(&desired.rows).line();
+    let namespace = &config.namespace;
+    let fix = format!(
+        "set Cilium's Helm values {line} and run kubectl -n {namespace} rollout restart ds/cilium"
+    );
+    let is_helped = |finding: &&mut Finding| {
+        matches!(
+            finding.problem,
+            Some(
+                Problem::VtepOff
+                    | Problem::EndpointMissing
+                    | Problem::MacMismatch
+                    | Problem::NetworkMismatch
+                    | Problem::NetworkTwice
+            )
+        ) && finding.weight >= Weight::Warning
+    };
+    for finding in findings.iter_mut().filter(is_helped) {
+        finding.fix = Some(fix.clone());
+    }
 }
 
 /// What is found about the configuration, by the nodes that are told the same.

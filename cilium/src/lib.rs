@@ -7,6 +7,7 @@
 
 pub mod agents;
 pub mod config;
+pub mod desired;
 pub mod effective;
 pub mod finding;
 mod judge;
@@ -14,6 +15,7 @@ pub mod network;
 mod nodes;
 mod overlap;
 pub mod policies;
+pub mod render;
 pub mod seen;
 mod settings;
 mod table;

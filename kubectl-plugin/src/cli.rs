@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod bundle;
+pub(crate) mod cilium;
 pub(crate) mod completion;
 pub(crate) mod migrate;
 pub(crate) mod see;
@@ -70,6 +71,13 @@ pub(crate) enum Command {
     /// Check the cluster, Cilium and tunnels for everything that is known to go wrong
     #[command(after_help = why::CHECK_EXAMPLES)]
     Check(why::CheckArgs),
+
+    /// Print what Cilium has to be told of the tunnels, or compare it with the cluster
+    ///
+    /// Exit codes of --diff are those of kubectl diff: 0 nothing differs, 1 something does, more than 1
+    /// it could not be found out.
+    #[command(after_help = cilium::CILIUM_EXAMPLES)]
+    Cilium(cilium::CiliumArgs),
 
     /// Compare BIG-IPs with what they should hold
     ///
@@ -265,7 +273,8 @@ mod tests {
         let looking = see::EXAMPLES
             .into_iter()
             .chain([MACS_EXAMPLES, INSTALL_EXAMPLES])
-            .chain([bundle::REPORT_EXAMPLES, completion::COMPLETION_EXAMPLES]);
+            .chain([bundle::REPORT_EXAMPLES, completion::COMPLETION_EXAMPLES])
+            .chain([cilium::CILIUM_EXAMPLES]);
         for examples in looking
             .chain(why::EXAMPLES)
             .chain(start::EXAMPLES)

@@ -6,6 +6,7 @@ pub(crate) mod act;
 mod approve;
 pub(crate) mod bundle;
 pub(crate) mod check;
+pub(crate) mod cilium;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod diff;

@@ -82,6 +82,12 @@ pub(crate) enum Error {
     /// A combination that the parser cannot refuse.
     #[error("a tunnel cannot be named and all namespaces asked for at once")]
     NameInAllNamespaces,
+    /// No VTEP entries can be given, for these reasons.
+    #[error("no VTEP entries are given:\n{0}")]
+    NoEntries(String),
+    /// What Cilium has now could not be read, and would be lost.
+    #[error("what Cilium has now could not be read: {0}")]
+    CiliumUnread(String),
     /// There is no such object.
     #[error("bigiptunnel {name:?} not found in namespace {namespace:?}")]
     NotFound {
@@ -318,6 +324,7 @@ impl Error {
             | Self::NoMigration(_)
             | Self::Changed { .. }
             | Self::InTheWay(_)
+            | Self::NoEntries(_)
             | Self::NotConfirmed => 1,
             Self::NameInAllNamespaces
             | Self::Flags { .. }

@@ -55,8 +55,9 @@ pub fn main() -> ExitCode {
             // Nobody is left to tell when stderr is closed.
             let _ = error.tell(&mut io::stderr().lock());
             // To those who ask for differences 1 says that there are some.
-            match cli.command {
+            match &cli.command {
                 Command::Diff(_) if error.code() == 1 => 3,
+                Command::Cilium(args) if args.diff && error.code() == 1 => 3,
                 _ => error.code(),
             }
         }
@@ -78,6 +79,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Events(args) => cmd::events::run(connection, args, style, out, err).await,
             Command::Check(args) => {
                 Box::pin(cmd::check::run(connection, args, style, out, err)).await
+            }
+            Command::Cilium(args) => {
+                Box::pin(cmd::cilium::run(connection, args, out, err)).await
             }
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Report(args) => {

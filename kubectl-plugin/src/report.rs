@@ -7,6 +7,7 @@ pub(crate) mod act;
 pub(crate) mod approve;
 pub(crate) mod bundle;
 pub(crate) mod check;
+pub(crate) mod cilium;
 pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod explain;

@@ -1,6 +1,7 @@
 //! Cilium's part of the evidence for `check`: each kind read for itself, in the versions that are served.
 
 use bigip_tunnel_cilium::policies::Policy;
+use bigip_tunnel_cilium::render::Shape;
 use bigip_tunnel_cilium::seen::{
     Agent, Cluster as Seen, ConfigMap, Node, NodeConfig, Readable, VtepNode,
 };
@@ -127,6 +128,21 @@ impl Cluster {
             }
         }
         Ok(seen)
+    }
+
+    /// The form in which CiliumVTEPConfig is served. `None`: in none.
+    pub(crate) async fn vtep_shape(&self) -> Result<Option<Shape>, Error> {
+        for (version, shape) in [("v2", Shape::V2), ("v2alpha1", Shape::V2Alpha1)] {
+            let group = format!("cilium.io/{version}");
+            let listed = self.client.list_api_group_resources(&group);
+            let listed = known(self.call("get", "API resources", listed).await)?;
+            let resources = listed.ok().flatten().map(|list| list.resources);
+            let mut names = resources.into_iter().flatten().map(|resource| resource.name);
+            if names.any(|name| name == "ciliumvtepconfigs") {
+                return Ok(Some(shape));
+            }
+        }
+        Ok(None)
     }
 
     /// The objects of a kind of Cilium in the first version that is served. `None`: in none.

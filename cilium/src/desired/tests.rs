@@ -1,0 +1,221 @@
+//! What is rendered, and by which start-up rules of the agent it is judged.
+
+use super::*;
+use crate::render::{Lists, Shape, vtep_configs};
+use crate::seen::Unread;
+
+fn unit(object: &str, device: &str, local: &str, self_ips: &[&str], mac: &str) -> Unit {
+    Unit {
+        key: UnitKey {
+            namespace: "bigip".to_owned(),
+            object: object.to_owned(),
+            device: device.to_owned(),
+        },
+        path: "/Common/t".to_owned(),
+        local: local.parse().ok(),
+        self_ips: self_ips.iter().map(|net| net.parse().unwrap()).collect(),
+        mac: mac.parse().ok(),
+        vni: Some(2),
+        encapsulation: None,
+        port: None,
+    }
+}
+
+/// Two HA pairs.
+fn pairs() -> Vec<Tunnel> {
+    let tunnel = |units| Tunnel { units, nodes: None };
+    vec![
+        tunnel(vec![
+            unit("west", "c", "10.9.0.3", &["10.1.3.3/24"], "02:00:00:00:00:03"),
+            unit("west", "d", "10.9.0.4", &["10.1.4.4/24"], "02:00:00:00:00:04"),
+        ]),
+        tunnel(vec![
+            unit("east", "b", "10.9.0.2", &["10.1.2.2/24"], "02:00:00:00:00:02"),
+            unit("east", "a", "10.9.0.1", &["10.1.1.1/24"], "02:AB:00:00:00:01"),
+        ]),
+    ]
+}
+
+fn cluster() -> Cluster {
+    let no = || Unread(String::new());
+    Cluster {
+        config: Ok(None),
+        node_configs: Ok(Vec::new()),
+        vtep_objects: Ok(None),
+        vtep_nodes: Ok(Vec::new()),
+        agents: Err(no()),
+        policies: Err(no()),
+        nodes: Ok(Vec::new()),
+        cilium_nodes: Ok(None),
+    }
+}
+
+fn data(endpoint: &str, cidr: &str, mac: &str) -> BTreeMap<String, String> {
+    let data = [
+        ("enable-vtep", "true"),
+        ("vtep-endpoint", endpoint),
+        ("vtep-cidr", cidr),
+        ("vtep-mask", "255.255.255.0"),
+        ("vtep-mac", mac),
+    ];
+    data.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn foreign() -> BTreeMap<String, String> {
+    data("10.8.0.1", "10.7.1.0/24", "02:00:00:00:08:01")
+}
+
+fn rendered(data: &BTreeMap<String, String>, tunnels: &[Tunnel]) -> Result<Desired, Vec<Refusal>> {
+    lists(Config(data), &cluster(), tunnels)
+}
+
+#[test]
+fn helm_values_of_two_pairs_and_a_foreign_entry() {
+    let desired = rendered(&foreign(), &pairs()).unwrap();
+    let text = Lists::new(&desired.rows).helm();
+    let wanted = "\
+vtep:
+  enabled: true
+  endpoint: \"10.8.0.1 10.9.0.1 10.9.0.2 10.9.0.3 10.9.0.4\"
+  cidr: \"10.7.1.0/24 10.1.1.0/24 10.1.2.0/24 10.1.3.0/24 10.1.4.0/24\"
+  mask: \"255.255.255.0\"
+  mac: \"02:00:00:00:08:01 02:ab:00:00:00:01 02:00:00:00:00:02 02:00:00:00:00:03 02:00:00:00:00:04\"
+";
+    assert_eq!(text, wanted);
+    let mut reversed = pairs();
+    reversed.reverse();
+    let again = rendered(&foreign(), &reversed).unwrap();
+    assert_eq!(Lists::new(&again.rows).helm(), wanted);
+    assert!(desired.differs && desired.stale.is_empty());
+}
+
+#[test]
+fn what_was_rendered_is_rendered_again() {
+    let lists = Lists::new(&rendered(&foreign(), &pairs()).unwrap().rows);
+    let live = data(&lists.endpoint, &lists.cidr, &lists.mac);
+    let again = rendered(&live, &pairs()).unwrap();
+    assert_eq!(Lists::new(&again.rows), lists);
+    assert!(!again.differs);
+}
+
+/// The rules by which an agent starts (cilium, `pkg/datapath/vtep`): lists of one length, at most 8, IPv4
+/// endpoints and networks, MAC addresses, one mask; and those that were seen to matter beyond.
+#[test]
+fn rendered_lists_pass_the_rules_of_the_agent() {
+    let desired = rendered(&foreign(), &pairs()).unwrap();
+    let lists = Lists::new(&desired.rows);
+    let data = data(&lists.endpoint, &lists.cidr, &lists.mac);
+    let (entries, lengths) = vtep::of_lists(Config(&data));
+    assert!(lengths.are_equal() && entries.len() <= ENTRIES_MAX);
+    for entry in &entries {
+        assert_eq!(entry.faults(), [""; 0], "{entry}");
+        let cidr = entry.cidr.as_ref().unwrap();
+        assert_eq!(cidr.netmask().to_string(), lists.mask, "{entry}");
+        assert!(entry.finds(cidr.network(), Some(cidr.prefix_len())));
+    }
+    assert!(!lists.mac.contains(|c: char| c.is_ascii_uppercase()));
+}
+
+#[test]
+fn new_unit_is_appended_and_moves_nothing() {
+    let all = pairs();
+    let before = Lists::new(&rendered(&foreign(), &all[..1]).unwrap().rows);
+    let live = data(&before.endpoint, &before.cidr, &before.mac);
+    let after = Lists::new(&rendered(&live, &all).unwrap().rows);
+    assert!(after.endpoint.starts_with(&before.endpoint), "{after:?}");
+}
+
+#[test]
+fn entry_that_goes_is_named_for_deletion() {
+    let live = data("10.9.0.1", "10.1.9.0/24", "02:00:00:00:00:01");
+    let desired = rendered(&live, &pairs()).unwrap();
+    assert_eq!(desired.stale, ["10.1.9.0/24".parse().unwrap()]);
+    assert!(desired.rows.iter().all(|row| row.cidr.to_string() != "10.1.9.0/24"));
+}
+
+#[test]
+fn new_mac_address_keeps_the_place_of_its_entry() {
+    let live = data(
+        "10.9.0.2 10.9.0.1",
+        "10.1.2.0/24 10.1.1.0/24",
+        "02:00:00:00:00:02 02:00:00:00:00:99",
+    );
+    let desired = rendered(&live, &pairs()[1..]).unwrap();
+    let mac = "02:00:00:00:00:02 02:ab:00:00:00:01";
+    assert_eq!(Lists::new(&desired.rows).mac, mac);
+    assert!(desired.differs);
+}
+
+#[test]
+fn floating_network_is_an_entry_of_its_own() {
+    let self_ips = ["10.1.1.1/24", "10.1.5.1/24", "10.1.1.9/24"];
+    let unit = unit("east", "a", "10.9.0.1", &self_ips, "02:00:00:00:00:01");
+    let rows = of_tunnels(&[Tunnel { units: vec![unit], nodes: None }]).unwrap();
+    let networks: Vec<String> = rows.iter().map(|row| row.cidr.to_string()).collect();
+    assert_eq!(networks, ["10.1.1.0/24", "10.1.5.0/24"]);
+}
+
+#[test]
+fn what_is_not_known_of_a_unit_is_refused() {
+    let of = |local: &str, self_ips: &[&str], mac: &str| {
+        let unit = unit("east", "a", local, self_ips, mac);
+        let key = unit.key.clone();
+        (of_tunnels(&[Tunnel { units: vec![unit], nodes: None }]), key)
+    };
+    let (found, key) = of("10.9.0.1", &["10.1.1.1/24"], "");
+    assert_eq!(found, Err(vec![Refusal::MacUnknown(key)]));
+    let (found, key) = of("", &["10.1.1.1/24"], "02:00:00:00:00:01");
+    assert_eq!(found, Err(vec![Refusal::NoEndpoint(key)]));
+    let (found, key) = of("10.9.0.1", &[], "02:00:00:00:00:01");
+    assert_eq!(found, Err(vec![Refusal::NoNetwork(key)]));
+    for mac in ["01:00:00:00:00:01", "00:00:00:00:00:00"] {
+        let (found, key) = of("10.9.0.1", &["10.1.1.1/24"], mac);
+        let refusal = Refusal::MacUnusable(key, mac.parse().unwrap());
+        assert_eq!(found, Err(vec![refusal]));
+    }
+    assert_eq!(of_tunnels(&[]), Err(vec![Refusal::NoUnit]));
+}
+
+#[test]
+fn lists_that_no_agent_starts_with_are_refused() {
+    let refused = |data: &BTreeMap<String, String>| rendered(data, &pairs()).unwrap_err();
+    let prefix = data("10.8.0.1", "10.7.1.0/25", "02:00:00:00:08:01");
+    assert!(matches!(*refused(&prefix), [Refusal::PrefixesDiffer(_)]));
+    let taken = data("10.8.0.1", "10.1.1.0/24", "02:00:00:00:08:01");
+    assert!(matches!(*refused(&taken), [Refusal::NetworkTaken(..)]));
+    let faulty = data("10.8.0.1", "10.7.1.0/24", "03:00:00:00:08:01");
+    assert!(matches!(*refused(&faulty), [Refusal::Faulty(_)]));
+    let join = |text: &dyn Fn(u8) -> String| (1..6).map(text).collect::<Vec<_>>().join(" ");
+    let many = data(
+        &join(&|n| format!("10.8.0.{n}")),
+        &join(&|n| format!("10.7.{n}.0/24")),
+        &join(&|n| format!("02:00:00:00:08:0{n}")),
+    );
+    assert_eq!(refused(&many), [Refusal::TooMany(9)]);
+    let mut services = foreign();
+    services.insert("ipv4-service-range".to_owned(), "10.1.1.0/24".to_owned());
+    assert!(matches!(*refused(&services), [Refusal::Overlaps(_)]));
+}
+
+#[test]
+fn pair_with_one_address_and_two_mac_addresses_is_refused() {
+    let units = ["a", "b"].map(|device| {
+        let mac = format!("02:00:00:00:00:0{device}");
+        unit("east", device, "10.9.0.1", &["10.1.1.1/24"], &mac)
+    });
+    let tunnel = Tunnel { units: units.into(), nodes: None };
+    let refused = of_tunnels(&[tunnel]).unwrap_err();
+    assert!(matches!(*refused, [Refusal::MacsDiffer(..)]), "{refused:?}");
+}
+
+#[test]
+fn object_per_tunnel_is_rendered_in_the_served_shape() {
+    let rows = of_tunnels(&pairs()).unwrap();
+    let text = vtep_configs(&rows, Shape::V2);
+    assert_eq!(text.matches("kind: CiliumVTEPConfig").count(), 2);
+    assert!(text.starts_with("apiVersion: cilium.io/v2\n"), "{text}");
+    assert!(text.contains("  name: bigip-tunnel-bigip-east\nspec:\n  endpoints:\n"), "{text}");
+    let upstream = vtep_configs(&rows, Shape::V2Alpha1);
+    assert!(upstream.contains("cilium.io/v2alpha1") && upstream.contains("  vtepEndpoints:\n"));
+    assert!(text.contains("- name: \"a\"\n      tunnelEndpoint: \"10.9.0.1\"\n"), "{text}");
+}

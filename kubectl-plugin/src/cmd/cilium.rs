@@ -1,0 +1,67 @@
+//! `cilium`: the VTEP entries that Cilium needs for tunnels, to be applied by a person, or compared.
+
+use std::io::Write;
+
+use bigip_tunnel_crds::convert;
+
+use crate::cli::cilium::{CiliumArgs, CiliumFormat};
+use crate::connection::Connection;
+use crate::context::{Cluster, readable};
+use crate::error::{Error, Outcome};
+use crate::render;
+use crate::report::cilium::{CiliumReport, report};
+
+/// Runs the verb.
+pub(crate) async fn run(
+    connection: &Connection,
+    args: &CiliumArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Outcome, Error> {
+    let report = collect(connection, args).await?;
+    for note in &report.notes {
+        writeln!(err, "{note}")?;
+    }
+    if !args.diff {
+        out.write_all(report.wanted.as_bytes())?;
+        return Ok(Outcome::Fine);
+    }
+    render::cilium::write_diff(&report, out)?;
+    Ok(Outcome::fine_if(report.wanted == report.live))
+}
+
+async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumReport, Error> {
+    if !args.names.is_empty() {
+        connection.must_be_one_namespace()?;
+    }
+    let cluster = Cluster::new(connection).await?;
+    let mut objects = Vec::new();
+    if args.names.is_empty() {
+        for tunnel in cluster.tunnels(connection.all_namespaces, None).await? {
+            objects.push(readable(tunnel)?);
+        }
+    }
+    for name in &args.names {
+        objects.push(readable(cluster.tunnel(name).await?)?);
+    }
+    let seen = cluster.cilium_seen(args.cilium_namespace.as_deref()).await?;
+    // What others have there has to be known: the lists are written as a whole.
+    let needed = match args.output {
+        CiliumFormat::Helm | CiliumFormat::Configmap => seen.config.as_ref().err(),
+        CiliumFormat::Vtepconfig => seen.vtep_objects.as_ref().err(),
+    };
+    if let Some(why) = needed {
+        return Err(Error::CiliumUnread(why.to_string()));
+    }
+    let shape = match args.output {
+        CiliumFormat::Helm | CiliumFormat::Configmap => None,
+        CiliumFormat::Vtepconfig => cluster.vtep_shape().await?,
+    };
+    let nodes = seen.nodes.as_deref().ok();
+    let tunnels = objects.iter().map(|object| convert::cilium::tunnel(object, nodes));
+    let tunnels: Vec<_> = tunnels.collect();
+    report(&seen, &tunnels, args.output, shape).map_err(|refusals| {
+        let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        Error::NoEntries(refusals.join("\n"))
+    })
+}
