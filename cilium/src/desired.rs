@@ -56,7 +56,7 @@ pub enum Refusal {
     /// The unit says a MAC address to which no frame can be sent.
     MacUnusable(UnitKey, MacAddress),
     /// Two units share endpoint and network and have different MAC addresses.
-    MacsDiffer(UnitKey, UnitKey),
+    MacsDiffer(Box<(UnitKey, UnitKey)>),
     /// An entry of others cannot be used, and would be written again.
     Faulty(String),
     /// Two entries with different endpoints have overlapping networks.
@@ -87,16 +87,23 @@ impl fmt::Display for Refusal {
                  all-properties shows it"
             ),
             Self::MacUnusable(unit, mac) => {
-                write!(f, "{unit}: its tunnel has the MAC address {mac}, which is not a unicast address")
+                write!(
+                    f,
+                    "{unit}: its tunnel has the MAC address {mac}, which is not a unicast address"
+                )
             }
-            Self::MacsDiffer(one, other) => write!(
+            Self::MacsDiffer(units) => write!(
                 f,
-                "{one} and {other} have one local address and network, and different MAC addresses; Cilium \
-                 holds one of them"
+                "{} and {} have one local address and network, and different MAC addresses; Cilium \
+                 holds one of them",
+                units.0, units.1
             ),
             Self::Faulty(entry) => write!(f, "{entry}; correct or remove it first"),
             Self::NetworkTaken(one, other) => {
-                write!(f, "{one} and {other} overlap, and lead to different endpoints")
+                write!(
+                    f,
+                    "{one} and {other} overlap, and lead to different endpoints"
+                )
             }
             Self::Overlaps(text) => f.write_str(text),
             Self::PrefixesDiffer(networks) => {
@@ -109,7 +116,10 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::TooMany(number) => {
-                write!(f, "{number} entries, and the table of an agent holds {ENTRIES_MAX}")
+                write!(
+                    f,
+                    "{number} entries, and the table of an agent holds {ENTRIES_MAX}"
+                )
             }
         }
     }
@@ -133,12 +143,14 @@ pub fn of_tunnels(tunnels: &[Tunnel]) -> Result<Vec<Row>, Vec<Refusal>> {
             }
         };
         for row in of_unit {
-            let same = rows.iter().find(|known| (known.endpoint, known.cidr) == (row.endpoint, row.cidr));
+            let same = rows
+                .iter()
+                .find(|known| (known.endpoint, known.cidr) == (row.endpoint, row.cidr));
             match (same, &row.unit) {
                 (None, _) => rows.push(row),
                 (Some(known), Some(unit)) if known.mac != row.mac => {
                     let first = known.unit.clone().unwrap_or_else(|| unit.clone());
-                    refusals.push(Refusal::MacsDiffer(first, unit.clone()));
+                    refusals.push(Refusal::MacsDiffer(Box::new((first, unit.clone()))));
                 }
                 (Some(_), _) => {}
             }
@@ -148,7 +160,11 @@ pub fn of_tunnels(tunnels: &[Tunnel]) -> Result<Vec<Row>, Vec<Refusal>> {
         refusals.push(Refusal::NoUnit);
     }
     refusals.extend(taken(&rows));
-    if refusals.is_empty() { Ok(rows) } else { Err(refusals) }
+    if refusals.is_empty() {
+        Ok(rows)
+    } else {
+        Err(refusals)
+    }
 }
 
 fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
@@ -179,7 +195,8 @@ fn taken(rows: &[Row]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let before = rows.iter().take(index);
-        let others = before.filter(|other| other.endpoint != row.endpoint && overlap(other.cidr, row.cidr));
+        let others =
+            before.filter(|other| other.endpoint != row.endpoint && overlap(other.cidr, row.cidr));
         refusals.extend(others.map(|other| Refusal::NetworkTaken(other.cidr, row.cidr)));
     }
     refusals
@@ -206,7 +223,10 @@ pub fn lists(
     for entry in &live {
         let is_ours = ours.iter().any(|row| Ok(row.endpoint) == entry.endpoint);
         let (Ok(endpoint), Ok(cidr)) = (&entry.endpoint, &entry.cidr) else {
-            refusals.push(Refusal::Faulty(format!("{entry}: {}", entry.faults().join(", "))));
+            refusals.push(Refusal::Faulty(format!(
+                "{entry}: {}",
+                entry.faults().join(", ")
+            )));
             continue;
         };
         match (waiting.remove(&(*endpoint, *cidr)), &entry.mac) {
@@ -221,7 +241,9 @@ pub fn lists(
             (None, Err(fault)) => refusals.push(Refusal::Faulty(format!("{entry}: {fault}"))),
         }
     }
-    let appended = ours.iter().filter(|row| waiting.contains_key(&(row.endpoint, row.cidr)));
+    let appended = ours
+        .iter()
+        .filter(|row| waiting.contains_key(&(row.endpoint, row.cidr)));
     rows.extend(appended.cloned());
     refusals.extend(unfit(&rows, config, cluster));
     if !refusals.is_empty() {
@@ -229,7 +251,11 @@ pub fn lists(
     }
     stale.retain(|cidr| !rows.iter().any(|row| row.cidr == *cidr));
     let differs = !is_live(&rows, &live, config) || !lengths.are_equal();
-    Ok(Desired { rows, stale, differs })
+    Ok(Desired {
+        rows,
+        stale,
+        differs,
+    })
 }
 
 /// Why agents would not start with these rows, or would cut something off.
@@ -261,16 +287,25 @@ pub fn overlaps(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refu
         };
         let found = overlap::findings(&entry, config, cluster).into_iter();
         let prefix = format!("{entry}: ");
-        let texts = found.filter(|finding| finding.weight == Weight::Error).map(|finding| {
-            let text = finding.text.strip_prefix(&prefix).unwrap_or(&finding.text);
-            Refusal::Overlaps(format!("{}: {text}", row.endpoint))
-        });
+        let texts = found
+            .filter(|finding| finding.weight == Weight::Error)
+            .map(|finding| {
+                let text = finding.text.strip_prefix(&prefix).unwrap_or(&finding.text);
+                Refusal::Overlaps(format!("{}: {text}", row.endpoint))
+            });
         refusals.extend(texts);
         let services = config.networks("ipv4-service-range").into_iter();
-        refusals.extend(services.filter(|services| overlap(*services, row.cidr)).map(|services| {
-            let cidr = row.cidr;
-            Refusal::Overlaps(format!("{}: the network {cidr} overlaps the Services' {services}", row.endpoint))
-        }));
+        refusals.extend(
+            services
+                .filter(|services| overlap(*services, row.cidr))
+                .map(|services| {
+                    let cidr = row.cidr;
+                    Refusal::Overlaps(format!(
+                        "{}: the network {cidr} overlaps the Services' {services}",
+                        row.endpoint
+                    ))
+                }),
+        );
     }
     refusals
 }
@@ -282,9 +317,13 @@ fn is_live(rows: &[Row], live: &[Entry], config: Config<'_>) -> bool {
         && config.vtep_prefix() == prefix
         && rows.len() == live.len()
         && rows.iter().zip(live).all(|(row, entry)| {
-            let Row { unit: _, endpoint, cidr, mac } = row;
-            (&entry.endpoint, &entry.cidr, &entry.mac)
-                == (&Ok(*endpoint), &Ok(*cidr), &Ok(*mac))
+            let Row {
+                unit: _,
+                endpoint,
+                cidr,
+                mac,
+            } = row;
+            (&entry.endpoint, &entry.cidr, &entry.mac) == (&Ok(*endpoint), &Ok(*cidr), &Ok(*mac))
         })
 }
 

@@ -74,8 +74,8 @@ pub fn groups(config: &ConfigMap, cluster: &Cluster) -> Vec<Group> {
     }
     if nodes.is_empty() {
         // Which nodes there are is not known: only what is for all of them can be said.
-        let node = Node::default();
-        by_override.insert(of_node(config, objects, &node), Vec::new());
+        let any = Node::default();
+        by_override.insert(of_node(config, objects, &any), Vec::new());
     }
     let is_all = by_override.len() == 1;
     let groups = by_override.into_iter().map(|(its_own, nodes)| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::config::Config;
-use crate::effective::{self, Group};
 use crate::desired;
+use crate::effective::{self, Group};
 use crate::finding::{Finding, Problem, Weight};
 use crate::render::Lists;
 use crate::seen::{Cluster, ConfigMap};
@@ -54,13 +54,14 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
 }
 
 /// Puts the lines to set in the place of general advice, where all that they need is known.
-fn add_lines(
-    findings: &mut [Finding],
-    config: &ConfigMap,
-    cluster: &Cluster,
-    tunnels: &[Tunnel],
-) {
-    let has_objects = cluster.vtep_objects.iter().flatten().flatten().next().is_some();
+fn add_lines(findings: &mut [Finding], config: &ConfigMap, cluster: &Cluster, tunnels: &[Tunnel]) {
+    let has_objects = cluster
+        .vtep_objects
+        .iter()
+        .flatten()
+        .flatten()
+        .next()
+        .is_some();
     if has_objects {
         return;
     }

@@ -39,10 +39,19 @@ pub struct Policy {
     pub selects_all: bool,
     /// Whether what it does not let in is dropped.
     pub restricts: bool,
-    /// Whether it lets in what comes from outside the cluster.
-    pub lets_world_in: bool,
-    /// Whether it denies what comes from outside the cluster, whatever others let in.
-    pub denies_world: bool,
+    /// What it says of what comes from outside the cluster.
+    pub world: World,
+}
+
+/// What a policy says of what comes from outside the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// Nothing.
+    NotNamed,
+    /// It is let in.
+    LetIn,
+    /// It is denied, whatever other policies let in.
+    Denied,
 }
 
 /// A `NetworkPolicy` with this spec.
@@ -59,8 +68,11 @@ pub fn of_kubernetes(namespace: Option<String>, name: String, spec: &Value) -> P
         name,
         selects_all: spec.get("podSelector").is_none_or(is_empty_selector),
         restricts: types.is_none_or(|types| types.iter().any(|kind| kind == "Ingress")),
-        lets_world_in: items(spec, "ingress").any(lets_in),
-        denies_world: false,
+        world: if items(spec, "ingress").any(lets_in) {
+            World::LetIn
+        } else {
+            World::NotNamed
+        },
     }
 }
 
@@ -75,15 +87,19 @@ pub fn of_cilium(namespace: Option<String>, name: String, content: &Value) -> Po
         selector.is_some_and(is_empty_selector)
     };
     let denies = |spec: &&Value| items(spec, "ingressDeny").any(names_world);
+    let opens = |spec: &&Value| items(spec, "ingress").any(lets_world_in);
     Policy {
         namespace,
         name,
         selects_all: specs.iter().any(|spec| selects_all(&spec)),
         restricts: specs.iter().any(|spec| restricts(spec)),
-        lets_world_in: specs
-            .iter()
-            .any(|spec| items(spec, "ingress").any(lets_world_in)),
-        denies_world: specs.iter().filter(selects_all).any(|spec| denies(spec)),
+        world: if specs.iter().filter(selects_all).any(denies) {
+            World::Denied
+        } else if specs.iter().any(opens) {
+            World::LetIn
+        } else {
+            World::NotNamed
+        },
     }
 }
 
@@ -149,7 +165,7 @@ pub fn finding(policies: &[Policy], config: Option<Config<'_>>) -> Finding {
             .iter()
             .filter(|p| p.namespace.is_none() && p.selects_all)
     };
-    if of_the_cluster().any(|policy| policy.denies_world) {
+    if of_the_cluster().any(|policy| policy.world == World::Denied) {
         return closed("a policy of the whole cluster denies what comes from outside".to_owned());
     }
     let (opened, restricted, denied) = namespaces(policies);
@@ -158,7 +174,7 @@ pub fn finding(policies: &[Policy], config: Option<Config<'_>>) -> Finding {
         let names = names.into_iter().filter(|name| !is_system(name));
         names.map(str::to_owned).collect()
     };
-    let is_open = of_the_cluster().any(|policy| policy.lets_world_in);
+    let is_open = of_the_cluster().any(|policy| policy.world == World::LetIn);
     if !is_open && of_the_cluster().any(|policy| policy.restricts) {
         return closed(format!(
             "policies of the whole cluster let nothing in from outside{}",
@@ -188,9 +204,9 @@ fn namespaces(policies: &[Policy]) -> (BTreeSet<&str>, BTreeSet<&str>, BTreeSet<
             .collect()
     };
     (
-        of(|p| p.lets_world_in),
+        of(|p| p.world == World::LetIn),
         of(|p| p.restricts),
-        of(|p| p.denies_world),
+        of(|p| p.world == World::Denied),
     )
 }
 
@@ -199,7 +215,7 @@ fn always(policies: &[Policy]) -> Finding {
     let mut of_the_cluster = policies
         .iter()
         .filter(|p| p.namespace.is_none() && p.selects_all);
-    if of_the_cluster.any(|policy| policy.lets_world_in) {
+    if of_the_cluster.any(|policy| policy.world == World::LetIn) {
         return Finding::holds("a policy of the whole cluster lets in what comes from outside");
     }
     let (opened, ..) = namespaces(policies);

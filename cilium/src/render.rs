@@ -39,7 +39,12 @@ impl Lists {
 
     /// As values of Cilium's Helm chart.
     pub fn helm(&self) -> String {
-        let Self { endpoint, cidr, mask, mac } = self;
+        let Self {
+            endpoint,
+            cidr,
+            mask,
+            mac,
+        } = self;
         format!(
             "vtep:\n  enabled: true\n  endpoint: \"{endpoint}\"\n  cidr: \"{cidr}\"\n  mask: \"{mask}\"\n  \
              mac: \"{mac}\"\n"
@@ -48,7 +53,12 @@ impl Lists {
 
     /// As a part of `cilium-config` in this namespace.
     pub fn config_map(&self, namespace: &str) -> String {
-        let Self { endpoint, cidr, mask, mac } = self;
+        let Self {
+            endpoint,
+            cidr,
+            mask,
+            mac,
+        } = self;
         format!(
             "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: cilium-config\n  namespace: {namespace}\n\
              data:\n  enable-vtep: \"true\"\n  vtep-endpoint: \"{endpoint}\"\n  vtep-cidr: \"{cidr}\"\n  \
@@ -58,7 +68,12 @@ impl Lists {
 
     /// As one line for a person.
     pub fn line(&self) -> String {
-        let Self { endpoint, cidr, mask, mac } = self;
+        let Self {
+            endpoint,
+            cidr,
+            mask,
+            mac,
+        } = self;
         format!(
             "vtep.enabled=true vtep.endpoint=\"{endpoint}\" vtep.cidr=\"{cidr}\" vtep.mask=\"{mask}\" \
              vtep.mac=\"{mac}\""
@@ -82,27 +97,43 @@ pub fn vtep_configs(rows: &[Row], shape: Shape) -> String {
         Shape::V2Alpha1 => ("v2alpha1", "vtepEndpoints"),
     };
     let mut text = String::new();
-    let mut last: Option<(&str, &str)> = None;
+    let mut before: Option<(&str, &str)> = None;
     let mut number = 0;
     let mut device = "";
-    for (unit, row) in rows.iter().filter_map(|row| Some((row.unit.as_ref()?, row))) {
-        let UnitKey { namespace, object, device: named } = unit;
+    for (unit, row) in rows
+        .iter()
+        .filter_map(|row| Some((row.unit.as_ref()?, row)))
+    {
+        let UnitKey {
+            namespace,
+            object,
+            device: named,
+        } = unit;
         let of = (namespace.as_str(), object.as_str());
-        if last != Some(of) {
-            let separator = if last.is_some() { "---\n" } else { "" };
+        if before != Some(of) {
+            let separator = if before.is_some() { "---\n" } else { "" };
             // Writing into a string cannot fail.
             let _ = write!(
                 text,
                 "{separator}apiVersion: cilium.io/{version}\nkind: CiliumVTEPConfig\nmetadata:\n  \
                  name: bigip-tunnel-{namespace}-{object}\nspec:\n  {list}:\n"
             );
-            last = Some(of);
+            before = Some(of);
             device = "";
         }
         number = if device == named { number + 1 } else { 1 };
         device = named;
-        let suffix = if number > 1 { format!("-{number}") } else { String::new() };
-        let Row { unit: _, endpoint, cidr, mac } = row;
+        let suffix = if number > 1 {
+            format!("-{number}")
+        } else {
+            String::new()
+        };
+        let Row {
+            unit: _,
+            endpoint,
+            cidr,
+            mac,
+        } = row;
         let _ = write!(
             text,
             "    - name: \"{device}{suffix}\"\n      tunnelEndpoint: \"{endpoint}\"\n      cidr: \"{cidr}\"\n      \

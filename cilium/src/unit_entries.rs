@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::mac::MacAddress;
+use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::unit::CILIUM_VNI;
 
 use crate::config::Routing;
@@ -123,11 +124,11 @@ fn self_ips(unit: &Unit, local: Ipv4Addr, own: &[&Entry], table: &Table) -> Vec<
     let name = &unit.key.device;
     let is_certain = own.iter().all(|entry| entry.cidr.is_ok()) && !own.is_empty();
     let mut findings = Vec::new();
-    for address in unit.self_ips.iter().map(|net| net.addr()) {
+    for address in unit.self_ips.iter().map(Ipv4Net::addr) {
         let found = own.iter().find(|entry| entry.finds(address, table.prefix));
         let taken = table.entries.iter().rfind(|entry| {
-            let meets = |own: &&Entry| own.scope.meets(&entry.scope) != Some(false);
-            entry.finds(address, table.prefix) && own.iter().any(|own| meets(&own))
+            let meets = |own: &Entry| own.scope.meets(&entry.scope) != Some(false);
+            entry.finds(address, table.prefix) && own.iter().any(|own| meets(own))
         });
         let other = taken
             .filter(|entry| !own.iter().any(|own| own.source == entry.source))

@@ -83,7 +83,7 @@ pub(crate) enum Error {
     #[error("a tunnel cannot be named and all namespaces asked for at once")]
     NameInAllNamespaces,
     /// No VTEP entries can be given, for these reasons.
-    #[error("no VTEP entries are given:\n{0}")]
+    #[error("no VTEP entries are given: {0}")]
     NoEntries(String),
     /// What Cilium has now could not be read, and would be lost.
     #[error("what Cilium has now could not be read: {0}")]
@@ -372,6 +372,13 @@ impl Error {
             Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",
             Self::NoNamespace(_) => "lower-case letters, digits and hyphens within, 63 at most",
             Self::NotReady { .. } => "--timeout says how long to wait",
+            Self::NoEntries(_) => {
+                "kubectl bigip-tunnel check shows what is known of BIG-IPs and Cilium"
+            }
+            Self::CiliumUnread(_) => {
+                "needed are the rights to get the ConfigMap cilium-config, and to list \
+                 ciliumvtepconfigs.cilium.io; --cilium-namespace names the namespace"
+            }
             Self::Unreadable { .. } => "see whether there is a newer version of the plugin",
             Self::Kubeconfig(_) => "kubectl config get-contexts shows what there is to choose from",
             Self::Login { hint, .. } => return hint.clone(),

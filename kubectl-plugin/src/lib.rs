@@ -80,9 +80,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
             Command::Check(args) => {
                 Box::pin(cmd::check::run(connection, args, style, out, err)).await
             }
-            Command::Cilium(args) => {
-                Box::pin(cmd::cilium::run(connection, args, out, err)).await
-            }
+            Command::Cilium(args) => Box::pin(cmd::cilium::run(connection, args, out, err)).await,
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Report(args) => {
                 Box::pin(cmd::bundle::run(connection, args, style, out, err)).await

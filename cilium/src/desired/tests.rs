@@ -26,12 +26,36 @@ fn pairs() -> Vec<Tunnel> {
     let tunnel = |units| Tunnel { units, nodes: None };
     vec![
         tunnel(vec![
-            unit("west", "c", "10.9.0.3", &["10.1.3.3/24"], "02:00:00:00:00:03"),
-            unit("west", "d", "10.9.0.4", &["10.1.4.4/24"], "02:00:00:00:00:04"),
+            unit(
+                "west",
+                "c",
+                "10.9.0.3",
+                &["10.1.3.3/24"],
+                "02:00:00:00:00:03",
+            ),
+            unit(
+                "west",
+                "d",
+                "10.9.0.4",
+                &["10.1.4.4/24"],
+                "02:00:00:00:00:04",
+            ),
         ]),
         tunnel(vec![
-            unit("east", "b", "10.9.0.2", &["10.1.2.2/24"], "02:00:00:00:00:02"),
-            unit("east", "a", "10.9.0.1", &["10.1.1.1/24"], "02:AB:00:00:00:01"),
+            unit(
+                "east",
+                "b",
+                "10.9.0.2",
+                &["10.1.2.2/24"],
+                "02:00:00:00:00:02",
+            ),
+            unit(
+                "east",
+                "a",
+                "10.9.0.1",
+                &["10.1.1.1/24"],
+                "02:AB:00:00:00:01",
+            ),
         ]),
     ]
 }
@@ -58,7 +82,8 @@ fn data(endpoint: &str, cidr: &str, mac: &str) -> BTreeMap<String, String> {
         ("vtep-mask", "255.255.255.0"),
         ("vtep-mac", mac),
     ];
-    data.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    data.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 fn foreign() -> BTreeMap<String, String> {
@@ -130,7 +155,12 @@ fn entry_that_goes_is_named_for_deletion() {
     let live = data("10.9.0.1", "10.1.9.0/24", "02:00:00:00:00:01");
     let desired = rendered(&live, &pairs()).unwrap();
     assert_eq!(desired.stale, ["10.1.9.0/24".parse().unwrap()]);
-    assert!(desired.rows.iter().all(|row| row.cidr.to_string() != "10.1.9.0/24"));
+    assert!(
+        desired
+            .rows
+            .iter()
+            .all(|row| row.cidr.to_string() != "10.1.9.0/24")
+    );
 }
 
 #[test]
@@ -150,7 +180,11 @@ fn new_mac_address_keeps_the_place_of_its_entry() {
 fn floating_network_is_an_entry_of_its_own() {
     let self_ips = ["10.1.1.1/24", "10.1.5.1/24", "10.1.1.9/24"];
     let unit = unit("east", "a", "10.9.0.1", &self_ips, "02:00:00:00:00:01");
-    let rows = of_tunnels(&[Tunnel { units: vec![unit], nodes: None }]).unwrap();
+    let rows = of_tunnels(&[Tunnel {
+        units: vec![unit],
+        nodes: None,
+    }])
+    .unwrap();
     let networks: Vec<String> = rows.iter().map(|row| row.cidr.to_string()).collect();
     assert_eq!(networks, ["10.1.1.0/24", "10.1.5.0/24"]);
 }
@@ -160,7 +194,13 @@ fn what_is_not_known_of_a_unit_is_refused() {
     let of = |local: &str, self_ips: &[&str], mac: &str| {
         let unit = unit("east", "a", local, self_ips, mac);
         let key = unit.key.clone();
-        (of_tunnels(&[Tunnel { units: vec![unit], nodes: None }]), key)
+        (
+            of_tunnels(&[Tunnel {
+                units: vec![unit],
+                nodes: None,
+            }]),
+            key,
+        )
     };
     let (found, key) = of("10.9.0.1", &["10.1.1.1/24"], "");
     assert_eq!(found, Err(vec![Refusal::MacUnknown(key)]));
@@ -203,7 +243,10 @@ fn pair_with_one_address_and_two_mac_addresses_is_refused() {
         let mac = format!("02:00:00:00:00:0{device}");
         unit("east", device, "10.9.0.1", &["10.1.1.1/24"], &mac)
     });
-    let tunnel = Tunnel { units: units.into(), nodes: None };
+    let tunnel = Tunnel {
+        units: units.into(),
+        nodes: None,
+    };
     let refused = of_tunnels(&[tunnel]).unwrap_err();
     assert!(matches!(*refused, [Refusal::MacsDiffer(..)]), "{refused:?}");
 }
@@ -214,8 +257,14 @@ fn object_per_tunnel_is_rendered_in_the_served_shape() {
     let text = vtep_configs(&rows, Shape::V2);
     assert_eq!(text.matches("kind: CiliumVTEPConfig").count(), 2);
     assert!(text.starts_with("apiVersion: cilium.io/v2\n"), "{text}");
-    assert!(text.contains("  name: bigip-tunnel-bigip-east\nspec:\n  endpoints:\n"), "{text}");
+    assert!(
+        text.contains("  name: bigip-tunnel-bigip-east\nspec:\n  endpoints:\n"),
+        "{text}"
+    );
     let upstream = vtep_configs(&rows, Shape::V2Alpha1);
     assert!(upstream.contains("cilium.io/v2alpha1") && upstream.contains("  vtepEndpoints:\n"));
-    assert!(text.contains("- name: \"a\"\n      tunnelEndpoint: \"10.9.0.1\"\n"), "{text}");
+    assert!(
+        text.contains("- name: \"a\"\n      tunnelEndpoint: \"10.9.0.1\"\n"),
+        "{text}"
+    );
 }

@@ -10,12 +10,12 @@ use crate::finding::Weight;
 fn cilium(spec: &Value) -> (bool, bool) {
     let content = json!({"spec": spec});
     let policy = of_cilium(Some("shop".to_owned()), "p".to_owned(), &content);
-    (policy.restricts, policy.lets_world_in)
+    (policy.restricts, policy.world == World::LetIn)
 }
 
 fn kubernetes(spec: &Value) -> (bool, bool) {
     let policy = of_kubernetes(Some("shop".to_owned()), "p".to_owned(), spec);
-    (policy.restricts, policy.lets_world_in)
+    (policy.restricts, policy.world == World::LetIn)
 }
 
 fn rule(rule: &Value) -> bool {
@@ -96,8 +96,11 @@ fn policy(namespace: Option<&str>, lets_world_in: bool) -> Policy {
         name: "p".to_owned(),
         selects_all: true,
         restricts: true,
-        lets_world_in,
-        denies_world: false,
+        world: if lets_world_in {
+            World::LetIn
+        } else {
+            World::NotNamed
+        },
     }
 }
 
@@ -148,7 +151,7 @@ fn only_what_opens_all_pods_opens_the_cluster() {
 fn denied_world_is_not_opened_by_another_policy() {
     let deny = json!({"endpointSelector": {}, "ingressDeny": [{"fromEntities": ["world"]}]});
     let deny = of_cilium(Some("shop".into()), "d".into(), &json!({"spec": deny}));
-    assert!(deny.denies_world);
+    assert_eq!(deny.world, World::Denied);
     let found = judged(&[policy(Some("shop"), true), deny]);
     assert_eq!(found.weight, Weight::Warning);
 }

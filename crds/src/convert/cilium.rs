@@ -42,9 +42,9 @@ pub fn node(node: &v1::Node) -> Node {
         .flatten()
         .filter(|address| address.type_ == INTERNAL_IP);
     let cidrs = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.as_ref());
-    let none = BTreeMap::new();
-    let labels = node.metadata.labels.as_ref().unwrap_or(&none);
-    let annotations = node.metadata.annotations.as_ref().unwrap_or(&none);
+    let empty = BTreeMap::new();
+    let labels = node.metadata.labels.as_ref().unwrap_or(&empty);
+    let annotations = node.metadata.annotations.as_ref().unwrap_or(&empty);
     // An annotation replaces a label of the same key (cilium, `readNodeOverrides`).
     let overrides = labels.iter().chain(annotations).filter_map(|(key, value)| {
         let key = key.strip_prefix(OVERRIDE)?;

@@ -44,7 +44,9 @@ async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumRep
     for name in &args.names {
         objects.push(readable(cluster.tunnel(name).await?)?);
     }
-    let seen = cluster.cilium_seen(args.cilium_namespace.as_deref()).await?;
+    let seen = cluster
+        .cilium_seen(args.cilium_namespace.as_deref())
+        .await?;
     // What others have there has to be known: the lists are written as a whole.
     let needed = match args.output {
         CiliumFormat::Helm | CiliumFormat::Configmap => seen.config.as_ref().err(),
@@ -58,10 +60,12 @@ async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumRep
         CiliumFormat::Vtepconfig => cluster.vtep_shape().await?,
     };
     let nodes = seen.nodes.as_deref().ok();
-    let tunnels = objects.iter().map(|object| convert::cilium::tunnel(object, nodes));
+    let tunnels = objects
+        .iter()
+        .map(|object| convert::cilium::tunnel(object, nodes));
     let tunnels: Vec<_> = tunnels.collect();
     report(&seen, &tunnels, args.output, shape).map_err(|refusals| {
         let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        Error::NoEntries(refusals.join("\n"))
+        Error::NoEntries(refusals.join("; "))
     })
 }

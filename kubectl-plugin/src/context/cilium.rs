@@ -137,7 +137,10 @@ impl Cluster {
             let listed = self.client.list_api_group_resources(&group);
             let listed = known(self.call("get", "API resources", listed).await)?;
             let resources = listed.ok().flatten().map(|list| list.resources);
-            let mut names = resources.into_iter().flatten().map(|resource| resource.name);
+            let mut names = resources
+                .into_iter()
+                .flatten()
+                .map(|resource| resource.name);
             if names.any(|name| name == "ciliumvtepconfigs") {
                 return Ok(Some(shape));
             }

@@ -37,9 +37,9 @@ pub(crate) fn report(
     format: CiliumFormat,
     shape: Option<Shape>,
 ) -> Result<CiliumReport, Vec<Refusal>> {
-    let none = ConfigMap::default();
+    let empty = ConfigMap::default();
     let config = seen.config.as_ref().ok().and_then(Option::as_ref);
-    let config = config.unwrap_or(&none);
+    let config = config.unwrap_or(&empty);
     match format {
         CiliumFormat::Helm => lists(config, seen, tunnels, Lists::helm),
         CiliumFormat::Configmap => {
@@ -48,8 +48,9 @@ pub(crate) fn report(
                 namespace => namespace,
             };
             let mut report = lists(config, seen, tunnels, |lists| lists.config_map(namespace))?;
-            let note = "the next helm upgrade of Cilium reverts this; set the Helm values, too (-o helm)";
-            report.notes.push(note.to_owned());
+            let reverted =
+                "the next helm upgrade of Cilium reverts this; set the Helm values, too (-o helm)";
+            report.notes.push(reverted.to_owned());
             Ok(report)
         }
         CiliumFormat::Vtepconfig => objects(config, seen, tunnels, shape),
@@ -63,7 +64,11 @@ fn lists(
     form: impl Fn(&Lists) -> String,
 ) -> Result<CiliumReport, Vec<Refusal>> {
     let values = Config(&config.data);
-    let Desired { rows, stale, differs } = desired::lists(values, seen, tunnels)?;
+    let Desired {
+        rows,
+        stale,
+        differs,
+    } = desired::lists(values, seen, tunnels)?;
     let mut notes = Vec::new();
     if differs {
         let namespace = match config.namespace.as_str() {
@@ -82,7 +87,11 @@ fn lists(
         mask: values.get("vtep-mask").to_owned(),
         mac: values.list("vtep-mac").join(" "),
     };
-    let live = if values.is_on("enable-vtep") { form(&live) } else { String::new() };
+    let live = if values.is_on("enable-vtep") {
+        form(&live)
+    } else {
+        String::new()
+    };
     Ok(CiliumReport {
         wanted: form(&Lists::new(&rows)),
         live,
@@ -110,7 +119,11 @@ fn objects(
     let objects = seen.vtep_objects.iter().flatten().flatten();
     let others: Vec<&str> = objects
         .map(|object| object.name.as_str())
-        .filter(|name| !rows.iter().any(|row| name_of(row).as_deref() == Some(*name)))
+        .filter(|name| {
+            !rows
+                .iter()
+                .any(|row| name_of(row).as_deref() == Some(*name))
+        })
         .collect();
     if !others.is_empty() {
         let names = others.join(", ");
@@ -143,14 +156,25 @@ fn live_rows(seen: &Cluster, wanted: &[Row]) -> Vec<Row> {
         };
         let entries = vtep::of_objects(std::slice::from_ref(object));
         for (entry, written) in entries.iter().zip(&object.entries) {
-            let Entry { endpoint: Ok(endpoint), cidr: Ok(cidr), mac: Ok(mac), .. } = entry else {
+            let Entry {
+                endpoint: Ok(endpoint),
+                cidr: Ok(cidr),
+                mac: Ok(mac),
+                ..
+            } = entry
+            else {
                 continue;
             };
             let mut unit = unit.clone();
             unit.device.clone_from(&written.name);
             let unit = Some(unit);
             let (endpoint, cidr, mac) = (*endpoint, *cidr, *mac);
-            rows.push(Row { unit, endpoint, cidr, mac });
+            rows.push(Row {
+                unit,
+                endpoint,
+                cidr,
+                mac,
+            });
         }
     }
     rows
