@@ -193,6 +193,9 @@ pub(crate) enum Error {
         /// Which ones, and why.
         waited_for: String,
     },
+    /// Checks fail, and did as long as was waited.
+    #[error("checks still fail after {} s", .0.as_secs())]
+    StillFailing(Duration),
     /// The kubeconfig cannot be used.
     #[error("cannot use the kubeconfig: {0}")]
     Kubeconfig(String),
@@ -333,7 +336,7 @@ impl Error {
             | Self::UnknownWord(_)
             | Self::NotAccepted { .. }
             | Self::NoNamespace(_) => 2,
-            Self::NotHandled { .. } | Self::NotReady { .. } => 4,
+            Self::NotHandled { .. } | Self::NotReady { .. } | Self::StillFailing(_) => 4,
             _ => 3,
         }
     }
@@ -371,7 +374,7 @@ impl Error {
             Self::NotAccepted { .. } => "kubectl explain bigiptunnel.spec says what a field may be",
             Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",
             Self::NoNamespace(_) => "lower-case letters, digits and hyphens within, 63 at most",
-            Self::NotReady { .. } => "--timeout says how long to wait",
+            Self::NotReady { .. } | Self::StillFailing(_) => "--timeout says how long to wait",
             Self::NoEntries(_) => {
                 "kubectl bigip-tunnel check shows what is known of BIG-IPs and Cilium"
             }

@@ -1,6 +1,7 @@
 //! `check` of the plugin on a real API server: what it finds, how it exits, and that whoever may read
 //! nodes and tunnels gets everything that these say.
 
+use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
 use bigip_tunnel_harness::account::rule;
 use bigip_tunnel_harness::devices::USER;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -135,4 +136,27 @@ async fn before_an_installation_a_person_sees_which_rights_are_missing() {
     let able = world.plugin(&["check", "--pre"]).await;
     assert!(able.out.contains("you may create clusterroles"), "{able:?}");
     assert_eq!(able.code, Some(0), "{able:?}");
+}
+
+#[tokio::test]
+async fn entries_for_cilium_are_printed_and_compared() {
+    let world = World::in_sync("cilium-entries").await;
+    let args = ["cilium", NAME, "--cilium-namespace", "cilium-entries"];
+    // The units of the pair share an address, and Cilium holds one MAC address for it.
+    let refused = world.plugin(&args).await;
+    assert_eq!((refused.code, &*refused.out), (Some(1), ""), "{refused:?}");
+    assert!(refused.err.contains("one local address"), "{refused:?}");
+    let unknown = world.plugin(&[&args[..], &["--diff"]].concat()).await;
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+
+    let devices = world.spec()["devices"].clone();
+    world.patch_spec(json!({"devices": [devices[0]]})).await;
+    let is_alone = |status: &BigIpTunnelStatus| status.devices.len() == 1;
+    world.until_status("one device", is_alone).await;
+    configure_cilium(&world).await;
+    let printed = world.plugin(&args).await;
+    let endpoint = format!("  endpoint: \"{LOCAL_ADDRESS}\"\n");
+    assert!(printed.out.contains(&endpoint), "{printed:?}");
+    let same = world.plugin(&[&args[..], &["--diff"]].concat()).await;
+    assert_eq!((same.code, &*same.out), (Some(0), ""), "{same:?}");
 }

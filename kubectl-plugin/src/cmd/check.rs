@@ -45,7 +45,10 @@ pub(crate) async fn run(
         Some(CheckFormat::Short) => render::check::write_short(&report, style, out),
         None => render::check::write(&report, style, out),
     }?;
-    Ok(report.outcome())
+    match args.timeout.0.filter(|_| args.wait && !report.success) {
+        Some(limit) => Err(Error::StillFailing(limit)),
+        None => Ok(report.outcome()),
+    }
 }
 
 /// The report, or with `--wait` the first one in which nothing fails, or the last one in time.

@@ -179,4 +179,4 @@ impl CheckReport {
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

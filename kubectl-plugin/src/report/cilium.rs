@@ -179,3 +179,88 @@ fn live_rows(seen: &Cluster, wanted: &[Row]) -> Vec<Row> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use bigip_tunnel_cilium::seen::{Scope, Unread};
+    use bigip_tunnel_cilium::vtep::VtepObject;
+    use bigip_tunnel_crds::convert;
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::check::tests::{evidence, tunnel};
+
+    fn tunnels() -> Vec<Tunnel> {
+        vec![convert::cilium::tunnel(&tunnel().object(), None)]
+    }
+
+    fn of(seen: &Cluster, format: CiliumFormat) -> CiliumReport {
+        report(seen, &tunnels(), format, Some(Shape::V2)).unwrap()
+    }
+
+    #[test]
+    fn lists_that_are_right_differ_in_nothing() {
+        let seen = evidence(tunnel()).cilium;
+        for format in [CiliumFormat::Helm, CiliumFormat::Configmap] {
+            let report = of(&seen, format);
+            assert_eq!(report.wanted, report.live);
+            assert!(
+                !report
+                    .notes
+                    .iter()
+                    .any(|note| note.contains("rollout restart"))
+            );
+        }
+    }
+
+    #[test]
+    fn change_of_lists_says_that_agents_have_to_be_restarted() {
+        let mut seen = evidence(tunnel()).cilium;
+        let config = seen.config.as_mut().unwrap().as_mut().unwrap();
+        config
+            .data
+            .insert("vtep-cidr".into(), "10.1.6.0/24 10.1.9.0/24".into());
+        let report = of(&seen, CiliumFormat::Helm);
+        assert!(
+            report.wanted.contains("cidr: \"10.1.6.0/24 10.1.5.0/24\""),
+            "{report:?}"
+        );
+        let notes = report.notes.join("\n");
+        assert!(notes.contains("rollout restart ds/cilium"), "{notes}");
+        assert!(
+            notes.contains("cilium-dbg bpf vtep delete 10.1.9.0/24"),
+            "{notes}"
+        );
+    }
+
+    #[test]
+    fn values_of_cilium_config_are_said_to_be_reverted() {
+        let report = of(&evidence(tunnel()).cilium, CiliumFormat::Configmap);
+        assert!(report.wanted.contains("namespace: kube-system"));
+        assert!(report.notes[0].contains("helm upgrade"), "{report:?}");
+    }
+
+    #[test]
+    fn object_that_was_applied_differs_in_nothing() {
+        let mut seen = evidence(tunnel()).cilium;
+        let format = CiliumFormat::Vtepconfig;
+        let wanted = of(&seen, format).wanted;
+        let content: serde_json::Value = serde_saphyr::from_str(&wanted).unwrap();
+        let name = "bigip-tunnel-bigip-prod-east";
+        assert_eq!(content["metadata"]["name"], name);
+        let ours = VtepObject::new(name, Scope::All, &content);
+        let other = VtepObject::new("gateway", Scope::All, &json!({}));
+        seen.vtep_objects = Ok(Some(vec![ours, other]));
+        let report = of(&seen, format);
+        assert_eq!(report.wanted, report.live);
+        assert!(report.notes[0].contains("(gateway)"), "{report:?}");
+    }
+
+    #[test]
+    fn networks_of_nodes_that_are_not_known_refuse_nothing() {
+        let mut seen = evidence(tunnel()).cilium;
+        seen.nodes = Err(Unread("not allowed".to_owned()));
+        seen.cilium_nodes = Err(Unread("not allowed".to_owned()));
+        assert!(report(&seen, &tunnels(), CiliumFormat::Helm, None).is_ok());
+    }
+}

@@ -24,7 +24,7 @@ fn device(name: &str, local: &str, self_ip: &str) -> Value {
     device
 }
 
-pub(super) fn tunnel() -> Tunnel {
+pub(crate) fn tunnel() -> Tunnel {
     Tunnel::new("prod-east")
         .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
         .device(device("bigip-b", "10.169.72.36%0", "10.1.5.36/24"))
@@ -64,7 +64,7 @@ fn nodes() -> Vec<Node> {
 }
 
 /// A cluster in which all is well.
-pub(super) fn evidence(tunnel: Tunnel) -> Evidence {
+pub(crate) fn evidence(tunnel: Tunnel) -> Evidence {
     Evidence {
         server_version: Ok("v1.35.4".to_owned()),
         tunnels: Some(vec![tunnel.read()]),
