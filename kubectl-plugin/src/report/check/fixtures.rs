@@ -29,6 +29,7 @@ fn tunnel() -> Tunnel {
     Tunnel::new("prod")
         .device(unit("bigip-a", "10.169.72.34%0", "10.1.73.34/24", a))
         .device(unit("bigip-b", "10.169.72.36%0", "10.1.74.200/24", b))
+        .with("/status/nodes", &Value::Null)
         .with(
             "/spec/nodes",
             &json!({"selector": {"matchExpressions": [{
