@@ -75,9 +75,9 @@ fn a_healthy_tunnel_tells_more_when_asked_to() {
     Nodes        3 programmed of 3 selected, 0 leaving, 0 skipped
     Verified     90s ago
 
-    BIG-IP    ADDRESS      STATE    HA        RECORDS   STALE   EXTRA   SAVED   MISSING   CHANGED   HOSTNAME              VERSION    LOCAL-ADDRESS    PROFILE
-    bigip-a   192.0.2.11   InSync   Active    3/3       0       0       Saved   0         3h2m      bigip-a.example.net   17.1.2.1   10.169.72.34%0   /Common/fl-vxlan
-    bigip-b   192.0.2.12   InSync   Standby   3/3       0       0       Saved   0         3h2m      bigip-b.example.net   17.1.2.1   10.169.72.34%0   /Common/fl-vxlan
+    BIG-IP    ADDRESS      STATE    HA        RECORDS   STALE   EXTRA   SAVED   MISSING   CHANGED   HOSTNAME              VERSION    LOCAL-ADDRESS    MAC         PROFILE
+    bigip-a   192.0.2.11   InSync   Active    3/3       0       0       Saved   0         3h2m      bigip-a.example.net   17.1.2.1   10.169.72.34%0   <unknown>   /Common/fl-vxlan
+    bigip-b   192.0.2.12   InSync   Standby   3/3       0       0       Saved   0         3h2m      bigip-b.example.net   17.1.2.1   10.169.72.34%0   <unknown>   /Common/fl-vxlan
     ");
 }
 
