@@ -28,6 +28,25 @@ pub struct UnitFacts {
     pub tunnel: TunnelFacts,
 }
 
+impl UnitFacts {
+    /// Keeps the MAC address that the same tunnel of the same unit had, where it was not read now.
+    pub fn keep_mac(&mut self, known: &Self) {
+        let place = |facts: &Self| {
+            let TunnelFacts {
+                full_path,
+                local_address,
+                ..
+            } = &facts.tunnel;
+            (full_path.clone(), *local_address)
+        };
+        let is_same = (&self.identity, &self.version) == (&known.identity, &known.version)
+            && place(self) == place(known);
+        if is_same && self.tunnel.mac.is_none() {
+            self.tunnel.mac = known.tunnel.mac;
+        }
+    }
+}
+
 /// Tells boxes apart, whatever address they are reached by: the name and the base MAC address of the
 /// unit's own entry in `cm device`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -270,6 +289,24 @@ mod tests {
         assert!(version("9.4") < version("13.1"));
         assert!(version("17.1.2.1") > version("17.1.2"));
         assert_eq!(version("17.1.2.1").to_string(), "17.1.2.1");
+    }
+
+    #[test]
+    fn mac_not_read_now_is_kept_for_the_same_tunnel_only() {
+        let known = crate::testing::facts("a", FailoverState::Active);
+        let mac_after = |change: &dyn Fn(&mut UnitFacts)| {
+            let mut facts = known.clone();
+            facts.tunnel.mac = None;
+            change(&mut facts);
+            facts.keep_mac(&known);
+            facts.tunnel.mac
+        };
+        let other = "00:50:56:aa:00:02".parse().ok();
+        assert_eq!(mac_after(&|_| ()), known.tunnel.mac);
+        assert_eq!(mac_after(&|f| f.tunnel.mac = other), other);
+        assert_eq!(mac_after(&|f| f.tunnel.full_path.push('x')), None);
+        assert_eq!(mac_after(&|f| f.tunnel.local_address = None), None);
+        assert_eq!(mac_after(&|f| f.identity.base_mac.push('x')), None);
     }
 
     #[test]

@@ -83,8 +83,8 @@ impl Client {
         Ok(facts)
     }
 
-    /// The tunnel's own MAC address. No record depends on it, so that a unit that does not say it, or
-    /// refuses to, is read nonetheless.
+    /// The tunnel's own MAC address. No record depends on it, so a unit whose statistics fail is read
+    /// without it. A failure of the login, or another unit behind the address, ends the reading.
     async fn tunnel_mac(&self, tunnel: &TunnelPath) -> Result<Option<MacAddress>, Error> {
         let path = path::tunnel_stats(tunnel);
         match self.get("statistics of the tunnel", path).await {
@@ -94,7 +94,12 @@ impl Client {
                 | ErrorKind::NotFound { .. }
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Refused { .. }
-                | ErrorKind::Server { .. } => Ok(None),
+                | ErrorKind::Server { .. }
+                | ErrorKind::Timeout { .. }
+                | ErrorKind::Busy { .. }
+                | ErrorKind::NotReady { .. }
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionFailed { .. } => Ok(None),
                 _ => Err(error),
             },
         }

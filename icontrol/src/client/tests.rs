@@ -1,6 +1,6 @@
 //! The typed calls against recorded exchanges.
 
-use bigip_tunnel_core::unit::{Encapsulation, FailoverState};
+use bigip_tunnel_core::unit::{Encapsulation, FailoverState, UnitFacts};
 use bigip_tunnel_core::vocabulary::reason;
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use bigip_tunnel_core::record::{FdbRecord, Records};
 
 use super::*;
 use crate::collection::PAGES_MAX;
-use crate::testing::{Reply, Seen, Server, add, recorded, save};
+use crate::testing::{Reply, Seen, Server, add, recorded, save, short_limits};
 use crate::unit::{Added, Removed};
 
 const NOT_FOUND: &str = "01020036:3: The requested object (/Common/flannel_vxlan) was not found.";
@@ -153,6 +153,33 @@ async fn unit_that_refuses_its_statistics_is_read() {
     let facts = client.facts(&path()).await.unwrap();
     assert_eq!(facts.tunnel.mac, None);
     assert_eq!(facts.tunnel.vni, 2);
+}
+
+/// The facts of a unit that answers this to the question for statistics.
+async fn facts_without_statistics(reply: impl Fn() -> Reply + Send + Sync + 'static) -> UnitFacts {
+    let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
+    let server = Server::with_login(move |seen, _| match seen.line.as_str() {
+        line if line.contains("/stats") => reply(),
+        _ => unit(seen, &tunnel, recorded::VXLAN),
+    })
+    .await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    client.facts(&path()).await.unwrap()
+}
+
+#[tokio::test]
+async fn unit_without_answer_about_statistics_is_read() {
+    let facts = facts_without_statistics(|| Reply::Stall).await;
+    assert_eq!((facts.tunnel.mac, facts.tunnel.vni), (None, 2));
+    let facts = facts_without_statistics(|| Reply::Drop).await;
+    assert_eq!((facts.tunnel.mac, facts.tunnel.vni), (None, 2));
+}
+
+#[tokio::test]
+async fn unit_too_busy_for_statistics_is_read() {
+    let busy = || Reply::restjavad(429, "Too many requests");
+    let facts = facts_without_statistics(busy).await;
+    assert_eq!((facts.tunnel.mac, facts.tunnel.vni), (None, 2));
 }
 
 #[tokio::test]

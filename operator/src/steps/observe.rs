@@ -243,7 +243,7 @@ async fn read_unit(
     unit: &Unit,
 ) -> Result<UnitFacts, Stop> {
     let request = unit.facts(&work.settings.tunnel);
-    let facts = match ctx.unless_stopping(request).await? {
+    let mut facts = match ctx.unless_stopping(request).await? {
         Err(error) if error.reason() == reason::TUNNEL_NOT_FOUND => {
             // That a tunnel is gone counts only on the box that it was on.
             let identity = ctx.unless_stopping(unit.identity()).await?;
@@ -253,6 +253,9 @@ async fn read_unit(
         }
         facts => facts.map_err(|error| stop_for(&error))?,
     };
+    if let Some(known) = &state.report.facts {
+        facts.keep_mac(known);
+    }
     check_box(ctx, state, work, inputs, &facts.identity).await?;
     state.report.key = ctx.identities.of(&ctx.device).map(|unit| unit.key);
     state.report.facts = Some(facts.clone());
