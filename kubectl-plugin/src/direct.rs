@@ -67,6 +67,11 @@ impl<'a> Direct<'a> {
         }
     }
 
+    /// The cluster whose objects say how BIG-IPs are asked.
+    pub(crate) const fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+
     /// Asks these BIG-IPs of a tunnel, all at once, with `ask`. Says what is waited for if it takes
     /// more than a moment.
     pub(crate) async fn ask_all<'d, T>(

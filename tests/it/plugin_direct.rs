@@ -135,6 +135,30 @@ async fn without_a_login_that_works_there_are_no_differences_but_an_error() {
 }
 
 #[tokio::test]
+async fn refused_login_is_not_repeated_while_check_waits() {
+    let world = World::in_sync("direct-wait").await;
+    let wrong = [("username", USER), ("password", "wrong-guess")];
+    create_secret(&world, "wrong-login", &wrong).await;
+    world
+        .patch_standby(&json!({"credentialsSecretRef": {"name": "wrong-login"}}))
+        .await;
+    world
+        .until_status("the refused login of the operator", |status| {
+            let standby = status.devices.iter().find(|d| d.name == "bigip-b");
+            let conditions = standby.iter().flat_map(|standby| &standby.conditions);
+            conditions
+                .into_iter()
+                .any(|c| c.reason == "AuthenticationFailed")
+        })
+        .await;
+    let before = world.devices.standby().logins();
+    let check = ["check", NAME, "--direct", "--wait", "--timeout", "11s"];
+    let ended = world.plugin(&check).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert_eq!(world.devices.standby().logins(), before + 1);
+}
+
+#[tokio::test]
 async fn a_password_goes_nowhere_where_its_secret_forbids_it() {
     let world = World::in_sync("direct-binding").await;
     let bound = [("username", USER), ("password", world.devices.password())];

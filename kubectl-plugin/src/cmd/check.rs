@@ -59,8 +59,10 @@ async fn settled(
     err: &mut dyn Write,
 ) -> Result<CheckReport, Error> {
     let limit = args.timeout.0.map(|limit| Instant::now() + limit);
+    // One for all looks: a login that a BIG-IP refused is not repeated, because BIG-IP locks accounts.
+    let direct = Direct::new(cluster, args.direct.allow_insecure_tls);
     loop {
-        let report = look(cluster, connection, args, err).await?;
+        let report = look(&direct, connection, args, err).await?;
         let is_over = limit.is_some_and(|limit| Instant::now() + PAUSE >= limit);
         if !args.wait || report.success || is_over {
             return Ok(report);
@@ -71,11 +73,12 @@ async fn settled(
 
 /// One look at everything.
 async fn look(
-    cluster: &Cluster,
+    direct: &Direct<'_>,
     connection: &Connection,
     args: &CheckArgs,
     err: &mut dyn Write,
 ) -> Result<CheckReport, Error> {
+    let cluster = direct.cluster();
     let (tunnels, crd_missing) = match tunnels(cluster, connection, args).await {
         // That the cluster does not know the kind is a finding; the rest is checked.
         Err(Error::NoCrd) => (Some(Vec::new()), true),
@@ -91,7 +94,7 @@ async fn look(
         evidence.rights = cluster.rights_to_install().await?;
     }
     if args.direct.direct {
-        let live = live(cluster, args, &evidence, err).await?;
+        let live = live(direct, &evidence, err).await?;
         take(&mut evidence, live);
     }
     let threshold = match args.failure_threshold {
@@ -123,18 +126,17 @@ async fn tunnels(
 
 /// What the BIG-IPs of all tunnels say.
 async fn live(
-    cluster: &Cluster,
-    args: &CheckArgs,
+    direct: &Direct<'_>,
     evidence: &Evidence,
     err: &mut dyn Write,
 ) -> Result<BTreeMap<LiveKey, Result<LiveSeen, Trouble>>, Error> {
-    let direct = Direct::new(cluster, args.direct.allow_insecure_tls);
+    let cluster = direct.cluster();
     let mut live = BTreeMap::new();
     let tunnels = evidence.tunnels.iter().flatten();
     for object in tunnels.filter_map(|tunnel| tunnel.0.as_ref().ok()) {
         let seen = match Seen::of(cluster, object.clone()).await {
             Ok(seen) => seen,
-            // The other tunnels are looked at all the same.
+            // The other tunnels are checked nevertheless.
             Err(error) => {
                 for device in &object.spec.devices {
                     let trouble = Trouble {
