@@ -36,17 +36,30 @@ pub struct Row {
 pub struct Desired {
     /// The entries, in their order.
     pub rows: Vec<Row>,
-    /// Networks of entries that go, or lead elsewhere now: agents serve them until they are deleted.
+    /// Networks that no entry has any more: agents serve them until they are deleted. One that stays with
+    /// another endpoint or MAC address is written over (cilium, `pkg/maps/vtep`).
     pub stale: Vec<Ipv4Net>,
     /// Whether the configuration differs from this, so that agents have to be restarted once it is changed.
     pub differs: bool,
+    /// What may go wrong with the entries, or could not be checked.
+    pub cautions: Vec<String>,
 }
 
 /// Why no entries can be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// No tunnel was read from any unit.
+    /// There is no unit.
     NoUnit,
+    /// The entries of others are not known, because there is no `cilium-config`.
+    NoConfig,
+    /// The unit's tunnel was not read yet.
+    TunnelUnread(UnitKey),
+    /// The unit has so many self IPs that some may not be known.
+    SelfIpsCut(UnitKey),
+    /// Two units with different local addresses share a self IP: it moves between them, and an entry does not.
+    Floating(Ipv4Addr, Box<(UnitKey, UnitKey)>),
+    /// The object would have a name that is too long.
+    NameTooLong(String),
     /// The unit's tunnel has no local IPv4 address.
     NoEndpoint(UnitKey),
     /// No self IP is on the unit's tunnel.
@@ -61,6 +74,8 @@ pub enum Refusal {
     Faulty(String),
     /// Two entries with different endpoints have overlapping networks.
     NetworkTaken(Ipv4Net, Ipv4Net),
+    /// An entry of an object of others has a network of ours, or leads a part of it elsewhere.
+    ObjectHasNetwork(String, Ipv4Net),
     /// A network of ours overlaps one of the cluster.
     Overlaps(String),
     /// The lists have one mask for all networks.
@@ -75,10 +90,34 @@ impl fmt::Display for UnitKey {
     }
 }
 
+const NO_CONFIG: &str = "there is no ConfigMap cilium-config in the namespaces that were searched, so the VTEP \
+                         entries of others are not known and would be removed; name Cilium's namespace with \
+                         --cilium-namespace";
+const SELF_IPS_CUT: &str = "the status shows the first self IPs of its tunnel only, so a network may be missing; \
+                            write the entries of this unit by hand";
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoUnit => f.write_str("no tunnel has been read from any BIG-IP yet"),
+            Self::NoUnit => f.write_str("there is no BigIpTunnel with a BIG-IP"),
+            Self::NoConfig => f.write_str(NO_CONFIG),
+            Self::TunnelUnread(unit) => write!(
+                f,
+                "{unit}: its tunnel has not been read, so its entries are not known and would be removed"
+            ),
+            Self::SelfIpsCut(unit) => write!(f, "{unit}: {SELF_IPS_CUT}"),
+            Self::Floating(address, units) => write!(
+                f,
+                "the self IP {address} floats between {} and {}, whose tunnels have different local \
+                 addresses; an entry leads to one of them only: give each unit a self IP in a network of \
+                 its own, or both tunnels one floating local address",
+                units.0, units.1
+            ),
+            Self::NameTooLong(name) => write!(
+                f,
+                "the name of the CiliumVTEPConfig {name} has more than 253 characters; shorten the name of \
+                 the BigIpTunnel"
+            ),
             Self::NoEndpoint(unit) => write!(f, "{unit}: its tunnel has no local IPv4 address"),
             Self::NoNetwork(unit) => write!(f, "{unit}: no self IP is on its tunnel"),
             Self::MacUnknown(unit) => write!(
@@ -105,6 +144,10 @@ impl fmt::Display for Refusal {
                     "{one} and {other} overlap, and lead to different endpoints"
                 )
             }
+            Self::ObjectHasNetwork(entry, cidr) => write!(
+                f,
+                "{entry} has the network {cidr} or a part of it already; remove that entry first"
+            ),
             Self::Overlaps(text) => f.write_str(text),
             Self::PrefixesDiffer(networks) => {
                 let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
@@ -133,7 +176,10 @@ impl fmt::Display for Refusal {
 pub fn of_tunnels(tunnels: &[Tunnel]) -> Result<Vec<Row>, Vec<Refusal>> {
     let mut units: Vec<&Unit> = tunnels.iter().flat_map(|tunnel| &tunnel.units).collect();
     units.sort_by(|one, other| one.key.cmp(&other.key));
-    let (mut rows, mut refusals) = (Vec::<Row>::new(), Vec::new());
+    let unread = tunnels.iter().flat_map(|tunnel| &tunnel.unread);
+    let mut refusals: Vec<Refusal> = unread.cloned().map(Refusal::TunnelUnread).collect();
+    refusals.extend(floating(&units));
+    let mut rows = Vec::<Row>::new();
     for unit in units {
         let of_unit = match of_unit(unit) {
             Ok(of_unit) => of_unit,
@@ -159,12 +205,36 @@ pub fn of_tunnels(tunnels: &[Tunnel]) -> Result<Vec<Row>, Vec<Refusal>> {
     if rows.is_empty() && refusals.is_empty() {
         refusals.push(Refusal::NoUnit);
     }
-    refusals.extend(taken(&rows));
+    let is_said = |net: Ipv4Net| {
+        let mut floats = refusals.iter();
+        floats.any(|refusal| matches!(refusal, Refusal::Floating(own, _) if net.contains(own)))
+    };
+    let taken = taken(&rows).into_iter().filter(
+        |refusal| !matches!(refusal, Refusal::NetworkTaken(one, other) if is_said(*one) && is_said(*other)),
+    );
+    let taken: Vec<Refusal> = taken.collect();
+    refusals.extend(taken);
     if refusals.is_empty() {
         Ok(rows)
     } else {
         Err(refusals)
     }
+}
+
+/// Self IPs that two units with different local addresses have.
+fn floating(units: &[&Unit]) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for (index, unit) in units.iter().enumerate() {
+        let before = units.iter().take(index);
+        for other in before.filter(|other| other.local != unit.local) {
+            let addresses = unit.self_ips.iter().map(Ipv4Net::addr);
+            let shared =
+                addresses.filter(|own| other.self_ips.iter().any(|net| net.addr() == *own));
+            let keys = || Box::new((other.key.clone(), unit.key.clone()));
+            refusals.extend(shared.map(|address| Refusal::Floating(address, keys())));
+        }
+    }
+    refusals
 }
 
 fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
@@ -174,6 +244,9 @@ fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
     let [first, ..] = mac.octets();
     if first & 1 == 1 || mac == MacAddress::new([0; 6]) {
         return Err(Refusal::MacUnusable(key(), mac));
+    }
+    if unit.may_have_more_self_ips {
+        return Err(Refusal::SelfIpsCut(key()));
     }
     let mut networks: Vec<Ipv4Net> = unit.self_ips.iter().map(Ipv4Net::trunc).collect();
     networks.sort_unstable();
@@ -251,10 +324,12 @@ pub fn lists(
     }
     stale.retain(|cidr| !rows.iter().any(|row| row.cidr == *cidr));
     let differs = !is_live(&rows, &live, config) || !lengths.are_equal();
+    let cautions = cautions(&rows, Some(config), cluster);
     Ok(Desired {
         rows,
         stale,
         differs,
+        cautions,
     })
 }
 
@@ -274,26 +349,11 @@ fn unfit(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refusal> {
 }
 
 /// What our networks take from the cluster: pod networks, node addresses, the range of the Services.
-pub fn overlaps(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refusal> {
-    let ours = rows.iter().filter(|row| row.unit.is_some());
+pub(crate) fn overlaps(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    for row in ours {
-        let entry = Entry {
-            source: Source::Lists(0),
-            scope: Scope::All,
-            endpoint: Ok(row.endpoint),
-            cidr: Ok(row.cidr),
-            mac: Ok(row.mac),
-        };
-        let found = overlap::findings(&entry, config, cluster).into_iter();
-        let prefix = format!("{entry}: ");
-        let texts = found
-            .filter(|finding| finding.weight == Weight::Error)
-            .map(|finding| {
-                let text = finding.text.strip_prefix(&prefix).unwrap_or(&finding.text);
-                Refusal::Overlaps(format!("{}: {text}", row.endpoint))
-            });
-        refusals.extend(texts);
+    for row in rows.iter().filter(|row| row.unit.is_some()) {
+        let errors = texts(row, config, cluster, Weight::Error).into_iter();
+        refusals.extend(errors.map(Refusal::Overlaps));
         let services = config.networks("ipv4-service-range").into_iter();
         refusals.extend(
             services
@@ -308,6 +368,44 @@ pub fn overlaps(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refu
         );
     }
     refusals
+}
+
+/// What our networks may take from the cluster one day, and what of the cluster is not known.
+pub(crate) fn cautions(rows: &[Row], config: Option<Config<'_>>, cluster: &Cluster) -> Vec<String> {
+    let empty = BTreeMap::new();
+    let values = config.unwrap_or(Config(&empty));
+    let ours = rows.iter().filter(|row| row.unit.is_some());
+    let mut cautions: Vec<String> = ours
+        .flat_map(|row| texts(row, values, cluster, Weight::Warning))
+        .collect();
+    let unknown = overlap::not_seen(config, cluster);
+    if !unknown.is_empty() {
+        let unknown = unknown.join("; ");
+        cautions.push(format!(
+            "not checked for overlaps, because not known: {unknown}"
+        ));
+    }
+    cautions
+}
+
+/// The overlaps of this weight that an entry has with networks of nodes and pods.
+fn texts(row: &Row, config: Config<'_>, cluster: &Cluster, weight: Weight) -> Vec<String> {
+    let entry = Entry {
+        source: Source::Lists(0),
+        scope: Scope::All,
+        endpoint: Ok(row.endpoint),
+        cidr: Ok(row.cidr),
+        mac: Ok(row.mac),
+    };
+    let found = overlap::findings(&entry, config, cluster).into_iter();
+    let prefix = format!("{entry}: ");
+    let texts = found
+        .filter(|finding| finding.weight == weight)
+        .map(|finding| {
+            let text = finding.text.strip_prefix(&prefix).unwrap_or(&finding.text);
+            format!("{}: {text}", row.endpoint)
+        });
+    texts.collect()
 }
 
 /// Whether the lists hold exactly this.

@@ -3,19 +3,19 @@
 //!
 //! Which of two values counts differs between versions of Cilium (`pkg/option/resolver`: node objects win
 //! over the ConfigMap in one, and lose to it in another). So a value that only one source holds is taken,
-//! and one on which two sources differ is *undecided*. Must not judge values.
+//! and one on which two sources differ is *undecided*: every value that may count is an alternative. Must
+//! not judge values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::seen::{Cluster, ConfigMap, Node, NodeConfig, Scope};
 
 /// The keys that a BIG-IP depends on.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 18] = [
     "cluster-pool-ipv4-cidr",
     "enable-encryption-strict-mode-ingress",
     "enable-ipsec",
     "enable-ipv4",
-    "enable-l7-proxy",
     "enable-policy",
     "enable-vtep",
     "enable-wireguard",
@@ -33,16 +33,16 @@ const KEYS: [&str; 19] = [
 ];
 /// One more: the lists and their mask go together.
 const MASK: &str = "vtep-mask";
+/// As many alternatives are looked at: those of six keys with two values each.
+const ALTERNATIVES_MAX: usize = 64;
 
 /// Nodes that are told the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// What they are told.
-    pub values: BTreeMap<String, String>,
+    /// What they may be told: one where no key is undecided, and none where there are too many to look at.
+    pub alternatives: Vec<BTreeMap<String, String>>,
     /// Their names. Empty where the nodes of the cluster are not known.
     pub nodes: Vec<String>,
-    /// Whether they are all nodes of the cluster.
-    pub is_all: bool,
     /// Keys on which sources differ, and those that differ from `cilium-config`.
     pub undecided: BTreeMap<String, BTreeSet<String>>,
 }
@@ -52,6 +52,8 @@ pub struct Group {
 struct Override {
     values: BTreeMap<String, String>,
     undecided: BTreeMap<String, BTreeSet<String>>,
+    /// The values that an undecided key may have. `None`: it may be missing.
+    candidates: BTreeMap<String, BTreeSet<Option<String>>>,
 }
 
 /// The nodes of the cluster by what they are told.
@@ -77,18 +79,42 @@ pub fn groups(config: &ConfigMap, cluster: &Cluster) -> Vec<Group> {
         let any = Node::default();
         by_override.insert(of_node(config, objects, &any), Vec::new());
     }
-    let is_all = by_override.len() == 1;
     let groups = by_override.into_iter().map(|(its_own, nodes)| {
         let mut values = config.data.clone();
         values.extend(its_own.values);
         Group {
-            values,
+            alternatives: alternatives(values, its_own.candidates),
             nodes,
-            is_all,
             undecided: its_own.undecided,
         }
     });
     groups.collect()
+}
+
+/// These values with each of the candidates of each key. Which source counts may differ from key to key.
+fn alternatives(
+    values: BTreeMap<String, String>,
+    candidates: BTreeMap<String, BTreeSet<Option<String>>>,
+) -> Vec<BTreeMap<String, String>> {
+    let mut all = vec![values];
+    for (key, candidates) in candidates {
+        if all.len() * candidates.len() > ALTERNATIVES_MAX {
+            return Vec::new();
+        }
+        let with = |values: &BTreeMap<String, String>, value: &Option<String>| {
+            let mut values = values.clone();
+            match value {
+                Some(value) => values.insert(key.clone(), value.clone()),
+                None => values.remove(&key),
+            };
+            values
+        };
+        let each = all
+            .iter()
+            .flat_map(|values| candidates.iter().map(|value| with(values, value)));
+        all = each.collect();
+    }
+    all
 }
 
 fn of_node(config: &ConfigMap, objects: &[NodeConfig], node: &Node) -> Override {
@@ -108,7 +134,7 @@ fn of_node(config: &ConfigMap, objects: &[NodeConfig], node: &Node) -> Override 
                 // The later name wins.
                 by_objects.insert(key, (value, source.clone()));
             } else if config.data.get(key).is_none_or(|held| held != value) {
-                its_own.dispute(key, &source);
+                its_own.dispute(key, &source, [Some(value)]);
             }
         }
     }
@@ -132,16 +158,29 @@ fn of_node(config: &ConfigMap, objects: &[NodeConfig], node: &Node) -> Override 
                     .insert((*key).to_owned(), (*value).to_owned());
             }
         } else {
-            its_own.dispute(key, source);
+            let values = others.into_iter().flatten().map(Some);
+            its_own.dispute(key, source, values);
         }
+    }
+    // What would count without the dispute may count, too.
+    for (key, candidates) in &mut its_own.candidates {
+        let held = its_own.values.get(key).or_else(|| config.data.get(key));
+        candidates.insert(held.cloned());
     }
     its_own
 }
 
 impl Override {
-    fn dispute(&mut self, key: &str, source: &str) {
+    fn dispute<'v>(
+        &mut self,
+        key: &str,
+        source: &str,
+        values: impl IntoIterator<Item = Option<&'v str>>,
+    ) {
         let sources = self.undecided.entry(key.to_owned()).or_default();
         sources.insert(source.to_owned());
+        let candidates = self.candidates.entry(key.to_owned()).or_default();
+        candidates.extend(values.into_iter().map(|value| value.map(str::to_owned)));
     }
 }
 
@@ -204,8 +243,9 @@ mod tests {
         let object = object("vtep", Scope::All, &[("enable-vtep", "true")]);
         let groups = of(&[], vec![object], vec![node("n1", &[]), node("n2", &[])]);
         assert_eq!(groups.len(), 1);
-        assert_eq!(groups[0].values["enable-vtep"], "true");
-        assert!(groups[0].undecided.is_empty() && groups[0].is_all);
+        assert_eq!(groups[0].alternatives[0]["enable-vtep"], "true");
+        assert!(groups[0].undecided.is_empty());
+        assert_eq!(groups[0].alternatives.len(), 1);
     }
 
     #[test]
@@ -218,6 +258,53 @@ mod tests {
             sources.iter().collect::<Vec<_>>(),
             ["CiliumNodeConfig vtep"]
         );
+    }
+
+    #[test]
+    fn undecided_key_has_each_of_its_values() {
+        let scope = Scope::Unknown {
+            selector: "zone=a".to_owned(),
+        };
+        let known = object("a", Scope::All, &[("mtu", "1400")]);
+        let unknown = object("b", scope, &[("enable-vtep", "true")]);
+        let nodes = vec![node("n1", &[])];
+        let groups = of(&[("mtu", "9000")], vec![known, unknown], nodes);
+        let value = |values: &BTreeMap<String, String>, key: &str| values.get(key).cloned();
+        let mut values: Vec<_> = groups[0]
+            .alternatives
+            .iter()
+            .map(|values| (value(values, "mtu"), value(values, "enable-vtep")))
+            .collect();
+        values.sort();
+        let (small, large) = (Some("1400".to_owned()), Some("9000".to_owned()));
+        let on = Some("true".to_owned());
+        let wanted = [
+            (small.clone(), None),
+            (small, on.clone()),
+            (large.clone(), None),
+            (large, on),
+        ];
+        assert_eq!(values, wanted);
+    }
+
+    #[test]
+    fn more_alternatives_than_are_looked_at_are_none() {
+        let disputed = [
+            "enable-ipsec",
+            "enable-ipv4",
+            "enable-policy",
+            "enable-vtep",
+            "enable-wireguard",
+            "mtu",
+            "tunnel-port",
+        ];
+        let pairs = |value: &'static str| disputed.map(|key| (key, value));
+        let number = |keys: usize| {
+            let object = object("a", Scope::All, &pairs("2")[..keys]);
+            let groups = of(&pairs("1"), vec![object], vec![node("n1", &[])]);
+            groups[0].alternatives.len()
+        };
+        assert_eq!((number(6), number(7)), (64, 0));
     }
 
     #[test]
@@ -234,7 +321,7 @@ mod tests {
         let one = object("b", Scope::All, &[("mtu", "1400")]);
         let other = object("a", Scope::All, &[("mtu", "9000")]);
         let groups = of(&[], vec![one, other], vec![node("n1", &[])]);
-        assert_eq!(groups[0].values["mtu"], "1400");
+        assert_eq!(groups[0].alternatives[0]["mtu"], "1400");
     }
 
     #[test]
@@ -248,7 +335,6 @@ mod tests {
         let groups = of(&[], vec![object], nodes);
         let names: Vec<_> = groups.iter().map(|group| group.nodes.join(" ")).collect();
         assert_eq!(names, ["n2 n3", "n1"]);
-        assert!(groups.iter().all(|group| !group.is_all));
     }
 
     #[test]

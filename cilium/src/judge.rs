@@ -20,8 +20,14 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
     match &cluster.config {
         Ok(Some(read)) => {
             config = Some(read);
-            findings.extend(configuration(read, cluster, tunnels));
-            add_lines(&mut findings, read, cluster, tunnels);
+            let groups = effective::groups(read, cluster);
+            findings.extend(configuration(&groups, cluster, tunnels));
+            // Which of two values counts is not known, so neither is what has to be changed.
+            let is_disputed =
+                |group: &Group| group.undecided.keys().any(|key| key.contains("vtep"));
+            if !groups.iter().any(is_disputed) {
+                add_lines(&mut findings, read, cluster, tunnels);
+            }
         }
         Ok(None) => {
             let text = "there is no ConfigMap cilium-config";
@@ -32,6 +38,7 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
             findings.push(Finding::not_judged(Problem::Unreadable, text));
         }
     }
+    findings.extend(table::not_programmed(cluster));
     match &cluster.agents {
         Ok(seen) => {
             let changed = config.and_then(|config| config.changed);
@@ -91,12 +98,11 @@ fn add_lines(findings: &mut [Finding], config: &ConfigMap, cluster: &Cluster, tu
 }
 
 /// What is found about the configuration, by the nodes that are told the same.
-fn configuration(config: &ConfigMap, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+fn configuration(groups: &[Group], cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
     let mut found: Vec<(Finding, Vec<String>)> = Vec::new();
-    let groups = effective::groups(config, cluster);
     let is_one = groups.len() == 1;
-    for group in &groups {
-        for finding in of_group(group, cluster, tunnels) {
+    for group in selected(groups, tunnels) {
+        for finding in of_group(group, is_one, cluster, tunnels) {
             match found.iter_mut().find(|(known, _)| *known == finding) {
                 Some((_, nodes)) => nodes.extend(group.nodes.iter().cloned()),
                 None => found.push((finding, group.nodes.clone())),
@@ -121,11 +127,50 @@ fn configuration(config: &ConfigMap, cluster: &Cluster, tunnels: &[Tunnel]) -> V
     findings
 }
 
-fn of_group(group: &Group, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
-    if !group.undecided.is_empty() {
-        return vec![undecided(group)];
+/// The nodes of a group that a tunnel selects; all where that is not known.
+fn nodes_of<'a>(tunnel: &Tunnel, group: &'a Group) -> Vec<&'a str> {
+    let selected = tunnel.nodes.as_ref();
+    let nodes = group.nodes.iter().map(String::as_str);
+    nodes
+        .filter(|node| selected.is_none_or(|names| names.contains(*node)))
+        .collect()
+}
+
+/// The groups with a node that a tunnel selects. All where no tunnel selects a node.
+fn selected<'a>(groups: &'a [Group], tunnels: &[Tunnel]) -> Vec<&'a Group> {
+    let is_meant = |group: &&Group| {
+        let mut of_tunnels = tunnels.iter().map(|tunnel| nodes_of(tunnel, group));
+        group.nodes.is_empty() || of_tunnels.any(|nodes| !nodes.is_empty())
+    };
+    let meant: Vec<&Group> = groups.iter().filter(is_meant).collect();
+    if meant.is_empty() {
+        groups.iter().collect()
+    } else {
+        meant
     }
-    let config = Config(&group.values);
+}
+
+/// What is found for a group: what is found with each of the values that its undecided keys may have.
+fn of_group(group: &Group, is_one: bool, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+    let alternatives = group.alternatives.iter();
+    let mut ways =
+        alternatives.map(|values| of_values(Config(values), (group, is_one), cluster, tunnels));
+    let mut findings = ways.next().unwrap_or_default();
+    for way in ways {
+        findings.retain(|finding| way.contains(finding));
+    }
+    if !group.undecided.is_empty() {
+        findings.insert(0, undecided(group));
+    }
+    findings
+}
+
+fn of_values(
+    config: Config<'_>,
+    (group, is_one): (&Group, bool),
+    cluster: &Cluster,
+    tunnels: &[Tunnel],
+) -> Vec<Finding> {
     let mut findings = settings::findings(config);
     let (table, problems) = table::build(config, cluster);
     findings.extend(problems);
@@ -136,16 +181,10 @@ fn of_group(group: &Group, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding
     findings.extend(table::findings(table, group, config, cluster));
     let sharing = by_local_address(tunnels);
     for tunnel in tunnels {
-        let selected = |node: &&String| {
-            let nodes = tunnel.nodes.as_ref();
-            nodes.is_none_or(|nodes| nodes.contains(*node))
-        };
-        let nodes: Vec<&str> = group
-            .nodes
-            .iter()
-            .filter(selected)
-            .map(String::as_str)
-            .collect();
+        let nodes = nodes_of(tunnel, group);
+        if nodes.is_empty() && !is_one {
+            continue;
+        }
         for unit in &tunnel.units {
             let same = unit.local.and_then(|local| sharing.get(&local));
             let context = Context {
@@ -185,7 +224,8 @@ fn undecided(group: &Group) -> Finding {
         number => count(number, "node"),
     };
     let text = format!(
-        "{} overridden for {nodes} by {}: which value counts depends on Cilium's version, not judged",
+        "{} overridden for {nodes} by {}: which value counts depends on Cilium's version, so what \
+         follows from it is not judged",
         some_of(&keys),
         some_of(&sources)
     );
@@ -193,3 +233,6 @@ fn undecided(group: &Group) -> Finding {
         "kubectl -n kube-system exec ds/cilium -- cilium-dbg bpf vtep list shows what a node has";
     Finding::not_judged(Problem::Overridden, text).with_fix(fix)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,15 @@ pub mod finding;
 mod judge;
 pub mod network;
 mod nodes;
+pub mod objects;
 mod overlap;
 pub mod policies;
 pub mod render;
 pub mod seen;
 mod settings;
 mod table;
+#[cfg(test)]
+mod testing;
 pub mod unit;
 mod unit_entries;
 pub mod vtep;

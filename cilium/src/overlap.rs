@@ -14,6 +14,8 @@ use crate::vtep::Entry;
 use crate::words::some_of;
 
 /// The networks that nodes' pods have now, with the names of the nodes, as far as they may be read.
+///
+/// Those of CiliumNodes count. A Node's own count where Kubernetes hands out the addresses of pods.
 pub fn pod_cidrs(cluster: &Cluster, config: Option<Config<'_>>) -> Vec<(String, Ipv4Net)> {
     let cidrs = |nodes: &[Node]| -> Vec<(String, Ipv4Net)> {
         let each = nodes.iter().flat_map(|node| {
@@ -22,14 +24,38 @@ pub fn pod_cidrs(cluster: &Cluster, config: Option<Config<'_>>) -> Vec<(String, 
         });
         each.collect()
     };
-    // With Cilium's own pools only the CiliumNodes tell; what a Node says is unused then.
-    let is_pool = config.is_some_and(|config| config.ipam() == Ipam::Pool);
-    match (&cluster.cilium_nodes, &cluster.nodes) {
-        (Ok(Some(nodes)), _) if !cidrs(nodes).is_empty() => cidrs(nodes),
-        (Err(_), _) if is_pool => Vec::new(),
-        (_, Ok(nodes)) => cidrs(nodes),
-        (_, Err(_)) => Vec::new(),
+    let of_agents = cluster.cilium_nodes.iter().flatten();
+    let of_agents = of_agents.flat_map(|nodes| cidrs(nodes)).collect::<Vec<_>>();
+    match &cluster.nodes {
+        _ if !of_agents.is_empty() => of_agents,
+        Ok(nodes) if is_of_kubernetes(config) => cidrs(nodes),
+        _ => Vec::new(),
     }
+}
+
+/// Whether pods get their addresses out of the networks of the Nodes. With another IPAM these are unused.
+fn is_of_kubernetes(config: Option<Config<'_>>) -> bool {
+    config.is_none_or(|config| config.ipam() == Ipam::Kubernetes)
+}
+
+/// What has to be known to see all overlaps, and is not: each with the reason.
+pub(crate) fn not_seen(config: Option<Config<'_>>, cluster: &Cluster) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if config.is_none() {
+        unknown.push("the range of the Services (cilium-config is not known)".to_owned());
+    }
+    if let Err(why) = &cluster.nodes {
+        unknown.push(format!("the addresses of the nodes ({why})"));
+    }
+    if pod_cidrs(cluster, config).is_empty() {
+        let why = match (&cluster.cilium_nodes, &cluster.nodes) {
+            (Err(why), _) => why.to_string(),
+            (_, Err(why)) if is_of_kubernetes(config) => why.to_string(),
+            _ => "no node says one".to_owned(),
+        };
+        unknown.push(format!("the pod networks ({why})"));
+    }
+    unknown
 }
 
 /// What an entry takes.
@@ -99,4 +125,53 @@ fn range(
         "{entry}: the network {cidr} {relation} {key} {range}: {taker} may get a part of it"
     );
     Some(Finding::warning(Problem::NetworkOverlap, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::seen::Unread;
+
+    fn cluster(of_agents: &[&str]) -> Cluster {
+        let node = |cidrs: &[&str]| Node {
+            name: "n1".to_owned(),
+            pod_cidrs: cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect(),
+            ..Node::default()
+        };
+        Cluster {
+            nodes: Ok(vec![node(&["10.244.0.0/24"])]),
+            cilium_nodes: Ok(Some(vec![node(of_agents)])),
+            ..crate::testing::cluster()
+        }
+    }
+
+    fn cidrs(ipam: Option<&str>, of_agents: &[&str]) -> Vec<String> {
+        let data = ipam.map(|ipam| BTreeMap::from([("ipam".to_owned(), ipam.to_owned())]));
+        let cidrs = pod_cidrs(&cluster(of_agents), data.as_ref().map(Config));
+        cidrs.iter().map(|(_, cidr)| cidr.to_string()).collect()
+    }
+
+    #[test]
+    fn node_cidr_counts_with_ipam_of_kubernetes_only() {
+        assert_eq!(cidrs(Some("kubernetes"), &[]), ["10.244.0.0/24"]);
+        assert_eq!(cidrs(None, &[]), ["10.244.0.0/24"]);
+        for ipam in ["", "cluster-pool", "multi-pool", "eni", "delegated-plugin"] {
+            assert_eq!(cidrs(Some(ipam), &[]), [""; 0], "{ipam}");
+            assert_eq!(cidrs(Some(ipam), &["10.0.0.0/24"]), ["10.0.0.0/24"]);
+        }
+    }
+
+    #[test]
+    fn network_that_is_not_known_is_named_with_its_reason() {
+        let data = BTreeMap::new();
+        let mut cluster = cluster(&["10.0.0.0/24"]);
+        assert_eq!(not_seen(Some(Config(&data)), &cluster), [""; 0]);
+        cluster.cilium_nodes = Err(Unread("may not be listed".to_owned()));
+        let unknown = not_seen(Some(Config(&data)), &cluster);
+        assert_eq!(unknown, ["the pod networks (may not be listed)"]);
+        cluster.nodes = Err(Unread("no answer".to_owned()));
+        assert_eq!(not_seen(None, &cluster).len(), 3);
+    }
 }

@@ -76,31 +76,31 @@ pub fn of_kubernetes(namespace: Option<String>, name: String, spec: &Value) -> P
     }
 }
 
-/// A `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy` with this content.
-pub fn of_cilium(namespace: Option<String>, name: String, content: &Value) -> Policy {
+/// The policies of a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy` with this content: each of
+/// its `specs` is one, as if it stood alone (cilium, `CiliumNetworkPolicy.Parse`).
+pub fn of_cilium(namespace: Option<&str>, name: &str, content: &Value) -> Vec<Policy> {
     let one = content.get("spec").into_iter();
     // A policy about nodes says nothing of pods.
     let of_pods = |spec: &&Value| spec.get("nodeSelector").is_none();
-    let specs: Vec<&Value> = one.chain(items(content, "specs")).filter(of_pods).collect();
-    let selects_all = |spec: &&&Value| {
+    let specs = one.chain(items(content, "specs")).filter(of_pods);
+    let policy = |spec: &Value| {
         let selector = spec.get("endpointSelector");
-        selector.is_some_and(is_empty_selector)
+        let selects_all = selector.is_some_and(is_empty_selector);
+        Policy {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+            selects_all,
+            restricts: restricts(spec),
+            world: if selects_all && items(spec, "ingressDeny").any(denies_world) {
+                World::Denied
+            } else if items(spec, "ingress").any(lets_world_in) {
+                World::LetIn
+            } else {
+                World::NotNamed
+            },
+        }
     };
-    let denies = |spec: &&Value| items(spec, "ingressDeny").any(names_world);
-    let opens = |spec: &&Value| items(spec, "ingress").any(lets_world_in);
-    Policy {
-        namespace,
-        name,
-        selects_all: specs.iter().any(|spec| selects_all(&spec)),
-        restricts: specs.iter().any(|spec| restricts(spec)),
-        world: if specs.iter().filter(selects_all).any(denies) {
-            World::Denied
-        } else if specs.iter().any(opens) {
-            World::LetIn
-        } else {
-            World::NotNamed
-        },
-    }
+    specs.map(policy).collect()
 }
 
 fn items<'a>(data: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -119,12 +119,21 @@ fn is_empty_selector(selector: &Value) -> bool {
     })
 }
 
+/// Whether pods of this spec drop what no rule lets in: unless the spec says so itself, where it has a rule
+/// (cilium, `Rule.Sanitize`: `len(Ingress) > 0 || len(IngressDeny) > 0`).
 fn restricts(spec: &Value) -> bool {
-    let denies_by_default = spec.pointer("/enableDefaultDeny/ingress") != Some(&Value::Bool(false));
-    let has_rules = ["ingress", "ingressDeny"]
-        .iter()
-        .any(|field| spec.get(field).is_some_and(|rules| !rules.is_null()));
-    has_rules && denies_by_default
+    let has_rules = || {
+        let mut fields = ["ingress", "ingressDeny"].into_iter();
+        fields.any(|field| items(spec, field).next().is_some())
+    };
+    let said = spec.pointer("/enableDefaultDeny/ingress");
+    said.and_then(Value::as_bool).unwrap_or_else(has_rules)
+}
+
+/// Whether a rule denies all that the world sends. One for some ports or ICMP types denies a part of it.
+fn denies_world(rule: &Value) -> bool {
+    let mut parts = ["toPorts", "icmps"].into_iter();
+    names_world(rule) && !parts.any(|field| items(rule, field).next().is_some())
 }
 
 /// A rule without any sender lets everything in, but only if it says something else: an empty one lets

@@ -2,11 +2,14 @@
 //! and the same entries give the same bytes.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::node::Ipv4Net;
 
+use crate::config::Config;
 use crate::desired::Row;
-use crate::finding::UnitKey;
+use crate::objects::Object;
+use crate::vtep::{self, Entry, WrittenEntry};
 
 /// The values of the lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,40 @@ impl Lists {
             mask: mask.map(|mask| mask.to_string()).unwrap_or_default(),
             mac: joined(&|row| row.mac.to_string()),
         }
+    }
+
+    /// The lists of a configuration as they are: in the form of [`Self::new`] where they can be read, and as
+    /// written otherwise. `None`: VTEP is off.
+    pub fn live(config: Config<'_>) -> Option<Self> {
+        if !config.is_on("enable-vtep") {
+            return None;
+        }
+        let (entries, lengths) = vtep::of_lists(config);
+        let row = |entry: &Entry| match (&entry.endpoint, &entry.cidr, &entry.mac) {
+            (Ok(endpoint), Ok(cidr), Ok(mac)) => Some(Row {
+                unit: None,
+                endpoint: *endpoint,
+                cidr: *cidr,
+                mac: *mac,
+            }),
+            _ => None,
+        };
+        let rows: Option<Vec<Row>> = entries.iter().map(row).collect();
+        let rows = rows.filter(|_| lengths.are_equal());
+        let prefix = config.vtep_prefix();
+        let mask = prefix.and_then(|prefix| Ipv4Net::new(Ipv4Addr::UNSPECIFIED, prefix).ok());
+        Some(match rows.zip(mask) {
+            Some((rows, mask)) => Self {
+                mask: mask.netmask().to_string(),
+                ..Self::new(&rows)
+            },
+            None => Self {
+                endpoint: config.list("vtep-endpoint").join(" "),
+                cidr: config.list("vtep-cidr").join(" "),
+                mask: config.get("vtep-mask").to_owned(),
+                mac: config.list("vtep-mac").join(" "),
+            },
+        })
     }
 
     /// As values of Cilium's Helm chart.
@@ -90,57 +127,35 @@ pub enum Shape {
     V2Alpha1,
 }
 
-/// A CiliumVTEPConfig for each object, with its entries in their order.
-pub fn vtep_configs(rows: &[Row], shape: Shape) -> String {
+/// These CiliumVTEPConfigs, in their order.
+pub fn vtep_configs(objects: &[Object], shape: Shape) -> String {
     let (version, list) = match shape {
         Shape::V2 => ("v2", "endpoints"),
         Shape::V2Alpha1 => ("v2alpha1", "vtepEndpoints"),
     };
-    let mut text = String::new();
-    let mut before: Option<(&str, &str)> = None;
-    let mut number = 0;
-    let mut device = "";
-    for (unit, row) in rows
-        .iter()
-        .filter_map(|row| Some((row.unit.as_ref()?, row)))
-    {
-        let UnitKey {
-            namespace,
-            object,
-            device: named,
-        } = unit;
-        let of = (namespace.as_str(), object.as_str());
-        if before != Some(of) {
-            let separator = if before.is_some() { "---\n" } else { "" };
+    let object = |Object { name, entries }: &Object| {
+        let mut text = format!(
+            "apiVersion: cilium.io/{version}\nkind: CiliumVTEPConfig\nmetadata:\n  name: {name}\nspec:\n  \
+             {list}:\n"
+        );
+        for entry in entries {
+            let WrittenEntry {
+                name,
+                endpoint,
+                cidr,
+                mac,
+            } = entry;
             // Writing into a string cannot fail.
             let _ = write!(
                 text,
-                "{separator}apiVersion: cilium.io/{version}\nkind: CiliumVTEPConfig\nmetadata:\n  \
-                 name: bigip-tunnel-{namespace}-{object}\nspec:\n  {list}:\n"
+                "    - name: \"{name}\"\n      tunnelEndpoint: \"{endpoint}\"\n      cidr: \"{cidr}\"\n      \
+                 mac: \"{mac}\"\n"
             );
-            before = Some(of);
-            device = "";
         }
-        number = if device == named { number + 1 } else { 1 };
-        device = named;
-        let suffix = if number > 1 {
-            format!("-{number}")
-        } else {
-            String::new()
-        };
-        let Row {
-            unit: _,
-            endpoint,
-            cidr,
-            mac,
-        } = row;
-        let _ = write!(
-            text,
-            "    - name: \"{device}{suffix}\"\n      tunnelEndpoint: \"{endpoint}\"\n      cidr: \"{cidr}\"\n      \
-             mac: \"{mac}\"\n"
-        );
-    }
-    text
+        text
+    };
+    let texts: Vec<String> = objects.iter().map(object).collect();
+    texts.join("---\n")
 }
 
 /// What takes an entry out of the table of an agent that runs.

@@ -80,7 +80,7 @@ pub enum Scope {
     },
     /// Those of a selector; which they are could not be read.
     Unknown {
-        /// The selector, as text.
+        /// The selector, as text. Empty where it cannot be read.
         selector: String,
     },
 }
@@ -106,7 +106,7 @@ impl Scope {
                 Some(!nodes.is_disjoint(other))
             }
             (Self::Unknown { selector }, Self::Unknown { selector: other })
-                if selector == other =>
+                if selector == other && !selector.is_empty() =>
             {
                 Some(true)
             }

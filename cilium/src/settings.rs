@@ -6,11 +6,10 @@ use crate::finding::{Finding, Problem};
 /// The largest packet that a BIG-IP's VLAN carries unless it is set up for more.
 const MTU_MAX: u32 = 1500;
 /// The switches that are read here and elsewhere.
-const SWITCHES: [&str; 6] = [
+const SWITCHES: [&str; 5] = [
     "enable-encryption-strict-mode-ingress",
     "enable-ipsec",
     "enable-ipv4",
-    "enable-l7-proxy",
     "enable-vtep",
     "enable-wireguard",
 ];

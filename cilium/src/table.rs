@@ -170,7 +170,6 @@ pub(crate) fn findings(
     for entry in &table.entries {
         findings.extend(overlap::findings(entry, config, cluster));
     }
-    findings.extend(not_programmed(cluster));
     findings
 }
 
@@ -189,15 +188,30 @@ fn fix_of(entry: &Entry) -> String {
 /// More entries than an agent's table holds: of the lists on every node, of objects on the node that has
 /// most.
 fn too_many(table: &Table, group: &Group) -> Option<Finding> {
-    let on = |node: &str| {
-        let of_node = |entry: &&Entry| entry.scope.holds(node) != Some(false);
-        table.entries.iter().filter(of_node).count()
+    let most = |counts: &dyn Fn(Option<bool>) -> bool| -> usize {
+        let on = |node: Option<&str>| {
+            let holds = |entry: &&Entry| match (node, &entry.scope) {
+                (_, Scope::All) => counts(Some(true)),
+                (None, _) => counts(None),
+                (Some(node), scope) => counts(scope.holds(node)),
+            };
+            table.entries.iter().filter(holds).count()
+        };
+        let nodes = group.nodes.iter().map(|node| on(Some(node)));
+        nodes.max().unwrap_or_else(|| on(None))
     };
-    let most = group.nodes.iter().map(|node| on(node)).max();
-    let most = most.unwrap_or(table.entries.len());
-    (most > ENTRIES_MAX).then(|| {
-        let text = format!("{most} VTEP entries, and the table of an agent holds {ENTRIES_MAX}");
-        Finding::error(Problem::TooManyEntries, text)
+    let certain = most(&|holds| holds == Some(true));
+    let possible = most(&|holds| holds != Some(false));
+    let holds = format!("the table of an agent holds {ENTRIES_MAX}");
+    if certain > ENTRIES_MAX {
+        let text = format!("{certain} VTEP entries, and {holds}");
+        return Some(Finding::error(Problem::TooManyEntries, text));
+    }
+    (possible > ENTRIES_MAX).then(|| {
+        let text = format!(
+            "{possible} VTEP entries; how many of them one node has is not known, and {holds}"
+        );
+        Finding::not_judged(Problem::TooManyEntries, text)
     })
 }
 
@@ -206,16 +220,28 @@ fn twice(table: &Table) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, later) in table.entries.iter().enumerate() {
         let Ok(cidr) = later.cidr else { continue };
-        let same = table.entries.iter().take(index).find(|earlier| {
-            earlier.cidr == Ok(cidr) && later.scope.meets(&earlier.scope) == Some(true)
-        });
-        let Some(earlier) = same else { continue };
+        let earlier = table.entries.iter().take(index);
+        let same = earlier.filter(|earlier| earlier.cidr == Ok(cidr));
+        let met = same.map(|earlier| (later.scope.meets(&earlier.scope), earlier));
+        // A node that surely has both goes before one that may have them.
+        let Some((meets, earlier)) = met
+            .filter(|(meets, _)| *meets != Some(false))
+            .max_by_key(|(meets, _)| *meets)
+        else {
+            continue;
+        };
+        let text = format!("{earlier} and {later} have one network, {cidr}");
         let outcome = match (&earlier.source, &later.source) {
             (Source::Lists(_), Source::Lists(_)) => "the last one wins, the other gets no answer",
             _ => "agents may use neither",
         };
-        let text = format!("{earlier} and {later} have one network, {cidr}: {outcome}");
-        findings.push(Finding::error(Problem::NetworkTwice, text));
+        findings.push(match meets {
+            Some(_) => Finding::error(Problem::NetworkTwice, format!("{text}: {outcome}")),
+            None => Finding::not_judged(
+                Problem::NetworkTwice,
+                format!("{text}; whether a node has both is not known"),
+            ),
+        });
     }
     findings
 }
@@ -249,7 +275,7 @@ fn mask(entry: &Entry, table: &Table) -> Option<Finding> {
 }
 
 /// What agents say that they could not program, in their own words.
-fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
+pub(crate) fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
     let objects = cluster.vtep_objects.iter().flatten().flatten();
     let of_objects = objects.flat_map(|object| {
         let place = format!("CiliumVTEPConfig {}", object.name);
@@ -265,7 +291,8 @@ fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
             .iter()
             .map(move |failed| (place.clone(), failed))
     });
-    let findings = of_objects.chain(of_nodes).map(|(place, (entry, words))| {
+    let findings = of_objects.chain(of_nodes);
+    let findings = findings.map(|(place, (entry, words))| {
         let what = match entry.as_str() {
             "" => "VTEP entries are not programmed".to_owned(),
             entry => format!("entry {entry} is not programmed"),
@@ -276,20 +303,32 @@ fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
         };
         Finding::error(Problem::NotProgrammed, format!("{place}: {what}{words}"))
     });
-    findings.collect()
+    findings.chain(unread(cluster)).collect()
 }
 
-/// The selector of an entry that not every node knows, and how many of these nodes know it.
-pub(crate) fn partial<'a>(entry: &'a Entry, nodes: &[&str]) -> Option<(&'a str, usize)> {
+/// What agents say of the entries of objects is not known. Without such an entry they say nothing.
+fn unread(cluster: &Cluster) -> Option<Finding> {
+    let why = cluster.vtep_nodes.as_ref().err()?;
+    let may_have_entries = match &cluster.vtep_objects {
+        Ok(objects) => objects.iter().flatten().next().is_some(),
+        Err(_) => true,
+    };
+    let text = format!("CiliumVTEPNodeConfigs: {why}");
+    may_have_entries.then(|| Finding::not_judged(Problem::Unreadable, text))
+}
+
+/// The selector of an entry that not every node knows, and how many of these nodes know it. `None` for a
+/// number that is not known.
+pub(crate) fn partial<'a>(entry: &'a Entry, nodes: &[&str]) -> Option<(&'a str, Option<usize>)> {
     match &entry.scope {
         Scope::All => None,
-        Scope::Unknown { selector } => Some((selector, nodes.len())),
+        Scope::Unknown { selector } => Some((selector, None)),
         Scope::Some {
             selector,
             nodes: known,
         } => {
             let number = nodes.iter().filter(|node| known.contains(**node)).count();
-            (number < nodes.len()).then_some((selector, number))
+            (number < nodes.len()).then_some((selector, Some(number)))
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::finding::UnitKey;
 pub struct Tunnel {
     /// The units whose tunnel was read.
     pub units: Vec<Unit>,
+    /// Those whose tunnel was not.
+    pub unread: Vec<UnitKey>,
     /// Names of the nodes that it selects. `None` where they are not known.
     pub nodes: Option<BTreeSet<String>>,
 }
@@ -29,6 +31,8 @@ pub struct Unit {
     pub local: Option<Ipv4Addr>,
     /// The self IPs on the tunnel.
     pub self_ips: Vec<Ipv4Net>,
+    /// Whether it may have more self IPs than are known.
+    pub may_have_more_self_ips: bool,
     /// The tunnel's own MAC address, where the unit says it.
     pub mac: Option<MacAddress>,
     /// The key of the tunnel.

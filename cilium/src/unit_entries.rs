@@ -88,7 +88,11 @@ fn known(unit: &Unit, local: Ipv4Addr, table: &Table, context: &Context<'_>) -> 
             networks.join(", ")
         )));
     }
-    findings.extend(sound.iter().map(|entry| mac(unit, entry, context.sharing)));
+    let macs = sound.into_iter().filter_map(|entry| {
+        let theirs = *entry.mac.as_ref().ok()?;
+        Some(mac(unit, (entry, theirs), context.sharing))
+    });
+    findings.extend(macs);
     findings
 }
 
@@ -112,9 +116,19 @@ fn scope(unit: &Unit, own: &[&Entry], context: &Context<'_>) -> Vec<Finding> {
         return vec![Finding::error(Problem::EndpointMissing, text)];
     }
     let notes = partial.iter().map(|(selector, number)| {
-        Finding::holds(format!(
-            "{name}: its VTEP entry is known to nodes with {selector} only ({number} of {all})"
-        ))
+        if let Some(number) = number {
+            return Finding::holds(format!(
+                "{name}: its VTEP entry is known to nodes with {selector} only ({number} of {all})"
+            ));
+        }
+        let selector = match *selector {
+            "" => "a selector that cannot be read",
+            selector => selector,
+        };
+        let text = format!(
+            "{name}: its VTEP entry is for nodes with {selector}; which nodes these are is not known"
+        );
+        Finding::not_judged(Problem::EndpointMissing, text)
     });
     notes.collect()
 }
@@ -135,9 +149,14 @@ fn self_ips(unit: &Unit, local: Ipv4Addr, own: &[&Entry], table: &Table) -> Vec<
             .and_then(|entry| Some((entry, entry.endpoint.as_ref().ok()?)))
             .filter(|(entry, endpoint)| **endpoint != local && (found.is_none() || is_list(entry)));
         let text = if let Some((entry, endpoint)) = other {
-            format!(
-                "{name}: its self IP {address} is in the network of {entry}: answers go to {endpoint}"
-            )
+            let text = format!("{name}: its self IP {address} is in the network of {entry}");
+            let meets = |own: &&Entry| own.scope.meets(&entry.scope) == Some(true);
+            if !own.iter().any(meets) {
+                let text = format!("{text}; whether a node has both entries is not known");
+                findings.push(Finding::not_judged(Problem::NetworkMismatch, text));
+                continue;
+            }
+            format!("{text}: answers go to {endpoint}")
         } else if found.is_some() || !is_certain {
             continue;
         } else if let Some(entry) = own
@@ -166,17 +185,11 @@ const fn is_list(entry: &Entry) -> bool {
 }
 
 /// Whether pods send to the tunnel's own MAC address.
-fn mac(unit: &Unit, entry: &Entry, sharing: &[&Unit]) -> Finding {
+fn mac(unit: &Unit, (entry, theirs): (&Entry, MacAddress), sharing: &[&Unit]) -> Finding {
     let name = &unit.key.device;
-    let Ok(theirs) = entry.mac else {
-        return Finding::not_judged(
-            Problem::MacMismatch,
-            format!("{name}: {entry} has no MAC address"),
-        );
-    };
     let Some(own) = unit.mac else {
         let text = format!(
-            "{name}: Cilium sends to the MAC address {theirs}; the unit does not say its own"
+            "{name}: Cilium sends to the MAC address {theirs}; the unit does not report its own"
         );
         return Finding::not_judged(Problem::MacMismatch, text).with_fix(format!(
             "compare on {name}: tmsh show net tunnels tunnel {} all-properties",

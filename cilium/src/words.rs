@@ -15,10 +15,11 @@ pub fn some_of<S: AsRef<str>>(names: &[S]) -> String {
 
 /// A number and its noun: `1 node`, `2 nodes`, `2 entries`.
 pub fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
+    let consonant = |stem: &&str| !stem.ends_with(['a', 'e', 'i', 'o', 'u']);
+    match (number, noun.strip_suffix('y').filter(consonant)) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) if noun.ends_with('s') => format!("{number} {noun}es"),
+        (_, None) if noun.ends_with(['s', 'x']) => format!("{number} {noun}es"),
         (_, None) => format!("{number} {noun}s"),
     }
 }
@@ -33,6 +34,8 @@ mod tests {
         assert_eq!(count(0, "node"), "0 nodes");
         assert_eq!(count(2, "entry"), "2 entries");
         assert_eq!(count(2, "address"), "2 addresses");
+        assert_eq!(count(2, "key"), "2 keys");
+        assert_eq!(count(2, "prefix"), "2 prefixes");
     }
 
     #[test]

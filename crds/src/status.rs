@@ -38,7 +38,7 @@ const SHOWN_MAX: usize = 16;
 /// The most devices in a status, listed ones as well as former ones: what its schema allows.
 pub const DEVICES_MAX: usize = 8;
 /// How many self IPs of a tunnel are shown.
-const SELF_IPS_MAX: usize = 8;
+pub(crate) const SELF_IPS_MAX: usize = 8;
 /// The least time between two moves of `lastVerifiedTime`.
 const VERIFIED_GAP: SignedDuration = SignedDuration::from_mins(10);
 

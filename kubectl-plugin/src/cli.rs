@@ -72,7 +72,7 @@ pub(crate) enum Command {
     #[command(after_help = why::CHECK_EXAMPLES)]
     Check(why::CheckArgs),
 
-    /// Print what Cilium has to be told of the tunnels, or compare it with the cluster
+    /// Print the VTEP entries that Cilium needs, or compare them with the cluster
     ///
     /// Exit codes of --diff are those of kubectl diff: 0 nothing differs, 1 something does, more than 1
     /// it could not be found out.

@@ -10,7 +10,7 @@ use bigip_tunnel_harness::paths::workspace_root;
 /// The most lines of a file, not counting its tests.
 const LINES_MAX: usize = 500;
 /// The crates, as folders of the workspace.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "core",
     "cilium",
     "crds",

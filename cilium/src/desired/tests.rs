@@ -1,29 +1,11 @@
 //! What is rendered, and by which start-up rules of the agent it is judged.
 
 use super::*;
-use crate::render::{Lists, Shape, vtep_configs};
-use crate::seen::Unread;
-
-fn unit(object: &str, device: &str, local: &str, self_ips: &[&str], mac: &str) -> Unit {
-    Unit {
-        key: UnitKey {
-            namespace: "bigip".to_owned(),
-            object: object.to_owned(),
-            device: device.to_owned(),
-        },
-        path: "/Common/t".to_owned(),
-        local: local.parse().ok(),
-        self_ips: self_ips.iter().map(|net| net.parse().unwrap()).collect(),
-        mac: mac.parse().ok(),
-        vni: Some(2),
-        encapsulation: None,
-        port: None,
-    }
-}
+use crate::render::Lists;
+use crate::testing::{cluster, data, tunnel, unit};
 
 /// Two HA pairs.
 fn pairs() -> Vec<Tunnel> {
-    let tunnel = |units| Tunnel { units, nodes: None };
     vec![
         tunnel(vec![
             unit(
@@ -58,32 +40,6 @@ fn pairs() -> Vec<Tunnel> {
             ),
         ]),
     ]
-}
-
-fn cluster() -> Cluster {
-    let no = || Unread(String::new());
-    Cluster {
-        config: Ok(None),
-        node_configs: Ok(Vec::new()),
-        vtep_objects: Ok(None),
-        vtep_nodes: Ok(Vec::new()),
-        agents: Err(no()),
-        policies: Err(no()),
-        nodes: Ok(Vec::new()),
-        cilium_nodes: Ok(None),
-    }
-}
-
-fn data(endpoint: &str, cidr: &str, mac: &str) -> BTreeMap<String, String> {
-    let data = [
-        ("enable-vtep", "true"),
-        ("vtep-endpoint", endpoint),
-        ("vtep-cidr", cidr),
-        ("vtep-mask", "255.255.255.0"),
-        ("vtep-mac", mac),
-    ];
-    data.map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
 }
 
 fn foreign() -> BTreeMap<String, String> {
@@ -180,11 +136,7 @@ fn new_mac_address_keeps_the_place_of_its_entry() {
 fn floating_network_is_an_entry_of_its_own() {
     let self_ips = ["10.1.1.1/24", "10.1.5.1/24", "10.1.1.9/24"];
     let unit = unit("east", "a", "10.9.0.1", &self_ips, "02:00:00:00:00:01");
-    let rows = of_tunnels(&[Tunnel {
-        units: vec![unit],
-        nodes: None,
-    }])
-    .unwrap();
+    let rows = of_tunnels(&[tunnel(vec![unit])]).unwrap();
     let networks: Vec<String> = rows.iter().map(|row| row.cidr.to_string()).collect();
     assert_eq!(networks, ["10.1.1.0/24", "10.1.5.0/24"]);
 }
@@ -194,13 +146,7 @@ fn what_is_not_known_of_a_unit_is_refused() {
     let of = |local: &str, self_ips: &[&str], mac: &str| {
         let unit = unit("east", "a", local, self_ips, mac);
         let key = unit.key.clone();
-        (
-            of_tunnels(&[Tunnel {
-                units: vec![unit],
-                nodes: None,
-            }]),
-            key,
-        )
+        (of_tunnels(&[tunnel(vec![unit])]), key)
     };
     let (found, key) = of("10.9.0.1", &["10.1.1.1/24"], "");
     assert_eq!(found, Err(vec![Refusal::MacUnknown(key)]));
@@ -243,28 +189,78 @@ fn pair_with_one_address_and_two_mac_addresses_is_refused() {
         let mac = format!("02:00:00:00:00:0{device}");
         unit("east", device, "10.9.0.1", &["10.1.1.1/24"], &mac)
     });
-    let tunnel = Tunnel {
-        units: units.into(),
-        nodes: None,
-    };
-    let refused = of_tunnels(&[tunnel]).unwrap_err();
+    let refused = of_tunnels(&[tunnel(units.into())]).unwrap_err();
     assert!(matches!(*refused, [Refusal::MacsDiffer(..)]), "{refused:?}");
 }
 
 #[test]
-fn object_per_tunnel_is_rendered_in_the_served_shape() {
-    let rows = of_tunnels(&pairs()).unwrap();
-    let text = vtep_configs(&rows, Shape::V2);
-    assert_eq!(text.matches("kind: CiliumVTEPConfig").count(), 2);
-    assert!(text.starts_with("apiVersion: cilium.io/v2\n"), "{text}");
-    assert!(
-        text.contains("  name: bigip-tunnel-bigip-east\nspec:\n  endpoints:\n"),
-        "{text}"
+fn unit_whose_tunnel_was_not_read_is_refused() {
+    let mut tunnels = pairs();
+    let unread = UnitKey {
+        namespace: "bigip".to_owned(),
+        object: "west".to_owned(),
+        device: "e".to_owned(),
+    };
+    tunnels[0].unread.push(unread.clone());
+    let refused = of_tunnels(&tunnels);
+    assert_eq!(refused, Err(vec![Refusal::TunnelUnread(unread)]));
+}
+
+#[test]
+fn unit_that_may_have_more_self_ips_is_refused() {
+    let mut tunnels = pairs();
+    tunnels[0].units[0].may_have_more_self_ips = true;
+    let key = tunnels[0].units[0].key.clone();
+    assert_eq!(of_tunnels(&tunnels), Err(vec![Refusal::SelfIpsCut(key)]));
+}
+
+#[test]
+fn self_ip_of_two_units_is_refused_as_floating() {
+    let units = ["1", "2"].map(|n| {
+        let self_ips = [&*format!("10.1.{n}.{n}/24"), "10.1.5.5/24"];
+        let (local, mac) = (format!("10.9.0.{n}"), format!("02:00:00:00:00:0{n}"));
+        unit("east", n, &local, &self_ips, &mac)
+    });
+    let keys = Box::new((units[0].key.clone(), units[1].key.clone()));
+    let address = Ipv4Addr::new(10, 1, 5, 5);
+    let refused = of_tunnels(&[tunnel(units.into())]);
+    assert_eq!(refused, Err(vec![Refusal::Floating(address, keys)]));
+}
+
+#[test]
+fn pool_that_holds_a_network_of_ours_is_a_caution() {
+    let mut values = foreign();
+    values.insert("cluster-pool-ipv4-cidr".to_owned(), "10.0.0.0/8".to_owned());
+    let desired = rendered(&values, &pairs()).unwrap();
+    assert_eq!(desired.cautions.len(), 5, "{:?}", desired.cautions);
+    assert!(desired.cautions[0].contains("a node may get a part of it"));
+    assert!(desired.cautions[4].contains("pod networks"));
+}
+
+#[test]
+fn live_lists_in_another_spelling_are_equal() {
+    let pairs = &pairs()[1..];
+    let live = data(
+        "10.9.0.1,10.9.0.2",
+        "10.1.1.7/24\n10.1.2.0/24",
+        "02:AB:00:00:00:01 02-00-00-00-00-02",
     );
-    let upstream = vtep_configs(&rows, Shape::V2Alpha1);
-    assert!(upstream.contains("cilium.io/v2alpha1") && upstream.contains("  vtepEndpoints:\n"));
-    assert!(
-        text.contains("- name: \"a\"\n      tunnelEndpoint: \"10.9.0.1\"\n"),
-        "{text}"
+    let desired = rendered(&live, pairs).unwrap();
+    assert!(!desired.differs);
+    assert_eq!(Lists::live(Config(&live)), Some(Lists::new(&desired.rows)));
+}
+
+#[test]
+fn live_lists_that_cannot_be_read_differ() {
+    let live = data(
+        "10.9.0.1 10.9.0.2",
+        "10.1.1.0/24 10.1.2.0/24",
+        "02:ab:00:00:00:01",
     );
+    let desired = rendered(&live, &pairs()[1..]).unwrap();
+    assert!(desired.differs);
+    let lists = Lists::live(Config(&live)).unwrap();
+    assert_eq!(lists.mac, "02:ab:00:00:00:01");
+    let off = BTreeMap::new();
+    assert_eq!(Lists::live(Config(&off)), None);
 }

@@ -9,8 +9,9 @@ use crate::finding::Weight;
 
 fn cilium(spec: &Value) -> (bool, bool) {
     let content = json!({"spec": spec});
-    let policy = of_cilium(Some("shop".to_owned()), "p".to_owned(), &content);
-    (policy.restricts, policy.world == World::LetIn)
+    let policies = of_cilium(Some("shop"), "p", &content);
+    let opens = policies.iter().any(|policy| policy.world == World::LetIn);
+    (policies.iter().any(|policy| policy.restricts), opens)
 }
 
 fn kubernetes(spec: &Value) -> (bool, bool) {
@@ -150,10 +151,47 @@ fn only_what_opens_all_pods_opens_the_cluster() {
 #[test]
 fn denied_world_is_not_opened_by_another_policy() {
     let deny = json!({"endpointSelector": {}, "ingressDeny": [{"fromEntities": ["world"]}]});
-    let deny = of_cilium(Some("shop".into()), "d".into(), &json!({"spec": deny}));
-    assert_eq!(deny.world, World::Denied);
-    let found = judged(&[policy(Some("shop"), true), deny]);
+    let deny = of_cilium(Some("shop"), "d", &json!({"spec": deny}));
+    assert_eq!(deny[0].world, World::Denied);
+    let found = judged(&[policy(Some("shop"), true), deny[0].clone()]);
     assert_eq!(found.weight, Weight::Warning);
+}
+
+#[test]
+fn deny_rule_for_some_ports_does_not_deny_the_world() {
+    for part in [
+        json!({"fromEntities": ["world"], "toPorts": [{"ports": [{"port": "22"}]}]}),
+        json!({"fromEntities": ["world"], "icmps": [{"fields": [{"type": 8}]}]}),
+    ] {
+        let spec = json!({"endpointSelector": {}, "ingressDeny": [part]});
+        let policies = of_cilium(Some("shop"), "d", &json!({"spec": spec}));
+        assert_eq!(policies[0].world, World::NotNamed, "{part}");
+    }
+}
+
+#[test]
+fn policy_with_empty_lists_of_rules_restricts_nothing() {
+    let empty = json!({"endpointSelector": {}, "ingress": [], "ingressDeny": []});
+    assert_eq!(cilium(&empty), (false, false));
+    let said = json!({"endpointSelector": {}, "enableDefaultDeny": {"ingress": true}});
+    assert_eq!(cilium(&said), (true, false));
+}
+
+#[test]
+fn each_of_several_specs_is_judged_by_itself() {
+    let all_but_unrestricted = json!({"endpointSelector": {}, "egress": [{}]});
+    let one_pod = json!({
+        "endpointSelector": {"matchLabels": {"app": "db"}},
+        "ingress": [{"fromEndpoints": [{}]}],
+    });
+    let content = json!({"specs": [all_but_unrestricted, one_pod]});
+    let policies = of_cilium(None, "p", &content);
+    let seen: Vec<_> = policies
+        .iter()
+        .map(|p| (p.selects_all, p.restricts))
+        .collect();
+    assert_eq!(seen, [(true, false), (false, true)]);
+    assert_eq!(judged(&policies).weight, Weight::Holds);
 }
 
 #[test]

@@ -16,15 +16,14 @@ use bigip_tunnel_core::unit::Encapsulation;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    LabelSelector, ManagedFieldsEntry, ObjectMeta,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry};
 use kube::ResourceExt as _;
 use kube::core::{DynamicObject, Selector, SelectorExt as _};
 use serde_json::Value;
 
 use super::{selector, traits_of};
-use crate::v1alpha1::{BigIpTunnel, DeviceStatus};
+use crate::status::SELF_IPS_MAX;
+use crate::v1alpha1::{BigIpTunnel, TunnelStatus};
 
 /// Prefix of labels and annotations of a Node that hold values of Cilium's configuration.
 const OVERRIDE: &str = "config.cilium.io/";
@@ -164,12 +163,16 @@ pub fn network_policy(policy: &NetworkPolicy) -> Policy {
     policies::of_kubernetes(policy.namespace(), policy.name_any(), &spec)
 }
 
-/// A policy of Cilium, of a namespace or of the whole cluster.
-pub fn cilium_policy(policy: &DynamicObject) -> Policy {
-    policies::of_cilium(policy.namespace(), policy.name_any(), &policy.data)
+/// The policies of an object of Cilium, of a namespace or of the whole cluster.
+pub fn cilium_policies(object: &DynamicObject) -> Vec<Policy> {
+    policies::of_cilium(
+        object.namespace().as_deref(),
+        &object.name_any(),
+        &object.data,
+    )
 }
 
-/// The tunnel of an object, with the units whose tunnel its status shows.
+/// The tunnel of an object, with its units. A device whose tunnel its status does not show is unread.
 pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Node]>) -> Tunnel {
     let selected = selector(&object.spec).ok().zip(nodes);
     let selected = selected.map(|(selector, nodes)| {
@@ -177,37 +180,45 @@ pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Node]>) -> Tunnel {
         let nodes = nodes.filter(|node| selector.matches(&node.labels));
         nodes.map(|node| node.name.clone()).collect::<BTreeSet<_>>()
     });
-    let devices = object.status.iter().flat_map(|status| &status.devices);
+    let (mut units, mut unread) = (Vec::new(), Vec::new());
+    for device in &object.spec.devices {
+        let key = UnitKey {
+            namespace: object.metadata.namespace.clone().unwrap_or_default(),
+            object: object.metadata.name.clone().unwrap_or_default(),
+            device: device.name.clone(),
+        };
+        let mut seen = object.status.iter().flat_map(|status| &status.devices);
+        let seen = seen.find(|seen| seen.name == device.name);
+        match seen.and_then(|seen| seen.tunnel.as_ref()) {
+            Some(tunnel) => units.push(unit(key, tunnel)),
+            None => unread.push(key),
+        }
+    }
     Tunnel {
-        units: devices
-            .filter_map(|device| unit(&object.metadata, device))
-            .collect(),
+        units,
+        unread,
         nodes: selected,
     }
 }
 
-fn unit(object: &ObjectMeta, device: &DeviceStatus) -> Option<Unit> {
-    let tunnel = device.tunnel.as_ref()?;
+fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
     let encapsulation = tunnel.encapsulation.as_deref().map(|kind| match kind {
         "vxlan" => Encapsulation::Vxlan,
         "geneve" => Encapsulation::Geneve,
         other => Encapsulation::Other(other.to_owned()),
     });
     let self_ips = tunnel.self_ips.iter();
-    Some(Unit {
-        key: UnitKey {
-            namespace: object.namespace.clone().unwrap_or_default(),
-            object: object.name.clone().unwrap_or_default(),
-            device: device.name.clone(),
-        },
+    Unit {
+        key,
         path: tunnel.full_path.clone(),
         local: tunnel.local_address.as_deref().and_then(network::address),
         self_ips: self_ips.filter_map(|text| network::self_ip(text)).collect(),
+        may_have_more_self_ips: tunnel.self_ips.len() >= SELF_IPS_MAX,
         mac: tunnel.mac.as_deref().and_then(|mac| mac.parse().ok()),
         vni: tunnel.vni.and_then(|vni| vni.try_into().ok()),
         encapsulation,
         port: tunnel.port.and_then(|port| port.try_into().ok()),
-    })
+    }
 }
 
 fn nothing() -> Scope {
@@ -391,6 +402,47 @@ mod tests {
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
         assert_eq!(overrides, ["mtu=9000", "tunnel-port=8473"]);
+    }
+
+    /// An object with these devices, of which the status shows these tunnels.
+    fn tunnel_of(devices: &[&str], shown: &[(&str, usize)]) -> Tunnel {
+        let device = |name: &&str| json!({"name": name, "address": "192.0.2.1"});
+        let shown = shown.iter().map(|(name, self_ips)| {
+            let self_ips = (0..*self_ips).map(|n| format!("10.1.{n}.1/24"));
+            let self_ips: Vec<String> = self_ips.collect();
+            json!({"name": name, "tunnel": {"fullPath": "/Common/t", "selfIPs": self_ips}})
+        });
+        let shown: Vec<Value> = shown.collect();
+        let devices: Vec<Value> = devices.iter().map(device).collect();
+        let object = json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1", "kind": "BigIpTunnel",
+            "metadata": {"name": "east", "namespace": "bigip"},
+            "spec": {"tunnel": {"name": "t"}, "devices": devices},
+            "status": {"devices": shown},
+        });
+        tunnel(&serde_json::from_value(object).unwrap(), None)
+    }
+
+    #[test]
+    fn device_without_a_read_tunnel_is_unread() {
+        let names = |keys: Vec<&UnitKey>| -> Vec<String> {
+            keys.into_iter().map(|key| key.device.clone()).collect()
+        };
+        let tunnel = tunnel_of(&["a", "b"], &[("b", 1), ("gone", 1)]);
+        assert_eq!(
+            names(tunnel.units.iter().map(|unit| &unit.key).collect()),
+            ["b"]
+        );
+        assert_eq!(names(tunnel.unread.iter().collect()), ["a"]);
+    }
+
+    #[test]
+    fn list_of_self_ips_at_its_limit_may_be_cut() {
+        let cut = |number: usize| {
+            let tunnel = tunnel_of(&["a"], &[("a", number)]);
+            tunnel.units[0].may_have_more_self_ips
+        };
+        assert_eq!((cut(7), cut(8)), (false, true));
     }
 
     #[test]

@@ -19,15 +19,25 @@ pub(crate) async fn run(
     err: &mut dyn Write,
 ) -> Result<Outcome, Error> {
     let report = collect(connection, args).await?;
+    write(&report, args.diff, out, err)
+}
+
+/// Prints the entries or the comparison, and beside them what has to be known.
+fn write(
+    report: &CiliumReport,
+    diff: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Outcome, Error> {
     for note in &report.notes {
         writeln!(err, "{note}")?;
     }
-    if !args.diff {
+    if !diff {
         out.write_all(report.wanted.as_bytes())?;
         return Ok(Outcome::Fine);
     }
-    render::cilium::write_diff(&report, out)?;
-    Ok(Outcome::fine_if(report.wanted == report.live))
+    render::cilium::write_diff(report, out)?;
+    Ok(report.outcome())
 }
 
 async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumReport, Error> {
@@ -68,4 +78,49 @@ async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumRep
         let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         Error::NoEntries(refusals.join("; "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(differs: bool) -> CiliumReport {
+        CiliumReport {
+            wanted: "mask: \"255.255.255.0\"\n".to_owned(),
+            live: if differs {
+                "mask: \"\"\n"
+            } else {
+                "mask: \"255.255.255.0\"\n"
+            }
+            .to_owned(),
+            differs,
+            notes: vec!["a note".to_owned()],
+        }
+    }
+
+    /// How it exits, and what it prints: the output and the notes.
+    fn shown(report: &CiliumReport, diff: bool) -> (Outcome, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = write(report, diff, &mut out, &mut err).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (outcome, text(out), text(err))
+    }
+
+    #[test]
+    fn entries_are_printed_alone_and_notes_beside_them() {
+        let (outcome, out, err) = shown(&report(true), false);
+        assert_eq!(outcome, Outcome::Fine);
+        assert_eq!(out, "mask: \"255.255.255.0\"\n");
+        assert_eq!(err, "a note\n");
+    }
+
+    #[test]
+    fn comparison_exits_with_findings_where_it_differs() {
+        let (outcome, out, _) = shown(&report(true), true);
+        assert_eq!(outcome, Outcome::Findings);
+        let wanted = "--- live\n+++ wanted\n@@ -1 +1 @@\n-mask: \"\"\n+mask: \"255.255.255.0\"\n";
+        assert_eq!(out, wanted);
+        let (outcome, out, _) = shown(&report(false), true);
+        assert_eq!((outcome, out.as_str()), (Outcome::Fine, ""));
+    }
 }

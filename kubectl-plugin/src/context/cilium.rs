@@ -120,9 +120,9 @@ impl Cluster {
         ] {
             let api = self.api_of("cilium.io", "v2", kind, plural);
             let all = ListParams::default();
-            let of_cilium = |policy: DynamicObject| convert::cilium::cilium_policy(&policy);
+            let of_cilium = |object: DynamicObject| convert::cilium::cilium_policies(&object);
             match self.list_all(&api, all, plural, of_cilium).await {
-                Ok(more) => seen.extend(more),
+                Ok(more) => seen.extend(more.into_iter().flatten()),
                 Err(Error::NoCrd) => {}
                 Err(error) => return Err(error),
             }

@@ -58,7 +58,8 @@ impl Objects {
         let nodes: Vec<_> = nodes.iter().map(convert::node).collect();
         let policies = self.of::<NetworkPolicy>("NetworkPolicy");
         let mut policies: Vec<_> = policies.iter().map(convert::network_policy).collect();
-        policies.extend(self.dynamic("CiliumNetworkPolicy", convert::cilium_policy));
+        let of_cilium = self.dynamic("CiliumNetworkPolicy", convert::cilium_policies);
+        policies.extend(of_cilium.into_iter().flatten());
         let agents = self.of::<Pod>("Pod");
         let config = self.of::<ConfigMap>("ConfigMap").pop();
         Cluster {

@@ -1,0 +1,208 @@
+//! What is found where nodes are told different things, or something could not be read.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::seen::{Node, NodeConfig, Scope, Unread};
+use crate::testing::{cluster, data, node, scope, tunnel, unit};
+use crate::vtep::{VtepObject, WrittenEntry};
+
+fn seen(data: BTreeMap<String, String>, nodes: Vec<Node>) -> Cluster {
+    Cluster {
+        config: Ok(Some(ConfigMap {
+            data,
+            ..ConfigMap::default()
+        })),
+        nodes: Ok(nodes),
+        ..cluster()
+    }
+}
+
+fn lists() -> BTreeMap<String, String> {
+    data("10.9.0.1", "10.1.1.0/24", "02:00:00:00:00:01")
+}
+
+/// A tunnel of one unit that fits the lists, on these nodes.
+fn east(nodes: &[&str]) -> Tunnel {
+    let unit = unit(
+        "east",
+        "a",
+        "10.9.0.1",
+        &["10.1.1.1/24"],
+        "02:00:00:00:00:01",
+    );
+    let nodes: BTreeSet<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
+    Tunnel {
+        nodes: Some(nodes),
+        ..tunnel(vec![unit])
+    }
+}
+
+fn config_of(name: &str, scope: Scope, defaults: &[(&str, &str)]) -> NodeConfig {
+    NodeConfig {
+        name: name.to_owned(),
+        scope,
+        defaults: node("", defaults).overrides,
+    }
+}
+
+fn object(scope: Scope, endpoint: &str, cidr: &str) -> VtepObject {
+    VtepObject {
+        name: "zone".to_owned(),
+        scope,
+        entries: vec![WrittenEntry {
+            name: "x".to_owned(),
+            endpoint: endpoint.to_owned(),
+            cidr: cidr.to_owned(),
+            mac: "02:00:00:00:00:01".to_owned(),
+        }],
+        failed: Vec::new(),
+    }
+}
+
+fn of(findings: &[Finding], problem: Problem) -> Vec<(Weight, &str)> {
+    let meant = findings
+        .iter()
+        .filter(|finding| finding.problem == Some(problem));
+    meant
+        .map(|finding| (finding.weight, finding.text.as_str()))
+        .collect()
+}
+
+/// Two zones, each with entries of its own in a CiliumNodeConfig.
+fn zones() -> Cluster {
+    let of_zone = |node: &str, endpoint: &str, cidr: &str| {
+        let values = [
+            ("enable-vtep", "true"),
+            ("vtep-endpoint", endpoint),
+            ("vtep-cidr", cidr),
+            ("vtep-mac", "02:00:00:00:00:01"),
+        ];
+        config_of(node, scope(&[node]), &values)
+    };
+    let mut cluster = seen(BTreeMap::new(), vec![node("n1", &[]), node("n2", &[])]);
+    cluster.node_configs = Ok(vec![
+        of_zone("n1", "10.9.0.1", "10.1.1.0/24"),
+        of_zone("n2", "10.9.0.2", "10.1.2.0/24"),
+    ]);
+    cluster
+}
+
+#[test]
+fn tunnel_is_not_compared_with_nodes_of_another_tunnel() {
+    let second = unit(
+        "west",
+        "b",
+        "10.9.0.2",
+        &["10.1.2.1/24"],
+        "02:00:00:00:00:01",
+    );
+    let west = Tunnel {
+        units: vec![second],
+        ..east(&["n2"])
+    };
+    let found = judge(&zones(), &[east(&["n1"]), west]);
+    assert_eq!(of(&found, Problem::EndpointMissing), []);
+    let found = judge(&zones(), &[east(&["n1", "n2"])]);
+    assert_eq!(of(&found, Problem::EndpointMissing).len(), 1, "{found:?}");
+}
+
+#[test]
+fn nodes_that_no_tunnel_selects_give_no_finding() {
+    let off = config_of("off", scope(&["n2"]), &[("enable-wireguard", "true")]);
+    let mut cluster = seen(lists(), vec![node("n1", &[]), node("n2", &[])]);
+    cluster.node_configs = Ok(vec![off]);
+    let number = |nodes: &[&str]| of(&judge(&cluster, &[east(nodes)]), Problem::Encryption).len();
+    assert_eq!((number(&["n1"]), number(&["n1", "n2"])), (0, 1));
+}
+
+#[test]
+fn disputed_key_hides_only_what_depends_on_it() {
+    let mtu = config_of("mtu", Scope::All, &[("mtu", "1400")]);
+    let mut values = lists();
+    values.insert("mtu".to_owned(), "9000".to_owned());
+    values.insert("vtep-mac".to_owned(), "02:00:00:00:00:99".to_owned());
+    let mut cluster = seen(values, vec![node("n1", &[])]);
+    cluster.node_configs = Ok(vec![mtu]);
+    let found = judge(&cluster, &[east(&["n1"])]);
+    assert_eq!(of(&found, Problem::Overridden).len(), 1);
+    assert_eq!(of(&found, Problem::Mtu), []);
+    assert_eq!(of(&found, Problem::MacMismatch).len(), 1, "{found:?}");
+}
+
+#[test]
+fn report_of_agents_that_cannot_be_read_is_not_judged() {
+    let mut cluster = seen(lists(), vec![node("n1", &[])]);
+    cluster.vtep_nodes = Err(Unread("you may not list it".to_owned()));
+    let unread = |cluster: &Cluster| {
+        let found = judge(cluster, &[east(&["n1"])]);
+        let texts = of(&found, Problem::Unreadable);
+        texts
+            .iter()
+            .filter(|(_, text)| text.contains("CiliumVTEPNodeConfigs"))
+            .count()
+    };
+    // Without a CiliumVTEPConfig agents report nothing.
+    assert_eq!(unread(&cluster), 0);
+    cluster.vtep_objects = Ok(Some(vec![object(Scope::All, "10.9.0.1", "10.1.1.0/24")]));
+    assert_eq!(unread(&cluster), 1);
+}
+
+#[test]
+fn failure_of_an_agent_is_said_once_for_several_groups() {
+    let mut cluster = zones();
+    let mut failed = object(Scope::All, "10.8.0.1", "10.7.1.0/24");
+    failed
+        .failed
+        .push(("x".to_owned(), "table full".to_owned()));
+    cluster.vtep_objects = Ok(Some(vec![failed]));
+    let found = judge(&cluster, &[east(&["n1", "n2"])]);
+    let text = "CiliumVTEPConfig zone: entry x is not programmed: table full";
+    assert_eq!(of(&found, Problem::NotProgrammed), [(Weight::Error, text)]);
+}
+
+#[test]
+fn entry_of_an_unreadable_selector_is_not_judged() {
+    let unknown = || Scope::Unknown {
+        selector: String::new(),
+    };
+    let mut cluster = seen(BTreeMap::new(), vec![node("n1", &[])]);
+    let with = |cluster: &mut Cluster, objects: Vec<VtepObject>| {
+        cluster.vtep_objects = Ok(Some(objects));
+        judge(cluster, &[east(&["n1"])])
+    };
+    let own = object(unknown(), "10.9.0.1", "10.1.1.0/24");
+    let found = with(&mut cluster, vec![own.clone()]);
+    let found = of(&found, Problem::EndpointMissing);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, Weight::NotJudged);
+    let other = object(unknown(), "10.9.0.9", "10.1.1.0/24");
+    let found = with(&mut cluster, vec![own, other]);
+    for problem in [Problem::NetworkTwice, Problem::NetworkMismatch] {
+        let weights: Vec<Weight> = of(&found, problem).into_iter().map(|(w, _)| w).collect();
+        assert!(weights.iter().all(|w| *w == Weight::NotJudged), "{found:?}");
+    }
+    assert_eq!(of(&found, Problem::NetworkTwice).len(), 1);
+}
+
+#[test]
+fn entries_that_may_be_too_many_are_not_judged() {
+    let objects = |scope: &dyn Fn() -> Scope| {
+        let entry = |n: usize| object(scope(), "10.9.0.1", &format!("10.1.{n}.0/24"));
+        (1..=9).map(entry).collect::<Vec<_>>()
+    };
+    let mut cluster = seen(BTreeMap::new(), vec![node("n1", &[])]);
+    let mut weight = |scope: &dyn Fn() -> Scope| {
+        cluster.vtep_objects = Ok(Some(objects(scope)));
+        let found = judge(&cluster, &[east(&["n1"])]);
+        let found = of(&found, Problem::TooManyEntries);
+        found.first().map(|(weight, _)| *weight)
+    };
+    let unknown = || Scope::Unknown {
+        selector: "zone=a".to_owned(),
+    };
+    assert_eq!(weight(&|| Scope::All), Some(Weight::Error));
+    assert_eq!(weight(&|| scope(&["n1"])), Some(Weight::Error));
+    assert_eq!(weight(&|| scope(&["n2"])), None);
+    assert_eq!(weight(&unknown), Some(Weight::NotJudged));
+}
