@@ -7,6 +7,7 @@ mod former;
 mod logins;
 mod records;
 mod suspended;
+mod verification;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,12 +15,11 @@ use std::net::IpAddr;
 use bigip_tunnel_core::answers;
 use bigip_tunnel_core::budget::{Census, Window};
 use bigip_tunnel_core::conditions::{
-    Condition as CoreCondition, Truth, device_conditions, object_conditions,
+    Condition as CoreCondition, device_conditions, object_conditions,
 };
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
-use bigip_tunnel_core::vocabulary::condition;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use self::former::Access;
@@ -39,8 +39,6 @@ const SHOWN_MAX: usize = 16;
 pub const DEVICES_MAX: usize = 8;
 /// How many self IPs of a tunnel are shown.
 pub(crate) const SELF_IPS_MAX: usize = 8;
-/// The least time between two moves of `lastVerifiedTime`.
-const VERIFIED_GAP: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a status says besides the devices' reports.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +63,8 @@ pub struct Written<'a> {
     pub former: &'a [FormerDevice],
     /// The records and nodes that there are; `None` while that cannot be told.
     pub census: Option<Census>,
+    /// When this process began to lead: what was verified before, another one has verified.
+    pub leading_since: Timestamp,
     /// Now.
     pub now: Timestamp,
 }
@@ -75,10 +75,20 @@ pub fn next(
     report: &TunnelReport<'_>,
     written: &Written<'_>,
 ) -> BigIpTunnelStatus {
+    let status = without_verification(previous, report, written);
+    BigIpTunnelStatus {
+        last_verified_time: verification::time(previous, report, &status, written.leading_since),
+        ..status
+    }
+}
+
+/// The same with the time of verification as it was.
+fn without_verification(
+    previous: &BigIpTunnelStatus,
+    report: &TunnelReport<'_>,
+    written: &Written<'_>,
+) -> BigIpTunnelStatus {
     let conditions = object_conditions(report);
-    let is_ready = conditions
-        .iter()
-        .any(|c| c.kind == condition::READY && c.truth == Truth::True);
     let leaving = report.leaving_nodes();
     let programmed = report.programmed_nodes();
     let device = |device: &DeviceReport| {
@@ -96,7 +106,7 @@ pub fn next(
             .handled_request
             .map(|request| clamp(request, 64))
             .or_else(|| previous.last_handled_reconcile_at.clone()),
-        last_verified_time: verified(previous, report, is_ready),
+        last_verified_time: previous.last_verified_time.clone(),
         summary: Some(Summary {
             devices: fraction(in_sync(report), report.devices.len()),
             nodes: match programmed {
@@ -216,32 +226,6 @@ fn record_fraction(report: &TunnelReport<'_>) -> String {
 
 fn fraction(part: usize, whole: usize) -> String {
     format!("{part}/{whole}")
-}
-
-/// The moment up to which every device is known to be right. It moves rarely: a status that changes
-/// every minute would wake everybody who watches.
-fn verified(
-    previous: &BigIpTunnelStatus,
-    report: &TunnelReport<'_>,
-    is_ready: bool,
-) -> Option<Time> {
-    let before = previous.last_verified_time.clone();
-    if !is_ready {
-        return before;
-    }
-    let read = report
-        .devices
-        .iter()
-        .map(|device| device.last_read_time)
-        .min()
-        .flatten();
-    match (read, &before) {
-        (Some(read), Some(before)) if read.duration_since(before.0) >= VERIFIED_GAP => {
-            Some(Time(read))
-        }
-        (Some(read), None) => Some(Time(read)),
-        _ => before,
-    }
 }
 
 /// The removals are counted where the claims are written. The number of nodes is noted here, so that a fall

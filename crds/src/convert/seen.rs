@@ -104,6 +104,7 @@ mod tests {
             keep_held: false,
             former: &[],
             census: None,
+            leading_since: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
         }
     }

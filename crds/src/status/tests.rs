@@ -90,6 +90,7 @@ fn written(second: i64) -> Written<'static> {
         keep_held: false,
         former: &[],
         census: None,
+        leading_since: Timestamp::UNIX_EPOCH,
         now: at(second),
     }
 }
@@ -160,6 +161,37 @@ fn the_time_of_verification_moves_every_ten_minutes_at_most() {
         &written(1_600),
     );
     assert_eq!(later.last_verified_time, Some(Time(at(1_600))));
+}
+
+#[test]
+fn changed_status_carries_its_verification_time() {
+    let desired = two_nodes();
+    let before = BigIpTunnelStatus {
+        nodes: None,
+        ..first()
+    };
+    let later = follow(
+        &before,
+        &desired,
+        &in_sync(&desired, 1_060),
+        &written(1_060),
+    );
+    assert_eq!(later.last_verified_time, Some(Time(at(1_060))));
+    let earlier = follow(&before, &desired, &in_sync(&desired, 900), &written(1_060));
+    assert_eq!(earlier.last_verified_time, before.last_verified_time);
+}
+
+#[test]
+fn new_leader_shows_its_own_verification() {
+    let desired = two_nodes();
+    let leader = Written {
+        leading_since: at(1_050),
+        ..written(1_060)
+    };
+    let later = follow(&first(), &desired, &in_sync(&desired, 1_060), &leader);
+    assert_eq!(later.last_verified_time, Some(Time(at(1_060))));
+    let again = follow(&later, &desired, &in_sync(&desired, 1_120), &leader);
+    assert_eq!(again, later);
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub struct BigIpTunnelStatus {
     #[schemars(length(max = 64))]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// When all BIG-IPs were last read and held what they should. Moves at most every 10 minutes.
+    /// When all BIG-IPs were last read and held what they should. Moves with every other change of the status, at
+    /// rest at most every 10 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_verified_time: Option<Time>,
 

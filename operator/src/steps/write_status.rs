@@ -8,7 +8,7 @@ use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
 use bigip_tunnel_crds::status::{self, Access, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::shared::Shared;
@@ -93,6 +93,7 @@ pub(crate) async fn write_status(
         keep_held: summary.keep_held,
         former: summary.former,
         census: summary.census,
+        leading_since: leading_since(shared),
         now: summary.now,
     };
     if ledger
@@ -124,6 +125,7 @@ pub(crate) async fn write_paused(
         keep_held: true,
         former: &[],
         census: None,
+        leading_since: leading_since(shared),
         now: shared.clock.time(),
     };
     if ledger
@@ -133,4 +135,13 @@ pub(crate) async fn write_paused(
         shared.metrics.record_status_write();
     }
     Ok(())
+}
+
+/// When this process began to lead, to the second and no later.
+fn leading_since(shared: &Shared) -> Timestamp {
+    let (now, time) = shared.clock.both();
+    let led = shared.leadership.since().until(now);
+    let led = SignedDuration::try_from(led).unwrap_or(SignedDuration::MAX);
+    time.saturating_sub(led + SignedDuration::from_secs(1))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
