@@ -106,6 +106,11 @@ fn whole_numbers(value: &mut Value) {
     }
 }
 
+/// A value that the API server stores as it is, without looking into it.
+pub(crate) fn not_validated(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
 /// A label selector, with the bounds of labels.
 pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
