@@ -151,16 +151,58 @@ Examples:
   # Look at what would be installed, into the namespace bigip-system
   kubectl bigip-tunnel install --export
 
-  # Print the same for another namespace; '| kubectl apply -f -' behind it installs it
+  # Print the same for another namespace; '| kubectl apply --server-side -f -' behind it installs it
   kubectl bigip-tunnel install --export -n bigip
+
+  # Print the same with an image from a registry of your own
+  kubectl bigip-tunnel install --export --image registry.example.com/bigip-tunnel/operator:0.1.0
 
 The operator is that of this plugin's version. The Helm chart does the same, and more with its values.";
 
 #[derive(Args, Debug)]
 pub(crate) struct InstallArgs {
-    /// Print it as YAML, for kubectl apply; the plugin itself installs nothing
+    /// Print it as YAML, for kubectl apply --server-side; the plugin itself installs nothing
     #[arg(long, required = true)]
     pub(crate) export: bool,
+
+    /// Image of the operator, such as one in a registry of your own; with a tag or a digest
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    pub(crate) image: Option<String>,
+}
+
+/// A reference of a container image: what it may consist of, and a tag or digest, without which the version would
+/// be left to the registry.
+fn image(text: &str) -> Result<String, String> {
+    const WITHOUT: &str = "name a tag or a digest, such as registry.example.com/operator:0.1.0";
+    let is_word = |text: &str, others: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+    };
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, Some(digest)),
+        None => (text, None),
+    };
+    let last = named.rfind('/').map_or(0, |slash| slash + 1);
+    let tag = named[last..].find(':').map(|colon| last + colon);
+    let (name, tag) = match tag {
+        Some(colon) => (&named[..colon], Some(&named[colon + 1..])),
+        None => (named, None),
+    };
+    let is_digest = |digest: &str| {
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    if !is_word(name, "._-/:") || name.ends_with('/') {
+        return Err("not the reference of an image".to_owned());
+    }
+    match (tag, digest) {
+        (None, None) => Err(WITHOUT.to_owned()),
+        (Some(tag), _) if !is_word(tag, "._-") => Err("not a tag".to_owned()),
+        (_, Some(digest)) if !is_digest(digest) => Err("not a SHA-256 digest".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 #[derive(Args, Debug)]
@@ -381,6 +423,32 @@ mod tests {
             "plugin migrate cis --cilium-name=x",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn image_needs_a_tag_or_a_digest() {
+        let digest = "0".repeat(64);
+        for image in [
+            "operator:1".to_owned(),
+            "registry.example.com:5000/bigip-tunnel/operator:0.1.0".to_owned(),
+            format!("registry.example.com/operator@sha256:{digest}"),
+            format!("operator:1@sha256:{digest}"),
+        ] {
+            assert_eq!(super::image(&image), Ok(image.clone()));
+        }
+        for image in [
+            "operator",
+            "operator:",
+            "registry.example.com:5000/operator",
+            "operator:1\",x",
+            "operator:1@",
+            "operator@sha256:",
+            "operator:@x",
+            "-operator:1",
+            "registry.example.com/:1",
+        ] {
+            assert!(super::image(image).is_err(), "{image}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod cilium;
 mod credentials;
 mod deployments;
 mod evidence;
+mod leaders;
 mod names;
 mod rights;
 mod write;

@@ -104,7 +104,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
                 let mut person = Person::at(&mut input, err, asked);
                 cmd::prune::run(connection, args, out, &mut person).await
             }
-            Command::Install(_) => cmd::install::run(connection, out),
+            Command::Install(args) => cmd::install::run(connection, args, out),
             Command::Completion(args) => cmd::completion::run(args, out, err),
             Command::Version(args) => cmd::version::run(connection, args, style, out, err).await,
         }

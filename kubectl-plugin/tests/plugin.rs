@@ -116,11 +116,9 @@ fn kubeconfig_with_plugin(command: &str, script: &str) -> tempfile::NamedTempFil
     file
 }
 
-/// Runs every verb that asks a cluster, and completion. Returns what was printed, on both streams.
-fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = folder.path().join("bundle.zip").display().to_string();
-    let verbs: [&[&str]; 21] = [
+/// A call of every verb that asks a cluster, some in several forms.
+fn calls(bundle: &str) -> [Vec<&str>; 22] {
+    let calls: [&[&str]; 22] = [
         &["status"],
         &["fdb", "x"],
         &["tree", "x"],
@@ -130,7 +128,7 @@ fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
         &["check"],
         &["check", "--pre"],
         &["diff", "x"],
-        &["report", "--file", &bundle],
+        &["report", "--file", bundle],
         &["version"],
         &["reconcile", "x"],
         &["suspend", "x", "--reason", "r"],
@@ -142,7 +140,15 @@ fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
         &["migrate", "cis"],
         &["explain", "x"],
         &["status", "-w"],
+        &["cilium", "x", "-o", "helm"],
     ];
+    calls.map(<[&str]>::to_vec)
+}
+
+/// Runs every verb that asks a cluster, and completion. Returns what was printed, on both streams.
+fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.zip").display().to_string();
     let kubeconfig = kubeconfig.display().to_string();
     let with_config = |arguments: &[&str]| {
         let mut command = Command::cargo_bin("kubectl-bigip_tunnel").unwrap();
@@ -155,8 +161,8 @@ fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
         command
     };
     let mut printed = Vec::new();
-    for verb in verbs {
-        let output = with_config(verb)
+    for verb in calls(&bundle) {
+        let output = with_config(&verb)
             .timeout(std::time::Duration::from_secs(20))
             .output()
             .unwrap();
@@ -177,6 +183,25 @@ fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
         ));
     }
     printed
+}
+
+/// The verbs that ask no cluster.
+const ALONE: [&str; 4] = ["create", "lint", "install", "completion"];
+
+#[test]
+fn canaries_are_looked_for_in_every_verb_that_asks_a_cluster() {
+    let help = run(&["--help"]);
+    let help = text(&help.stdout);
+    let (_, verbs) = help.split_once("\nCommands:\n").unwrap();
+    let (verbs, _) = verbs.split_once("\n\n").unwrap();
+    let listed = verbs
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let mut missing: Vec<&str> = listed.collect();
+    assert!(missing.len() > 20, "{missing:?}");
+    let called = calls("bundle");
+    missing.retain(|verb| !ALONE.contains(verb) && called.iter().all(|call| call[0] != *verb));
+    assert_eq!(missing, [""; 0]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `install`: what installs the operator of this version. Asks no cluster and changes none.
 
+use std::borrow::Cow;
 use std::io::Write;
 
+use crate::cli::InstallArgs;
 use crate::connection::Connection;
 use crate::error::{Error, Outcome};
 
@@ -10,17 +12,28 @@ const MANIFEST: &str = include_str!("../../../config/default/install.yaml");
 /// The namespace in it.
 const NAMESPACE: &str = "bigip-system";
 
+/// The image in it, before its tag.
+const IMAGE: &str = "ghcr.io/bigip-tunnel/operator:";
+
 /// Runs the verb.
-pub(crate) fn run(connection: &Connection, out: &mut dyn Write) -> Result<Outcome, Error> {
-    match connection.namespace.as_deref() {
-        None => out.write_all(MANIFEST.as_bytes())?,
-        Some(name) if is_namespace(name) => {
-            // In quotes: a name of digits only is a number without them.
-            let text = MANIFEST.replace(NAMESPACE, &format!("\"{name}\""));
-            out.write_all(text.as_bytes())?;
+pub(crate) fn run(
+    connection: &Connection,
+    args: &InstallArgs,
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
+    let mut text = Cow::Borrowed(MANIFEST);
+    if let Some(name) = connection.namespace.as_deref() {
+        if !is_namespace(name) {
+            return Err(Error::NoNamespace(name.to_owned()));
         }
-        Some(name) => return Err(Error::NoNamespace(name.to_owned())),
+        // In quotes: a name of digits only is a number without them.
+        text = text.replace(NAMESPACE, &format!("\"{name}\"")).into();
     }
+    if let Some(image) = &args.image {
+        let ours = format!("{IMAGE}{}", env!("CARGO_PKG_VERSION"));
+        text = text.replace(&ours, image).into();
+    }
+    out.write_all(text.as_bytes())?;
     Ok(Outcome::Fine)
 }
 
@@ -46,8 +59,35 @@ mod tests {
             namespace: namespace.map(str::to_owned),
             ..Connection::default()
         };
-        let text = printed(|out| run(&connection, out).map(|_| ()));
+        let text = printed(|out| run(&connection, &args(None), out).map(|_| ()));
         serde_saphyr::from_multiple(&text).unwrap()
+    }
+
+    fn args(image: Option<&str>) -> InstallArgs {
+        InstallArgs {
+            export: true,
+            image: image.map(str::to_owned),
+        }
+    }
+
+    fn image_of(objects: &[Value]) -> &Value {
+        let deployment = objects.iter().find(|o| o["kind"] == "Deployment").unwrap();
+        &deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    }
+
+    #[test]
+    fn named_image_replaces_the_usual_one() {
+        let image = "registry.example.com:5000/bigip-tunnel/operator:1";
+        let text = printed(|out| run(&Connection::default(), &args(Some(image)), out).map(|_| ()));
+        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        assert_eq!(image_of(&objects), image);
+        let usual = exported(None);
+        let place = objects
+            .iter()
+            .position(|o| o["kind"] == "Deployment")
+            .unwrap();
+        objects[place].clone_from(&usual[place]);
+        assert!(objects == usual, "nothing else differs");
     }
 
     #[test]
@@ -71,8 +111,7 @@ mod tests {
     #[test]
     fn the_operator_is_that_of_the_plugins_version() {
         let objects = exported(None);
-        let deployment = objects.iter().find(|o| o["kind"] == "Deployment").unwrap();
-        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        let image = image_of(&objects);
         let version = format!(":{}", env!("CARGO_PKG_VERSION"));
         assert!(image.as_str().unwrap().ends_with(&version), "{image}");
     }
@@ -97,7 +136,7 @@ mod tests {
                 namespace: Some(name.to_owned()),
                 ..Connection::default()
             };
-            let error = run(&connection, &mut Vec::new()).unwrap_err();
+            let error = run(&connection, &args(None), &mut Vec::new()).unwrap_err();
             assert_eq!(error.code(), 2, "{name}");
         }
     }

@@ -7,17 +7,14 @@ use std::collections::BTreeMap;
 
 use bigip_tunnel_cilium::seen::{Node, Readable, Unread};
 use bigip_tunnel_crds::{GROUP, convert};
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta};
 use kube::{Api, Client};
 
 use super::{Cluster, ReadTunnel, deployments};
 use crate::error::{DEPLOYMENTS, Error};
-use crate::report::check::evidence::{Deployments, Evidence, LeaderSeen, OperatorSeen};
+use crate::report::check::evidence::{Deployments, Evidence, OperatorSeen};
 use crate::report::status::surroundings::{NodeBirth, Surroundings};
 
 impl Cluster {
@@ -84,28 +81,6 @@ impl Cluster {
         }))
     }
 
-    async fn deployments_with_leaders(&self) -> Result<Readable<Deployments>, Error> {
-        let mut seen = optional(self.deployments_seen().await)?;
-        let operators = seen.iter_mut().flat_map(|seen| &mut seen.operators);
-        for operator in operators {
-            if let Some((namespace, name)) = &operator.lease {
-                operator.leader = Some(optional(self.leader(namespace, name).await)?);
-            }
-        }
-        Ok(seen)
-    }
-
-    async fn leader(&self, namespace: &str, name: &str) -> Result<LeaderSeen, Error> {
-        let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
-        let lease = self.call("get", "leases", api.get_opt(name)).await?;
-        let spec = lease.and_then(|lease| lease.spec).unwrap_or_default();
-        let silent = |time: MicroTime| Timestamp::now().duration_since(time.0).as_secs();
-        Ok(LeaderSeen {
-            holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-            silent_s: spec.renew_time.map(silent),
-        })
-    }
-
     pub(super) async fn nodes_seen(&self) -> Result<Vec<Node>, Error> {
         let (api, all) = (Api::all(self.client.clone()), ListParams::default());
         let seen = |node: v1::Node| convert::cilium::node(&node);
@@ -119,7 +94,7 @@ impl Cluster {
         self.list_all(&api, all, super::CILIUM_NODES, seen).await
     }
 
-    async fn deployments_seen(&self) -> Result<Deployments, Error> {
+    pub(super) async fn deployments_seen(&self) -> Result<Deployments, Error> {
         let api: Api<Deployment> = Api::all(self.client.clone());
         let all = ListParams::default();
         let listed = self

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{Evidence, OperatorSeen, RightSeen};
+use super::evidence::{Evidence, Leader, OperatorSeen, RightSeen};
 use super::{Category, Check, count, some_of};
 use crate::catalogue::{BTN0001, BTN0002, BTN0003, BTN0004, BTN0005, BTN0306};
 use crate::report::version;
 
 /// Label value of the operator's Deployment, and the resource that the CRD brings.
 const CRD: &str = "bigiptunnels.bigip-tunnel.dev";
-/// How long a lease may be silent. It lasts 15 s, and the clocks of two machines may differ.
-const SILENT_MAX_S: i64 = 60;
 
 /// The checks.
 pub(super) fn category(evidence: &Evidence) -> Category {
@@ -94,16 +92,20 @@ fn leader(operator: &OperatorSeen) -> Option<Check> {
         Ok(seen) => seen,
         Err(why) => return Some(Check::unread(&lease, why)),
     };
-    Some(match (&seen.holder, seen.silent_s) {
-        (None, _) => Check::error(
+    Some(match seen.leader() {
+        Leader::Missing => Check::error(
             BTN0004,
-            format!("no operator leads: nobody has the {lease}"),
+            format!("no operator leads: the {lease} has no holder"),
         ),
-        (Some(holder), Some(silent_s)) if silent_s > SILENT_MAX_S => Check::warning(
+        Leader::Ended(holder) => Check::error(
+            BTN0004,
+            format!("no operator leads: {holder}, the holder of the {lease}, has ended"),
+        ),
+        Leader::Silent(holder, silent_s) => Check::warning(
             BTN0004,
             format!("{holder} has the {lease} and has not renewed it for {silent_s} s"),
         ),
-        (Some(holder), _) => Check::ok(format!("{holder} leads")),
+        Leader::Leads(holder) => Check::ok(format!("{holder} leads")),
     })
 }
 

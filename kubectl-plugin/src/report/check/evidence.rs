@@ -66,6 +66,38 @@ pub(crate) struct LeaderSeen {
     pub(crate) holder: Option<String>,
     /// Seconds since it was renewed, between the clocks of the holder and of this machine.
     pub(crate) silent_s: Option<i64>,
+    /// Whether the process of the holder is known to have ended.
+    pub(crate) has_ended: bool,
+}
+
+/// How long a lease may be silent, in seconds. It lasts 15 s, and the clocks of two machines may differ.
+const SILENT_MAX_S: i64 = 60;
+
+/// What a lease comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leader<'a> {
+    /// The lease has no holder.
+    Missing,
+    /// Its holder's pod is gone, or its container was started again since.
+    Ended(&'a str),
+    /// Its holder has not renewed it for so many seconds.
+    Silent(&'a str, i64),
+    /// This process leads.
+    Leads(&'a str),
+}
+
+impl LeaderSeen {
+    /// Whether its holder leads.
+    pub(crate) fn leader(&self) -> Leader<'_> {
+        match (self.holder.as_deref(), self.silent_s) {
+            (None, _) => Leader::Missing,
+            (Some(holder), _) if self.has_ended => Leader::Ended(holder),
+            (Some(holder), Some(silent_s)) if silent_s > SILENT_MAX_S => {
+                Leader::Silent(holder, silent_s)
+            }
+            (Some(holder), _) => Leader::Leads(holder),
+        }
+    }
 }
 
 /// A Deployment of F5 CIS that writes records.

@@ -82,6 +82,7 @@ pub(crate) fn evidence(tunnel: Tunnel) -> Evidence {
                 leader: Some(Ok(LeaderSeen {
                     holder: Some("operator-7f9c_0a1b".to_owned()),
                     silent_s: Some(2),
+                    has_ended: false,
                 })),
             }],
             cis: Vec::new(),
@@ -508,9 +509,11 @@ fn operators_of_which_none_leads_are_told() {
         operators[0].leader = Some(Ok(LeaderSeen {
             holder: holder.map(str::to_owned),
             silent_s: Some(silent_s),
+            has_ended: holder == Some("ended"),
         }));
         codes(&evidence)
     };
+    assert_eq!(says(Some("ended"), 2), [(ERROR, BTN0004)]);
     assert_eq!(says(Some("a"), 20), []);
     assert_eq!(says(Some("a"), 700), [(WARNING, BTN0004)]);
     assert_eq!(says(None, 2), [(ERROR, BTN0004)]);

@@ -14,12 +14,10 @@ use kube::core::SelectorExt as _;
 
 use super::{Fact, StatusReport, TRUE, UNKNOWN};
 use crate::context::ReadTunnel;
-use crate::report::check::evidence::{LeaderSeen, OperatorSeen};
+use crate::report::check::evidence::{Leader, OperatorSeen};
 
 /// How old a node is that the operator must have seen.
 const NODE_AGE: SignedDuration = SignedDuration::from_secs(10);
-/// How long a lease may be silent. It lasts 15 s, and the clocks of two machines may differ.
-const SILENT_MAX_S: i64 = 60;
 
 /// What was read beside the tunnels.
 #[derive(Debug, Default)]
@@ -77,9 +75,7 @@ impl Surroundings {
     /// read, says nothing.
     fn without_leader(&self) -> Option<String> {
         let is_led = |operator: &OperatorSeen| match &operator.leader {
-            Some(Ok(LeaderSeen { holder, silent_s })) => {
-                holder.is_some() && silent_s.is_none_or(|silent_s| silent_s <= SILENT_MAX_S)
-            }
+            Some(Ok(seen)) => matches!(seen.leader(), Leader::Leads(_)),
             Some(Err(_)) | None => true,
         };
         let first = self.operators.first()?;
@@ -119,6 +115,7 @@ impl Surroundings {
 mod tests {
     use super::*;
     use crate::error::Outcome;
+    use crate::report::check::evidence::LeaderSeen;
     use crate::testing::Tunnel;
 
     fn at(second: i64) -> Timestamp {
@@ -178,9 +175,15 @@ mod tests {
         let seen = |holder: Option<&str>, silent_s| LeaderSeen {
             holder: holder.map(str::to_owned),
             silent_s,
+            has_ended: false,
         };
         assert_eq!(with(vec![seen(None, None)]), Outcome::Findings);
         assert_eq!(with(vec![seen(Some("a"), Some(61))]), Outcome::Findings);
+        let ended = LeaderSeen {
+            has_ended: true,
+            ..seen(Some("a"), Some(5))
+        };
+        assert_eq!(with(vec![ended]), Outcome::Findings);
         assert_eq!(with(vec![seen(Some("a"), Some(5))]), Outcome::Fine);
         let two = vec![seen(None, None), seen(Some("b"), Some(5))];
         assert_eq!(with(two), Outcome::Fine);
