@@ -36,11 +36,10 @@ impl LoggedRequest {
     }
 }
 
-/// Whether a request asks for a change of the configuration, a transaction included. A utility such as ping
-/// changes none.
+/// Whether a request asks for a change of the configuration, a transaction included. Ping changes none.
 pub(crate) fn asks_to_change(method: &Method, path: &str) -> bool {
     let is_look = matches!(*method, Method::GET | Method::HEAD);
-    !is_look && path.starts_with("/mgmt/tm/") && !path.starts_with("/mgmt/tm/util/")
+    !is_look && path.starts_with("/mgmt/tm/") && path != "/mgmt/tm/util/ping"
 }
 
 /// Names an entry while its request is worked on.

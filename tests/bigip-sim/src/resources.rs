@@ -226,8 +226,10 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
                 return objects::item(device, call, schema, &address);
             }
             [] => return objects::collection(device, call, schema),
-            // What a new object may have, an answer of a kind of its own.
-            [segment] if segment == "example" => return Err(call.not_simulated()),
+            // What a new object may have, an answer of a kind of its own. An object of that name is one.
+            [segment] if is_example(device, call, schema, segment) => {
+                return Err(call.not_simulated());
+            }
             [segment] if schema.naming != Naming::Single => {
                 let address = Address::parse(schema.naming, segment);
                 return objects::item(device, call, schema, &address);
@@ -236,6 +238,12 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
         }
     }
     tree::answer(device, call)
+}
+
+fn is_example(device: &Device, call: &Call<'_>, schema: &Schema, segment: &str) -> bool {
+    let path = || Address::parse(schema.naming, segment).path;
+    let exists = || device.running.get(schema.resource, &path()).is_some();
+    segment == "example" && *call.method == Method::GET && !exists()
 }
 
 /// `auth/user`, all or one of them, from what the accounts show.

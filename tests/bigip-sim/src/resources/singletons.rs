@@ -1,6 +1,7 @@
 //! Resources that are one object: settings of the device.
 //!
-//! Fields and defaults: genieparser, 14.1.2.1. *Assumed*: the same on other versions; that a text may be any;
+//! Fields and defaults: genieparser, 14.1.2.1. *Assumed*: the same on other versions; that a switch is `enabled` or
+//! `disabled`, that any other text may be any and a number up to 32 bits long;
 //! that none of it does anything beyond being kept, `acceptIpOptions` apart.
 
 use serde_json::Value;
@@ -56,10 +57,10 @@ pub(super) static ALL: [Schema; 30] = [
         &[
             count("gratuitousArpRate", 0),
             count("l2CacheTimeout", 300),
-            text("maintenanceMode").or("disabled"),
-            text("mgmtAutoLastHop").or("enabled"),
+            switch("maintenanceMode").or("disabled"),
+            switch("mgmtAutoLastHop").or("enabled"),
             text("shareSingleMac").or("vmw-compat"),
-            text("snatPacketForward").or("disabled"),
+            switch("snatPacketForward").or("disabled"),
         ],
     ),
     single(
@@ -73,21 +74,21 @@ pub(super) static ALL: [Schema; 30] = [
         ..single(
             TRAFFIC_CONTROL,
             &[
-            text("acceptIpOptions").or("disabled"),
-            text("acceptIpSourceRoute").or("disabled"),
-            text("allowIpSourceRoute").or("disabled"),
-            text("continueMatching").or("disabled"),
+            switch("acceptIpOptions").or("disabled"),
+            switch("acceptIpSourceRoute").or("disabled"),
+            switch("allowIpSourceRoute").or("disabled"),
+            switch("continueMatching").or("disabled"),
             count("maxIcmpRate", 100),
             count("maxRejectRate", 250),
             count("maxRejectRateTimeout", 30),
             count("minPathMtu", 296),
-            text("pathMtuDiscovery").or("enabled"),
+            switch("pathMtuDiscovery").or("enabled"),
             count("portFindLinear", 16),
             count("portFindRandom", 16),
             count("portFindThresholdTimeout", 30),
             count("portFindThresholdTrigger", 8),
-            text("portFindThresholdWarning").or("enabled"),
-            text("rejectUnmatched").or("enabled"),
+            switch("portFindThresholdWarning").or("enabled"),
+            switch("rejectUnmatched").or("enabled"),
             ],
         )
     },
@@ -122,7 +123,7 @@ pub(super) static ALL: [Schema; 30] = [
         &[
             count("maxPendingPackets", 16),
             count("maxPendingRoutes", 256),
-            text("rateLimit").or("enabled"),
+            switch("rateLimit").or("enabled"),
             count("routeLookupTimeout", 2),
         ],
     ),
@@ -152,11 +153,11 @@ pub(super) static ALL: [Schema; 30] = [
     single(
         "sys/aom",
         &[
-            text("ipmi").or("disabled"),
-            text("mediaRedirection").or("disabled"),
-            text("readonly").or("disabled"),
-            text("vkvm").or("disabled"),
-            text("webui").or("disabled"),
+            switch("ipmi").or("disabled"),
+            switch("mediaRedirection").or("disabled"),
+            switch("readonly").or("disabled"),
+            switch("vkvm").or("disabled"),
+            switch("webui").or("disabled"),
         ],
     ),
     single(
@@ -203,18 +204,18 @@ pub(super) static ALL: [Schema; 30] = [
             text("fileBlacklistReadOnlyPathPrefix"),
             text("fileLocalPathPrefix"),
             text("fileWhitelistPathPrefix"),
-            text("guiAudit").or("disabled"),
-            text("guiSecurityBanner").or("enabled"),
+            switch("guiAudit").or("disabled"),
+            switch("guiSecurityBanner").or("enabled"),
             text("guiSecurityBannerText").or("Welcome to the BIG-IP Configuration Utility.\n\nLog in with your username and password using the fields on the left."),
-            text("guiSetup").or("disabled"),
+            switch("guiSetup").or("disabled"),
             text("hostAddrMode").or("management"),
             text("hostname").written(Writing::Fixed),
-            text("lcdDisplay").or("enabled"),
-            text("ledLocator").or("disabled"),
+            switch("lcdDisplay").or("enabled"),
+            switch("ledLocator").or("disabled"),
             text("mgmtDhcp").or("disabled"),
-            text("netReboot").or("disabled"),
+            switch("netReboot").or("disabled"),
             text("passwordPrompt").or("Password"),
-            text("quietBoot").or("enabled"),
+            switch("quietBoot").or("enabled"),
             text("usernamePrompt").or("Username"),
         ],
     ),
@@ -231,7 +232,7 @@ pub(super) static ALL: [Schema; 30] = [
             text("hostnameLookup").or("off"),
             text("logLevel").or("warn"),
             count("maxClients", 10),
-            text("redirectHttpToHttps").or("disabled"),
+            switch("redirectHttpToHttps").or("disabled"),
             count("requestBodyMaxTimeout", 0),
             count("requestBodyMinRate", 500),
             count("requestBodyTimeout", 60),
@@ -296,7 +297,7 @@ pub(super) static ALL: [Schema; 30] = [
     single(
         "sys/outbound-smtp",
         &[
-            text("fromLineOverride").or("disabled"),
+            switch("fromLineOverride").or("disabled"),
             text("mailhub").or("localhost"),
         ],
     ),
@@ -311,12 +312,12 @@ pub(super) static ALL: [Schema; 30] = [
         "sys/sshd",
         &[
             texts("allow", &["ALL"]),
-            text("banner").or("enabled"),
+            switch("banner").or("enabled"),
             text("bannerText"),
             count("fipsCipherVersion", 0),
             count("inactivityTimeout", 0),
             text("logLevel").or("info"),
-            text("login").or("enabled"),
+            switch("login").or("enabled"),
             count("port", 22),
         ],
     ),
@@ -335,14 +336,14 @@ pub(super) static ALL: [Schema; 30] = [
         &[
             text("authPrivFrom").or("notice"),
             text("authPrivTo").or("emerg"),
-            text("clusteredHostSlot").or("enabled"),
-            text("clusteredMessageSlot").or("disabled"),
-            text("consoleLog").or("enabled"),
+            switch("clusteredHostSlot").or("enabled"),
+            switch("clusteredMessageSlot").or("disabled"),
+            switch("consoleLog").or("enabled"),
             text("cronFrom").or("warning"),
             text("cronTo").or("emerg"),
             text("daemonFrom").or("notice"),
             text("daemonTo").or("emerg"),
-            text("isoDate").or("disabled"),
+            switch("isoDate").or("disabled"),
             text("kernFrom").or("debug"),
             text("kernTo").or("emerg"),
             text("local6From").or("notice"),
@@ -371,6 +372,11 @@ const fn single(resource: &'static str, properties: &'static [Property]) -> Sche
 
 const fn text(name: &'static str) -> Property {
     Property::new(name, Shape::Text)
+}
+
+/// A setting that is on or off.
+const fn switch(name: &'static str) -> Property {
+    Property::new(name, Shape::Word(&["enabled", "disabled"]))
 }
 
 const fn texts(name: &'static str, default: &'static [&'static str]) -> Property {

@@ -264,7 +264,7 @@ fn a_mac_twice_in_a_list_is_refused_or_the_last_wins() {
     }
 }
 
-/// A recorded answer in a public script; FCP's test of transactions looks for the words.
+/// An answer quoted in a public script (`chg_vs_ajax.py`); FCP's test of transactions looks for the words.
 #[test]
 fn an_empty_transaction_is_not_committed_and_stays() {
     let mut world = world();
@@ -274,6 +274,28 @@ fn an_empty_transaction_is_not_committed_and_stays() {
     let recorded = r#"{"code":404,"message":"there is no command to commit in the transaction.","errorStack":[],"apiError":1}"#;
     assert_eq!((answer.status, answer.text.as_str()), (404, recorded));
     assert_eq!(world.get(&uri).status, 200);
+}
+
+#[test]
+fn switch_of_the_device_takes_no_other_word() {
+    let mut world = world();
+    let uri = "/mgmt/tm/ltm/global-settings/traffic-control";
+    let answer = world.patch(uri, &json!({ "acceptIpOptions": "banana" }));
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    let answer = world.patch(uri, &json!({ "acceptIpOptions": "enabled" }));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+#[test]
+fn object_with_the_name_example_is_an_object() {
+    let mut world = world();
+    let uri = "/mgmt/tm/net/vlan";
+    assert_eq!(world.get(&format!("{uri}/example")).status, 501);
+    let made = world.post(uri, &json!({ "name": "example", "tag": 12 }));
+    assert_eq!(made.status, 200, "{}", made.text);
+    assert_eq!(world.get(&format!("{uri}/example")).status, 200);
+    let gone = world.delete(&format!("{uri}/example"));
+    assert_eq!(gone.status, 200, "{}", gone.text);
 }
 
 #[test]
