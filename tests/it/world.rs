@@ -3,6 +3,7 @@
 //!
 //! Must not know what a single test is about.
 
+mod nodes;
 pub(crate) mod operator;
 pub(crate) mod plugin;
 
@@ -27,7 +28,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::witness::Witness;
 
@@ -297,46 +297,10 @@ impl World {
         self.object().await.status.unwrap_or_default()
     }
 
-    /// Name of a node of this test.
-    pub(crate) fn node_name(&self, node: &str) -> String {
-        format!("{}-{node}", self.name)
-    }
-
-    /// Makes a node.
-    pub(crate) async fn create_node(&self, (node, address): (&str, &str)) {
-        let name = self.node_name(node);
-        self.nodes.create(&name, address).await.unwrap();
-    }
-
-    /// Makes the three nodes of the example.
-    pub(crate) async fn create_nodes(&self) {
-        for node in NODES {
-            self.create_node(node).await;
-        }
-    }
-
-    /// Makes many nodes at once, with addresses that begin with 10.20.
-    pub(crate) async fn create_many_nodes(&self, count: u32) {
-        let mut creating = JoinSet::new();
-        for number in 0..count {
-            let (nodes, name) = (self.nodes.clone(), self.node_name(&format!("n{number}")));
-            let address = format!("10.20.{}.{}", number / 100, number % 100 + 1);
-            creating.spawn(async move { nodes.create(&name, &address).await });
-        }
-        while let Some(created) = creating.join_next().await {
-            created.unwrap().unwrap();
-        }
-    }
-
     /// Starts one more operator for this namespace.
     pub(crate) async fn another_operator(&self) -> OperatorProcess {
         let options = self.operator_options(0);
         OperatorProcess::start(options).await.unwrap()
-    }
-
-    /// Deletes a node.
-    pub(crate) async fn delete_node(&self, node: &str) {
-        self.nodes.delete(&self.node_name(node)).await.unwrap();
     }
 
     /// Waits until both devices hold exactly these records. Returns how long that took.
