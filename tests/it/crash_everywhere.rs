@@ -278,7 +278,22 @@ impl Life {
             self.crashed_at = Some((met, side));
             self.gates = set_gates(self.unit());
             self.world.start_operator().await;
+            if self.has_lost_login().await {
+                step.ask(&self.world).await;
+            }
         }
+    }
+
+    /// Whether the operator was killed between the first login and its answer. That login counts as refused: it is
+    /// tried again after minutes, or when a user asks.
+    async fn has_lost_login(&self) -> bool {
+        let object = self.world.objects().get_opt(NAME).await.unwrap();
+        let status = object.and_then(|object| object.status).unwrap_or_default();
+        let logins = status
+            .devices
+            .iter()
+            .filter_map(|device| device.login.as_ref());
+        logins.into_iter().any(|login| login.refusals > 0)
     }
 
     /// Waits until the step is done, or until the request is held at which the operator is killed.

@@ -11,7 +11,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::devices::create_secret;
+use crate::devices::{create_secret, patch_secret};
 use crate::witness::Rule;
 use crate::world::{
     FOREIGN, LOCAL_ADDRESS, NAME, NODES, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World,
@@ -136,7 +136,7 @@ async fn without_a_login_that_works_there_are_no_differences_but_an_error() {
 
 #[tokio::test]
 async fn refused_login_is_not_repeated_while_check_waits() {
-    let world = World::in_sync("direct-wait").await;
+    let mut world = World::in_sync("direct-wait").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "wrong-login", &wrong).await;
     world
@@ -151,6 +151,10 @@ async fn refused_login_is_not_repeated_while_check_waits() {
                 .any(|c| c.reason == "AuthenticationFailed")
         })
         .await;
+    // Another password, which no status knows: the budget has one login left for it.
+    world.kill_operator().await;
+    let other = json!({"password": "another-wrong-guess"});
+    patch_secret(&world, "wrong-login", other).await;
     let before = world.devices.standby().logins();
     let check = ["check", NAME, "--direct", "--wait", "--timeout", "11s"];
     let ended = world.plugin(&check).await;
