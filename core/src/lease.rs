@@ -123,11 +123,13 @@ pub struct Lease {
     pub holder: Option<String>,
     /// How long others are to leave it alone.
     pub duration: Option<Duration>,
+    /// Whether it is as an installation creates it: no process has ever held it.
+    pub is_unused: bool,
 }
 
 impl Lease {
-    /// Whether the one who had it has ended, and said so. One that lost its holder in another way, or that
-    /// was just made, may have a leader who does not know it yet.
+    /// Whether its last holder has ended and recorded that. A lease that lost its holder in another way may
+    /// still have a leader that does not know it yet.
     fn is_given_back(&self) -> bool {
         self.holder.is_none() && self.duration == Some(GIVEN_BACK)
     }
@@ -177,6 +179,9 @@ pub struct Elector {
     identity: String,
     timing: Timing,
     seen: Option<Seen>,
+    /// Whether a lease with a holder was ever read. An unused one after that is a replacement, whose leader
+    /// may not know it yet.
+    has_seen_holder: bool,
     /// When the next call is due.
     due: Moment,
     standing: Standing,
@@ -189,6 +194,7 @@ impl Elector {
             identity,
             timing,
             seen: None,
+            has_seen_holder: false,
             due: Moment::default(),
             standing: Standing::Candidate,
         }
@@ -206,6 +212,24 @@ impl Elector {
     pub fn holder(&self) -> Option<&str> {
         let lease = self.seen.as_ref()?.lease.as_ref()?;
         lease.holder.as_deref()
+    }
+
+    /// The process that leads, as far as this one knows: itself, or the holder of a lease that has not run
+    /// out.
+    pub fn leader(&self, now: Moment) -> Option<&str> {
+        match self.standing {
+            Standing::Lost => None,
+            Standing::Leader(until) => (now < until).then_some(self.identity.as_str()),
+            Standing::Candidate => {
+                let seen = self.seen.as_ref()?;
+                let lease = seen.lease.as_ref()?;
+                let holder = lease
+                    .holder
+                    .as_deref()
+                    .filter(|holder| *holder != self.identity);
+                holder.filter(|_| now < self.free_at(seen, lease))
+            }
+        }
     }
 
     /// What to do now.
@@ -281,6 +305,7 @@ impl Elector {
     }
 
     fn see(&mut self, lease: Option<Lease>, now: Moment) {
+        self.has_seen_holder |= lease.as_ref().is_some_and(|lease| lease.holder.is_some());
         let version = |lease: &Option<Lease>| lease.as_ref().map(|lease| lease.version.clone());
         let same = self
             .seen
@@ -313,7 +338,9 @@ impl Elector {
 
     /// When a candidate may take the lease if it stays like this. Nobody else writes it in our name.
     fn free_at(&self, seen: &Seen, lease: &Lease) -> Moment {
-        if lease.is_given_back() || lease.holder.as_ref() == Some(&self.identity) {
+        let is_first = lease.is_unused && !self.has_seen_holder;
+        let is_ours = lease.holder.as_ref() == Some(&self.identity);
+        if is_first || is_ours || lease.is_given_back() {
             return seen.since;
         }
         // A shorter duration than ours may be somebody's edit, and its leader still counts on ours.

@@ -5,19 +5,25 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use axum::http::Uri;
 use bigip_icontrol::CONNECT_DEADLINE;
 use bigip_tunnel_core::lease::{InvalidTiming, Timing};
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 /// Keeps one FDB record per node on every BIG-IP that a BigIpTunnel names.
 ///
 /// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bigip-tunnel-operator", version = version(), args_override_self = true)]
+#[command(name = "bigip-tunnel-operator", version = version(), args_override_self = true,
+          args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
-    /// Address of /livez, /readyz and /metrics
+    /// What to do instead of running the operator
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Address of /livez, /readyz, /leaderz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub(crate) listen: SocketAddr,
 
@@ -104,6 +110,27 @@ pub(crate) struct Args {
     pub(crate) settle_seconds: Duration,
 }
 
+/// What the program does besides running the operator.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Wait until every URL answers with success, such as /readyz and /leaderz of a running operator
+    ///
+    /// For `helm test` and for images without a shell. Exits with 1 if one of them does not in time.
+    Probe(Probe),
+}
+
+/// The URLs to wait for.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Probe {
+    /// URL, http only
+    #[arg(required = true, value_name = "URL", value_parser = http_url)]
+    pub(crate) urls: Vec<Uri>,
+
+    /// Seconds until it gives up
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
 /// The commit that it was built from, if whoever built it told.
 pub(crate) const COMMIT: Option<&str> = option_env!("BIGIP_TUNNEL_COMMIT");
 
@@ -133,6 +160,12 @@ pub(crate) enum LogFormat {
     Json,
     /// For people
     Text,
+}
+
+fn http_url(text: &str) -> Result<Uri, String> {
+    let is_whole = |url: &Uri| url.scheme_str() == Some("http") && url.host().is_some();
+    let url = text.parse().ok().filter(is_whole);
+    url.ok_or_else(|| "not a URL of the form http://HOST[:PORT]/PATH".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
@@ -170,6 +203,20 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn probe_takes_urls_and_a_time() {
+        let args = Args::try_parse_from(["operator", "probe", "http://a/readyz", "--timeout=5"]);
+        let Some(Command::Probe(probe)) = args.unwrap().command else {
+            panic!("no probe");
+        };
+        assert_eq!(probe.urls, ["http://a/readyz"]);
+        assert_eq!(probe.timeout, Duration::from_secs(5));
+        assert!(Args::try_parse_from(["operator", "probe"]).is_err());
+        for refused in ["https://a/readyz", "a:8080/readyz", "http:///readyz"] {
+            assert!(Args::try_parse_from(["operator", "probe", refused]).is_err());
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The operator's own endpoints: `/livez`, `/readyz`, `/metrics`. Read-only, and without any secret.
+//! The operator's own endpoints: `/livez`, `/readyz`, `/leaderz`, `/metrics`. Read-only, and without any secret.
 //!
 //! Anybody in the cluster may be able to connect. So what a connection can cost is bounded: its time, the
 //! size of its headers, and the number of connections. Knows nothing of what the endpoints say.
@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::lease::ElectionState;
 use crate::shared::Shared;
 
 /// What connections may cost.
@@ -51,6 +52,7 @@ pub(crate) fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Cancellati
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/leaderz", get(leader))
         .route("/metrics", get(metrics))
         .with_state(shared);
     tokio::spawn(accept(listener, router, LIMITS, stop));
@@ -106,18 +108,38 @@ async fn answer(stream: TcpStream, router: Router, limits: Limits, stop: Cancell
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     let listen_address = listener.local_addr()?.to_string();
-    tracing::info!(listen_address, "serving /livez, /readyz and /metrics");
+    tracing::info!(
+        listen_address,
+        "serving /livez, /readyz, /leaderz and /metrics"
+    );
     Ok(listener)
 }
 
-/// Ready: the nodes are known, so that this process could lead, if it does not. Says nothing about BIG-IPs, which are not the operator's health.
+/// Ready: the nodes are known and the lease can be read and updated, so that this process could lead, if it does
+/// not. Says nothing about BIG-IPs, which are not the operator's health.
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    match shared.nodes.current().failure() {
+    let nodes = shared.nodes.current();
+    let nodes = nodes.failure().map(|failure| failure.message.clone());
+    match nodes.or_else(|| shared.leadership.election().refusal) {
         None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(failure) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{}\n", failure.message),
-        ),
+        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
+    }
+}
+
+/// Whether any replica leads, as far as this one knows.
+async fn leader(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    match shared.leadership.election() {
+        ElectionState {
+            leader: Some(leader),
+            ..
+        } => (StatusCode::OK, format!("{leader} leads\n")),
+        ElectionState { refusal, .. } => {
+            let why = refusal.unwrap_or_else(|| "no replica holds the lease".to_owned());
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("no replica leads: {why}\n"),
+            )
+        }
     }
 }
 

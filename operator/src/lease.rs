@@ -7,7 +7,7 @@
 mod clock;
 mod leadership;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bigip_tunnel_core::lease::{Elector, GIVEN_BACK, Lease as Seen, Step, Timing};
@@ -20,12 +20,16 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::leadership::Leadership;
+pub(crate) use self::leadership::{ElectionState, Leadership};
 use crate::clock::Clock;
 use crate::kubernetes::{CallError, call};
 
 /// The deadline of each of the two calls that give the lease back.
 const GIVE_BACK_DEADLINE: Duration = Duration::from_secs(2);
+/// How often a follower verifies that it may update the lease, which it does for the first time when it is needed.
+const VERIFY_EVERY: Duration = Duration::from_secs(30);
+/// On a lease that a process has held. The manifests do not have it, so that applying them takes it from no lease.
+const HELD: &str = "bigip-tunnel.dev/lease-held";
 
 /// The leadership is over: the lease could not be renewed in time, or names somebody else.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +57,10 @@ pub(crate) struct Election {
     clock: Clock,
     /// As last read or written: what is written is this with another holder.
     stored: Option<Lease>,
-    /// What does not work, and was said.
-    failing: BTreeSet<&'static str>,
+    /// What does not work, and was said; with what a user has to mend, if it is that.
+    failing: BTreeMap<&'static str, Option<String>>,
+    /// When the right to update is to be verified again.
+    verify_at: Moment,
 }
 
 impl Election {
@@ -74,7 +80,8 @@ impl Election {
             leadership,
             clock,
             stored: None,
-            failing: BTreeSet::new(),
+            failing: BTreeMap::new(),
+            verify_at: Moment::default(),
         }
     }
 
@@ -84,7 +91,7 @@ impl Election {
             let now = clock::now();
             match self.elector.next(now) {
                 Step::Lost => {
-                    self.leadership.set_until(None, self.clock.now());
+                    self.publish();
                     return Err(Lost(self.to_string()));
                 }
                 Step::Wait(until) => {
@@ -110,10 +117,41 @@ impl Election {
         let name = &self.options.name;
         match call(self.deadline(), self.api.get_opt(name)).await {
             Ok(lease) => {
-                self.failing.remove("read");
+                self.works("read");
+                if lease.is_some() {
+                    self.works("create");
+                }
                 self.see(lease, sent);
+                self.verify_right_to_update(sent).await;
             }
             Err(error) => self.failed("read", &error, sent),
+        }
+    }
+
+    /// Sends the lease of another process back as it is, as a dry run: a follower without this right could not
+    /// take over.
+    async fn verify_right_to_update(&mut self, now: Moment) {
+        let follows = self
+            .elector
+            .holder()
+            .is_some_and(|holder| *holder != self.identity);
+        let Some(lease) = self
+            .stored
+            .as_ref()
+            .filter(|_| follows && self.verify_at <= now)
+        else {
+            return;
+        };
+        self.verify_at = now + VERIFY_EVERY;
+        let params = PostParams {
+            dry_run: true,
+            ..params()
+        };
+        let sent = self.api.replace(&self.options.name, &params, lease);
+        match call(self.deadline(), sent).await {
+            Err(error) if is_denied(&error) => self.report("update", &error),
+            Err(error) if error.code() != Some(409) => {}
+            Ok(_) | Err(_) => self.works("update"),
         }
     }
 
@@ -126,7 +164,7 @@ impl Election {
         let lease = self.new_lease(spec);
         match self.create(&lease).await {
             Ok(lease) => {
-                self.failing.remove("create");
+                self.works("create");
                 tracing::info!(
                     "made the lease {self}, which did not exist; it is free when it has lasted"
                 );
@@ -142,18 +180,21 @@ impl Election {
         let stored = self.stored.take().filter(|_| replaces);
         let written = if let Some(stored) = stored {
             let spec = self.taken(stored.spec.clone().unwrap_or_default());
-            let lease = Lease {
+            let mut lease = Lease {
                 spec: Some(spec),
                 ..stored
             };
+            lease.annotations_mut().insert(HELD.into(), "true".into());
             self.replace(self.deadline(), &lease).await
         } else {
-            let lease = self.new_lease(self.taken(LeaseSpec::default()));
+            let mut lease = self.new_lease(self.taken(LeaseSpec::default()));
+            lease.annotations_mut().insert(HELD.into(), "true".into());
             self.create(&lease).await
         };
         match written {
             Ok(lease) => {
                 self.failing.clear();
+                self.publish_refusal();
                 let before = self.elector.leads_until();
                 self.elector.taken(seen(&lease), sent, clock::now());
                 self.stored = Some(lease);
@@ -251,23 +292,44 @@ impl Election {
 
     fn failed(&mut self, verb: &'static str, error: &CallError, sent: Moment) {
         self.elector.failed(sent);
-        if !self.failing.insert(verb) {
-            return;
-        }
+        self.report(verb, error);
+    }
+
+    /// Logs the first failure of a kind. One that only a user can end makes the replica not ready.
+    fn report(&mut self, verb: &'static str, error: &CallError) {
         let hint = match (error.code(), verb) {
-            (Some(401 | 403), "create") => {
+            (_, "create") if is_denied(error) => {
                 "; create the lease, or grant the right to create leases in this namespace"
             }
-            (Some(401 | 403), _) => "; grant the rights to get and update this lease",
+            _ if is_denied(error) => "; grant the rights to get and update this lease",
             (Some(404), "create") => "; is the namespace there (--lease-namespace)?",
             _ => "",
         };
-        tracing::warn!("cannot {verb} the lease {self}, tries again: {error}{hint}");
+        let refusal = format!("cannot {verb} the lease {self}: {error}{hint}");
+        let refusal = Some(refusal).filter(|_| !hint.is_empty());
+        if self.failing.insert(verb, refusal).is_none() {
+            tracing::warn!("cannot {verb} the lease {self}, tries again: {error}{hint}");
+        }
+        self.publish_refusal();
+    }
+
+    /// What this verb is for was done, by this process or another one.
+    fn works(&mut self, verb: &'static str) {
+        if self.failing.remove(verb).is_some() {
+            self.publish_refusal();
+        }
+    }
+
+    fn publish_refusal(&self) {
+        let refusal = self.failing.values().flatten().next();
+        self.leadership.set_refusal(refusal.cloned());
     }
 
     fn publish(&self) {
         let until = self.elector.leads_until();
         self.leadership.set_until(until, self.clock.now());
+        self.leadership
+            .set_leader(self.elector.leader(clock::now()));
     }
 }
 
@@ -286,7 +348,14 @@ fn seen(lease: &Lease) -> Seen {
         version: lease.resource_version().unwrap_or_default(),
         holder: holder.filter(|holder| !holder.is_empty()),
         duration: seconds.map(Duration::from_secs),
+        is_unused: spec.is_none_or(|spec| *spec == LeaseSpec::default())
+            && !lease.annotations().contains_key(HELD),
     }
+}
+
+/// Whether a user has to grant something first.
+fn is_denied(error: &CallError) -> bool {
+    matches!(error.code(), Some(401 | 403))
 }
 
 fn params() -> PostParams {

@@ -19,6 +19,7 @@ mod logins;
 mod metrics;
 mod nodes;
 mod pass;
+mod probe;
 mod reconcile;
 mod restart;
 mod run;
@@ -34,11 +35,14 @@ mod writer_queue;
 
 use std::process::ExitCode;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::log::Log;
 
 fn main() -> ExitCode {
     let args = Args::read();
+    if let Some(Command::Probe(probe)) = &args.command {
+        return probe::main(probe);
+    }
     let log = Log::start(args.log_format, args.log_level_file.clone());
     // The only cryptography in the process; installing it twice is the only way this can fail.
     let _: Result<(), _> = rustls::crypto::aws_lc_rs::default_provider().install_default();

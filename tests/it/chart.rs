@@ -111,7 +111,7 @@ async fn a_mistake_in_the_values_is_refused_and_named() {
             "terminationGracePeriodSeconds=5",
             "/terminationGracePeriodSeconds",
         ),
-        ("test={\"image\":\"busybox\"}", "/test/image"),
+        ("test={\"image\":\"busybox\"}", "/test"),
     ] {
         let rendered = helm.render(RELEASE, "x", &[value]).await;
         let error = rendered.unwrap_err().to_string();
@@ -398,7 +398,8 @@ async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_a
     make_tunnel(&client, "bigip").await;
 
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let taken = Patch::Merge(json!({"spec": {"holderIdentity": "operator-1"}}));
+    let taken =
+        Patch::Merge(json!({"spec": {"holderIdentity": "operator-1", "leaseDurationSeconds": 15}}));
     let manager = PatchParams::default();
     leases.patch(FULL_NAME, &manager, &taken).await.unwrap();
 
@@ -420,6 +421,7 @@ async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_a
         .spec
         .unwrap_or_default();
     assert_eq!(lease.holder_identity.as_deref(), Some("operator-1"));
+    assert_eq!(lease.lease_duration_seconds, Some(15));
 
     let mut beside = vec!["install", "tunnels-b", &folder, "--namespace", "team-b"];
     beside.extend(["--create-namespace", "--set=ignoreOtherNamespaces=true"]);

@@ -12,7 +12,7 @@ use bigip_tunnel_harness::wait::{Answer, eventually};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::rights::all_rights;
+use crate::rights::{all_rights, rights_without};
 use crate::witness::Rule;
 use crate::world::operator::{LEASE, get};
 use crate::world::{NEW_NODE, NEW_RECORD, RECORD_1, RECORD_2, RECORD_3, World, mutations};
@@ -281,4 +281,103 @@ async fn a_missing_lease_is_made_and_free_when_it_has_lasted() {
         "{:?}",
         started.elapsed()
     );
+}
+
+/// Waits until an operator answers on this path with a status and a text.
+async fn until_answered(operator: &OperatorProcess, path: &str, status: &str, text: &str) {
+    let answered = eventually(
+        format!("{path} says {status} {text:?}"),
+        LIMIT,
+        async || {
+            let answer = get(operator, path).await;
+            Answer::when(answer, |answer| {
+                answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(text)
+            })
+        },
+    );
+    answered.await.unwrap();
+}
+
+#[tokio::test]
+async fn unused_lease_is_taken_without_waiting() {
+    let mut world = World::new("lease-unused").await;
+    // Longer than the test waits.
+    world.elect(&["--lease-duration=600"]).await;
+    world.start_operator().await;
+    until_leading(world.operator()).await;
+    until_answered(world.operator(), "/leaderz", "200", " leads").await;
+}
+
+#[tokio::test]
+async fn manifest_applied_again_leaves_a_held_lease_alone() {
+    let mut world = World::new("lease-applied").await;
+    world.elect(&[]).await;
+    world.start_operator().await;
+    until_leading(world.operator()).await;
+    let applied = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE}});
+    let params = PatchParams::apply("kubectl");
+    let patch = Patch::Apply(&applied);
+    let lease = world.leases().patch(LEASE, &params, &patch).await.unwrap();
+    let spec = lease.spec.unwrap();
+    assert!(spec.holder_identity.is_some());
+    assert_eq!(spec.lease_duration_seconds, Some(15));
+}
+
+#[tokio::test]
+async fn replica_that_may_not_read_the_lease_is_not_ready() {
+    let mut world = World::new("lease-unread").await;
+    world.elect(&[]).await;
+    let account = world.restrict_operator().await;
+    account
+        .allow(&rights_without("leases").await)
+        .await
+        .unwrap();
+    world.start_operator().await;
+    let denied = "cannot read the lease";
+    until_answered(world.operator(), "/readyz", "503", denied).await;
+    until_answered(world.operator(), "/leaderz", "503", denied).await;
+    let mut rights = all_rights().await;
+    rights.push(rule("coordination.k8s.io", &["leases"], &["get", "update"]));
+    account.allow(&rights).await.unwrap();
+    until_answered(world.operator(), "/readyz", "200", "ok").await;
+}
+
+#[tokio::test]
+async fn follower_that_may_not_update_the_lease_is_not_ready() {
+    let mut world = World::new("lease-unwritten").await;
+    world.elect(&[]).await;
+    world.start_operator().await;
+    until_leading(world.operator()).await;
+    let account = world.restrict_operator().await;
+    let mut rights = rights_without("leases").await;
+    rights.push(rule("coordination.k8s.io", &["leases"], &["get"]));
+    account.allow(&rights).await.unwrap();
+    let follower = world.another_operator().await;
+    until_answered(&follower, "/leaderz", "200", " leads").await;
+    until_answered(&follower, "/readyz", "503", "cannot update the lease").await;
+}
+
+#[tokio::test]
+async fn follower_is_ready_again_when_the_lease_is_restored() {
+    let mut world = World::new("lease-restored").await;
+    world.elect(&[]).await;
+    let account = world.restrict_operator().await;
+    let mut rights = rights_without("leases").await;
+    rights.push(rule("coordination.k8s.io", &["leases"], &["get", "update"]));
+    account.allow(&rights).await.unwrap();
+    let params = DeleteParams::default();
+    world.leases().delete(LEASE, &params).await.unwrap();
+    world.start_operator().await;
+    until_answered(
+        world.operator(),
+        "/readyz",
+        "503",
+        "cannot create the lease",
+    )
+    .await;
+    let held = json!({"metadata": {"name": LEASE}, "spec": {"holderIdentity": "another"}});
+    let held = serde_json::from_value(held).unwrap();
+    let params = PostParams::default();
+    world.leases().create(&params, &held).await.unwrap();
+    until_answered(world.operator(), "/readyz", "200", "ok").await;
 }

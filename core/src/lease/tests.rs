@@ -26,6 +26,17 @@ fn lease(version: &str, holder: Option<&str>, duration_seconds: u64) -> Lease {
         version: version.into(),
         holder: holder.map(str::to_owned),
         duration: Some(seconds(duration_seconds)),
+        is_unused: false,
+    }
+}
+
+/// A lease as an installation creates it.
+fn unused(version: &str) -> Lease {
+    Lease {
+        version: version.into(),
+        holder: None,
+        duration: None,
+        is_unused: true,
     }
 }
 
@@ -58,6 +69,42 @@ fn a_lease_that_was_given_back_is_taken_at_once() {
     assert_eq!(elector.next(at(0)), Step::Read);
     elector.read(Some(lease("1", None, 1)), at(0), at(0));
     assert_eq!(elector.next(at(0)), take("1"));
+}
+
+#[test]
+fn unused_lease_is_taken_at_once() {
+    let mut elector = elector();
+    elector.read(Some(unused("1")), at(0), at(0));
+    assert_eq!(elector.next(at(0)), take("1"));
+}
+
+#[test]
+fn unused_lease_in_place_of_a_held_one_is_waited_for() {
+    let mut elector = elector();
+    elector.read(Some(lease("1", Some("other"), 15)), at(0), at(0));
+    elector.read(Some(unused("2")), at(2), at(2));
+    assert_eq!(elector.next(at(16)), Step::Read);
+    assert_eq!(elector.next(at(17)), take("2"));
+}
+
+#[test]
+fn leader_is_known_until_its_lease_runs_out() {
+    let mut elector = elector();
+    assert_eq!(elector.leader(at(0)), None);
+    elector.read(Some(lease("1", Some("other"), 15)), at(0), at(1));
+    assert_eq!(elector.leader(at(15)), Some("other"));
+    assert_eq!(elector.leader(at(16)), None);
+    elector.read(Some(lease("2", None, 1)), at(17), at(17));
+    assert_eq!(elector.leader(at(17)), None);
+}
+
+#[test]
+fn leader_knows_itself_until_its_renew_deadline() {
+    let mut elector = leader();
+    assert_eq!(elector.leader(at(9)), Some("us"));
+    assert_eq!(elector.leader(at(10)), None);
+    elector.step_down();
+    assert_eq!(elector.leader(at(1)), None);
 }
 
 #[test]
@@ -295,7 +342,7 @@ mod every_interleaving {
                 late: None,
             };
             Self {
-                lease: Some(lease("0", None, 1)),
+                lease: Some(unused("0")),
                 versions: 0,
                 candidates: NAMES.map(candidate),
                 hand,
@@ -437,6 +484,7 @@ mod every_interleaving {
                 version: self.versions.to_string(),
                 holder: holder.map(str::to_owned),
                 duration,
+                is_unused: false,
             });
             Answer::Lease(self.lease.clone())
         }
@@ -570,7 +618,8 @@ mod every_interleaving {
             }
         }
 
-        /// Whatever a person does but to say that a holder has ended who has not.
+        /// Whatever a user does to the lease, except what says that a holder has ended that has not: to give
+        /// it back, or to replace it by an unused one.
         fn of_person(&self, then: Then<'_>) {
             let Some(lease) = &self.lease else {
                 then(&|world| {

@@ -3,8 +3,8 @@
 //! The answer ends by itself when the lease could not be renewed, whatever the rest of the process is
 //! busy with: it is a comparison with the clock. Knows nothing of how leaders are elected.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bigip_tunnel_core::time::Moment;
 use tokio::sync::watch;
@@ -21,6 +21,16 @@ struct Inner {
     until_ms: AtomicU64,
     /// In moments of the process's clock.
     since: watch::Sender<Option<Moment>>,
+    election: RwLock<ElectionState>,
+}
+
+/// What this process knows of the election.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ElectionState {
+    /// The process that leads: this one, or the holder of a lease that has not run out.
+    pub(crate) leader: Option<String>,
+    /// Why this process cannot take part until a user mends something.
+    pub(crate) refusal: Option<String>,
 }
 
 impl Leadership {
@@ -29,6 +39,7 @@ impl Leadership {
         Self(Arc::new(Inner {
             until_ms: AtomicU64::new(0),
             since: watch::Sender::new(None),
+            election: RwLock::default(),
         }))
     }
 
@@ -37,6 +48,7 @@ impl Leadership {
         let leadership = Self::none();
         leadership.0.until_ms.store(u64::MAX, Ordering::Relaxed);
         leadership.0.since.send_replace(Some(Moment::default()));
+        leadership.set_leader(Some("this process, without an election,"));
         leadership
     }
 
@@ -55,6 +67,25 @@ impl Leadership {
     /// When it began, on the process's clock.
     pub(crate) fn since(&self) -> Moment {
         self.0.since.borrow().unwrap_or_default()
+    }
+
+    /// What is known of the election.
+    pub(crate) fn election(&self) -> ElectionState {
+        let state = self.0.election.read();
+        state.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_leader(&self, leader: Option<&str>) {
+        self.update(|state| state.leader = leader.map(str::to_owned));
+    }
+
+    pub(super) fn set_refusal(&self, refusal: Option<String>) {
+        self.update(|state| state.refusal = refusal);
+    }
+
+    fn update(&self, change: impl FnOnce(&mut ElectionState)) {
+        let state = self.0.election.write();
+        change(&mut state.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Leads until then, if nothing else is said before.

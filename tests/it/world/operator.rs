@@ -64,12 +64,11 @@ impl World {
         self.operator.as_ref().unwrap()
     }
 
-    /// Makes the lease as one that was given back, so that the first operator has it at once, and has
-    /// operators from now on elected by it.
+    /// Creates the lease as the manifests do, so that the first operator has it at once, and has operators
+    /// from now on elected by it.
     pub(crate) async fn elect(&mut self, args: &[&str]) {
         self.election = Some(args.iter().map(|arg| (*arg).to_owned()).collect());
-        let lease = json!({"metadata": {"name": LEASE}, "spec": {"leaseDurationSeconds": 1}});
-        let lease = serde_json::from_value(lease).unwrap();
+        let lease = serde_json::from_value(json!({"metadata": {"name": LEASE}})).unwrap();
         self.leases()
             .create(&PostParams::default(), &lease)
             .await

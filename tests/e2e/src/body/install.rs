@@ -156,7 +156,8 @@ impl Stage<'_> {
 
     /// The export installs into the namespace of the tunnel; then Helm takes over again.
     pub(super) fn export_adopts_what_is_there(&self) -> Result<(), Failure> {
-        let export = "kubectl bigip-tunnel install --export -n bigip | kubectl apply -f -";
+        let export =
+            "kubectl bigip-tunnel install --export -n bigip | kubectl apply --server-side -f -";
         let page = self.page.text();
         if !page.contains(export) {
             return Err(Failure::Wrong(format!(
@@ -227,10 +228,7 @@ impl Stage<'_> {
     /// Runs what the page says under a heading.
     fn follow(&self, heading: &str, input: &str) -> Result<(), Failure> {
         for script in self.page.scripts(heading)? {
-            self.shell(
-                &self.with_image(&self.without_foreign_images(script)?),
-                input,
-            )?;
+            self.shell(&self.with_image(&script), input)?;
         }
         Ok(())
     }
@@ -247,23 +245,6 @@ impl Stage<'_> {
             text += "\n";
         }
         self.cluster.feed(&["bash", "-c", &text], input).map(drop)
-    }
-
-    /// The script without `helm test`, while that needs an image of others: a node without a registry cannot pull it.
-    fn without_foreign_images(&self, script: String) -> Result<String, Failure> {
-        const TEST: &str = "helm test ";
-        let values = fs::read_to_string(
-            self.cluster
-                .folder()
-                .join("charts/bigip-tunnel-operator/values.yaml"),
-        )
-        .map_err(|error| Failure::failed("read the chart", error))?;
-        if !values.contains("repository: docker.io/") || !script.contains(TEST) {
-            return Ok(script);
-        }
-        self.say("not shown: `helm test`, whose pod has an image of others");
-        let others = script.lines().filter(|line| !line.starts_with(TEST));
-        Ok(others.collect::<Vec<_>>().join("\n"))
     }
 
     /// The script with the image that is tried, as the page says to name another one.
