@@ -132,15 +132,8 @@ impl DeviceTask {
             let asked = work.asked(&self.ctx);
             if self.seen.as_ref() != Some(&asked) {
                 // A user changed or asked for something: everything is verified.
-                if let Some((_, request, _)) = &self.seen {
-                    let is_request = *request != asked.1;
-                    let input = if is_request {
-                        UserInput::Request
-                    } else {
-                        UserInput::Edit
-                    };
-                    self.state.input = self.state.input.max(input);
-                }
+                let input = self.input(asked.1.as_ref()).await;
+                self.state.input = self.state.input.max(input);
                 self.seen = Some(asked);
                 depth = depth.max(Depth::Verify);
             }
@@ -242,6 +235,22 @@ impl DeviceTask {
             }
             Err(Stop::Refused(failure)) if failure.retryable => retry(None),
             Err(_) => Ended::NeedsPerson,
+        }
+    }
+
+    /// What a user wants of the next pass. At the first one only a request counts that no process has handled.
+    async fn input(&self, request: Option<&String>) -> UserInput {
+        match &self.seen {
+            Some((_, before, _)) if before.as_ref() != request => UserInput::Request,
+            Some(_) => UserInput::Edit,
+            None => {
+                let handled = self.ctx.ledger.status().await.last_handled_reconcile_at;
+                if request.is_some() && handled.as_ref() != request {
+                    UserInput::Request
+                } else {
+                    UserInput::None
+                }
+            }
         }
     }
 

@@ -57,7 +57,7 @@ async fn wrong_secret_and_four_restarts_cost_two_refusals() {
     assert_eq!(world.devices.standby().failed_logins(), 2);
     let row = row(&world).await;
     assert!(row.accepted_time.is_none() && row.window_start.is_some());
-    assert_eq!(row.refusals, 0, "a request begins the schedule again");
+    assert_eq!(row.refusals, 1, "a request begins the schedule again");
     let status = serde_json::to_string(&world.status().await).unwrap();
     assert!(!status.contains("wrong-guess") && !status.contains(&format!("\"{USER}\"")));
 }
