@@ -41,8 +41,7 @@ pub struct Claim {
     /// The records, each as its MAC address, a blank and the name of the node that it is for. A record
     /// that several nodes have had has one entry for each; one whose node is not known by name has its
     /// MAC address alone, and is removed only when that is approved. In no particular order. The API server
-    /// does not validate the entries, which would make every write of a claim slower by half; one that the operator
-    /// cannot read makes the claims unreadable.
+    /// does not validate the entries; one that the operator cannot read makes the claims unreadable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::not_validated")]
     pub records: Vec<String>,
