@@ -2,7 +2,7 @@
 //!
 //! It must not start anything.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
@@ -195,7 +195,7 @@ pub(crate) struct Args {
 
     /// An address that answers pings of the device (POST tm/util/ping); repeatable
     #[arg(long = "answers-ping", value_name = "ADDRESS")]
-    answers_ping: Vec<IpAddr>,
+    answers_ping: Vec<Ipv4Addr>,
 
     /// File with faults, as JSON
     #[arg(long, value_name = "FILE")]

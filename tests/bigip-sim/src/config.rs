@@ -5,7 +5,7 @@
 mod switches;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 pub use self::switches::{RepeatedRecords, TwoCredentials};
@@ -54,8 +54,8 @@ pub struct SimConfig {
     /// Whether the key of a tunnel's own statistics has its path twice. Public scripts know both forms, and
     /// disagree about which version has which.
     pub doubled_stats_keys: bool,
-    /// Who answers pings of the device (`util/ping`).
-    pub answers_ping: Vec<IpAddr>,
+    /// The addresses that answer pings of the device (`util/ping`).
+    pub answers_ping: Vec<Ipv4Addr>,
     /// How long every request takes before it is worked on, in milliseconds.
     pub latency_ms: u64,
 }

@@ -201,7 +201,7 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
         ["sys", "ready"] if device.links.version().has_sys_ready() => sys::ready(device, call),
         ["sys", "ready"] => Err(Failure::unexpected_uri("sys/ready")),
         ["sys", "version"] => sys::version(device, call),
-        ["util", "ping"] if *call.method == Method::POST => ping::run(&device.pings, call),
+        ["util", "ping"] if *call.method == Method::POST => ping::run(device, call),
         ["transaction"] => transaction::open(device, call),
         ["transaction", id] => transaction::item(device, call, id),
         ["transaction", id, "commands", ..] => {

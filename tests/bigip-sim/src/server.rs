@@ -271,7 +271,7 @@ impl Simulator {
     }
 
     /// See [`State::answer_ping`].
-    pub fn answer_ping(&self, address: IpAddr, after_us: Option<u64>) {
+    pub fn answer_ping(&self, address: Ipv4Addr, after_us: Option<u64>) {
         self.shared
             .change(|state| state.answer_ping(address, after_us));
     }

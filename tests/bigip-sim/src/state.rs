@@ -8,7 +8,7 @@ mod handling;
 mod routing;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -248,7 +248,7 @@ impl State {
     }
 
     /// Lets an address answer pings of the device, after this many microseconds, or no more.
-    pub fn answer_ping(&mut self, address: IpAddr, after_us: Option<u64>) {
+    pub fn answer_ping(&mut self, address: Ipv4Addr, after_us: Option<u64>) {
         match after_us {
             Some(after_us) => self.device.pings.insert(address, after_us),
             None => self.device.pings.remove(&address),

@@ -203,10 +203,10 @@ fn a_ping_is_answered_as_a_test_says_and_changes_nothing() {
     world
         .state
         .answer_ping("10.244.1.7".parse().unwrap(), Some(1500));
-    let answered = world.post(uri, &run("-n -c 2 -W 1 -I 10.1.6.34 -s 100 10.244.1.7"));
+    let answered = world.post(uri, &run("-n -c 2 -W 1 -s 100 10.244.1.7"));
     let text = result(&answered);
     assert!(
-        text.contains("108 bytes from 10.244.1.7: icmp_seq=2 ttl=64 time=1.500 ms"),
+        text.contains("108 bytes from 10.244.1.7: icmp_seq=2 ttl=64 time=1.50 ms"),
         "{text}"
     );
     assert!(
@@ -215,9 +215,40 @@ fn a_ping_is_answered_as_a_test_says_and_changes_nothing() {
     );
     assert_eq!(world.state.mutations(), 0);
 
-    for args in ["10.244.1.7", "-c 1 -f 10.244.1.7", "-c 1 10.244.1.7 | id"] {
+    for args in ["10.244.1.7", "-c 1 -f 10.244.1.7", "-c 1 fd00::1"] {
         assert_eq!(world.post(uri, &run(args)).status, 501, "{args}");
     }
+}
+
+#[test]
+fn ping_needs_a_source_that_the_device_has() {
+    let self_ip = |path: &str, address: &str| SelfIp {
+        path: path.to_owned(),
+        address: address.to_owned(),
+        vlan: TUNNEL.to_owned(),
+    };
+    let mut world = World::new(&SimConfig {
+        management_ip: "192.168.189.233".to_owned(),
+        self_ips: vec![self_ip("/Common/overlay", "10.1.6.34/24")],
+        answers_ping: vec![[10, 244, 1, 7].into()],
+        ..config()
+    });
+    let mut ping_from = |source: &str| {
+        let args = format!("-c 1 -I {source} 10.244.1.7");
+        let body = json!({ "command": "run", "utilCmdArgs": args });
+        let answer = world.post("/mgmt/tm/util/ping", &body);
+        assert_eq!(answer.status, 200);
+        answer.json()["commandResult"].as_str().unwrap().to_owned()
+    };
+
+    for source in ["10.1.6.34", "192.168.189.233"] {
+        let header = format!("PING 10.244.1.7 (10.244.1.7) from {source} :");
+        assert!(ping_from(source).starts_with(&header), "{source}");
+    }
+    assert_eq!(
+        ping_from("10.1.6.35"),
+        "ping: bind: Cannot assign requested address\n"
+    );
 }
 
 #[test]
