@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Mismatch};
-use crate::items::Items;
+use crate::items::{Items, Shape};
 use crate::limits::RECORDS_MAX;
 use crate::listing::Listing;
 use crate::memory::{PLACE_BYTES, Place, SMALL_BYTES_MAX};
@@ -26,6 +26,8 @@ pub(crate) trait Collected: Default + PartialEq + Send {
     const KIND: &'static str;
     /// How messages name it.
     const LIST: &'static str;
+    /// Where its members stand.
+    const SHAPE: Shape = Shape::Items;
 
     /// Takes the member of this number in; `None` for one that is too long to be kept.
     fn take(&mut self, index: usize, member: Option<&[u8]>) -> Result<(), ErrorKind>;
@@ -146,7 +148,7 @@ impl<'a, C: Collected> Reading<'a, C> {
         Self {
             collected: C::default(),
             count: 0,
-            items: Items::new(C::LIST),
+            items: Items::new(C::LIST, C::SHAPE),
             place,
             earlier_bytes,
             bytes_left: bytes_max,
@@ -155,8 +157,12 @@ impl<'a, C: Collected> Reading<'a, C> {
 
     /// Ends a page. Returns where the collection goes on.
     pub(crate) fn end_page(&mut self) -> Result<Option<NextPage>, Mismatch> {
-        let items = std::mem::replace(&mut self.items, Items::new(C::LIST));
-        normalise::envelope(&items.finish()?, C::KIND, C::LIST)
+        let items = std::mem::replace(&mut self.items, Items::new(C::LIST, C::SHAPE));
+        let around = items.finish()?;
+        match C::SHAPE {
+            Shape::Items => normalise::envelope(&around, C::KIND, C::LIST),
+            Shape::Entries => normalise::statistics(&around, C::KIND, C::LIST).map(|()| None),
+        }
     }
 }
 

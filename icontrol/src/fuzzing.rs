@@ -3,6 +3,8 @@
 //! One function for the property tests and for the fuzz target (`icontrol/fuzz`), so that a new parser
 //! is added once. Panics where a parser breaks a promise; it is no part of the client.
 
+use std::net::Ipv4Addr;
+
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::text::is_unfit;
@@ -15,6 +17,7 @@ use crate::config::{Trust, Verification};
 use crate::error::ErrorKind;
 use crate::listing::{Listing, RecordName};
 use crate::normalise;
+use crate::ping::Echo;
 use crate::tls::{self, Handshakes};
 use crate::wire;
 
@@ -52,6 +55,11 @@ fn lists(body: &[u8]) {
         assert_fit(&unit.hostname);
         assert_fit(&unit.identity.to_string());
     }
+    if let Ok((arp, ..)) = read_in_pieces::<normalise::arp::Entries>(body, PIECE) {
+        for entry in arp.entries {
+            assert_fit(&entry.interface);
+        }
+    }
     if let Ok((all, ..)) = read_in_pieces::<Members<wire::SelfIp>>(body, PIECE) {
         for address in normalise::self_ips(all.items, &path) {
             assert_fit(&address);
@@ -64,6 +72,9 @@ fn objects(body: &[u8]) {
     let name = RecordName::from(MacAddress::new(MAC));
     let _ = normalise::record(body, &name);
     let _ = normalise::with_records(body, &path, &Records::new());
+    if let Ok(Echo::NotSent { said }) = normalise::ping::echo(body, Ipv4Addr::LOCALHOST) {
+        assert_fit(&said);
+    }
     let _ = (normalise::login(body).is_ok(), normalise::lifetime(body));
     if let Ok(Some(cause)) = normalise::not_ready(body) {
         assert_fit(&cause);

@@ -1,7 +1,7 @@
 //! The body of a collection, taken apart while it comes in.
 //!
 //! A list of many members is never held as a whole: each member is handed on when it is complete, and what is
-//! around them is kept. Finds out no more than where a member begins and ends; whether it is JSON is for those
+//! around them is kept. The members are the items of a list, or the entries of an object as statistics have them. Finds out no more than where a member begins and ends; whether it is JSON is for those
 //! to say that get it.
 
 use crate::error::Mismatch;
@@ -10,6 +10,39 @@ use crate::error::Mismatch;
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
 /// One member. No recorded one is longer than 2 kB.
 const MEMBER_BYTES_MAX: usize = 1 << 20;
+
+/// Where the members of a collection stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// In the list `items`.
+    Items,
+    /// In the object `entries`, each an object under a key of its own. The key is not handed on.
+    Entries,
+}
+
+impl Shape {
+    /// The key of the list or object, as it stands in a body.
+    const fn key(self) -> &'static [u8] {
+        match self {
+            Self::Items => b"\"items\"",
+            Self::Entries => b"\"entries\"",
+        }
+    }
+
+    const fn opening(self) -> u8 {
+        match self {
+            Self::Items => b'[',
+            Self::Entries => b'{',
+        }
+    }
+
+    const fn closing(self) -> u8 {
+        match self {
+            Self::Items => b']',
+            Self::Entries => b'}',
+        }
+    }
+}
 
 /// What may come next between members.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +56,12 @@ enum Next {
 enum Place {
     Around,
     Between(Next),
+    /// Inside the key of an entry.
+    Key,
+    /// Behind the key of an entry.
+    Colon,
+    /// Behind the colon of an entry.
+    Value,
     /// Inside a member: an object, a list or a text.
     Inside,
     /// Inside a number or a word.
@@ -32,6 +71,7 @@ enum Place {
 /// Takes a body apart.
 pub(crate) struct Items {
     resource: &'static str,
+    shape: Shape,
     place: Place,
     /// Brackets that are open, those of a member counted by themselves.
     depth: usize,
@@ -45,9 +85,10 @@ pub(crate) struct Items {
 
 impl Items {
     /// Takes a body of this kind of resource apart.
-    pub(crate) fn new(resource: &'static str) -> Self {
+    pub(crate) fn new(resource: &'static str, shape: Shape) -> Self {
         Self {
             resource,
+            shape,
             place: Place::Around,
             depth: 0,
             in_text: false,
@@ -77,6 +118,9 @@ impl Items {
             match self.place {
                 Place::Around => self.around(byte)?,
                 Place::Between(next) => self.between(byte, next)?,
+                Place::Key => self.key(byte),
+                Place::Colon => self.colon(byte)?,
+                Place::Value => self.value(byte)?,
                 Place::Bare => self.keep(byte),
                 Place::Inside => {
                     self.keep(byte);
@@ -93,9 +137,8 @@ impl Items {
     /// What was around the members, once the body is complete.
     pub(crate) fn finish(self) -> Result<Vec<u8>, Mismatch> {
         let is_complete = self.place == Place::Around && self.depth == 0 && !self.in_text;
-        is_complete.then_some(self.envelope).ok_or(Mismatch::Cut {
-            resource: self.resource,
-        })
+        let cut = self.cut();
+        is_complete.then_some(self.envelope).ok_or(cut)
     }
 
     fn hand_on<E>(
@@ -135,8 +178,8 @@ impl Items {
     }
 
     fn around(&mut self, byte: u8) -> Result<(), Mismatch> {
-        let begins_list = byte == b'[' && !self.in_text && self.depth == 1;
-        if begins_list && is_after_key(&self.envelope, b"\"items\"") {
+        let begins = byte == self.shape.opening() && !self.in_text && self.depth == 1;
+        if begins && is_after_key(&self.envelope, self.shape.key()) {
             self.place = Place::Between(Next::MemberOrEnd);
         }
         if self.envelope.len() == ENVELOPE_BYTES_MAX {
@@ -148,18 +191,21 @@ impl Items {
     }
 
     fn between(&mut self, byte: u8, next: Next) -> Result<(), Mismatch> {
+        let is_end = byte == self.shape.closing();
         match (byte, next) {
             _ if byte.is_ascii_whitespace() => {}
-            (b']', Next::MemberOrEnd | Next::CommaOrEnd) => {
+            (_, Next::MemberOrEnd | Next::CommaOrEnd) if is_end => {
                 self.place = Place::Around;
                 self.around(byte)?;
             }
             (b',', Next::CommaOrEnd) => self.place = Place::Between(Next::Member),
-            (b',' | b']', _) | (_, Next::CommaOrEnd) => {
-                return Err(Mismatch::Cut {
-                    resource: self.resource,
-                });
+            (b',', _) | (_, Next::CommaOrEnd) => return Err(self.cut()),
+            _ if is_end => return Err(self.cut()),
+            (b'"', _) if self.shape == Shape::Entries => {
+                self.place = Place::Key;
+                self.note(byte);
             }
+            _ if self.shape == Shape::Entries => return Err(self.cut()),
             _ => {
                 let is_bare = !b"{[\"".contains(&byte);
                 self.place = if is_bare { Place::Bare } else { Place::Inside };
@@ -171,6 +217,46 @@ impl Items {
             }
         }
         Ok(())
+    }
+}
+
+impl Items {
+    /// The key of an entry says nothing that its value does not, so that it is passed over.
+    fn key(&mut self, byte: u8) {
+        self.note(byte);
+        if !self.in_text {
+            self.place = Place::Colon;
+        }
+    }
+
+    fn colon(&mut self, byte: u8) -> Result<(), Mismatch> {
+        match byte {
+            b':' => self.place = Place::Value,
+            _ if byte.is_ascii_whitespace() => {}
+            _ => return Err(self.cut()),
+        }
+        Ok(())
+    }
+
+    /// The value of an entry is an object; anything else is not in the form of statistics.
+    fn value(&mut self, byte: u8) -> Result<(), Mismatch> {
+        match byte {
+            b'{' => {
+                self.place = Place::Inside;
+                self.depth = 0;
+                self.keep(byte);
+                self.note(byte);
+            }
+            _ if byte.is_ascii_whitespace() => {}
+            _ => return Err(self.cut()),
+        }
+        Ok(())
+    }
+
+    const fn cut(&self) -> Mismatch {
+        Mismatch::Cut {
+            resource: self.resource,
+        }
     }
 }
 
@@ -195,8 +281,13 @@ mod tests {
 
     /// The members and the rest of a body that comes in pieces of this size.
     fn apart(body: &[u8], size: usize) -> Result<(Vec<Found>, Vec<u8>), Mismatch> {
+        apart_as(Shape::Items, body, size)
+    }
+
+    /// The same of a body of this shape.
+    fn apart_as(shape: Shape, body: &[u8], size: usize) -> Result<(Vec<Found>, Vec<u8>), Mismatch> {
         let mut members = Vec::new();
-        let mut items = Items::new("list");
+        let mut items = Items::new("list", shape);
         for piece in body.chunks(size) {
             items.feed(piece, |member: Option<&[u8]>| {
                 members.push(member.map(<[u8]>::to_vec));
@@ -271,6 +362,51 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_statistics_are_handed_on_without_their_keys() {
+        let text = json!({
+            "kind": "k",
+            "entries": {
+                "https://localhost/a\"}": {"nestedStats": {"entries": {"x": {"value": 1}}}},
+                "b": {"nestedStats": {"entries": {"y": {"description": "]},{"}}}},
+            },
+            "selfLink": "s",
+        });
+        for text in [text.to_string(), format!("{text:#}").replace(':', " : ")] {
+            for size in [1, 7, text.len()] {
+                let (found, around) = apart_as(Shape::Entries, text.as_bytes(), size).unwrap();
+                let found = values(found);
+                assert_eq!(
+                    found[0]["nestedStats"]["entries"]["y"]["description"],
+                    "]},{"
+                );
+                assert_eq!(found[1]["nestedStats"]["entries"]["x"]["value"], 1);
+                let around: Value = serde_json::from_slice(&around).unwrap();
+                assert_eq!(around, json!({"kind": "k", "entries": {}, "selfLink": "s"}));
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_that_are_cut_or_hold_no_objects_are_refused() {
+        for text in [
+            r#"{"entries":{"#,
+            r#"{"entries":{"a""#,
+            r#"{"entries":{"a":"#,
+            r#"{"entries":{"a":{}"#,
+            r#"{"entries":{"a":{}}"#,
+            r#"{"entries":{"a":1}}"#,
+            r#"{"entries":{"a":[]}}"#,
+            r#"{"entries":{"a"{}}}"#,
+            r#"{"entries":{{}}}"#,
+            r#"{"entries":{"a":{},}}"#,
+            r#"{"entries":{"a":{}"b":{}}}"#,
+        ] {
+            let cut = Err(Mismatch::Cut { resource: "list" });
+            assert_eq!(apart_as(Shape::Entries, text.as_bytes(), 3), cut, "{text}");
+        }
+    }
+
+    #[test]
     fn long_member_is_passed_over_and_not_held() {
         let long = "x".repeat(4 * MEMBER_BYTES_MAX);
         let text = json!({"items": [1, {"a": long}, 2]}).to_string();
@@ -289,8 +425,11 @@ mod tests {
         fn no_bytes_make_it_panic(body: Vec<u8>, size in 1_usize..9) {
             let _ = apart(&body, size);
             let mut list = br#"{"items":["#.to_vec();
-            list.extend(body);
+            list.extend(&body);
             let _ = apart(&list, size);
+            let mut entries = br#"{"entries":{"#.to_vec();
+            entries.extend(body);
+            let _ = apart_as(Shape::Entries, &entries, size);
         }
     }
 }

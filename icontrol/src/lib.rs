@@ -14,6 +14,7 @@
 
 mod address;
 mod answer;
+mod arp;
 mod client;
 mod collection;
 mod config;
@@ -30,6 +31,7 @@ mod memory;
 mod normalise;
 mod observe;
 mod path;
+mod ping;
 mod session;
 mod surroundings;
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod unit;
 mod wire;
 
 pub use address::AddressProblem;
+pub use arp::{ArpEntry, ArpMac};
 pub use client::Client;
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
@@ -53,6 +56,7 @@ pub use listing::{Listing, RecordName};
 pub use login_store::{KnownLogins, LoginStore, NotStored, Stored};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;
+pub use ping::Echo;
 pub use session::Login;
 pub use session::accounts::Accounts;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};

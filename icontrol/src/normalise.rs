@@ -3,6 +3,8 @@
 //! Strict where something is decided by it, tolerant of everything else. Nothing that does not
 //! parse is guessed, left out or quoted. Knows nothing of requests.
 
+pub(crate) mod arp;
+pub(crate) mod ping;
 pub(crate) mod surroundings;
 
 use std::time::Duration;
@@ -95,6 +97,23 @@ pub(crate) fn envelope(
     let link = envelope.next_link.as_ref();
     let next = link.map(|link| next_page(link).ok_or(Mismatch::Paged { resource }));
     next.transpose()
+}
+
+/// Whether what is around the entries is that of statistics of this kind, all on one page: none was seen in pages.
+/// `kind`: how the word begins; its end differs between resources.
+pub(crate) fn statistics(
+    text: &[u8],
+    kind: &'static str,
+    resource: &'static str,
+) -> Result<(), Mismatch> {
+    let around: wire::AroundStats = parse(resource, text)?;
+    if !around.kind.starts_with(kind) {
+        return Err(Mismatch::OtherObject { resource });
+    }
+    match around.next_link {
+        Some(_) => Err(Mismatch::Paged { resource }),
+        None => Ok(()),
+    }
 }
 
 fn next_page(link: &str) -> Option<NextPage> {

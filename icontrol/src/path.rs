@@ -28,6 +28,10 @@ pub(crate) const POOLS: &str = "/mgmt/tm/ltm/pool?expandSubcollections=true";
 pub(crate) const SNAT_POOLS: &str = "/mgmt/tm/ltm/snatpool";
 /// Whether the units of the pair have the same configuration.
 pub(crate) const SYNC_STATUS: &str = "/mgmt/tm/cm/sync-status";
+/// The ARP entries, learned ones among them.
+pub(crate) const ARP_STATS: &str = "/mgmt/tm/net/arp/stats";
+/// `POST` pings.
+pub(crate) const PING: &str = "/mgmt/tm/util/ping";
 /// `POST` saves the running configuration.
 pub(crate) const CONFIG: &str = "/mgmt/tm/sys/config";
 

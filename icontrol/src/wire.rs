@@ -73,6 +73,15 @@ pub(crate) struct StatsValue {
     pub(crate) description: Option<String>,
 }
 
+/// What is around the entries of statistics.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AroundStats {
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) next_link: Option<String>,
+}
+
 /// What is around the members of a collection. One without members comes with an empty `items` or, from older
 /// versions and other collections, without the key (11.6, f5-common-python `device_configs`).
 #[derive(Deserialize)]
@@ -362,4 +371,22 @@ struct ListedRecord {
 #[derive(Serialize)]
 pub(crate) struct Command {
     pub(crate) command: &'static str,
+}
+
+/// Body of `POST util/ping`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Utility {
+    pub(crate) command: &'static str,
+    /// Words for the program.
+    pub(crate) util_cmd_args: String,
+}
+
+/// Its answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UtilityResult {
+    /// What the program printed; absent where it printed nothing.
+    #[serde(default)]
+    pub(crate) command_result: Option<String>,
 }

@@ -737,3 +737,81 @@ fn debug_output_of_a_client_is_its_address() {
         r#"Client("192.0.2.11:443")"#
     );
 }
+
+/// The answer of a ping that got one.
+const PINGED: &str = r#"{"kind":"tm:util:ping:runstate","command":"run","commandResult":"PING 10.0.1.7 (10.0.1.7) 56(84) bytes of data.\n64 bytes from 10.0.1.7: icmp_seq=1 ttl=63 time=1.42 ms\n\n--- 10.0.1.7 ping statistics ---\n1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"}"#;
+
+async fn ping(client: &Client) -> Result<crate::Echo, crate::Error> {
+    let unit = client.unit().await.unwrap();
+    let (source, address) = ("10.1.6.34", "10.0.1.7");
+    unit.ping(source.parse().unwrap(), address.parse().unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn ping_names_its_source_and_one_request() {
+    let (server, client) = answering(|| Reply::ok(PINGED)).await;
+    let echo = ping(&client).await.unwrap();
+    let round_trip_us = Some(1_420);
+    assert_eq!(echo, crate::Echo::Answered { round_trip_us });
+    let seen = server.seen();
+    let sent = seen.last().unwrap();
+    assert_eq!(sent.line, "POST /mgmt/tm/util/ping");
+    let args = "-n -c 1 -W 1 -w 2 -I 10.1.6.34 10.0.1.7";
+    let expected = format!(r#"{{"command":"run","utilCmdArgs":"{args}"}}"#);
+    assert_eq!(sent.body, expected);
+}
+
+#[tokio::test]
+async fn ping_is_not_sent_twice() {
+    let server = Server::with_login(|seen, _| match seen.line.as_str() {
+        "POST /mgmt/tm/util/ping" => Reply::Drop,
+        _ => Reply::ok(recorded::READY),
+    })
+    .await;
+    let client = Client::with_limits(server.config(), short_limits()).unwrap();
+    let error = ping(&client).await.unwrap_err();
+    assert!(error.is_uncertain(), "{error}");
+    let pings = server
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("ping"));
+    assert_eq!(pings.count(), 1);
+}
+
+#[tokio::test]
+async fn refused_ping_names_the_call() {
+    let refusal = "Authorization failed: user=https://localhost/mgmt/shared/authz/users/guest \
+                   resource=/mgmt/tm/util/ping verb=POST";
+    let (_server, client) = answering(move || Reply::restjavad(401, refusal)).await;
+    let error = ping(&client).await.unwrap_err();
+    assert_eq!(error.reason(), reason::AUTHORIZATION_FAILED);
+    let said = "the user may not POST the ping (util/ping)";
+    assert!(error.to_string().contains(said), "{error}");
+}
+
+#[tokio::test]
+async fn large_arp_table_is_read_in_one_request() {
+    let entry = |number: u32| {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+        let fields = [
+            ("ipAddress", address.to_string()),
+            ("macAddress", "52:54:00:3e:3f:c1".to_owned()),
+            ("vlan", "/Common/flannel_vxlan".to_owned()),
+            ("status", "resolved".to_owned()),
+        ];
+        let fields = fields.map(|(name, text)| format!(r#""{name}":{{"description":"{text}"}}"#));
+        format!(
+            r#""https://localhost/mgmt/tm/net/arp/{address}/stats":{{"nestedStats":{{"entries":{{{}}}}}}}"#,
+            fields.join(",")
+        )
+    };
+    let entries: Vec<String> = (0..8_192).map(entry).collect();
+    let body = format!(
+        r#"{{"kind":"tm:net:arp:arpcollectionstats","entries":{{{}}}}}"#,
+        entries.join(",")
+    );
+    let (server, client) = answering(move || Reply::ok(&body)).await;
+    assert_eq!(client.arp_entries().await.unwrap().len(), 8_192);
+    assert_eq!(server.lines()[1..], ["GET /mgmt/tm/net/arp/stats"]);
+}
