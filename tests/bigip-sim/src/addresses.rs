@@ -7,6 +7,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+#[cfg(target_os = "linux")]
+use ipnet::Ipv4Net;
+
 use crate::validate::{local_route_domain, route_domain};
 
 /// An address.
@@ -59,6 +62,15 @@ pub(crate) fn destination_domain(text: &str) -> Option<u16> {
     }
 }
 
+/// The IPv4 network of a [`destination`] in route domain 0.
+#[cfg(target_os = "linux")]
+pub(crate) fn destination_network(text: &str) -> Option<Ipv4Net> {
+    match text {
+        "default" => Some(Ipv4Net::default()),
+        _ => Network::parse(text)?.ipv4().map(|network| network.trunc()),
+    }
+}
+
 /// The address of a text such as `10.1.2.3%1`, without its route domain.
 fn ip(text: &str) -> Option<IpAddr> {
     text.split('%').next()?.parse().ok()
@@ -85,6 +97,15 @@ impl Network {
             length,
             domain,
         })
+    }
+
+    /// The address with the length of its network, if it is an IPv4 address of route domain 0.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn ipv4(self) -> Option<Ipv4Net> {
+        match (self.domain, self.address) {
+            (0, IpAddr::V4(address)) => Ipv4Net::new(address, self.length).ok(),
+            _ => None,
+        }
     }
 
     /// Whether this is the same network as another, of the same route domain.

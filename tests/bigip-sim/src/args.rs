@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
 
+#[cfg(target_os = "linux")]
+use bigip_sim::DataPlaneConfig;
 use bigip_sim::{
     FailoverState, Fault, FloodingType, Peer, Profile, ProfileKind, RepeatedRecords, Rights,
     ScriptError, SelfIp, SimConfig, TlsProfile, TmosVersion, TunnelConfig, TwoCredentials,
@@ -17,13 +19,15 @@ use clap::Parser;
 const LONG_ABOUT: &str = "\
 A simulated F5 BIG-IP: the part of iControl REST that has to do with tunnels
 and their forwarding database (FDB), over TLS. Nothing of it reaches a network
-beyond the address it listens on, and nothing is kept when it ends.
+beyond the address it listens on, unless it has a data plane, and nothing is
+kept when it ends.
 
 When it is ready it prints one line of JSON on standard output:
 
   {\"address\":\"127.0.0.1\",\"port\":41233,\"ca\":\"-----BEGIN CERTIFICATE-----\\n...\"}
 
-`ca` is the certificate to trust; it is made anew at every start. The server's
+With --dataplane, `namespace` is the network namespace that its tunnels are in,
+for `nsenter --net=`. `ca` is the certificate to trust; it is made anew at every start. The server's
 certificate is good for the listen address, the management address and `localhost`.";
 
 const AFTER_HELP: &str = "\
@@ -50,7 +54,8 @@ and DELETE, of the list or of one object as it fits:
                                global-settings and 24 other settings, such as
                                tm/ltm/global-settings/traffic-control
   tm/util/ping                 POST {\"command\":\"run\",\"utilCmdArgs\":\"-c 1 IP\"},
-                               with -n -c -i -s -W -w -I; nothing is sent
+                               with -n -c -i -s -W -w -I; sent by
+                               a data plane only
   tm/sys/version               GET; also tm/sys/ready, tm/sys/mcp-state,
                                tm/sys/clock, tm/cli/version
   tm/sys/config                POST {\"command\":\"save\"}
@@ -155,6 +160,18 @@ pub(crate) struct Args {
     /// FDB record that is there from the start; repeatable
     #[arg(long = "record", value_name = "MAC=ENDPOINT")]
     records: Vec<RecordArg>,
+
+    /// Let tunnels carry packets: VXLAN devices of this machine, in a network namespace of their own that
+    /// ends with the process. Needs `CAP_SYS_ADMIN`, `CAP_NET_ADMIN` and `CAP_NET_RAW`
+    #[cfg(target_os = "linux")]
+    #[arg(long)]
+    dataplane: bool,
+
+    /// Network namespace in which tunnels send and receive, such as /run/netns/lab; that of bigip-sim if not
+    /// given. It has to have the local addresses of the tunnels
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "FILE", requires = "dataplane")]
+    underlay: Option<PathBuf>,
 
     /// How long every request takes, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
@@ -295,6 +312,10 @@ impl Args {
             tunnels: vec![self.tunnel()],
             self_ips,
             latency_ms: self.latency_ms,
+            #[cfg(target_os = "linux")]
+            data_plane: self.dataplane.then_some(DataPlaneConfig {
+                underlay: self.underlay,
+            }),
             tls: self.tls,
             leaks_tokens: self.leak_tokens,
             accepts_basic: !self.refuse_basic,

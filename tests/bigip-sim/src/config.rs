@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 pub use self::switches::{RepeatedRecords, TwoCredentials};
+#[cfg(target_os = "linux")]
+use crate::dataplane::DataPlaneConfig;
 use crate::tls::TlsProfile;
 use crate::tmos::TmosVersion;
 use crate::validate;
@@ -58,6 +60,9 @@ pub struct SimConfig {
     pub answers_ping: Vec<Ipv4Addr>,
     /// How long every request takes before it is worked on, in milliseconds.
     pub latency_ms: u64,
+    /// Where its tunnels carry packets; nowhere if not given.
+    #[cfg(target_os = "linux")]
+    pub data_plane: Option<DataPlaneConfig>,
 }
 
 impl Default for SimConfig {
@@ -81,6 +86,8 @@ impl Default for SimConfig {
             doubled_stats_keys: true,
             answers_ping: Vec::new(),
             latency_ms: 0,
+            #[cfg(target_os = "linux")]
+            data_plane: None,
         }
     }
 }

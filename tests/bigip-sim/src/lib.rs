@@ -42,10 +42,14 @@ mod addresses;
 mod config;
 mod configuration;
 pub mod conformance;
+#[cfg(target_os = "linux")]
+mod dataplane;
 mod failure;
 mod faults;
 mod journal;
 mod log;
+#[cfg(target_os = "linux")]
+pub mod netns;
 mod ping;
 mod resources;
 mod schema;
@@ -61,6 +65,8 @@ pub use config::{
     RepeatedRecords, Rights, SelfIp, SimConfig, SourceTranslation, TunnelConfig, TwoCredentials,
     UnknownValue, UserConfig, VirtualServer,
 };
+#[cfg(target_os = "linux")]
+pub use dataplane::{DataPlaneConfig, DataPlaneError};
 pub use faults::{
     Answer, Commit, Delivery, Effect, Fault, FaultId, Given, Moment, Preset, ScriptError,
 };

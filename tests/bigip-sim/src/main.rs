@@ -51,9 +51,17 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         simulator.fault(fault);
     }
     let address = simulator.address();
-    let line = json!({
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_mut, reason = "only a data plane is added")
+    )]
+    let mut line = json!({
         "address": address.ip(), "port": address.port(), "ca": simulator.ca_pem(),
     });
+    #[cfg(target_os = "linux")]
+    if let (Some(namespace), Some(line)) = (simulator.namespace(), line.as_object_mut()) {
+        line.insert("namespace".to_owned(), json!(namespace.path()));
+    }
     let mut stdout = io::stdout();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;

@@ -39,11 +39,16 @@ use self::query::Query;
 use crate::config::{FailoverState, Peer, RepeatedRecords};
 use crate::configuration::Configuration;
 use crate::failure::Failure;
+use crate::ping::PingOutcome;
 use crate::schema::{Naming, Schema};
 use crate::validate;
 use crate::wire::{Fields, Links, kind};
 
 pub(crate) use self::ping::Pings;
+#[cfg(target_os = "linux")]
+pub(crate) use self::ping::arguments as ping_arguments;
+#[cfg(target_os = "linux")]
+pub(crate) use self::stats::own_mac;
 pub(crate) use self::stats::{Learned, TunnelMacs, tunnel_mac};
 pub(crate) use self::sys::available;
 pub(crate) use self::transaction::{COORDINATION, Transactions};
@@ -104,6 +109,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
     pub(crate) now: Timestamp,
+    /// What became of the ping that it asks for, if one was sent.
+    pub(crate) pinged: Option<&'a PingOutcome>,
 }
 
 /// The JSON body of a 200, `None` if it has none (DELETE, AS3 `util`).

@@ -4,6 +4,8 @@
 
 mod broken;
 mod connection;
+#[cfg(target_os = "linux")]
+mod packets;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -23,9 +25,13 @@ use crate::config::{
     ConfigError, FailoverState, FloodingType, SelfIp, SimConfig, TunnelConfig, UserConfig,
     VirtualServer,
 };
+#[cfg(target_os = "linux")]
+use crate::dataplane::{DataPlane, DataPlaneError};
 use crate::faults::{Fault, FaultId};
 use crate::journal::Journal;
 use crate::log::LoggedRequest;
+#[cfg(target_os = "linux")]
+use crate::netns::Namespace;
 use crate::state::{Reboot, Snapshot, State};
 use crate::tls::{Tls, TlsError, TlsProfile};
 use crate::tmos::TmosVersion;
@@ -36,6 +42,8 @@ pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     accepting: JoinHandle<()>,
+    #[cfg(target_os = "linux")]
+    following: Option<JoinHandle<()>>,
 }
 
 /// The journal of a device, also after the device has ended.
@@ -74,6 +82,10 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// Its tunnels cannot carry packets.
+    #[cfg(target_os = "linux")]
+    #[error("cannot make the data plane")]
+    DataPlane(#[from] DataPlaneError),
 }
 
 /// The state never became as it should.
@@ -99,13 +111,31 @@ impl Simulator {
         let shown = config.management_ip.parse::<IpAddr>().ok();
         names.extend(shown.filter(|shown| !names.contains(shown)));
         let tls = Tls::new(config.tls, names)?;
-        let shared = Arc::new(Shared::new(state, tls, config.latency_ms));
+        #[cfg_attr(
+            not(target_os = "linux"),
+            expect(unused_mut, reason = "only a data plane is added")
+        )]
+        let mut shared = Shared::new(state, tls, config.latency_ms);
+        #[cfg(target_os = "linux")]
+        if let Some(config) = &config.data_plane {
+            shared.start_data_plane(config).await?;
+        }
+        let shared = Arc::new(shared);
         let accepting = tokio::spawn(connection::accept(listener, Arc::clone(&shared)));
         Ok(Self {
-            shared,
             address,
             accepting,
+            #[cfg(target_os = "linux")]
+            following: packets::follow(&shared),
+            shared,
         })
+    }
+
+    /// The network namespace of its data plane, if it has one. In it are the tunnels, their addresses and the routes
+    /// into them, as a TMM has them.
+    #[cfg(target_os = "linux")]
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.shared.data_plane.as_ref().map(DataPlane::namespace)
     }
 
     /// Where it listens.
@@ -398,6 +428,10 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.accepting.abort();
+        #[cfg(target_os = "linux")]
+        if let Some(following) = &self.following {
+            following.abort();
+        }
         // Requests in flight run in tasks of their own: let go of those that wait.
         self.clear_faults();
     }

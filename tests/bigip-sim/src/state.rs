@@ -3,6 +3,8 @@
 //! No input, no output, no clock. It must not know of connections: what it cannot say with an answer
 //! (drop, wait) it says with a [`Reply`].
 
+#[cfg(target_os = "linux")]
+mod data_plane;
 mod edits;
 mod handling;
 mod routing;
@@ -26,6 +28,8 @@ use crate::resources::{Device, Learned, Transactions, TunnelMacs, tunnel_mac};
 use crate::tmos::TmosVersion;
 use crate::wire::Links;
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::handling::Pinged;
 pub use self::handling::{Client, Held, Reply};
 
 /// After how long a ping is answered, in microseconds, if nothing else is said.
@@ -47,6 +51,9 @@ pub struct State {
     unloaded: Configuration,
     /// `restOperationId` of the last restjavad answer.
     operations: u64,
+    /// Whether a data plane follows the configuration.
+    #[cfg(target_os = "linux")]
+    has_data_plane: bool,
 }
 
 /// A configuration to go back to.
@@ -98,6 +105,8 @@ impl State {
             pasts: BTreeMap::new(),
             unloaded: Configuration::new(&SimConfig::default())?,
             operations: 0,
+            #[cfg(target_os = "linux")]
+            has_data_plane: config.data_plane.is_some(),
         })
     }
 }
@@ -259,16 +268,8 @@ impl State {
     /// it has asked and heard nothing (*assumed*: the status is `incomplete` then, else `resolved`).
     pub fn learn_arp(&mut self, address: &str, mac: Option<&str>, interface: &str) {
         self.forget_arp(address);
-        self.device.learned.push(Learned {
-            address: address.to_owned(),
-            mac: mac.unwrap_or("incomplete").to_owned(),
-            interface: interface.to_owned(),
-            status: if mac.is_some() {
-                "resolved"
-            } else {
-                "incomplete"
-            },
-        });
+        let learned = Learned::new(address, mac, interface);
+        self.device.learned.push(learned);
     }
 
     /// Lets the device forget what it has learned of an address.

@@ -1,9 +1,12 @@
-//! `util/ping`: what a ping from the device tells, by script.
+//! `util/ping`: what a ping from the device tells.
 //!
-//! Nothing is sent. Which addresses answer is what a test or the command line has set; all others are silent.
+//! Nothing is sent here. A data plane has sent the ping before; without one, the addresses that answer are those that
+//! a test or the command line has set, and all others are silent.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+
+use hyper::HeaderMap;
 
 use super::{Answer, Call, Device, ok};
 use crate::configuration::SELF_IP;
@@ -19,7 +22,26 @@ pub(crate) type Pings = BTreeMap<Ipv4Addr, u64>;
 /// what public clients read (BIGREST's test, a suite of F5's for BIG-IP).
 pub(super) fn run(device: &Device, call: &Call<'_>) -> Answer {
     call.refuse_options()?;
-    let properties = call.properties()?;
+    let (args, ping) = arguments(call.headers, call.body)?;
+    let outcome = match (call.pinged, ping.source) {
+        (Some(pinged), _) => pinged.clone(),
+        (None, Some(source)) if !has_address(device, source) => PingOutcome::NoSuchSource,
+        (None, _) => ping.uniform(device.pings.get(&ping.address).copied()),
+    };
+    let answer = Fields::default()
+        .with("kind", "tm:util:ping:runstate")
+        .with("command", "run")
+        .with("utilCmdArgs", args)
+        .with("commandResult", ping.text(&outcome));
+    ok(&answer)
+}
+
+/// The arguments that a request has, as text and as read.
+pub(crate) fn arguments(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(String, PingArguments), Failure> {
+    let properties = validate::json_object(headers, body)?;
     let command = validate::text(&properties, "command")?.unwrap_or_default();
     let args = validate::text(&properties, "utilCmdArgs")?.unwrap_or_default();
     if command != "run" {
@@ -28,16 +50,7 @@ pub(super) fn run(device: &Device, call: &Call<'_>) -> Answer {
     let ping: PingArguments = args
         .parse()
         .map_err(|reason| Failure::not_simulated(&format!("{reason}, in: {args}")))?;
-    let outcome = match ping.source {
-        Some(source) if !has_address(device, source) => PingOutcome::NoSuchSource,
-        _ => ping.uniform(device.pings.get(&ping.address).copied()),
-    };
-    let answer = Fields::default()
-        .with("kind", "tm:util:ping:runstate")
-        .with("command", "run")
-        .with("utilCmdArgs", args)
-        .with("commandResult", ping.text(&outcome));
-    ok(&answer)
+    Ok((args, ping))
 }
 
 /// Whether the device may send from an address: its management address, or a self IP of route domain 0, in which

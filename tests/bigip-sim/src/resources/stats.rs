@@ -36,6 +36,23 @@ pub(crate) struct Learned {
     pub(crate) status: &'static str,
 }
 
+impl Learned {
+    /// An entry; without a MAC address the device has asked and heard nothing (*assumed*: the status is
+    /// `incomplete` then, else `resolved`).
+    pub(crate) fn new(address: &str, mac: Option<&str>, interface: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            mac: mac.unwrap_or("incomplete").to_owned(),
+            interface: interface.to_owned(),
+            status: if mac.is_some() {
+                "resolved"
+            } else {
+                "incomplete"
+            },
+        }
+    }
+}
+
 /// The MAC addresses of tunnels that are not what the device would give them: others, or not told.
 #[derive(Debug, Clone)]
 pub(crate) struct TunnelMacs {
@@ -100,9 +117,14 @@ pub(crate) fn tunnel_mac(
     macs: &TunnelMacs,
     tunnel: &Object,
 ) -> Option<String> {
-    if let Some(told) = macs.told.get(&tunnel.path()) {
-        return told.clone();
+    match macs.told.get(&tunnel.path()) {
+        Some(told) => told.clone(),
+        None => Some(own_mac(configuration, base_mac, tunnel)),
     }
+}
+
+/// The MAC address that a tunnel has.
+pub(crate) fn own_mac(configuration: &Configuration, base_mac: &str, tunnel: &Object) -> String {
     let base = base_mac.replace(':', "");
     let base = u64::from_str_radix(&base, 16).unwrap_or_default();
     let own = configuration.variable("iptunnel.macaddr_per_tunnel") == Some("enable");
@@ -110,12 +132,12 @@ pub(crate) fn tunnel_mac(
     let address = base & 0xffff_ff00_0000 | base.wrapping_add(index) & 0x00ff_ffff;
     let bytes = address.to_be_bytes();
     let bytes = bytes.iter().skip(2).map(|byte| format!("{byte:02x}"));
-    Some(bytes.collect::<Vec<_>>().join(":"))
+    bytes.collect::<Vec<_>>().join(":")
 }
 
 /// `net/arp/stats`: the fields of an entry are recorded in scripts that read them. *Assumed*: the keys,
-/// that static entries are among them, and what their status is. Nobody sends ARP here: what was learned is
-/// what a test says.
+/// that static entries are among them, and what their status is. What was learned is what a test says, or what the
+/// data plane has learned.
 pub(super) fn arp(device: &Device, call: &Call<'_>) -> Answer {
     read_only(call, || {
         let mut answer = collection(device, ARP, |arp| {

@@ -286,6 +286,7 @@ impl Command {
             headers: &self.headers,
             body: &self.body,
             now,
+            pinged: None,
         }
     }
 

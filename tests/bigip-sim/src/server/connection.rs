@@ -23,6 +23,10 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::broken::{self, Socket};
+#[cfg(target_os = "linux")]
+use super::packets::failed;
+#[cfg(target_os = "linux")]
+use crate::dataplane::DataPlane;
 use crate::faults::Delivery;
 use crate::journal::WriteId;
 use crate::log::{self, asks_to_change};
@@ -38,6 +42,9 @@ pub(super) struct Shared {
     /// Ends all connections whenever it is touched.
     pub(super) tls: watch::Sender<Tls>,
     pub(super) latency_ms: AtomicU64,
+    /// Follows the configuration.
+    #[cfg(target_os = "linux")]
+    pub(super) data_plane: Option<DataPlane>,
 }
 
 impl Shared {
@@ -47,6 +54,8 @@ impl Shared {
             responsive: watch::Sender::new(true),
             tls: watch::Sender::new(tls),
             latency_ms: AtomicU64::new(latency_ms),
+            #[cfg(target_os = "linux")]
+            data_plane: None,
         }
     }
 
@@ -71,21 +80,35 @@ impl Shared {
     }
 
     /// Has a request carried out; what comes of it neither waits nor comes late.
-    async fn work(self: Arc<Self>, request: Request<Bytes>) -> Reply {
+    async fn work(
+        self: Arc<Self>,
+        #[cfg_attr(
+            not(target_os = "linux"),
+            expect(unused_mut, reason = "only a data plane adds to a request")
+        )]
+        mut request: Request<Bytes>,
+    ) -> Reply {
         let latency_ms = self.latency_ms.load(Ordering::Relaxed);
         if latency_ms > 0 {
             tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+        }
+        #[cfg(target_os = "linux")]
+        if let Err(error) = self.before(&mut request).await {
+            return failed(&error);
         }
         let path = log::mask(&request.uri().to_string());
         let method = request.method().clone();
         let reply = match self.change(|state| state.handle(&request, Timestamp::now())) {
             Reply::Hold(held) => self.released(&request, &held).await,
             Reply::Late(first, held) => {
-                tokio::spawn(async move { self.released(&request, &held).await });
+                let late = Arc::clone(&self);
+                tokio::spawn(async move { late.released(&request, &held).await });
                 *first
             }
             reply => reply,
         };
+        #[cfg(target_os = "linux")]
+        let reply = self.after(&method, reply).await;
         let (status, delivery) = match &reply {
             Reply::Answer(response) => (Some(response.status().as_u16()), Delivery::Whole),
             Reply::Broken(response, delivery) => (Some(response.status().as_u16()), *delivery),

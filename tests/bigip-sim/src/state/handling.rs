@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::faults::{Answer, Commit, Delivery, Effect, FaultId, Given, Moment, Preset};
 use crate::journal::WriteId;
 use crate::log::{EntryId, asks_to_change};
+use crate::ping::PingOutcome;
 use crate::resources::COORDINATION;
 
 /// What becomes of a request.
@@ -73,6 +74,11 @@ struct Struck {
     /// The configuration of when the fault was set.
     past: Option<Configuration>,
 }
+
+/// What became of the ping that a request asks for, put into the extensions of the request. Without it the outcome is
+/// what a test has set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pinged(pub(crate) PingOutcome);
 
 /// The sender's address, put into the extensions of a request. Without it refusals do not name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,7 +257,7 @@ impl State {
     }
 
     /// Finds out what an action would come to, on another configuration if one is given, and forgets it.
-    fn rehearse<T>(
+    pub(super) fn rehearse<T>(
         &mut self,
         configuration: Option<Configuration>,
         action: impl FnOnce(&mut Self) -> T,

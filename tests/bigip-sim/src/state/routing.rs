@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::State;
-use super::handling::Client;
+use super::handling::{Client, Pinged};
 use crate::accounts::Access;
 use crate::failure::Failure;
 use crate::resources::{self, COORDINATION, Call};
@@ -119,6 +119,10 @@ impl State {
             headers: request.headers(),
             body,
             now,
+            pinged: request
+                .extensions()
+                .get::<Pinged>()
+                .map(|Pinged(outcome)| outcome),
         };
         match known.as_slice() {
             ["mgmt", "shared", "authz", "tokens"] if *method == Method::GET => {
@@ -134,10 +138,14 @@ impl State {
                 let call = call(segments.get(2..).unwrap_or_default());
                 resources::users(links, &call, users, name.first().copied())
             }
-            ["mgmt", "tm", _, ..] => resources::answer(
-                &mut self.device,
-                &call(segments.get(2..).unwrap_or_default()),
-            ),
+            ["mgmt", "tm", _, ..] => {
+                let call = call(segments.get(2..).unwrap_or_default());
+                #[cfg(target_os = "linux")]
+                let answer = self.answer_with_data_plane(&call);
+                #[cfg(not(target_os = "linux"))]
+                let answer = resources::answer(&mut self.device, &call);
+                answer
+            }
             // BIGREST asks the second to see whether its credentials are good, and reads the status alone.
             ["mgmt", "shared", "echo", "available"] | ["mgmt", "shared", "echo-query"] => {
                 resources::available(&call(&[]))
@@ -261,7 +269,7 @@ fn below_mgmt(path: &str) -> &str {
 
 /// The decoded segments of a path. A slash at the end is nothing (CIS puts one, CIS#1730); `%3A` for a
 /// colon is the same as a colon (*assumed*).
-fn segments(path: &str) -> Vec<String> {
+pub(super) fn segments(path: &str) -> Vec<String> {
     path.trim_matches('/')
         .split('/')
         .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())

@@ -1,0 +1,156 @@
+//! A data plane for the simulated device: what its configuration says of tunnels, as VXLAN devices, addresses, routes
+//! and forwarding entries of the kernel, in a network namespace of its own.
+//!
+//! Linux stands in for TMM. What it cannot stand in for is refused when it is configured, never ignored.
+
+mod kernel;
+mod ping;
+mod plan;
+mod wanted;
+
+use std::path::PathBuf;
+
+use tokio::sync::{Mutex, watch};
+
+use self::kernel::{Kernel, KernelError};
+use self::plan::plan;
+use crate::netns::{Namespace, NamespaceError};
+use crate::ping::{PingArguments, PingOutcome};
+use crate::resources::Learned;
+use crate::state::State;
+
+pub(crate) use self::wanted::{Unsupported, Wanted};
+
+/// Where the data plane of a device is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataPlaneConfig {
+    /// The network namespace in which tunnels send and receive, which has to have their local addresses; that of the
+    /// process if not given. The tunnels themselves are in a namespace of their own.
+    pub underlay: Option<PathBuf>,
+}
+
+/// The data plane cannot be made, or cannot follow the configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataPlaneError {
+    /// A network namespace cannot be had.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// The configuration has something that it cannot stand in for.
+    #[error("bigip-sim does not simulate {0}")]
+    Unsupported(String),
+    /// The kernel refuses a change.
+    #[error("the kernel refuses a change of the data plane: {0}")]
+    Kernel(String),
+    /// No ping can be sent.
+    #[error("cannot ping: {0}")]
+    Ping(String),
+}
+
+impl From<KernelError> for DataPlaneError {
+    fn from(error: KernelError) -> Self {
+        match error {
+            KernelError::Namespace(error) => Self::Namespace(error),
+            other => Self::Kernel(other.to_string()),
+        }
+    }
+}
+
+impl From<Unsupported> for DataPlaneError {
+    fn from(Unsupported(what): Unsupported) -> Self {
+        Self::Unsupported(what)
+    }
+}
+
+/// A running data plane. It goes with this value, and with the process.
+#[derive(Debug)]
+pub(crate) struct DataPlane {
+    /// One change at a time, in the order in which they were asked for.
+    followed: Mutex<Followed>,
+    namespace: Namespace,
+}
+
+#[derive(Debug)]
+struct Followed {
+    kernel: Kernel,
+    /// What the kernel holds; `None` after a step that failed.
+    current: Option<Wanted>,
+}
+
+impl DataPlane {
+    /// Makes one that is empty.
+    pub(crate) async fn start(config: &DataPlaneConfig) -> Result<Self, DataPlaneError> {
+        let underlay = match &config.underlay {
+            Some(path) => Namespace::open(path)?,
+            None => Namespace::current()?,
+        };
+        let kernel = Kernel::new(&underlay).await?;
+        Ok(Self {
+            namespace: kernel.namespace().clone(),
+            followed: Mutex::new(Followed {
+                kernel,
+                current: Some(Wanted::default()),
+            }),
+        })
+    }
+
+    /// The namespace that it is in.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Brings the kernel to what the configuration says now.
+    pub(crate) async fn follow(&self, state: &watch::Sender<State>) -> Result<(), DataPlaneError> {
+        let mut followed = self.followed.lock().await;
+        followed.follow(state).await
+    }
+
+    /// Follows, then says what it has learned by ARP.
+    pub(crate) async fn learned(
+        &self,
+        state: &watch::Sender<State>,
+    ) -> Result<Vec<Learned>, DataPlaneError> {
+        let mut followed = self.followed.lock().await;
+        followed.follow(state).await?;
+        let neighbours = followed.kernel.neighbours().await?;
+        let learned = neighbours.into_iter().map(|neighbour| {
+            let mac = neighbour
+                .mac
+                .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
+            Learned::new(
+                &neighbour.address.to_string(),
+                mac.as_deref(),
+                &neighbour.tunnel,
+            )
+        });
+        Ok(learned.collect())
+    }
+
+    /// Follows, then pings.
+    pub(crate) async fn ping(
+        &self,
+        state: &watch::Sender<State>,
+        arguments: &PingArguments,
+    ) -> Result<PingOutcome, DataPlaneError> {
+        self.follow(state).await?;
+        ping::run(&self.namespace, arguments).await
+    }
+}
+
+impl Followed {
+    async fn follow(&mut self, state: &watch::Sender<State>) -> Result<(), DataPlaneError> {
+        let wanted = state.borrow().wanted()?;
+        let current = if let Some(current) = self.current.take() {
+            current
+        } else {
+            self.kernel.clear().await?;
+            Wanted::default()
+        };
+        for step in plan(&current, &wanted) {
+            tracing::debug!(?step, "data plane");
+            self.kernel.take(&step).await?;
+        }
+        self.current = Some(wanted);
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! The kernel, by netlink: carries out steps, and shows what it has learned. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd as _;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use ipnet::Ipv4Net;
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
+};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::route::RouteScope;
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, LinkVxlan, RouteMessageBuilder};
+
+use super::plan::{FLOOD, Step};
+use super::wanted::{Device, Hop, Mac};
+use crate::netns::{Namespace, NamespaceError};
+
+/// After how long the kernel forgets a MAC address that it has learned.
+const AGEING_S: u32 = 300;
+/// Turns IPv6 off for interfaces to come.
+const IPV6_OFF: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+/// The loopback interface of every namespace.
+const LOOPBACK: u32 = 1;
+
+/// The kernel's part of a data plane.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    inside: Namespace,
+    /// Makes devices that send and receive in the underlay.
+    underlay: Handle,
+    /// Works in the namespace of the data plane.
+    links: Handle,
+    /// The interfaces of tunnels, by full path.
+    indexes: BTreeMap<String, u32>,
+}
+
+/// An entry of the kernel's table of neighbours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Neighbour {
+    pub(super) tunnel: String,
+    pub(super) address: Ipv4Addr,
+    /// `None` while nobody has answered.
+    pub(super) mac: Option<Mac>,
+}
+
+/// The kernel refuses a step.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KernelError {
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error("the right CAP_NET_ADMIN is missing ({0})")]
+    NotPermitted(String),
+    #[error("{step}: {reason}")]
+    Refused { step: String, reason: String },
+}
+
+impl Kernel {
+    /// A namespace of its own, with tunnels that send and receive in `underlay`.
+    pub(super) async fn new(underlay: &Namespace) -> Result<Self, KernelError> {
+        let inside = Namespace::new()?;
+        // A kernel without IPv6 has no such file. With it interfaces would look for routers, which is flooded.
+        let _ = inside.within(|| fs::write(IPV6_OFF, "1"))?;
+        let links = inside.netlink()?;
+        let up = LinkUnspec::new_with_index(LOOPBACK).up().build();
+        let result = links.link().set(up).execute().await;
+        refused("set the loopback interface up", result)?;
+        Ok(Self {
+            underlay: underlay.netlink()?,
+            inside,
+            links,
+            indexes: BTreeMap::new(),
+        })
+    }
+
+    /// The namespace of the data plane.
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.inside
+    }
+
+    /// Removes all tunnels.
+    pub(super) async fn clear(&mut self) -> Result<(), KernelError> {
+        let paths: Vec<String> = self.indexes.keys().cloned().collect();
+        for path in paths {
+            self.take(&Step::RemoveTunnel(path)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one step.
+    pub(super) async fn take(&mut self, step: &Step) -> Result<(), KernelError> {
+        let result = match step {
+            Step::AddTunnel(path, device) => self.add_tunnel(path, device).await,
+            Step::RemoveTunnel(path) => match self.indexes.remove(path) {
+                Some(index) => self.links.link().del(index).execute().await,
+                None => Ok(()),
+            },
+            Step::AddAddress(path, address) => self.add_address(self.index(path), *address).await,
+            Step::RemoveAddress(path, address) => {
+                self.remove_address(self.index(path), *address).await
+            }
+            Step::AddEntry(path, mac, endpoint) => {
+                self.add_entry(entry(self.index(path), *mac, *endpoint))
+                    .await
+            }
+            Step::RemoveEntry(path, mac, endpoint) => {
+                let entry = entry(self.index(path), *mac, *endpoint);
+                self.links.neighbours().del(entry).execute().await
+            }
+            Step::AddRoute(network, hop) => {
+                let route = self.route(*network, hop).build();
+                self.links.route().add(route).execute().await
+            }
+            Step::RemoveRoute(network, hop) => {
+                let route = self.route(*network, hop).build();
+                self.links.route().del(route).execute().await
+            }
+        };
+        refused(&format!("{step:?}"), result)
+    }
+
+    /// What the kernel knows of the neighbours behind its tunnels.
+    pub(super) async fn neighbours(&self) -> Result<Vec<Neighbour>, KernelError> {
+        let all = self.links.neighbours().get();
+        let all = all.set_address_family(AddressFamily::Inet).execute();
+        let all: Result<Vec<NeighbourMessage>, _> = all.try_collect().await;
+        let all = all.map_err(|error| refusal("list the neighbours", &error))?;
+        Ok(all
+            .iter()
+            .filter_map(|entry| self.neighbour(entry))
+            .collect())
+    }
+
+    fn neighbour(&self, entry: &NeighbourMessage) -> Option<Neighbour> {
+        let mut tunnels = self.indexes.iter();
+        let (tunnel, _) = tunnels.find(|(_, index)| **index == entry.header.ifindex)?;
+        let attributes = entry.attributes.iter();
+        let address = attributes.clone().find_map(|attribute| match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
+            _ => None,
+        })?;
+        let mac = attributes.clone().find_map(|attribute| match attribute {
+            NeighbourAttribute::LinkLayerAddress(mac) => Mac::try_from(mac.as_slice()).ok(),
+            _ => None,
+        });
+        // Of these two the kernel keeps an address that it does not believe in.
+        let unknown = [NeighbourState::Incomplete, NeighbourState::Failed];
+        if entry.header.state == NeighbourState::Noarp {
+            return None;
+        }
+        Some(Neighbour {
+            tunnel: tunnel.clone(),
+            address,
+            mac: mac.filter(|_| !unknown.contains(&entry.header.state)),
+        })
+    }
+
+    fn index(&self, path: &str) -> u32 {
+        // No interface has this index: the kernel refuses a step for a tunnel that is not there.
+        self.indexes.get(path).copied().unwrap_or(u32::MAX >> 1)
+    }
+
+    async fn add_tunnel(&mut self, path: &str, device: &Device) -> Result<(), rtnetlink::Error> {
+        let message = LinkVxlan::new(&device.name, device.vni)
+            .local(device.local)
+            .port(device.port)
+            .learning(true)
+            .ageing(AGEING_S)
+            .address(device.mac.to_vec())
+            .mtu(device.mtu)
+            .setns_by_fd(self.inside.file().as_raw_fd())
+            .up()
+            .build();
+        self.underlay.link().add(message).execute().await?;
+        let mut found = self
+            .links
+            .link()
+            .get()
+            .match_name(device.name.clone())
+            .execute();
+        if let Some(link) = found.try_next().await? {
+            self.indexes.insert(path.to_owned(), link.header.index);
+        }
+        Ok(())
+    }
+
+    async fn add_address(&self, index: u32, address: Ipv4Net) -> Result<(), rtnetlink::Error> {
+        let (host, length) = (address.addr().into(), address.prefix_len());
+        self.links
+            .address()
+            .add(index, host, length)
+            .execute()
+            .await
+    }
+
+    async fn remove_address(&self, index: u32, address: Ipv4Net) -> Result<(), rtnetlink::Error> {
+        let message = AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(index)
+            .address(address.addr(), address.prefix_len())
+            .build();
+        match self.links.address().del(message).execute().await {
+            // It went with the first address of its network.
+            Err(rtnetlink::Error::NetlinkError(error))
+                if error.to_io().kind() == io::ErrorKind::AddrNotAvailable =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn route(&self, network: Ipv4Net, hop: &Hop) -> RouteMessageBuilder<Ipv4Addr> {
+        let route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(network.addr(), network.prefix_len())
+            .output_interface(self.index(&hop.tunnel));
+        match hop.gateway {
+            Some(gateway) => route.gateway(gateway),
+            None => route.scope(RouteScope::Link),
+        }
+    }
+
+    /// The request of `rtnetlink` cannot add a second place to flood to.
+    async fn add_entry(&self, entry: NeighbourMessage) -> Result<(), rtnetlink::Error> {
+        let floods = entry
+            .attributes
+            .contains(&NeighbourAttribute::LinkLayerAddress(FLOOD.to_vec()));
+        // A record takes the place of what was learned.
+        let how = if floods { NLM_F_APPEND } else { NLM_F_REPLACE };
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewNeighbour(entry));
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | how;
+        let mut answers = self.links.clone().request(request)?;
+        while let Some(answer) = answers.next().await {
+            if let NetlinkPayload::Error(error) = answer.payload
+                && error.code.is_some()
+            {
+                return Err(rtnetlink::Error::NetlinkError(error));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entry of the forwarding database of a VXLAN device.
+fn entry(index: u32, mac: Mac, endpoint: Ipv4Addr) -> NeighbourMessage {
+    let mut entry = NeighbourMessage::default();
+    entry.header.family = AddressFamily::Bridge;
+    entry.header.ifindex = index;
+    entry.header.state = NeighbourState::Permanent;
+    entry.header.flags = NeighbourFlags::Own;
+    entry.attributes = vec![
+        NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(endpoint)),
+    ];
+    entry
+}
+
+fn refused(step: &str, result: Result<(), rtnetlink::Error>) -> Result<(), KernelError> {
+    result.map_err(|error| refusal(step, &error))
+}
+
+fn refusal(step: &str, error: &rtnetlink::Error) -> KernelError {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => {
+            let source = message.to_io();
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                KernelError::NotPermitted(step.to_owned())
+            } else {
+                KernelError::Refused {
+                    step: step.to_owned(),
+                    reason: source.to_string(),
+                }
+            }
+        }
+        other => KernelError::Refused {
+            step: step.to_owned(),
+            reason: other.to_string(),
+        },
+    }
+}

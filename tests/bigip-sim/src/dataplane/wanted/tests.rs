@@ -1,0 +1,180 @@
+use serde_json::json;
+
+use super::*;
+use crate::config::{FloodingType, SelfIp, SimConfig, TunnelConfig};
+
+const TUNNEL: &str = "/Common/flannel_vxlan";
+const BASE_MAC: &str = "00:0c:29:35:0d:bd";
+
+/// A device with the usual tunnel and two records.
+fn config() -> SimConfig {
+    SimConfig {
+        tunnels: vec![
+            TunnelConfig::vxlan(TUNNEL, "10.169.72.34")
+                .with_record("0a:0a:0a:a9:48:ef", "10.169.72.239%0")
+                .with_record("0a:0a:0a:a9:48:e9", "10.169.72.233"),
+        ],
+        self_ips: vec![self_ip("10.1.6.34/24", TUNNEL)],
+        ..SimConfig::default()
+    }
+}
+
+fn self_ip(address: &str, interface: &str) -> SelfIp {
+    SelfIp {
+        path: format!("/Common/{}", address.replace('/', "-")),
+        address: address.to_owned(),
+        vlan: interface.to_owned(),
+    }
+}
+
+fn configuration(config: &SimConfig) -> Configuration {
+    Configuration::new(config).unwrap()
+}
+
+fn wanted(configuration: &Configuration) -> Wanted {
+    Wanted::of(configuration, BASE_MAC).unwrap()
+}
+
+/// The only tunnel.
+fn tunnel(configuration: &Configuration) -> Tunnel {
+    let wanted = wanted(configuration);
+    assert_eq!(wanted.tunnels.len(), 1);
+    wanted.tunnels[TUNNEL].clone()
+}
+
+fn refusal(configuration: &Configuration) -> String {
+    Wanted::of(configuration, BASE_MAC).unwrap_err().to_string()
+}
+
+#[test]
+fn tunnel_becomes_a_device_with_its_records() {
+    let tunnel = tunnel(&configuration(&config()));
+
+    assert_eq!(tunnel.device.vni, 2);
+    assert_eq!(tunnel.device.port, 8472);
+    assert_eq!(tunnel.device.local, Ipv4Addr::new(10, 169, 72, 34));
+    assert_eq!(tunnel.device.mac, [0x00, 0x0c, 0x29, 0x35, 0x0d, 0xbe]);
+    assert!(tunnel.device.name.len() <= 15, "{}", tunnel.device.name);
+    assert_eq!(tunnel.addresses, ["10.1.6.34/24".parse().unwrap()].into());
+    assert_eq!(
+        tunnel.records[&[0x0a, 0x0a, 0x0a, 0xa9, 0x48, 0xef]],
+        Ipv4Addr::new(10, 169, 72, 239)
+    );
+    assert_eq!(tunnel.records.len(), 2);
+}
+
+#[test]
+fn endpoint_of_two_records_is_flooded_to_once() {
+    let mut configuration = configuration(&config());
+    configuration.put_record(TUNNEL, "02:00:00:00:00:01", "10.169.72.239", None);
+    let tunnel = tunnel(&configuration);
+
+    assert_eq!(tunnel.records.len(), 3);
+    let endpoints = [[10, 169, 72, 233], [10, 169, 72, 239]].map(Ipv4Addr::from);
+    assert_eq!(tunnel.floods, endpoints.into());
+}
+
+#[test]
+fn flooding_type_none_floods_to_no_endpoint() {
+    let mut configuration = configuration(&config());
+    configuration.set_flooding_type(TUNNEL, FloodingType::None);
+    let tunnel = tunnel(&configuration);
+
+    assert_eq!(tunnel.floods, BTreeSet::new());
+    assert_eq!(tunnel.records.len(), 2);
+}
+
+#[test]
+fn other_flooding_types_have_no_counterpart() {
+    for flooding_type in [FloodingType::Multicast, FloodingType::Replicator] {
+        let mut configuration = configuration(&config());
+        configuration.set_flooding_type(TUNNEL, flooding_type);
+        assert!(refusal(&configuration).contains(flooding_type.as_str()));
+    }
+}
+
+#[test]
+fn geneve_and_other_route_domains_have_no_counterpart() {
+    for (tunnel, what) in [
+        (TunnelConfig::geneve(TUNNEL, "10.169.72.34"), "Geneve"),
+        (
+            TunnelConfig::vxlan(TUNNEL, "10.169.72.34%1"),
+            "10.169.72.34%1",
+        ),
+        (TunnelConfig::vxlan(TUNNEL, "fd00::1"), "fd00::1"),
+        (TunnelConfig::vxlan(TUNNEL, "any"), "local address any"),
+    ] {
+        let config = SimConfig {
+            tunnels: vec![tunnel],
+            ..SimConfig::default()
+        };
+        let refusal = refusal(&configuration(&config));
+        assert!(refusal.contains(what), "{refusal}");
+    }
+}
+
+#[test]
+fn second_tunnel_of_one_vni_and_port_has_no_counterpart() {
+    let mut config = config();
+    let second = TunnelConfig::vxlan("/Common/second", "10.169.72.35");
+    config.tunnels.push(second);
+    let refusal = refusal(&configuration(&config));
+
+    assert!(refusal.contains("VNI 2 on UDP port 8472"), "{refusal}");
+}
+
+#[test]
+fn record_that_names_no_ipv4_endpoint_is_left_out() {
+    let mut configuration = configuration(&config());
+    for (mac, endpoint) in [
+        ("02:00:00:00:00:01", "10.169.72.240%1"),
+        ("02:00:00:00:00:02", "fd00::1"),
+        ("02:00:00:00:00:03", ""),
+        ("02:00:00:00:00", "10.169.72.240"),
+    ] {
+        configuration.put_record(TUNNEL, mac, endpoint, None);
+    }
+
+    assert_eq!(tunnel(&configuration).records.len(), 2);
+}
+
+#[test]
+fn built_in_tunnels_and_vlans_are_no_part_of_it() {
+    let mut config = config();
+    config.tunnels.clear();
+    config.self_ips = vec![self_ip("10.169.72.34/24", "/Common/external")];
+    let mut configuration = configuration(&config);
+    configuration
+        .add_route("/Common/r", "10.2.0.0/16", "/Common/external")
+        .unwrap();
+
+    assert_eq!(wanted(&configuration), Wanted::default());
+}
+
+#[test]
+fn route_leads_into_the_tunnel_or_to_a_gateway_behind_it() {
+    let mut configuration = configuration(&config());
+    configuration
+        .add_route("/Common/pods", "10.0.0.7/16", TUNNEL)
+        .unwrap();
+    let mut by_gateway = Object::named("/Common", "far");
+    for (property, value) in [("network", "default"), ("gw", "10.1.6.1")] {
+        by_gateway.values.insert(property, json!(value));
+    }
+    configuration.put(ROUTE, by_gateway);
+    let routes = wanted(&configuration).routes;
+
+    let pods = &routes[&"10.0.0.0/16".parse().unwrap()];
+    assert_eq!((pods.tunnel.as_str(), pods.gateway), (TUNNEL, None));
+    let far = &routes[&"0.0.0.0/0".parse().unwrap()];
+    assert_eq!(far.gateway, Some(Ipv4Addr::new(10, 1, 6, 1)));
+    assert_eq!(routes.len(), 2);
+}
+
+#[test]
+fn self_ip_of_ipv6_on_the_tunnel_has_no_counterpart() {
+    let mut config = config();
+    config.self_ips.push(self_ip("fd00::1/64", TUNNEL));
+
+    assert!(refusal(&configuration(&config)).contains("fd00::1/64"));
+}
