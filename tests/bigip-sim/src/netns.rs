@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -91,11 +91,6 @@ impl Namespace {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()).into()
     }
 
-    /// The descriptor that holds it.
-    pub(crate) fn file(&self) -> &File {
-        &self.0
-    }
-
     /// Does something inside, on a thread of its own. What is opened there, such as a socket, stays inside wherever it
     /// is used.
     ///
@@ -126,6 +121,12 @@ impl Namespace {
             connection.map_err(|source| failed("open a netlink socket in", source))?;
         tokio::spawn(connection);
         Ok(handle)
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

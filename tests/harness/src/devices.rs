@@ -54,11 +54,23 @@ pub struct DevicePair {
 impl DevicePair {
     /// Starts both with the same tunnel.
     pub async fn start(tunnel: &TunnelConfig) -> Result<Self, StartError> {
+        Self::start_with(tunnel, |_, _| {}).await
+    }
+
+    /// The same, but `adjust` changes what each is started with: 0 is the active unit.
+    pub async fn start_with(
+        tunnel: &TunnelConfig,
+        adjust: impl Fn(usize, &mut SimConfig),
+    ) -> Result<Self, StartError> {
         let password = format!("pw-{:016x}", RandomState::new().hash_one("password"));
         let [active, standby] = UNITS;
+        let mut first = config(&active, &standby, tunnel, &password);
+        adjust(0, &mut first);
+        let mut second = config(&standby, &active, tunnel, &password);
+        adjust(1, &mut second);
         let units = [
-            Simulator::start(config(&active, &standby, tunnel, &password)).await?,
-            Simulator::start(config(&standby, &active, tunnel, &password)).await?,
+            Simulator::start(first).await?,
+            Simulator::start(second).await?,
         ];
         Ok(Self { units, password })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use ipnet::Ipv4Net;
@@ -175,7 +175,7 @@ impl Kernel {
             .ageing(AGEING_S)
             .address(device.mac.to_vec())
             .mtu(device.mtu)
-            .setns_by_fd(self.inside.file().as_raw_fd())
+            .setns_by_fd(self.inside.as_fd().as_raw_fd())
             .up()
             .build();
         self.underlay.link().add(message).execute().await?;

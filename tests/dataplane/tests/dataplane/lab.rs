@@ -1,0 +1,413 @@
+//! The world of one test: an underlay with two simulated BIG-IPs and stand-ins for nodes on it, a namespace of the real
+//! API server, and the operator as a process.
+//!
+//! It must not know what a single test is about.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use bigip_sim::netns::Namespace;
+use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator, TunnelConfig};
+use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
+use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable};
+use bigip_tunnel_harness::control_plane::ControlPlane;
+use bigip_tunnel_harness::devices::{DevicePair, USER};
+use bigip_tunnel_harness::nodes::Nodes;
+use bigip_tunnel_harness::objects;
+use bigip_tunnel_harness::operator::{OperatorOptions, OperatorProcess};
+use bigip_tunnel_harness::wait::{Answer, eventually};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+/// Name of the tunnel on the devices.
+const TUNNEL: &str = "flannel_vxlan";
+/// The same as a full path.
+pub(crate) const TUNNEL_PATH: &str = "/Common/flannel_vxlan";
+/// Name of the object.
+const NAME: &str = "prod-east";
+/// The network of all pods, which is routed into the tunnel.
+const PODS: &str = "10.0.0.0/16";
+/// How long something may take that has no limit of its own. Far more than it does take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// How long a TCP connection may take.
+const HTTP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What differs from a lab in which everything works.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Self IP of each unit on the tunnel.
+    pub(crate) self_ips: [&'static str; 2],
+    /// The network of each unit in Cilium's VTEP configuration.
+    pub(crate) vtep_networks: [&'static str; 2],
+    /// Prefix length of `vtep-mask`.
+    pub(crate) mask_length: u8,
+    /// Changes the tunnel of the first unit.
+    pub(crate) tunnel: fn(&mut TunnelConfig),
+    /// Changes the VTEP entry of the first unit.
+    pub(crate) vtep: fn(&mut Vtep),
+    /// Whether each unit routes the pods into the tunnel.
+    pub(crate) has_route: [bool; 2],
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            self_ips: ["10.1.6.34/24", "10.1.5.36/24"],
+            vtep_networks: ["10.1.6.0/24", "10.1.5.0/24"],
+            mask_length: 24,
+            tunnel: |_| {},
+            vtep: |_| {},
+            has_route: [true, true],
+        }
+    }
+}
+
+/// A unit with its addresses.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    local: Ipv4Addr,
+    self_ip: Ipv4Addr,
+}
+
+/// Everything that runs for one test. The operator ends before the devices do.
+pub(crate) struct Lab {
+    operator: OperatorProcess,
+    devices: DevicePair,
+    units: [Unit; 2],
+    nodes: Nodes,
+    vteps: VtepTable,
+    underlay: Underlay,
+    client: Client,
+    name: String,
+}
+
+/// What a ping came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ping {
+    Answered,
+    Silent,
+}
+
+/// Why the tests cannot run here, if they cannot. As root they have to.
+pub(crate) async fn missing_right() -> Option<String> {
+    let error = Underlay::new().await.err()?;
+    let is_root = rustix::process::geteuid().is_root();
+    assert!(!is_root, "packets cannot be tested here: {error}");
+    Some(error.to_string())
+}
+
+impl Lab {
+    /// A lab in which everything works; `None`, with a line that says so, where the rights are missing. `name` is the
+    /// test's own.
+    pub(crate) async fn new(name: &str) -> Option<Self> {
+        Self::with(name, Settings::default()).await
+    }
+
+    /// A lab with other settings.
+    pub(crate) async fn with(name: &str, settings: Settings) -> Option<Self> {
+        if let Some(reason) = missing_right().await {
+            say(&format!("skipped: {name}: {reason}"));
+            return None;
+        }
+        let underlay = Underlay::new().await.unwrap();
+        let locals = ["10.169.72.34", "10.169.72.36"];
+        let hosts = [
+            underlay.add_host(network(locals[0])).await.unwrap(),
+            underlay.add_host(network(locals[1])).await.unwrap(),
+        ];
+        let units = [0, 1].map(|index| Unit {
+            local: locals[index].parse().unwrap(),
+            self_ip: host_of(settings.self_ips[index]),
+        });
+        let devices = start_devices(&settings, &units, &hosts).await;
+        let plane = ControlPlane::shared().unwrap();
+        let client = plane.client().await.unwrap();
+        let name = format!("packets-{name}");
+        objects::create_namespace(&client, &name).await.unwrap();
+        objects::create_access(&client, &name, &devices)
+            .await
+            .unwrap();
+        let nodes = Nodes::new(client.clone(), &name);
+        let selector = json!({"selector": nodes.selector(), "removalDelaySeconds": 0});
+        let mut spec = objects::tunnel_spec(&devices, TUNNEL, &selector);
+        // A record that is lost stays lost until the test asks.
+        spec["drift"] = json!({"intervalSeconds": 3600});
+        objects::create_tunnel(&client, &name, NAME, spec)
+            .await
+            .unwrap();
+        let options = OperatorOptions {
+            kubeconfig: Some(plane.kubeconfig().to_owned()),
+            watch_namespaces: vec![name.clone()],
+            settle_seconds: Some(0),
+            ..OperatorOptions::default()
+        };
+        Some(Self {
+            operator: OperatorProcess::start(options).await.unwrap(),
+            vteps: vteps(&settings, &units, &devices),
+            devices,
+            units,
+            nodes,
+            underlay,
+            client,
+            name,
+        })
+    }
+
+    /// A host on the underlay that is neither unit nor node.
+    pub(crate) async fn add_host(&self, address: &str) -> Namespace {
+        self.underlay.add_host(network(address)).await.unwrap()
+    }
+
+    /// A node with these pods that is not in Kubernetes yet.
+    pub(crate) async fn start_node(&self, address: &str, pods: &[&str]) -> Node {
+        let host = self.add_host(address).await;
+        let node = Node::start(&host, address.parse().unwrap(), self.vteps.clone()).unwrap();
+        for pod in pods {
+            node.add_pod(pod.parse().unwrap());
+        }
+        node
+    }
+
+    /// Writes the Node object.
+    pub(crate) async fn join(&self, address: &str) {
+        self.nodes
+            .create(&self.node_name(address), address)
+            .await
+            .unwrap();
+    }
+
+    /// A node with these pods, in Kubernetes, with its record on both units.
+    pub(crate) async fn add_node(&self, address: &str, pods: &[&str]) -> Node {
+        let node = self.start_node(address, pods).await;
+        self.join(address).await;
+        self.until_record(address, true).await;
+        node
+    }
+
+    /// Deletes the Node object, and waits until its record is gone.
+    pub(crate) async fn leave(&self, address: &str) {
+        self.nodes.delete(&self.node_name(address)).await.unwrap();
+        self.until_record(address, false).await;
+    }
+
+    fn node_name(&self, address: &str) -> String {
+        format!("{}-{}", self.name, address.replace('.', "-"))
+    }
+
+    /// Waits until both units have the record of a node, or have it no more.
+    pub(crate) async fn until_record(&self, address: &str, is_there: bool) {
+        let mac = mac(address);
+        for unit in self.devices.units() {
+            let waited = unit.wait_until(LIMIT, |state| {
+                state.has_record(TUNNEL_PATH, &mac) == is_there
+            });
+            if waited.await.is_err() {
+                let records = unit.records(TUNNEL_PATH);
+                let log = self.operator.log().join("\n");
+                panic!("{mac} on the unit: wanted {is_there}, has {records:?}; operator:\n{log}");
+            }
+        }
+    }
+
+    /// One of the units: 0 is the active one.
+    pub(crate) fn unit(&self, unit: usize) -> &Simulator {
+        &self.devices.units()[unit]
+    }
+
+    /// Takes the record of a node from a unit, as a person at its console would.
+    pub(crate) fn lose_record(&self, unit: usize, address: &str) {
+        assert!(
+            self.unit(unit).drop_record(TUNNEL_PATH, &mac(address)),
+            "{address}"
+        );
+    }
+
+    /// Has the operator look at the devices, and waits until it has.
+    pub(crate) async fn reconcile(&self, request: &str) {
+        let objects: Api<BigIpTunnel> = Api::namespaced(self.client.clone(), &self.name);
+        let annotations = json!({ANNOTATION_RECONCILE_REQUESTED_AT: request});
+        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        objects
+            .patch(NAME, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        let handled = eventually(format!("{request} handled"), LIMIT, async || {
+            let status = objects.get(NAME).await.unwrap().status.unwrap_or_default();
+            Answer::when(status.last_handled_reconcile_at, |seen| {
+                seen.as_deref() == Some(request)
+            })
+        });
+        handled.await.unwrap();
+    }
+
+    /// Pings from the self IP of a unit, as `kubectl bigip-tunnel verify` does.
+    pub(crate) async fn ping(&self, unit: usize, address: &str) -> Ping {
+        self.ping_with(unit, address, "-c 1 -W 1 -w 2").await
+    }
+
+    /// Pings until there is an answer, every 50 ms, and says how long that took.
+    pub(crate) async fn until_answered(&self, unit: usize, address: &str) -> Duration {
+        let started = Instant::now();
+        let ping = self
+            .ping_with(unit, address, "-c 1 -i 0.05 -W 1 -w 30")
+            .await;
+        assert_eq!(ping, Ping::Answered, "{address} from unit {unit}");
+        started.elapsed()
+    }
+
+    async fn ping_with(&self, unit: usize, address: &str, options: &str) -> Ping {
+        let source = self.units[unit].self_ip;
+        let args = format!("-n {options} -I {source} {address}");
+        let body = json!({"command": "run", "utilCmdArgs": args});
+        let answer = self.rest(unit, "POST", "util/ping", Some(body)).await;
+        let text = answer["commandResult"].as_str().unwrap_or_default();
+        if text.contains(" 1 received, ") {
+            Ping::Answered
+        } else {
+            assert!(text.contains(" 0 received, "), "{answer}");
+            Ping::Silent
+        }
+    }
+
+    /// The MAC address that a unit has learned of an address; `None` while nobody answers, or if it never asked.
+    pub(crate) async fn learned(&self, unit: usize, address: &str) -> Option<String> {
+        let answer = self.rest(unit, "GET", "net/arp/stats", None).await;
+        let entries = answer["entries"].as_object().cloned().unwrap_or_default();
+        let value = |entry: &Value, name: &str| {
+            let value = &entry["nestedStats"]["entries"][name]["description"];
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        let mut entries = entries.values();
+        let entry = entries.find(|entry| value(entry, "ipAddress") == address)?;
+        (value(entry, "status") == "resolved").then(|| value(entry, "macAddress"))
+    }
+
+    /// Sends an HTTP request from a unit to a pod; an error where there is no answer.
+    pub(crate) async fn http(&self, unit: usize, address: &str) -> io::Result<String> {
+        let namespace = self.unit(unit).namespace().unwrap().clone();
+        let pod = SocketAddr::new(address.parse().unwrap(), 80);
+        let request = move || namespace.within(|| get(pod)).unwrap();
+        tokio::task::spawn_blocking(request).await.unwrap()
+    }
+
+    async fn rest(&self, unit: usize, method: &str, path: &str, body: Option<Value>) -> Value {
+        let unit = self.unit(unit);
+        let authority = reqwest::Certificate::from_pem(unit.ca_pem().as_bytes()).unwrap();
+        let client = reqwest::Client::builder()
+            .tls_certs_only([authority])
+            .build()
+            .unwrap();
+        let url = format!("https://{}/mgmt/tm/{path}", unit.address());
+        let request = client.request(method.parse().unwrap(), url);
+        let request = request.basic_auth(USER, Some(self.devices.password()));
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {body}");
+        body
+    }
+}
+
+async fn start_devices(
+    settings: &Settings,
+    units: &[Unit; 2],
+    hosts: &[Namespace; 2],
+) -> DevicePair {
+    let tunnel = |index: usize| {
+        let mut tunnel = TunnelConfig::vxlan(TUNNEL_PATH, units[index].local.to_string());
+        if index == 0 {
+            (settings.tunnel)(&mut tunnel);
+        }
+        tunnel
+    };
+    let adjust = |index: usize, config: &mut SimConfig| {
+        config.tunnels = vec![tunnel(index)];
+        config.self_ips = vec![SelfIp {
+            path: format!("{TUNNEL_PATH}_self"),
+            address: settings.self_ips[index].to_owned(),
+            vlan: TUNNEL_PATH.to_owned(),
+        }];
+        config.data_plane = Some(DataPlaneConfig {
+            underlay: Some(hosts[index].path()),
+        });
+    };
+    let devices = DevicePair::start_with(&tunnel(1), adjust).await.unwrap();
+    for (unit, has_route) in devices.units().iter().zip(settings.has_route) {
+        if has_route {
+            unit.add_route("/Common/pods", PODS, TUNNEL_PATH).unwrap();
+        }
+    }
+    devices
+}
+
+/// The configuration that Cilium needs for the units, apart from what the settings change.
+fn vteps(settings: &Settings, units: &[Unit; 2], devices: &DevicePair) -> VtepTable {
+    let entries = [0, 1].map(|index| {
+        let mac = devices.units()[index].tunnel_mac(TUNNEL_PATH).unwrap();
+        let mut entry = Vtep {
+            network: settings.vtep_networks[index].parse().unwrap(),
+            endpoint: units[index].local,
+            mac: parse_mac(&mac),
+        };
+        if index == 0 {
+            (settings.vtep)(&mut entry);
+        }
+        entry
+    });
+    VtepTable::new(settings.mask_length, &entries)
+}
+
+fn get(pod: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&pod, HTTP_LIMIT)?;
+    stream.set_read_timeout(Some(HTTP_LIMIT))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The MAC address of the record of a node, worked out here.
+pub(crate) fn mac(address: &str) -> String {
+    let [a, b, c, d] = address.parse::<Ipv4Addr>().unwrap().octets();
+    format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+fn parse_mac(text: &str) -> [u8; 6] {
+    let bytes = text
+        .split(':')
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap());
+    bytes.collect::<Vec<_>>().try_into().unwrap()
+}
+
+/// An address in the network of the underlay.
+fn network(address: &str) -> ipnet::Ipv4Net {
+    format!("{address}/24").parse().unwrap()
+}
+
+fn host_of(self_ip: &str) -> Ipv4Addr {
+    self_ip.parse::<ipnet::Ipv4Net>().unwrap().addr()
+}
+
+/// How many more of each arrived since before.
+pub(crate) fn since(before: Seen, now: Seen) -> Seen {
+    Seen {
+        arp_requests: now.arp_requests - before.arp_requests,
+        arp_answers: now.arp_answers - before.arp_answers,
+        delivered: now.delivered - before.delivered,
+        wrong_vni: now.wrong_vni - before.wrong_vni,
+        strangers: now.strangers - before.strangers,
+    }
+}
+
+/// Writes a line that is seen also when the test passes.
+pub(crate) fn say(line: &str) {
+    // A closed standard error is no failure: nobody reads it.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
