@@ -1,4 +1,4 @@
-//! Who may talk to the device: users, passwords, tokens, rights.
+//! Access to the device: users, passwords, tokens, rights.
 //!
 //! Time and the seed of the token values are parameters. It must not know the configuration.
 
@@ -57,7 +57,7 @@ impl Account {
         Self { config, failures }
     }
 
-    /// *Assumed*: nobody has told what a locked account is answered.
+    /// *Assumed*: no answer to a locked account was recorded.
     fn is_locked(&self) -> bool {
         let limit = self.config.lock_after;
         limit.is_some_and(|limit| self.failures >= limit)
@@ -127,7 +127,7 @@ impl Accounts {
         self.logins
     }
 
-    /// Login attempts refused for a wrong name or password, or because the account is locked.
+    /// Passwords refused, at the login or as Basic credentials: a wrong name or password, or a locked account.
     pub(crate) fn failed_logins(&self) -> u64 {
         self.failed_logins
     }
@@ -167,7 +167,6 @@ impl Accounts {
             return Err(Failure::login_provider());
         }
         let Some(config) = self.account_of(&user, &password) else {
-            self.failed_logins += 1;
             return Err(Failure::authentication_failed(&user, &provider));
         };
         if self.is_at_limit(&config, now) {
@@ -188,19 +187,30 @@ impl Accounts {
         Ok(body)
     }
 
-    /// The account, if the password is right and it is not locked. Counts the attempt.
+    /// The account, if the password is right and it is not locked. Counts a refusal.
     fn account_of(&mut self, user: &str, password: &str) -> Option<UserConfig> {
-        let account = self.users.get_mut(user)?;
-        if account.config.password == password && !account.is_locked() {
-            account.failures = 0;
-            Some(account.config.clone())
-        } else {
-            account.failures += 1;
-            None
+        let account = self.users.get_mut(user);
+        let (is_right, account) = match account {
+            Some(account) => (
+                account.config.password == password && !account.is_locked(),
+                Some(account),
+            ),
+            None => (false, None),
+        };
+        if is_right {
+            return account.map(|account| {
+                account.failures = 0;
+                account.config.clone()
+            });
         }
+        self.failed_logins += 1;
+        if let Some(account) = account {
+            account.failures += 1;
+        }
+        None
     }
 
-    /// Tells who sends a request, by its headers. *Assumed*: where a token and Basic credentials are taken
+    /// The sender of a request, by its headers. *Assumed*: where a token and Basic credentials are taken
     /// together, the token counts.
     pub(crate) fn authorize(
         &mut self,
@@ -214,7 +224,7 @@ impl Accounts {
             .map(|value| value.to_str().unwrap_or_default());
         let client = client.unwrap_or("Unknown");
         let id = match (token, headers.get(AUTHORIZATION)) {
-            (Some(_), Some(_)) if self.refuses_two_credentials() => {
+            (Some(_), Some(_)) if self.two_credentials == TwoCredentials::Refused => {
                 return Err(Failure::authorization_header());
             }
             (Some(id), _) => id,
@@ -232,16 +242,8 @@ impl Accounts {
         }
     }
 
-    fn refuses_two_credentials(&self) -> bool {
-        match self.two_credentials {
-            TwoCredentials::ByVersion => self.version.refuses_two_credentials(),
-            TwoCredentials::Accepted => false,
-            TwoCredentials::Refused => true,
-        }
-    }
-
-    /// Who has these Basic credentials. A wrong password counts towards the lock as one at the login does
-    /// (*assumed*).
+    /// The user of these Basic credentials. A wrong password counts towards the lock as one at the login does
+    /// (*assumed*: both are checked by PAM).
     fn by_basic(&mut self, header: &[u8]) -> Result<String, Failure> {
         let refused = Failure::authorization_header;
         if !self.accepts_basic {

@@ -198,7 +198,7 @@ pub(crate) struct Args {
     #[arg(long)]
     refuse_basic: bool,
 
-    /// A token beside Basic credentials: by-version (refused from 17.1 on), accepted or refused
+    /// A token beside Basic credentials: accepted (the token counts) or refused
     #[arg(long, value_name = "WHAT", default_value_t)]
     two_credentials: TwoCredentials,
 

@@ -1,19 +1,22 @@
 //! The configuration of a device: objects by resource and path, and the FDB records of its tunnels.
 //!
-//! Kept twice by a device, running and saved. It must not know of requests, accounts or versions, nor
-//! what a property means to a client: that is for the resources to say.
+//! Kept twice by a device, running and saved. It must not know of requests, accounts or the version
+//! of the device, nor what a property means to a client: that is for the resources to say.
 
 mod built_in;
 mod db;
 mod domains;
 mod fdb;
 mod seeding;
+mod settings;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub(crate) use self::db::variable;
 pub(crate) use self::fdb::Record;
+pub(crate) use self::settings::{SETTINGS, Setting, SettingKind, Settings};
 
 /// Partitions, by their name without a slash.
 pub(crate) const PARTITION: &str = "auth/partition";
@@ -53,39 +56,6 @@ pub(crate) const VLAN: &str = "net/vlan";
 pub(crate) const TRAFFIC_CONTROL: &str = "ltm/global-settings/traffic-control";
 /// Modules, by their bare name.
 pub(crate) const PROVISION: &str = "sys/provision";
-/// Settings of the device, one of each for the device.
-pub(crate) const SINGLES: [&str; 30] = [
-    "auth/password-policy",
-    "auth/source",
-    "cli/global-settings",
-    "ltm/default-node-monitor",
-    "ltm/global-settings/general",
-    "ltm/global-settings/rule",
-    TRAFFIC_CONTROL,
-    "net/cos/global-settings",
-    "net/dag-globals",
-    "net/lldp-globals",
-    "net/multicast-globals",
-    "net/packet-filter-trusted",
-    "net/self-allow",
-    "net/stp-globals",
-    "sys/aom",
-    "sys/autoscale-group",
-    "sys/daemon-log-settings/mcpd",
-    "sys/datastor",
-    "sys/dns",
-    "sys/global-settings",
-    "sys/httpd",
-    "sys/icontrol-soap",
-    "sys/log-rotate",
-    "sys/management-ovsdb",
-    "sys/ntp",
-    "sys/outbound-smtp",
-    "sys/scriptd",
-    "sys/sshd",
-    "sys/state-mirroring",
-    "sys/syslog",
-];
 /// Database variables, by their bare name.
 pub(crate) const DB: &str = "sys/db";
 /// Folders, by their full path.

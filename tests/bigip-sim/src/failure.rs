@@ -112,6 +112,15 @@ impl Failure {
         }
     }
 
+    /// The content type of its page: recorded of the web server's 401 (nuclei-templates#8701), *assumed* bare
+    /// of others.
+    pub(crate) fn page_type(&self) -> &'static str {
+        match self.status() {
+            StatusCode::UNAUTHORIZED => "text/html; charset=iso-8859-1",
+            _ => "text/html",
+        }
+    }
+
     /// What it says; nothing if it is a page.
     pub(crate) fn message(&self) -> &str {
         match self {

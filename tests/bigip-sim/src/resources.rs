@@ -78,7 +78,7 @@ static SCHEMAS: [&Schema; 19] = [
 ];
 
 fn schemas() -> impl Iterator<Item = &'static Schema> {
-    SCHEMAS.into_iter().chain(&singletons::ALL)
+    SCHEMAS.into_iter().chain(singletons::ALL.iter())
 }
 
 /// What the resources are about: the device without its accounts.
@@ -221,6 +221,9 @@ fn dispatch(device: &mut Device, call: &Call<'_>) -> Answer {
 
 /// Finds the kind of objects of a call.
 fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
+    if tree::is_unknown(device.links.version(), &call.segments.join("/")) {
+        return Err(call.not_simulated());
+    }
     for schema in schemas() {
         let depth = schema.resource.split('/').count();
         let (resource, rest) = call.segments.split_at_checked(depth).unwrap_or_default();
@@ -241,10 +244,23 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
                 let address = Address::parse(schema.naming, segment);
                 return objects::item(device, call, schema, &address);
             }
+            [segment, ..] if schema.naming != Naming::Single => {
+                return Err(below_object(device, call, schema, segment));
+            }
             _ => {}
         }
     }
     tree::answer(device, call)
+}
+
+/// The refusal of a path below an object: the object is missing, or what is below it is not simulated.
+fn below_object(device: &Device, call: &Call<'_>, schema: &Schema, segment: &str) -> Failure {
+    let path = Address::parse(schema.naming, segment).path;
+    if device.running.has(schema.resource, &path) {
+        call.not_simulated()
+    } else {
+        Failure::not_found(schema.label, &path)
+    }
 }
 
 fn is_example(device: &Device, call: &Call<'_>, schema: &Schema, segment: &str) -> bool {

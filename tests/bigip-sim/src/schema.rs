@@ -35,6 +35,8 @@ pub(crate) struct Schema {
     pub(crate) deleted: fn(&mut Configuration, &Object),
     /// Whether config-sync carries such an object.
     pub(crate) is_synced: fn(&Configuration, &Object) -> bool,
+    /// Whether this version has an object that others have.
+    pub(crate) exists: fn(TmosVersion, &Object) -> bool,
     /// A value as this version shows it; `None` if it does not.
     pub(crate) shown: fn(TmosVersion, &Property, Value) -> Option<Value>,
 }
@@ -78,6 +80,7 @@ impl Schema {
         stored: |_, _, _| {},
         deleted: |_, _| {},
         is_synced: |_, _| true,
+        exists: |_, _| true,
         shown: |_, _, value| Some(value),
     };
 
@@ -155,7 +158,7 @@ pub(crate) enum Unset {
     None,
     Text(&'static str),
     Number(u32),
-    Texts(&'static [&'static str]),
+    Value(&'static Value),
     /// What this gives.
     Given(fn() -> Value),
 }
@@ -166,7 +169,7 @@ impl Unset {
             Self::None => None,
             Self::Text(text) => Some(Value::from(*text)),
             Self::Number(number) => Some(Value::from(*number)),
-            Self::Texts(texts) => (!texts.is_empty()).then(|| Value::from(texts.to_vec())),
+            Self::Value(value) => Some((*value).clone()),
             Self::Given(value) => Some(value()),
         }
     }
@@ -208,11 +211,6 @@ impl Property {
 
     pub(crate) const fn or_number(mut self, number: u32) -> Self {
         self.unset = Unset::Number(number);
-        self
-    }
-
-    pub(crate) const fn or_texts(mut self, texts: &'static [&'static str]) -> Self {
-        self.unset = Unset::Texts(texts);
         self
     }
 

@@ -158,12 +158,13 @@ impl State {
         tunnel_mac(&device.running, &device.base_mac, &device.macs, tunnel)
     }
 
-    /// Login attempts.
+    /// Login attempts (`shared/authn/login`).
     pub fn logins(&self) -> u64 {
         self.accounts.logins()
     }
 
-    /// Login attempts refused for a wrong name or password, or because the account is locked.
+    /// Passwords refused, at the login or as Basic credentials: a wrong name or password, or a locked account.
+    /// Each counts towards the lock of its account.
     pub fn failed_logins(&self) -> u64 {
         self.accounts.failed_logins()
     }

@@ -124,6 +124,12 @@ impl TmosVersion {
         self >= Self::V14_1
     }
 
+    /// Whether the paths of 14.1.2.1 that the schema of 12.0 lacks (SWG) are known to be there: *assumed* from 13.1
+    /// on.
+    pub(crate) fn knows_late_paths(self) -> bool {
+        self >= Self::V13_1
+    }
+
     /// Whether `sys/ready` exists (13.1 and later, f5-cloud-libs `lib/bigIp.js`).
     pub(crate) fn has_sys_ready(self) -> bool {
         self >= Self::V13_1
@@ -144,13 +150,6 @@ impl TmosVersion {
     /// (BIGREST#20: more than 30 s on 15.1.6.1; *assumed* for all of 15.1).
     pub(crate) fn basic_login_ms(self) -> Option<u64> {
         (self == Self::V15_1).then_some(30_000)
-    }
-
-    /// Whether a token together with an `Authorization` header is refused: so says one thread about 17.1.2.1
-    /// (f5devcentral/application-study-tool#153). *Assumed* of the rest of 17.1, and that the token counts
-    /// before.
-    pub(crate) fn refuses_two_credentials(self) -> bool {
-        self >= Self::V17_1
     }
 
     /// Whether a `ver=` of another version fails a PUT of an FDB tunnel (16.0 and later, CIS#1508).

@@ -8,7 +8,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use bigip_sim::{
-    FailoverState, Peer, SelfIp, SimConfig, Simulator, StartError, TunnelConfig, UserConfig,
+    FailoverState, Peer, SelfIp, SimConfig, Simulator, StartError, TunnelConfig, TwoCredentials,
+    UserConfig,
 };
 use serde_json::{Value, json};
 
@@ -169,6 +170,8 @@ fn config(unit: &Unit, peer: &Unit, tunnel: &TunnelConfig, password: &str) -> Si
         users: vec![UserConfig::new(USER, password)],
         self_ips: vec![self_ip(&tunnel.path)],
         tunnels: vec![tunnel.clone()],
+        // The stricter device: the product sends a token alone.
+        two_credentials: TwoCredentials::Refused,
         ..SimConfig::default()
     }
 }

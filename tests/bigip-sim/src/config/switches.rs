@@ -1,4 +1,4 @@
-//! Where devices differ, or may differ, and whoever runs the simulator has to choose.
+//! Switches: where devices differ, or may differ.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,12 @@ use super::UnknownValue;
 /// What becomes of a token that comes together with Basic credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TwoCredentials {
-    /// Refused from 17.1 on, else the token counts. The refusal is known from one thread about one release
-    /// (17.1.2.1, f5devcentral/application-study-tool#153); that all of 17.1 refuses is *assumed*. Against it
-    /// stands that CIS sends both, and F5 supports it on 17.
+    /// The token counts, on every version (*assumed*). CIS sends both and is supported by F5 on every version
+    /// that is simulated, 17.1 among them.
     #[default]
-    ByVersion,
-    /// The token counts.
     Accepted,
-    /// Refused with a 401 page.
+    /// Refused with a 401 page, as one thread says of 17.1.2.1 (f5devcentral/application-study-tool#153). A
+    /// client that passes here passes on either device.
     Refused,
 }
 
@@ -23,8 +21,8 @@ pub enum TwoCredentials {
 /// one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RepeatedRecords {
-    /// The whole list is refused with a 409, as a second object of one name is. *Assumed*: nobody was seen to
-    /// write such a list. A client that does not know the answer writes it again for ever.
+    /// The whole list is refused with a 409, as a second object of one name is. *Assumed*: no device was
+    /// recorded with such a list. CIS does not know the answer and writes the list again for ever.
     #[default]
     Refused,
     /// The last one of them is stored.
@@ -32,13 +30,12 @@ pub enum RepeatedRecords {
 }
 
 impl TwoCredentials {
-    const ALL: [Self; 3] = [Self::ByVersion, Self::Accepted, Self::Refused];
+    const ALL: [Self; 2] = [Self::Accepted, Self::Refused];
 }
 
 impl fmt::Display for TwoCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ByVersion => "by-version",
             Self::Accepted => "accepted",
             Self::Refused => "refused",
         })
@@ -51,7 +48,7 @@ impl FromStr for TwoCredentials {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut all = Self::ALL.into_iter();
         all.find(|value| value.to_string() == text)
-            .ok_or(UnknownValue("by-version, accepted, refused"))
+            .ok_or(UnknownValue("accepted, refused"))
     }
 }
 

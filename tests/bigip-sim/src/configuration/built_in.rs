@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::domains::DOMAIN_0;
 use super::{
     Configuration, DEVICE_GROUP, FOLDER, GENEVE, INTERFACE, Object, PARTITION, PROVISION,
-    ROUTE_DOMAIN, SINGLES, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
+    ROUTE_DOMAIN, SETTINGS, TCP_FORWARD, TRAFFIC_GROUP, TUNNEL, VXLAN,
 };
 
 /// `generation` of objects that every device has; that of partitions is 0 (genieparser, 14.1.2.1).
@@ -104,8 +104,8 @@ impl Configuration {
             let level = if module == "ltm" { "nominal" } else { "none" };
             self.insert_built_in(PROVISION, Object::named("", module).with("level", level));
         }
-        for resource in SINGLES {
-            self.insert_built_in(resource, Object::named("", ""));
+        for settings in SETTINGS.iter() {
+            self.insert_built_in(settings.resource, Object::named("", ""));
         }
     }
 

@@ -1,16 +1,19 @@
-//! Refusals of somebody: at login, of a token, of a right.
+//! Refusals of credentials: at login, of a token, of a right.
 //!
-//! It must not know who is known and who may do what.
+//! It must not know which users there are and what each may do.
 
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::{Failure, MCPD};
 
-/// Body of the web server's own 401. *Assumed*: only that it is HTML is said, no body was captured.
+/// Body of the web server's own 401: 381 bytes, as its `Content-Length` says (14.x with wrong Basic credentials,
+/// projectdiscovery/nuclei-templates#8701; the same title on 15.1.5.1, terraform-provider-bigip#637).
 const UNAUTHORIZED_PAGE: &str = "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n\
-    <html><head><title>401 Unauthorized</title></head>\
-    <body><h1>Unauthorized</h1></body></html>\n";
+    <html><head>\n<title>401 Unauthorized</title>\n</head><body>\n<h1>Unauthorized</h1>\n\
+    <p>This server could not verify that you\nare authorized to access the document\n\
+    requested.  Either you supplied the wrong\ncredentials (e.g., bad password), or your\n\
+    browser doesn't understand how to supply\nthe credentials required.</p>\n</body></html>\n";
 
 impl Failure {
     /// A wrong name or password at login; the password is not echoed (CIS#1462, 15.1.2.1).

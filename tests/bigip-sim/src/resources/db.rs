@@ -1,12 +1,13 @@
-//! `sys/db`: a few database variables.
+//! `sys/db`: database variables.
 
 use serde_json::Value;
 
 use super::objects::Address;
 use super::{Answer, Call, Device, objects};
-use crate::configuration::{Configuration, DB, Object, TRAFFIC_CONTROL};
+use crate::configuration::{Configuration, DB, Object, TRAFFIC_CONTROL, variable};
 use crate::failure::Failure;
 use crate::schema::{Naming, Property, Schema, Shape, Writes, Writing};
+use crate::tmos::TmosVersion;
 
 /// A variable (ANS fixture, 11.6.1; genieparser `sys_db`, 14.1.2.1). None is made or deleted (FCP). The label
 /// is *assumed*.
@@ -40,25 +41,46 @@ pub(super) static VARIABLES: Schema = Schema {
         }
     },
     stored: |configuration, variable, _| mirror_ip_options(configuration, variable),
+    exists: |version, variable| knowledge(version, &variable.name) == Knowledge::Simulated,
     // *Assumed*: some are carried, none of these is.
     is_synced: |_, _| false,
     ..Schema::PLAIN
 };
 
-/// One variable, or the refusal of one that is not simulated: a device has 2,257 (14.1.2.1), so that one that
-/// is not here may well be there.
+/// What is known of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    /// It is simulated.
+    Simulated,
+    /// Devices have it.
+    NameOnly,
+    /// No device of this version has it. Recorded on 14.1.2.1, *assumed* of others.
+    None,
+}
+
+fn knowledge(version: TmosVersion, name: &str) -> Knowledge {
+    let has = |since: Option<TmosVersion>| since.is_none_or(|since| since <= version);
+    match variable(name).map(|variable| variable.simulated) {
+        Some(Some(simulated)) if has(simulated.since) => Knowledge::Simulated,
+        Some(None) => Knowledge::NameOnly,
+        _ => Knowledge::None,
+    }
+}
+
+/// One variable. One that devices have and that is not simulated is refused as such; any other is missing, in
+/// the words of other objects.
 pub(super) fn item(device: &mut Device, call: &Call<'_>, name: &str) -> Answer {
-    if device.running.has(DB, name) {
-        objects::item(
+    match knowledge(device.links.version(), name) {
+        Knowledge::Simulated => objects::item(
             device,
             call,
             &VARIABLES,
             &Address::parse(Naming::Alone, name),
-        )
-    } else {
-        Err(Failure::not_simulated(&format!(
+        ),
+        Knowledge::NameOnly => Err(Failure::not_simulated(&format!(
             "the database variable {name}"
-        )))
+        ))),
+        Knowledge::None => Err(Failure::not_found(VARIABLES.label, name)),
     }
 }
 

@@ -46,7 +46,9 @@ pub(super) fn collection(device: &mut Device, call: &Call<'_>, schema: &'static 
     match *call.method {
         Method::GET => {
             let query = call.query()?;
+            let version = device.links.version();
             let objects = device.running.all(schema.resource);
+            let objects = objects.filter(|object| (schema.exists)(version, object));
             let items = objects.map(|object| {
                 let head = head(device, schema, object, false, "");
                 head.with_all(body(device, schema, object, &query))

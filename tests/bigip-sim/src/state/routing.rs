@@ -172,7 +172,7 @@ impl State {
         let content_type = self.version().json_content_type();
         let status = failure.status();
         let mut response = match (failure, failure.json(client, self.operations)) {
-            (Failure::Html { page, .. }, _) => plain(status, "text/html", page.clone()),
+            (Failure::Html { page, .. }, _) => plain(status, failure.page_type(), page.clone()),
             (_, json) => plain(status, content_type, json.unwrap_or_default()),
         };
         if let Some(length) = self.version().refusal_bytes_max() {
@@ -186,16 +186,17 @@ impl State {
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Failure::Restjavad { .. } if status == StatusCode::UNAUTHORIZED => {
-                // Recorded with expired tokens (ANS#2410), *assumed* for the other 401.
-                let phrase = ReasonPhrase::from_static(b"F5 Authorization Required");
-                response.extensions_mut().insert(phrase);
-            }
             Failure::Html { .. } if status == StatusCode::UNAUTHORIZED => {
                 let realm = HeaderValue::from_static("Basic realm=\"Enterprise Manager\"");
                 response.headers_mut().insert(WWW_AUTHENTICATE, realm);
             }
             _ => {}
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // Recorded with expired tokens (ANS#2410) and with wrong Basic credentials (nuclei-templates#8701),
+            // *assumed* for the other 401.
+            let phrase = ReasonPhrase::from_static(b"F5 Authorization Required");
+            response.extensions_mut().insert(phrase);
         }
         response
     }

@@ -2,7 +2,8 @@
 //! same words.
 //!
 //! Each recording names repository, commit and path. Where the simulator differs, the recording says where and
-//! why. Values of a device's own, such as names and addresses, are not compared.
+//! why. Values are compared, too, where the answer is one object: all but those that the recording names as the
+//! device's own, such as its names and addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,6 +36,9 @@ struct Recording {
     /// Pointers to where the simulator differs, with the reason.
     #[serde(default)]
     different: BTreeMap<String, String>,
+    /// Pointers to values that the simulator has others of, with the reason.
+    #[serde(default)]
+    own: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +120,32 @@ fn differences(recorded: &Value, shown: &Value, at: &str, found: &mut BTreeSet<S
     }
 }
 
+/// Pointers to where two answers with the same fields and types differ in values. Lists of objects and links are
+/// left out.
+fn other_values(recorded: &Value, shown: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match (recorded, shown) {
+        (Value::Object(recorded), Value::Object(shown)) => {
+            for (name, recorded) in recorded {
+                let is_link = name == "selfLink" || name == "link";
+                if let Some(shown) = shown.get(name).filter(|_| !is_link) {
+                    other_values(recorded, shown, &format!("{at}/{name}"), found);
+                }
+            }
+        }
+        (Value::Array(recorded), _) if recorded.iter().any(Value::is_object) => {}
+        // Long lists and texts are recorded to where their form shows.
+        (Value::Array(recorded), Value::Array(shown)) if shown.starts_with(recorded) => {}
+        (Value::String(recorded), Value::String(shown))
+            if recorded
+                .strip_suffix("...")
+                .is_some_and(|it| shown.starts_with(it)) => {}
+        _ if recorded == shown => {}
+        _ => {
+            found.insert(at.to_owned());
+        }
+    }
+}
+
 /// One element that has the fields of all elements of a list.
 fn merged(list: &[Value]) -> Value {
     let mut all = Map::new();
@@ -166,6 +196,23 @@ fn recorded_objects_have_the_same_fields_and_types() {
 }
 
 #[test]
+fn recorded_objects_have_the_same_values() {
+    let mut count = 0;
+    for recording in load("objects.json") {
+        let recorded = recording.answer.as_ref().unwrap();
+        if recorded.get("items").is_some() || recorded.get("entries").is_some() {
+            continue;
+        }
+        let mut found = BTreeSet::new();
+        other_values(recorded, &recording.replay(), "", &mut found);
+        let own: BTreeSet<String> = recording.own.keys().cloned().collect();
+        assert_eq!(found, own, "{} ({})", recording.request, recording.version);
+        count += 1;
+    }
+    assert!(count >= 40, "{count}");
+}
+
+#[test]
 fn recorded_lists_of_paths_are_the_same() {
     for recording in load("lists.json") {
         let answer = recording.replay();
@@ -204,6 +251,20 @@ fn recorded_variables_have_the_same_default_and_range() {
             assert_eq!(&shown[name], value, "{} {name}", recording.request);
         }
     }
+}
+
+#[test]
+fn value_that_differs_is_found() {
+    let recorded = serde_json::json!({
+        "n": 1, "in": {"x": "a"}, "l": ["a"], "o": [{"x": 1}], "link": "a", "cut": ["a"], "long": "a..."
+    });
+    let shown = serde_json::json!({
+        "n": 2, "in": {"x": "b"}, "l": ["b"], "o": [{"x": 2}], "link": "b", "cut": ["a", "b"], "long": "abc"
+    });
+    let mut found = BTreeSet::new();
+    other_values(&recorded, &shown, "", &mut found);
+    let expected = ["/in/x", "/l", "/n"].map(str::to_owned);
+    assert_eq!(found, BTreeSet::from(expected));
 }
 
 #[test]

@@ -182,22 +182,44 @@ fn no_credentials_are_refused() {
     assert_restjavad(&answer, 401, &message);
 }
 
-/// f5devcentral/application-study-tool#153, 17.1.2.1; that the body is HTML is assumed.
+/// As CIS sends them; F5 supports it on all of these.
 #[test]
-fn a_token_beside_an_authorization_header_is_refused_on_17_1() {
-    for (version, status) in [(TmosVersion::V17_1, 401), (TmosVersion::V16_1, 200)] {
+fn token_beside_basic_counts_on_every_version() {
+    for version in TmosVersion::ALL {
         let mut world = world_of(version);
         let token = world.token.clone();
         let headers = [
             ("x-f5-auth-token", &*token),
-            ("authorization", "Basic YTpi"),
+            ("authorization", "Basic YWRtaW46czNjcmV0"),
         ];
         let answer = world.raw(Method::GET, TUNNEL_URI, &headers, "");
-        assert_eq!(answer.status, status);
-        if status == 401 {
-            assert_eq!(answer.header("content-type"), "text/html");
-        }
+        assert_eq!(answer.status, 200, "{version}");
     }
+}
+
+/// projectdiscovery/nuclei-templates#8701, 14.x: the page, its headers and its 381 bytes.
+#[test]
+fn wrong_basic_credentials_get_the_recorded_page() {
+    let headers = [("authorization", "Basic YWRtaW46d3Jvbmc=")];
+    let answer = world_of(TmosVersion::V14_1).raw(Method::GET, TUNNEL_URI, &headers, "");
+
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.text.len(), 381);
+    assert!(
+        answer
+            .text
+            .contains("<title>401 Unauthorized</title>\n</head><body>\n<h1>Unauthorized</h1>\n"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        "text/html; charset=iso-8859-1"
+    );
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Basic realm=\"Enterprise Manager\""
+    );
 }
 
 #[test]
@@ -220,6 +242,7 @@ fn basic_credentials_alone_are_accepted_unless_switched_off() {
         assert_eq!(ask(&mut world, header), 401, "{header}");
     }
     assert_eq!(world.state.logins(), 1, "none of it is a login");
+    assert_eq!(world.state.failed_logins(), 2, "two passwords were wrong");
 
     let mut world = World::new(&SimConfig {
         accepts_basic: false,

@@ -3,7 +3,7 @@
 use bigip_sim::TmosVersion;
 use serde_json::{Value, json};
 
-use crate::support::{TUNNEL, world, world_of};
+use crate::support::{TUNNEL, World, world, world_of};
 
 const PARTITIONS: &str = "/mgmt/tm/auth/partition";
 const FOLDERS: &str = "/mgmt/tm/sys/folder";
@@ -182,12 +182,56 @@ fn a_database_variable_changes_in_its_range() {
         world.patch(uri, &json!({ "value": null })).json()["value"],
         "8192"
     );
-    assert_eq!(
-        world.get("/mgmt/tm/sys/db/gone").status,
-        501,
-        "a device has more"
-    );
     assert_eq!(world.delete(uri).status, 501, "none is made or deleted");
+}
+
+/// 14.1.2.1, genieparser: it has 2,257, of which `no.such.variable` is none.
+#[test]
+fn variable_that_no_device_has_is_missing() {
+    let mut world = world();
+    let uri = |name: &str| format!("/mgmt/tm/sys/db/{name}");
+    assert_eq!(world.get(&uri("log.gtm.level")).status, 501);
+
+    for answer in [
+        world.get(&uri("no.such.variable")),
+        world.patch(&uri("no.such.variable"), &json!({ "value": "x" })),
+        world_of(TmosVersion::V14_1).get(&uri("icrd.timeout")),
+    ] {
+        assert_eq!(answer.status, 404, "{}", answer.text);
+        assert!(answer.message().starts_with("01020036:3: "));
+    }
+}
+
+#[test]
+fn variable_comes_and_goes_with_the_version() {
+    let mut world = world_of(TmosVersion::V14_1);
+    let count = |world: &mut World| {
+        let list = world.get("/mgmt/tm/sys/db").json();
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&mut world), 64);
+    world.state.set_version(TmosVersion::V15_1);
+    assert_eq!(count(&mut world), 67);
+    let timeout = world.get("/mgmt/tm/sys/db/restjavad.timeout").json();
+    assert_eq!(timeout["value"], "60");
+}
+
+/// The words of the Ansible modules `bigip_device_syslog` and `bigip_device_httpd`.
+#[test]
+fn setting_takes_its_words_and_no_other_text() {
+    let mut world = world();
+    for (path, name, word) in [
+        ("sys/syslog", "cronFrom", "err"),
+        ("sys/httpd", "authPamValidateIp", "off"),
+        ("sys/aom", "ipmi", "enabled"),
+    ] {
+        let uri = format!("/mgmt/tm/{path}");
+        for (value, status) in [("loud", 400), (word, 200)] {
+            let answer = world.patch(&uri, &json!({ name: value }));
+            assert_eq!(answer.status, status, "{path} {name} {value}");
+        }
+        assert_eq!(world.get(&uri).json()[name], word);
+    }
 }
 
 /// 14.1.2.1, genieparser.
