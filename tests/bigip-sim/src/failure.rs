@@ -87,8 +87,8 @@ impl Failure {
     }
 
     /// Angle brackets in the URI or the body (EC).
-    pub(crate) fn html_tag(place: &str) -> Self {
-        let message = format!("HTML Tag-like Content in the Request {place}");
+    pub(crate) fn html_tag() -> Self {
+        let message = "HTML Tag-like Content in the Request URL/Body";
         Self::icrd(StatusCode::BAD_REQUEST, message, PARSER)
     }
 

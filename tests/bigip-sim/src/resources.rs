@@ -151,7 +151,7 @@ impl Call<'_> {
 pub(crate) fn answer(device: &mut Device, call: &Call<'_>) -> Answer {
     let mut segments = call.segments.iter();
     if segments.any(|segment| segment.contains(['<', '>'])) {
-        return Err(Failure::html_tag("URL"));
+        return Err(Failure::html_tag());
     }
     match transaction::named(call) {
         Some(id) => transaction::add(device, call, &id),
@@ -244,7 +244,7 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
                 let address = Address::parse(schema.naming, segment);
                 return objects::item(device, call, schema, &address);
             }
-            [segment, ..] if schema.naming != Naming::Single => {
+            [segment, ..] if schema.naming != Naming::Single && *call.method == Method::GET => {
                 return Err(below_object(device, call, schema, segment));
             }
             _ => {}
@@ -253,7 +253,7 @@ fn of_schema(device: &mut Device, call: &Call<'_>) -> Answer {
     tree::answer(device, call)
 }
 
-/// The refusal of a path below an object: the object is missing, or what is below it is not simulated.
+/// The refusal to show a path below an object: the object is missing, or what is below it is not simulated.
 fn below_object(device: &Device, call: &Call<'_>, schema: &Schema, segment: &str) -> Failure {
     let path = Address::parse(schema.naming, segment).path;
     if device.running.has(schema.resource, &path) {

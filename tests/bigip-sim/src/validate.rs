@@ -84,7 +84,7 @@ pub(crate) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String
         return Err(Failure::content_type(received));
     }
     if body.contains(&b'<') && body.contains(&b'>') {
-        return Err(Failure::html_tag("Body"));
+        return Err(Failure::html_tag());
     }
     let properties: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| Failure::invalid_json())?;

@@ -12,7 +12,7 @@ use crate::wire::{Fields, kind, segment};
 /// `type` and, for `snat`, `pool`).
 pub(super) static VIRTUAL_SERVERS: Schema = Schema {
     resource: VIRTUAL_SERVER,
-    label: "virtual server",
+    label: "Virtual Server",
     writes: Writes::None,
     properties: &[
         Property::new(
@@ -32,7 +32,7 @@ pub(super) static VIRTUAL_SERVERS: Schema = Schema {
 /// A pool. Its members are a list of its own (ANS and FCP, 11.6).
 pub(super) static POOLS: Schema = Schema {
     resource: POOL,
-    label: "pool",
+    label: "Pool",
     writes: Writes::None,
     properties: &[],
     subcollection: Some("members"),

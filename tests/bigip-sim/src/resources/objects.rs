@@ -82,6 +82,10 @@ pub(super) fn item(
         object.ok_or_else(missing)?;
         return answer(device, call, schema, address);
     }
+    // Recorded of pools for DELETE and PATCH (EC), of data groups for PUT (17.1.2.1).
+    if object.is_none() && [Method::PUT, Method::PATCH, Method::DELETE].contains(call.method) {
+        return Err(missing());
+    }
     let can_be = match *call.method {
         Method::PUT | Method::PATCH => schema.writes != Writes::None,
         Method::DELETE => schema.writes == Writes::All,

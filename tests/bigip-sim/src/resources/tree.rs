@@ -109,9 +109,13 @@ fn absent(call: &Call<'_>, path: &str) -> Failure {
     let mut lists = NODES.iter().filter(|node| node.role == Role::EmptyList);
     let name = lists.find_map(|list| Some((list.path, below(path, list.path)?)));
     if let Some((list, name)) = name {
-        let name = name.split('/').next().unwrap_or_default();
+        let (name, is_below) = match name.split_once('/') {
+            Some((name, _)) => (name, true),
+            None => (name, false),
+        };
         let is_special = ["example", "stats"].contains(&name);
-        if is_special || *call.method == Method::POST {
+        let is_read = *call.method == Method::GET;
+        if is_special || is_below && !is_read || *call.method == Method::POST {
             return call.not_simulated();
         }
         let label = list.rsplit('/').next().unwrap_or_default();

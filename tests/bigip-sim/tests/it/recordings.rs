@@ -10,8 +10,9 @@ use std::fs;
 use std::mem::discriminant;
 use std::path::Path;
 
-use bigip_sim::{Method, TmosVersion};
+use bigip_sim::{Effect, Fault, Method, Preset, TmosVersion};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::support::{World, world_of};
@@ -56,7 +57,76 @@ struct Setup {
     body: Value,
 }
 
-fn load(name: &str) -> Vec<Recording> {
+/// A refusal of a device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    request: String,
+    /// What was asked, where that is another kind of object with the same refusal.
+    #[serde(default, rename = "recorded")]
+    _recorded: Option<String>,
+    source: Source,
+    #[serde(default)]
+    setup: Vec<Setup>,
+    #[serde(default)]
+    body: Option<Value>,
+    /// The state that the device was in.
+    #[serde(default)]
+    preset: Option<Preset>,
+    #[serde(default)]
+    without_credentials: bool,
+    #[serde(default)]
+    status: Option<u16>,
+    /// The answer, but for an operation's number and the address of the client.
+    #[serde(default)]
+    answer: Option<Value>,
+    /// A part of the answer, where no more is recorded.
+    #[serde(default)]
+    contains: Option<String>,
+    /// Fields that the simulator has beside, with the reason.
+    #[serde(default)]
+    different: BTreeMap<String, String>,
+}
+
+impl Refusal {
+    /// What the simulator answers: status and text.
+    fn replay(&self, version: TmosVersion) -> (u16, String) {
+        let mut world = world_of(version);
+        let mut transaction = String::new();
+        for setup in &self.setup {
+            let (status, answer) = send(&mut world, &setup.request, &setup.body.to_string());
+            assert_eq!(status, 200, "{}: {answer}", setup.request);
+            transaction = answer["transId"].to_string();
+        }
+        if let Some(preset) = self.preset {
+            world.state.fault(Fault::new(Effect::preset(preset)));
+        }
+        let (method, path) = self.request.split_once(' ').unwrap();
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let path = path.replace("{transaction}", &transaction);
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let answer = if self.without_credentials {
+            world.raw(method, &path, &[], &body)
+        } else {
+            world.send(method, &path, &body)
+        };
+        (answer.status, answer.text)
+    }
+
+    /// Where an answer differs from the recorded one.
+    fn differences(&self, text: &str) -> BTreeSet<String> {
+        let recorded = self.answer.as_ref().and_then(Value::as_object).unwrap();
+        let shown: Map<String, Value> = serde_json::from_str(text).unwrap();
+        let names: BTreeSet<&String> = recorded.keys().chain(shown.keys()).collect();
+        let is_of_the_call = |name: &str| name == "restOperationId" || name == "referer";
+        let different = names.into_iter().filter(|name| {
+            !is_of_the_call(name) && recorded.get(name.as_str()) != shown.get(name.as_str())
+        });
+        different.map(|name| format!("/{name}")).collect()
+    }
+}
+
+fn load<T: DeserializeOwned>(name: &str) -> Vec<T> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
     let text = fs::read_to_string(folder.join(name)).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -164,25 +234,25 @@ fn merged(list: &[Value]) -> Value {
 
 #[test]
 fn every_recording_names_where_it_is_from() {
-    let mut count = 0;
-    for name in ["objects.json", "lists.json", "empty.json", "variables.json"] {
-        for recording in load(name) {
-            let source = recording.source;
-            assert!(source.repository.contains('/'), "{source:?}");
-            assert!(!source.path.is_empty(), "{source:?}");
-            let is_commit = |commit: &str| {
-                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
-            };
-            assert!(is_commit(&source.commit), "{source:?}");
-            count += 1;
-        }
+    let names = ["objects.json", "lists.json", "empty.json", "variables.json"];
+    let answers = names.into_iter().flat_map(load::<Recording>);
+    let mut sources: Vec<Source> = answers.map(|recording| recording.source).collect();
+    let refusals: Vec<Refusal> = load("errors.json");
+    sources.extend(refusals.into_iter().map(|refusal| refusal.source));
+    for source in &sources {
+        assert!(source.repository.contains('/'), "{source:?}");
+        assert!(!source.path.is_empty(), "{source:?}");
+        let is_commit = |commit: &str| {
+            commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        assert!(is_commit(&source.commit), "{source:?}");
     }
-    assert!(count >= 300, "{count}");
+    assert!(sources.len() >= 330, "{}", sources.len());
 }
 
 #[test]
 fn recorded_objects_have_the_same_fields_and_types() {
-    for recording in load("objects.json") {
+    for recording in load::<Recording>("objects.json") {
         let mut found = BTreeSet::new();
         let recorded = recording.answer.as_ref().unwrap();
         differences(recorded, &recording.replay(), "", &mut found);
@@ -195,10 +265,30 @@ fn recorded_objects_have_the_same_fields_and_types() {
     }
 }
 
+/// No version is recorded with them: they are replayed on each.
+#[test]
+fn recorded_refusals_have_the_same_words() {
+    for refusal in load::<Refusal>("errors.json") {
+        for version in TmosVersion::ALL {
+            let (status, text) = refusal.replay(version);
+            let what = format!("{} on {version}: {text}", refusal.request);
+            if let Some(recorded) = refusal.status {
+                assert_eq!(status, recorded, "{what}");
+            }
+            if let Some(words) = &refusal.contains {
+                assert!(text.contains(words), "{what}");
+            } else {
+                let known: BTreeSet<String> = refusal.different.keys().cloned().collect();
+                assert_eq!(refusal.differences(&text), known, "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn recorded_objects_have_the_same_values() {
     let mut count = 0;
-    for recording in load("objects.json") {
+    for recording in load::<Recording>("objects.json") {
         let recorded = recording.answer.as_ref().unwrap();
         if recorded.get("items").is_some() || recorded.get("entries").is_some() {
             continue;
@@ -214,7 +304,7 @@ fn recorded_objects_have_the_same_values() {
 
 #[test]
 fn recorded_lists_of_paths_are_the_same() {
-    for recording in load("lists.json") {
+    for recording in load::<Recording>("lists.json") {
         let answer = recording.replay();
         let prefix = recording.request.replace("GET ", "https://localhost");
         let items = answer["items"].as_array().unwrap();
@@ -232,7 +322,7 @@ fn recorded_lists_of_paths_are_the_same() {
 
 #[test]
 fn lists_that_were_empty_on_a_device_are_empty() {
-    for recording in load("empty.json") {
+    for recording in load::<Recording>("empty.json") {
         let answer = recording.replay();
         let request = &recording.request;
         assert_eq!(answer["items"], Value::Array(Vec::new()), "{request}");
@@ -245,7 +335,7 @@ fn lists_that_were_empty_on_a_device_are_empty() {
 
 #[test]
 fn recorded_variables_have_the_same_default_and_range() {
-    for recording in load("variables.json") {
+    for recording in load::<Recording>("variables.json") {
         let shown = recording.replay();
         for (name, value) in recording.answer.as_ref().unwrap().as_object().unwrap() {
             assert_eq!(&shown[name], value, "{} {name}", recording.request);

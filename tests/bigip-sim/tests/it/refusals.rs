@@ -265,7 +265,7 @@ fn angle_brackets_are_refused() {
     assert_icrd(
         &answer,
         400,
-        "HTML Tag-like Content in the Request URL",
+        "HTML Tag-like Content in the Request URL/Body",
         26_214_401,
     );
 
@@ -273,7 +273,7 @@ fn angle_brackets_are_refused() {
     assert_icrd(
         &answer,
         400,
-        "HTML Tag-like Content in the Request Body",
+        "HTML Tag-like Content in the Request URL/Body",
         26_214_401,
     );
 }
