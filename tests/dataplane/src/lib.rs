@@ -9,11 +9,13 @@
 #![cfg(target_os = "linux")]
 
 mod datapath;
+mod http;
 mod node;
 mod pod;
 mod underlay;
 mod vxlan;
 
 pub use self::datapath::{Seen, Vtep, VtepTable};
+pub use self::http::http_get;
 pub use self::node::{Node, NodeError};
 pub use self::underlay::{Underlay, UnderlayError};

@@ -4,6 +4,8 @@
 //! Everything that is said is checked as well: the demo fails if the product does not do it. It
 //! must not know how the product does it.
 
+#[cfg(target_os = "linux")]
+mod packets;
 mod screen;
 mod world;
 
@@ -79,6 +81,10 @@ pub enum DemoError {
         /// What the operator wrote.
         log: String,
     },
+    /// A packet does not arrive that should.
+    #[cfg(target_os = "linux")]
+    #[error("{0}")]
+    Packets(String),
     /// The plugin finds something wrong where nothing is.
     #[error("`kubectl bigip-tunnel {verb}` ended with {status}")]
     Plugin {
@@ -168,6 +174,8 @@ async fn show_plugin(
 async fn node_comes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
     let (name, address) = NEW_NODE;
     screen.heading(&format!("node {name} {address} joins"))?;
+    #[cfg(target_os = "linux")]
+    let machine = machine_starts(world, screen, address).await?;
     let started = Instant::now();
     world.nodes.create(name, address).await?;
     world
@@ -177,7 +185,43 @@ async fn node_comes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoEr
         "its record is on both units after {} ms",
         started.elapsed().as_millis()
     ))?;
+    #[cfg(target_os = "linux")]
+    if machine.is_some() {
+        let answer = packets::until_answered(world.devices.active()).await?;
+        screen.line(&format!(
+            "bigip-a: GET http://{}/ -> {answer}, after {} ms",
+            packets::POD,
+            started.elapsed().as_millis()
+        ))?;
+    }
     Ok(())
+}
+
+/// Starts the machine behind a node, where packets can be shown: its pod does not answer before the node joins.
+#[cfg(target_os = "linux")]
+async fn machine_starts(
+    world: &World,
+    screen: &mut Screen<'_>,
+    address: &str,
+) -> Result<Option<bigip_tunnel_dataplane::Node>, DemoError> {
+    let Some(network) = &world.packets else {
+        return Ok(None);
+    };
+    let unit = world.devices.active();
+    let machine = network.start_node(unit, address).await?;
+    let pod = packets::POD;
+    screen.line(&format!(
+        "its machine runs, with a pod {pod} that serves HTTP"
+    ))?;
+    match packets::ask(unit).await {
+        Ok(answer) => Err(DemoError::Packets(format!(
+            "pod {pod} answers though its node has not joined: {answer}"
+        ))),
+        Err(why) => {
+            screen.line(&format!("bigip-a: GET http://{pod}/ -> no answer ({why})"))?;
+            Ok(Some(machine))
+        }
+    }
 }
 
 async fn node_goes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {

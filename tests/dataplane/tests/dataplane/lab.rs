@@ -3,15 +3,15 @@
 //!
 //! It must not know what a single test is about.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use bigip_sim::netns::Namespace;
 use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator, TunnelConfig};
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable};
+use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable, http_get};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::devices::{DevicePair, USER};
 use bigip_tunnel_harness::nodes::Nodes;
@@ -32,6 +32,8 @@ const NAME: &str = "prod-east";
 const PODS: &str = "10.0.0.0/16";
 /// How long something may take that has no limit of its own. Far more than it does take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// With the value `required` in it no test is skipped.
+const REQUIRED: &str = "BIGIP_TUNNEL_DATAPLANE";
 /// How long a TCP connection may take.
 const HTTP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -91,11 +93,12 @@ pub(crate) enum Ping {
     Silent,
 }
 
-/// Why the tests cannot run here, if they cannot. As root they have to.
-pub(crate) async fn missing_right() -> Option<String> {
+/// Why the tests cannot run here, if they cannot. They have to for root, and where [`REQUIRED`] says so.
+async fn missing_right() -> Option<String> {
     let error = Underlay::new().await.err()?;
-    let is_root = rustix::process::geteuid().is_root();
-    assert!(!is_root, "packets cannot be tested here: {error}");
+    let has_to_run = rustix::process::geteuid().is_root()
+        || std::env::var(REQUIRED).as_deref() == Ok("required");
+    assert!(!has_to_run, "packets cannot be tested here: {error}");
     Some(error.to_string())
 }
 
@@ -287,10 +290,8 @@ impl Lab {
 
     /// Sends an HTTP request from a unit to a pod; an error where there is no answer.
     pub(crate) async fn http(&self, unit: usize, address: &str) -> io::Result<String> {
-        let namespace = self.unit(unit).namespace().unwrap().clone();
-        let pod = SocketAddr::new(address.parse().unwrap(), 80);
-        let request = move || namespace.within(|| get(pod)).unwrap();
-        tokio::task::spawn_blocking(request).await.unwrap()
+        let namespace = self.unit(unit).namespace().unwrap();
+        http_get(namespace, address.parse().unwrap(), HTTP_LIMIT).await
     }
 
     async fn rest(&self, unit: usize, method: &str, path: &str, body: Option<Value>) -> Value {
@@ -362,15 +363,6 @@ fn vteps(settings: &Settings, units: &[Unit; 2], devices: &DevicePair) -> VtepTa
         entry
     });
     VtepTable::new(settings.mask_length, &entries)
-}
-
-fn get(pod: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&pod, HTTP_LIMIT)?;
-    stream.set_read_timeout(Some(HTTP_LIMIT))?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 /// The MAC address of the record of a node, worked out here.

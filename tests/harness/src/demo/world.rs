@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+#[cfg(target_os = "linux")]
+use bigip_sim::SimConfig;
 use bigip_sim::TunnelConfig;
 use kube::Client;
 use kube::core::DynamicObject;
 use serde_json::json;
 use tokio::process::Command;
 
+#[cfg(target_os = "linux")]
+use super::packets::Packets;
 use super::screen::{Screen, Shown};
 use super::{DemoError, FOREIGN, LIMIT, NODES};
 use crate::binaries;
@@ -39,6 +43,9 @@ const SETTLE_S: u32 = 1;
 
 /// Everything that runs.
 pub(super) struct World {
+    /// Where packets can be shown.
+    #[cfg(target_os = "linux")]
+    pub(super) packets: Option<Packets>,
     pub(super) devices: DevicePair,
     pub(super) nodes: Nodes,
     operator: OperatorProcess,
@@ -58,7 +65,11 @@ impl World {
         screen.line(&format!(
             "API server on {server} (kube-apiserver and etcd from {source})"
         ))?;
-        let devices = DevicePair::start(&TunnelConfig::vxlan(TUNNEL_PATH, "10.169.72.34")).await?;
+        let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, "10.169.72.34");
+        #[cfg(target_os = "linux")]
+        let (devices, packets) = with_packets(&tunnel, screen).await?;
+        #[cfg(not(target_os = "linux"))]
+        let devices = DevicePair::start(&tunnel).await?;
         for (name, unit) in devices.named() {
             screen.line(&format!(
                 "{name}: simulated BIG-IP on https://{}",
@@ -88,6 +99,8 @@ impl World {
             operator.listen_address()
         ))?;
         Ok(Self {
+            #[cfg(target_os = "linux")]
+            packets,
             devices,
             nodes,
             operator,
@@ -161,6 +174,27 @@ impl World {
         DemoError::NotDone {
             timeout,
             log: self.operator.log().join("\n"),
+        }
+    }
+}
+
+/// The units, the first one with a data plane where this process may make one.
+#[cfg(target_os = "linux")]
+async fn with_packets(
+    tunnel: &TunnelConfig,
+    screen: &mut Screen<'_>,
+) -> Result<(DevicePair, Option<Packets>), DemoError> {
+    match Packets::new().await {
+        Ok(packets) => {
+            let adjust = |unit: usize, config: &mut SimConfig| packets.adjust(unit, config);
+            let devices = DevicePair::start_with(tunnel, adjust).await?;
+            Packets::route(devices.active())?;
+            screen.line("bigip-a has a data plane: its tunnel carries packets")?;
+            Ok((devices, Some(packets)))
+        }
+        Err(why) => {
+            screen.line(&format!("no packets are shown: {why}"))?;
+            Ok((DevicePair::start(tunnel).await?, None))
         }
     }
 }
