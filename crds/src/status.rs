@@ -145,6 +145,7 @@ fn without_verification(
         // Written where the claims are.
         writer: previous.writer.clone(),
         ownership: previous.ownership.clone(),
+        unknown: previous.unknown.clone(),
     }
 }
 

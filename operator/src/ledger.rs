@@ -2,13 +2,14 @@
 //!
 //! The only writer of `status`. Every write is a compare-and-swap on the resource version, and the
 //! claims are written before a device is touched: no claim, no device write. Claims and display are
-//! separate patches, so that one odd value in the display never blocks a claim. Decides nothing.
+//! separate writes, so that one odd value in the next display never blocks a claim. Decides nothing.
 
 mod claiming;
 mod error;
 mod logins;
 mod patch;
 mod removals;
+mod replacement;
 
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 
@@ -18,7 +19,8 @@ use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
 use bigip_tunnel_crds::{MANAGER_OPERATOR, convert};
 use json_patch::PatchOperation;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use tokio::sync::Mutex;
 
@@ -28,7 +30,8 @@ use self::error::{is_too_large, may_be_stored};
 use self::logins::Logins;
 use self::patch::PatchError;
 pub(crate) use self::removals::{Removals, Spending, census_of};
-use crate::kubernetes::{self, READ_DEADLINE, call};
+use self::replacement::Replacement;
+use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
 use crate::lease::Leadership;
 
 /// How often a write is tried against an object that others keep changing.
@@ -51,8 +54,8 @@ pub(crate) struct Ledger {
 
 /// What the API server last said.
 struct Stored {
-    /// `None` only where the API server has left it out; then nothing is written.
-    resource_version: Option<String>,
+    /// What a write repeats of the metadata. Without a resource version nothing is written.
+    metadata: ObjectMeta,
     /// Whether there is a status at all. The schema gives every object one; a status that somebody
     /// took away altogether cannot be patched field by field.
     has_status: bool,
@@ -74,7 +77,7 @@ impl Stored {
             Err(problem) => (Claims::default(), Some(problem)),
         };
         Self {
-            resource_version: object.resource_version(),
+            metadata: replacement::repeated(&object.metadata),
             has_status: object.status.is_some(),
             status,
             claims,
@@ -104,6 +107,10 @@ impl Stored {
 
     fn writer(&self) -> Option<&str> {
         self.status.writer.as_deref()
+    }
+
+    fn version(&self) -> Option<&str> {
+        self.metadata.resource_version.as_deref()
     }
 }
 
@@ -178,11 +185,8 @@ impl Ledger {
     pub(crate) async fn observe(&self, object: &BigIpTunnel) -> bool {
         let mut stored = self.stored.lock().await;
         let seen = Stored::read(object, &self.uid);
-        let (known, new) = (&stored.resource_version, &seen.resource_version);
-        if !new
-            .as_deref()
-            .is_some_and(|new| is_newer(new, known.as_deref()))
-        {
+        let new = seen.version();
+        if !new.is_some_and(|new| is_newer(new, stored.version())) {
             return false;
         }
         let differs = seen.status != stored.status;
@@ -209,7 +213,7 @@ impl Ledger {
     /// the API server keeps both in one history. 0 where it is not a number.
     pub(crate) async fn version(&self) -> u128 {
         let stored = self.stored.lock().await;
-        let version = stored.resource_version.as_ref();
+        let version = stored.version();
         version.and_then(|v| v.parse().ok()).unwrap_or(0)
     }
 
@@ -238,7 +242,7 @@ impl Ledger {
                 return Ok(Vec::new());
             }
             let ownership = convert::ownership(&wanted, &self.uid);
-            let mut operations = patch::ownership(stored.status.ownership.as_ref(), &ownership)?;
+            let mut operations = vec![patch::set("ownership", &ownership)?];
             if let Some(devices) = renamed_device(&stored.status, from, to) {
                 operations.push(patch::set("devices", &devices)?);
             }
@@ -292,14 +296,18 @@ impl Ledger {
         stored: &mut Stored,
         mut operations: Vec<PatchOperation>,
     ) -> Result<(), LedgerError> {
-        match stored.writer() {
-            Some(writer) if writer != self.writer => {
-                return Err(LedgerError::Displaced(writer.to_owned()));
-            }
-            Some(_) => {}
-            None => operations.push(self.name_writer()?),
+        self.check_writer(stored)?;
+        if stored.writer().is_none() {
+            operations.push(self.name_writer()?);
         }
         self.patch_as_writer(stored, operations).await
+    }
+
+    fn check_writer(&self, stored: &Stored) -> Result<(), LedgerError> {
+        match stored.writer() {
+            Some(writer) if writer != self.writer => Err(LedgerError::Displaced(writer.to_owned())),
+            _ => Ok(()),
+        }
     }
 
     /// Sends a patch as a compare-and-swap, and takes over what the API server shows then.
@@ -308,8 +316,8 @@ impl Ledger {
         stored: &mut Stored,
         mut operations: Vec<PatchOperation>,
     ) -> Result<(), LedgerError> {
-        let version = stored.resource_version.as_deref();
-        let version = patch::at_version(version.ok_or(PatchError::NoResourceVersion)?);
+        let version = stored.version().ok_or(PatchError::NoResourceVersion)?;
+        let version = patch::at_version(version);
         if !stored.has_status {
             operations.insert(0, patch::set_status());
         }
@@ -320,11 +328,38 @@ impl Ledger {
         };
         let patch = Patch::<BigIpTunnel>::Json(json_patch::Patch(operations));
         let request = self.api.patch_status(&self.name, &params, &patch);
-        match kubernetes::write(&self.leadership, request).await {
-            Ok(object) => {
-                self.take_answer(stored, &object)?;
-                Ok(())
-            }
+        let written = kubernetes::write(&self.leadership, request).await;
+        self.take_result(stored, written).await
+    }
+
+    /// Replaces the status as a compare-and-swap, unless another process is the writer now, and takes over
+    /// what the API server shows then.
+    async fn replace(
+        &self,
+        stored: &mut Stored,
+        mut status: BigIpTunnelStatus,
+    ) -> Result<(), LedgerError> {
+        self.check_writer(stored)?;
+        status.writer = Some(self.writer.clone());
+        let params = PostParams {
+            field_manager: Some(MANAGER_OPERATOR.into()),
+            ..Default::default()
+        };
+        let object = Replacement::of(&stored.metadata, status)?;
+        let request = self
+            .api
+            .replace_subresource("status", &self.name, &params, &object);
+        let written = kubernetes::write(&self.leadership, request).await;
+        self.take_result(stored, written).await
+    }
+
+    async fn take_result(
+        &self,
+        stored: &mut Stored,
+        written: Result<BigIpTunnel, CallError>,
+    ) -> Result<(), LedgerError> {
+        match written {
+            Ok(object) => self.take_answer(stored, &object),
             Err(error) => {
                 if error.code() == Some(404) {
                     // Only the object's own absence ends the work on it, not one odd answer.
@@ -342,8 +377,7 @@ impl Ledger {
     /// known.
     fn take_answer(&self, stored: &mut Stored, object: &BigIpTunnel) -> Result<(), LedgerError> {
         let seen = Stored::read(object, &self.uid);
-        let version = seen.resource_version.as_deref();
-        let known = stored.resource_version.as_deref();
+        let (version, known) = (seen.version(), stored.version());
         let is_current = version.is_some_and(|new| Some(new) == known || is_newer(new, known));
         if object.uid().as_deref() != Some(&self.uid) || !is_current {
             return Err(LedgerError::NotAsSent);

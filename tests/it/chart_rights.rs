@@ -136,7 +136,7 @@ const OURS: &str = "bigip-tunnel.dev";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 
 /// What the operator needs, in the namespace of its release.
-const NEEDED: [Right; 19] = [
+const NEEDED: [Right; 20] = [
     ("get", "", "nodes", "any", ""),
     ("list", "", "nodes", "", ""),
     ("watch", "", "nodes", "", ""),
@@ -148,6 +148,7 @@ const NEEDED: [Right; 19] = [
     ("watch", OURS, "bigiptunnels", "", ""),
     ("patch", OURS, "bigiptunnels", "any", "elsewhere"),
     ("patch", OURS, "bigiptunnels/status", "any", "elsewhere"),
+    ("update", OURS, "bigiptunnels/status", "any", "elsewhere"),
     ("create", "events.k8s.io", "events", "", "elsewhere"),
     ("patch", "events.k8s.io", "events", "any", "elsewhere"),
     (
@@ -177,7 +178,7 @@ const NEEDED: [Right; 19] = [
 ];
 
 /// What whoever took the operator over would try.
-const FORBIDDEN: [Right; 43] = [
+const FORBIDDEN: [Right; 42] = [
     ("list", "", "secrets", "", "chart-table"),
     ("watch", "", "secrets", "", "chart-table"),
     ("create", "", "secrets", "", "chart-table"),
@@ -230,7 +231,6 @@ const FORBIDDEN: [Right; 43] = [
     ("create", OURS, "bigiptunnels", "", "chart-table"),
     ("update", OURS, "bigiptunnels", "any", "chart-table"),
     ("delete", OURS, "bigiptunnels", "any", "chart-table"),
-    ("update", OURS, "bigiptunnels/status", "any", "chart-table"),
     ("patch", "cilium.io", "ciliumnodes", "any", ""),
     (
         "get",

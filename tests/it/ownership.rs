@@ -1,7 +1,8 @@
 //! Whose record is whose: nobody else's is ever touched, and ours are found again.
 
 use bigip_sim::Simulator;
-use bigip_tunnel_crds::v1alpha1::{ClaimState, ProblemKind};
+use bigip_tunnel_crds::MANAGER_OPERATOR;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, ClaimState, ProblemKind};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -254,4 +255,46 @@ async fn an_object_made_again_under_its_name_begins_anew() {
     let second = world.object().await.metadata.uid;
     assert_ne!(first, second);
     assert_eq!(Some(status.ownership.unwrap().uid), second);
+}
+
+/// The fields of an object that a client manages, by the name of the client and the subresource.
+fn managed_by(object: &BigIpTunnel, manager: &str, subresource: Option<&str>) -> Value {
+    let entries = object.metadata.managed_fields.iter().flatten();
+    let mut entries = entries.filter(|entry| {
+        entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == subresource
+    });
+    let fields = entries.next().and_then(|entry| entry.fields_v1.clone());
+    fields.map_or(Value::Null, |fields| fields.0)
+}
+
+#[tokio::test]
+async fn claim_takes_no_field_from_another_manager() {
+    let world = World::new("owner-managed").await.into_sync().await;
+    let applied = json!({
+        "apiVersion": "bigip-tunnel.dev/v1alpha1", "kind": "BigIpTunnel",
+        "metadata": {
+            "name": NAME, "labels": {"team": "net"}, "annotations": {"example.com/note": "a"},
+        },
+        "spec": {"suspend": false},
+    });
+    let objects = world.objects();
+    let params = PatchParams::apply("gitops");
+    let before = objects.patch(NAME, &params, &Patch::Apply(&applied)).await;
+    let before = before.unwrap();
+    world.create_node(NEW_NODE).await;
+    world
+        .until_records(&[RECORD_1, RECORD_2, RECORD_3, NEW_RECORD])
+        .await;
+    let after = world.object().await;
+    assert_ne!(
+        after.metadata.resource_version,
+        before.metadata.resource_version
+    );
+    let managed = managed_by(&before, "gitops", None);
+    assert_ne!(managed["f:metadata"]["f:labels"], Value::Null, "{managed}");
+    assert_eq!(managed_by(&after, "gitops", None), managed);
+    assert_eq!(after.metadata.labels, before.metadata.labels);
+    assert_eq!(after.metadata.annotations, before.metadata.annotations);
+    let ours = managed_by(&after, MANAGER_OPERATOR, Some("status"));
+    assert_ne!(ours["f:status"]["f:ownership"], Value::Null, "{ours}");
 }

@@ -102,6 +102,27 @@ async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_
 }
 
 #[tokio::test]
+async fn right_to_replace_the_status_that_lacks_is_named() {
+    let mut world = World::new("rights-replace").await;
+    let account = world.restrict_operator().await;
+    let mut rights = rights_without(STATUS).await;
+    rights.push(rule("bigip-tunnel.dev", &[STATUS], &["patch"]));
+    account.allow(&rights).await.unwrap();
+    world.create_nodes().await;
+    world.start_operator().await;
+    world.create(world.spec()).await;
+    let status = world.until_reason("KubernetesUnavailable").await;
+    let message = &condition(&status.conditions, "Ready").message;
+    assert!(message.contains("cannot update resource"), "{message}");
+    for unit in world.devices.units() {
+        assert_eq!(mutations(unit), []);
+    }
+    account.allow(&all_rights().await).await.unwrap();
+    world.until_ready().await;
+    world.assert_records(&ALL);
+}
+
+#[tokio::test]
 async fn while_claims_may_not_be_stored_no_device_is_written() {
     let mut world = World::new("rights-status").await;
     let account = world.restrict_operator().await;

@@ -7,6 +7,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::device::{SecretRef, Tls};
 use super::login::LoginStatus;
@@ -118,6 +119,12 @@ pub struct BigIpTunnelStatus {
     /// Which FDB records belong to this object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ownership: Option<Ownership>,
+
+    /// Fields that this version does not know, as they are stored: a claim replaces the status, and must
+    /// not take away what a newer version has noted there.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: Map<String, Value>,
 }
 
 /// Counters in the form that `kubectl get` shows.

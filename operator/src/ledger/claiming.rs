@@ -9,14 +9,11 @@ use bigip_tunnel_core::budget::Window;
 use bigip_tunnel_core::claims::{ClaimChanges, Claims, NodeChanges};
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::status::DEVICES_MAX;
-use bigip_tunnel_crds::v1alpha1::DeviceStatus;
-use json_patch::PatchOperation;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::kubernetes::CallError;
-
-use super::{CONFLICT_TRIES, Ledger, LedgerError, Spending, Stored, may_be_stored, patch};
+use super::{CONFLICT_TRIES, Ledger, LedgerError, Spending, Stored, may_be_stored};
 
 /// How long a claim waits for those of the other devices. They come to it at the same time, within what it
 /// takes to plan.
@@ -144,21 +141,13 @@ impl Ledger {
         for claim in batch {
             claim.apply(&mut wanted);
         }
-        let mut as_a_whole = false;
         for _ in 0..CONFLICT_TRIES {
             let noted = noted(stored, batch);
             if stored.claims == wanted && noted.is_none() {
                 return Ok(());
             }
-            let mut operations = self.claimed(stored, &wanted, as_a_whole)?;
-            if let Some(window) = window {
-                let window = convert::stored_window(window);
-                operations.push(patch::set("removalWindow", &window)?);
-            }
-            if let Some(devices) = noted {
-                operations.push(patch::set("devices", &devices)?);
-            }
-            match self.patch(stored, operations).await {
+            let status = self.with_claims(stored, &wanted, window, noted);
+            match self.replace(stored, status).await {
                 Ok(()) => {
                     stored.check_readable()?;
                     if stored.claims != wanted {
@@ -166,10 +155,7 @@ impl Ledger {
                     }
                     return Ok(());
                 }
-                Err(LedgerError::Call(error))
-                    if may_be_stored(&error) || (is_misfit(&error) && !as_a_whole) =>
-                {
-                    as_a_whole |= is_misfit(&error);
+                Err(LedgerError::Call(error)) if may_be_stored(&error) => {
                     self.reread(stored).await?;
                     stored.check_readable()?;
                     if stored.claims != before && stored.claims != wanted {
@@ -182,26 +168,24 @@ impl Ledger {
         Err(LedgerError::Busy)
     }
 
-    fn claimed(
+    /// The stored status with these claims, and with what is written together with them.
+    fn with_claims(
         &self,
         stored: &Stored,
         wanted: &Claims,
-        as_a_whole: bool,
-    ) -> Result<Vec<PatchOperation>, LedgerError> {
-        let wanted = convert::ownership(wanted, &self.uid);
-        let operations = if as_a_whole {
-            patch::whole_ownership(&wanted)
-        } else {
-            patch::ownership(stored.status.ownership.as_ref(), &wanted)
-        };
-        Ok(operations?)
+        window: Option<&Window>,
+        devices: Option<Vec<DeviceStatus>>,
+    ) -> BigIpTunnelStatus {
+        let mut status = stored.status.clone();
+        status.ownership = Some(convert::ownership(wanted, &self.uid));
+        if let Some(window) = window {
+            status.removal_window = Some(convert::stored_window(window));
+        }
+        if let Some(devices) = devices {
+            status.devices = devices;
+        }
+        status
     }
-}
-
-/// Whether the patch does not fit the object as it is now: the API server carries it out before it
-/// compares resource versions.
-fn is_misfit(error: &CallError) -> bool {
-    error.code() == Some(422)
 }
 
 /// Whether nothing has to be written for these claims.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, SecretRef};
 use futures::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -67,19 +67,21 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let is_read = request.method() == Method::GET;
         let body = request.into_body().collect().await.unwrap().to_bytes();
+        if is_read {
+            return self.shown();
+        }
         let fate = {
             let mut fates = self.fates.lock().unwrap();
-            if body.is_empty() || fates.is_empty() {
+            if fates.is_empty() {
                 Fate::Stored
             } else {
                 fates.remove(0)
             }
         };
-        if !body.is_empty() {
-            let operations: Vec<Value> = serde_json::from_slice(&body).unwrap();
-            self.writes.lock().unwrap().push(operations.into());
-        }
+        let sent = serde_json::from_slice(&body).unwrap();
+        self.writes.lock().unwrap().push(sent);
         match fate {
             Fate::Lost => std::future::pending().await,
             Fate::Refused(code) => refusal(code),
@@ -88,27 +90,37 @@ impl Server {
                 refusal(504)
             }
             Fate::Stored | Fate::Emptied => {
-                if !body.is_empty() {
-                    self.carry_out();
+                if !self.carry_out() {
+                    return refusal(409);
                 }
                 if matches!(fate, Fate::Emptied) {
                     self.object.lock().unwrap()["status"]["ownership"] = json!({"uid": "uid"});
                 }
-                let object = self.object.lock().unwrap().to_string();
-                Response::new(Body::from(object.into_bytes()))
+                self.shown()
             }
         }
     }
 
-    /// Carries the operations of the last write out.
-    fn carry_out(&self) {
+    fn shown(&self) -> Response<Body> {
+        let object = self.object.lock().unwrap().to_string();
+        Response::new(Body::from(object.into_bytes()))
+    }
+
+    /// Takes the status of the last write over, as long as it is about the object as it is now.
+    fn carry_out(&self) -> bool {
         let writes = self.writes.lock().unwrap();
         let mut object = self.object.lock().unwrap();
-        let operations: json_patch::Patch =
-            serde_json::from_value(writes.last().unwrap().clone()).unwrap();
-        json_patch::patch(&mut object, &operations).unwrap();
-        let version = format!("{}", writes.len() + 1);
-        object["metadata"]["resourceVersion"] = version.into();
+        let sent = writes.last().unwrap();
+        let is_current =
+            ["uid", "resourceVersion"].map(|f| sent["metadata"][f] == object["metadata"][f]);
+        if is_current != [true, true] {
+            return false;
+        }
+        object["status"] = sent["status"].clone();
+        let version = &mut object["metadata"]["resourceVersion"];
+        let number: u64 = version.as_str().unwrap().parse().unwrap();
+        *version = (number + 1).to_string().into();
+        true
     }
 
     fn writes(&self) -> usize {
@@ -305,6 +317,54 @@ async fn taking_over_reads_claims_that_the_watch_has_not_shown() {
     assert!(stale.claims().await.is_empty());
     stale.take_over().await.unwrap();
     assert_eq!(stale.claims_of("a").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_repeats_what_it_does_not_change() {
+    let server = Server::new(&[]);
+    {
+        let mut object = server.object.lock().unwrap();
+        object["metadata"]["labels"] = json!({"team": "net"});
+        object["status"] = json!({
+            "lastHandledApproval": "a", "devices": [{"name": "a", "identity": "unit"}],
+            "provisioning": {"of": "a newer version"},
+        });
+    }
+    claim(&server.ledger(), "a").await.unwrap();
+    let sent = server.writes.lock().unwrap()[0].clone();
+    assert_eq!(sent["metadata"]["labels"], json!({"team": "net"}));
+    let expected = json!({
+        "lastHandledApproval": "a", "devices": [{"name": "a", "identity": "unit"}],
+        "provisioning": {"of": "a newer version"}, "writer": "writer",
+        "ownership": {"uid": "uid", "claims": [
+            {"devices": ["a"], "state": "Pending", "records": ["0a:0a:0a:a9:48:ef worker-01"]},
+        ]},
+    });
+    assert_eq!(sent["status"], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_on_an_object_that_changed_is_made_on_the_new_one() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    {
+        let mut object = server.object.lock().unwrap();
+        object["metadata"]["resourceVersion"] = json!("100");
+        object["status"]["lastHandledApproval"] = json!("b");
+    }
+    claim(&ledger, "a").await.unwrap();
+    assert_eq!(server.writes(), 2);
+    let object = server.object.lock().unwrap();
+    assert_eq!(object["status"]["lastHandledApproval"], "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_of_the_object_is_not_overwritten() {
+    let server = Server::new(&[]);
+    server.object.lock().unwrap()["status"]["writer"] = json!("another");
+    let refused = claim(&server.ledger(), "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Displaced(_)), "{refused}");
+    assert_eq!(server.writes(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use kube::api::{Patch, PatchParams};
+use kube::api::PostParams;
 use kube::core::Request;
-use kube::{Api, Client};
-use serde_json::{Value, json};
+use kube::{Api, Client, Resource as _};
+use serde_json::json;
 
 use super::BenchError;
 
@@ -26,7 +26,7 @@ pub(super) struct ClaimWrite {
     pub(super) bytes: usize,
 }
 
-/// Claims a record and gives it up again, by a patch of one entry that names the resource version.
+/// Claims a record and gives it up again, by a replacement of the status that names the resource version.
 pub(super) async fn measure(
     client: &Client,
     (namespace, name): (&str, &str),
@@ -35,28 +35,25 @@ pub(super) async fn measure(
     let tunnels: Api<BigIpTunnel> = Api::namespaced(client.clone(), namespace);
     let mut object = tunnels.get(name).await?;
     let requests = Request::new(tunnels.resource_url());
+    let params = PostParams::default();
     let mut took = Vec::new();
     for number in 0..WRITES {
-        let entries = object.status.as_ref();
-        let entries = entries.and_then(|status| status.ownership.as_ref()?.claims.first());
-        let entries = entries.map_or(0, |row| row.records.len());
-        let change = if number % 2 == 0 {
-            let entry = format!("{RECORD} {node}");
-            json!({"op": "add", "path": "/status/ownership/claims/0/records/-", "value": entry})
+        let status = object.status.as_mut().ok_or("the object has no status")?;
+        let ownership = status.ownership.as_mut().ok_or("nothing is claimed")?;
+        let row = ownership.claims.first_mut().ok_or("nothing is claimed")?;
+        if number % 2 == 0 {
+            row.records.push(format!("{RECORD} {node}"));
         } else {
-            let path = format!(
-                "/status/ownership/claims/0/records/{}",
-                entries.saturating_sub(1)
-            );
-            json!({"op": "remove", "path": path})
-        };
-        let version = object.metadata.resource_version.clone();
-        let checked =
-            json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version});
-        let patch: Value = json!([checked, change]);
-        let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
-        let params = PatchParams::default();
-        let request = requests.patch_subresource("status", name, &params, &patch)?;
+            row.records.pop();
+        }
+        object.metadata.managed_fields = None;
+        let sent = serde_json::to_vec(&json!({
+            "apiVersion": BigIpTunnel::api_version(&()),
+            "kind": BigIpTunnel::kind(&()),
+            "metadata": object.metadata,
+            "status": object.status,
+        }))?;
+        let request = requests.replace_subresource("status", name, &params, sent)?;
         let started = Instant::now();
         // Read as text: what is measured is the API server.
         let answer = client.request_text(request).await?;
