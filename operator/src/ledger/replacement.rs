@@ -23,7 +23,7 @@ pub(super) struct Replacement<'a> {
 
 /// The metadata of an object, as far as a replacement repeats it: all but the managed fields, which the API
 /// server keeps itself. Labels, annotations and finalizers have to be repeated: of one that is missing the API server
-/// forgets which client manages it, though the field stays.
+/// forgets which client manages it, though the field stays (*seen* on Kubernetes 1.35).
 pub(super) fn repeated(metadata: &ObjectMeta) -> ObjectMeta {
     ObjectMeta {
         managed_fields: None,
