@@ -1,6 +1,7 @@
 //! Cilium's agents: which version each of them is, and whether it runs with the configuration of now.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -38,7 +39,7 @@ fn broken(version: Version) -> Option<&'static str> {
 }
 
 /// What is found. `changed`: when the data of the configuration last changed.
-pub fn findings(agents: &[Agent], changed: Option<Timestamp>) -> Vec<Finding> {
+pub fn findings(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Vec<Finding> {
     if agents.is_empty() {
         let text = "no pod with the label k8s-app=cilium runs, so that no version is known";
         return vec![Finding::not_judged(Problem::Unreadable, text)];
@@ -48,7 +49,7 @@ pub fn findings(agents: &[Agent], changed: Option<Timestamp>) -> Vec<Finding> {
     for agent in agents {
         match version(&agent.image) {
             Some(version) => *versions.entry(version).or_default() += 1,
-            None => unknown.push(agent.image.as_str()),
+            None => unknown.push(&*agent.image),
         }
     }
     let mut findings: Vec<Finding> = versions
@@ -80,8 +81,8 @@ pub fn findings(agents: &[Agent], changed: Option<Timestamp>) -> Vec<Finding> {
     findings
 }
 
-fn outdated(agents: &[Agent], changed: Option<Timestamp>) -> Option<Finding> {
-    let is_older = |agent: &&Agent| agent.started.is_some_and(|at| Some(at) < changed);
+fn outdated(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Option<Finding> {
+    let is_older = |agent: &&Arc<Agent>| agent.started.is_some_and(|at| Some(at) < changed);
     let older = agents.iter().filter(is_older);
     let nodes: Vec<&str> = older.map(|agent| agent.node.as_str()).collect();
     (!nodes.is_empty()).then(|| {
@@ -100,12 +101,13 @@ mod tests {
     use super::*;
     use crate::finding::Weight;
 
-    fn agent(image: &str, started: &str) -> Agent {
-        Agent {
+    fn agent(image: &str, started: &str) -> Arc<Agent> {
+        let agent = Agent {
             node: "n".to_owned(),
-            image: image.to_owned(),
+            image: image.into(),
             started: Some(started.parse().unwrap()),
-        }
+        };
+        Arc::new(agent)
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub enum Refusal {
     NoConfig,
     /// The unit's tunnel was not read yet.
     TunnelUnread(UnitKey),
-    /// The unit has so many self IPs that some may not be known.
+    /// The unit has more self IPs than are known.
     SelfIpsCut(UnitKey),
     /// Two units with different local addresses share a self IP: it moves between them, and an entry does not.
     Floating(Ipv4Addr, Box<(UnitKey, UnitKey)>),
@@ -93,7 +93,7 @@ impl fmt::Display for UnitKey {
 const NO_CONFIG: &str = "there is no ConfigMap cilium-config in the namespaces that were searched, so the VTEP \
                          entries of others are not known and would be removed; name Cilium's namespace with \
                          --cilium-namespace";
-const SELF_IPS_CUT: &str = "the status shows the first self IPs of its tunnel only, so a network may be missing; \
+const SELF_IPS_CUT: &str = "the status does not list all self IPs of its tunnel, so a network may be missing; \
                             write the entries of this unit by hand";
 
 impl fmt::Display for Refusal {
@@ -245,7 +245,7 @@ fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
     if first & 1 == 1 || mac == MacAddress::new([0; 6]) {
         return Err(Refusal::MacUnusable(key(), mac));
     }
-    if unit.may_have_more_self_ips {
+    if unit.has_more_self_ips {
         return Err(Refusal::SelfIpsCut(key()));
     }
     let mut networks: Vec<Ipv4Net> = unit.self_ips.iter().map(Ipv4Net::trunc).collect();

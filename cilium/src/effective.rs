@@ -227,7 +227,7 @@ mod tests {
             vtep_objects: Ok(None),
             vtep_nodes: Ok(Vec::new()),
             agents: Err(no()),
-            policies: Err(no()),
+            policies: None,
             nodes: Ok(nodes),
             cilium_nodes: Err(no()),
         };

@@ -15,18 +15,25 @@ use crate::{agents, nodes, policies, settings, table};
 
 /// What is found about Cilium, in the order in which a packet depends on it.
 pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+    judge_beside(cluster, tunnels, &[])
+}
+
+/// The same about these tunnels alone, with what `others` need counted in: the lines to set hold their entries,
+/// too, and a unit may share its local address with one of theirs.
+pub fn judge_beside(cluster: &Cluster, tunnels: &[Tunnel], others: &[Tunnel]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut config = None;
     match &cluster.config {
         Ok(Some(read)) => {
             config = Some(read);
             let groups = effective::groups(read, cluster);
-            findings.extend(configuration(&groups, cluster, tunnels));
+            findings.extend(configuration(&groups, cluster, (tunnels, others)));
             // Which of two values counts is not known, so neither is what has to be changed.
             let is_disputed =
                 |group: &Group| group.undecided.keys().any(|key| key.contains("vtep"));
             if !groups.iter().any(is_disputed) {
-                add_lines(&mut findings, read, cluster, tunnels);
+                let all = tunnels.iter().chain(others).map(Tunnel::without_nodes);
+                add_lines(&mut findings, read, cluster, &all.collect::<Vec<_>>());
             }
         }
         Ok(None) => {
@@ -50,13 +57,13 @@ pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
         }
     }
     findings.extend(nodes::finding(cluster, tunnels));
-    findings.push(match &cluster.policies {
+    findings.extend(cluster.policies.as_ref().map(|policies| match policies {
         Ok(policies) => {
             let config = config.map(|config| Config(&config.data));
             policies::finding(policies, config)
         }
         Err(why) => Finding::not_judged(Problem::Unreadable, format!("network policies: {why}")),
-    });
+    }));
     findings
 }
 
@@ -97,11 +104,14 @@ fn add_lines(findings: &mut [Finding], config: &ConfigMap, cluster: &Cluster, tu
     }
 }
 
+/// The tunnels that are judged, and those beside them.
+type Beside<'a> = (&'a [Tunnel], &'a [Tunnel]);
+
 /// What is found about the configuration, by the nodes that are told the same.
-fn configuration(groups: &[Group], cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+fn configuration(groups: &[Group], cluster: &Cluster, tunnels: Beside<'_>) -> Vec<Finding> {
     let mut found: Vec<(Finding, Vec<String>)> = Vec::new();
     let is_one = groups.len() == 1;
-    for group in selected(groups, tunnels) {
+    for group in selected(groups, tunnels.0) {
         for finding in of_group(group, is_one, cluster, tunnels) {
             match found.iter_mut().find(|(known, _)| *known == finding) {
                 Some((_, nodes)) => nodes.extend(group.nodes.iter().cloned()),
@@ -151,7 +161,7 @@ fn selected<'a>(groups: &'a [Group], tunnels: &[Tunnel]) -> Vec<&'a Group> {
 }
 
 /// What is found for a group: what is found with each of the values that its undecided keys may have.
-fn of_group(group: &Group, is_one: bool, cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
+fn of_group(group: &Group, is_one: bool, cluster: &Cluster, tunnels: Beside<'_>) -> Vec<Finding> {
     let alternatives = group.alternatives.iter();
     let mut ways =
         alternatives.map(|values| of_values(Config(values), (group, is_one), cluster, tunnels));
@@ -169,7 +179,7 @@ fn of_values(
     config: Config<'_>,
     (group, is_one): (&Group, bool),
     cluster: &Cluster,
-    tunnels: &[Tunnel],
+    (tunnels, others): Beside<'_>,
 ) -> Vec<Finding> {
     let mut findings = settings::findings(config);
     let (table, problems) = table::build(config, cluster);
@@ -179,7 +189,7 @@ fn of_values(
         return findings;
     };
     findings.extend(table::findings(table, group, config, cluster));
-    let sharing = by_local_address(tunnels);
+    let sharing = by_local_address(tunnels.iter().chain(others));
     for tunnel in tunnels {
         let nodes = nodes_of(tunnel, group);
         if nodes.is_empty() && !is_one {
@@ -199,9 +209,11 @@ fn of_values(
     findings
 }
 
-fn by_local_address(tunnels: &[Tunnel]) -> BTreeMap<std::net::Ipv4Addr, Vec<&Unit>> {
+fn by_local_address<'a>(
+    tunnels: impl Iterator<Item = &'a Tunnel>,
+) -> BTreeMap<std::net::Ipv4Addr, Vec<&'a Unit>> {
     let mut sharing: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
-    for unit in tunnels.iter().flat_map(|tunnel| &tunnel.units) {
+    for unit in tunnels.flat_map(|tunnel| &tunnel.units) {
         if let Some(local) = unit.local {
             sharing.entry(local).or_default().push(unit);
         }

@@ -6,6 +6,7 @@
 //! a clock or knows a Kubernetes client; the caller converts objects at the edge.
 
 pub mod agents;
+pub mod condition;
 pub mod config;
 pub mod desired;
 pub mod effective;
@@ -27,5 +28,5 @@ mod unit_entries;
 pub mod vtep;
 pub mod words;
 
-pub use judge::judge;
+pub use judge::{judge, judge_beside};
 pub use overlap::pod_cidrs;

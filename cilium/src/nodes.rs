@@ -20,7 +20,7 @@ pub(crate) fn finding(cluster: &Cluster, tunnels: &[Tunnel]) -> Option<Finding> 
     };
     let theirs: BTreeMap<&str, &Node> = theirs
         .iter()
-        .map(|node| (node.name.as_str(), node))
+        .map(|node| (node.name.as_str(), &**node))
         .collect();
     let selected: Option<BTreeSet<&String>> = tunnels
         .iter()

@@ -17,18 +17,16 @@ use crate::words::some_of;
 ///
 /// Those of CiliumNodes count. A Node's own count where Kubernetes hands out the addresses of pods.
 pub fn pod_cidrs(cluster: &Cluster, config: Option<Config<'_>>) -> Vec<(String, Ipv4Net)> {
-    let cidrs = |nodes: &[Node]| -> Vec<(String, Ipv4Net)> {
-        let each = nodes.iter().flat_map(|node| {
-            let cidrs = node.pod_cidrs.iter();
-            cidrs.map(|cidr| (node.name.clone(), *cidr))
-        });
-        each.collect()
+    let cidrs = |node: &Node| -> Vec<(String, Ipv4Net)> {
+        let cidrs = node.pod_cidrs.iter();
+        cidrs.map(|cidr| (node.name.clone(), *cidr)).collect()
     };
     let of_agents = cluster.cilium_nodes.iter().flatten();
-    let of_agents = of_agents.flat_map(|nodes| cidrs(nodes)).collect::<Vec<_>>();
+    let of_agents = of_agents.flatten().flat_map(|node| cidrs(node));
+    let of_agents = of_agents.collect::<Vec<_>>();
     match &cluster.nodes {
         _ if !of_agents.is_empty() => of_agents,
-        Ok(nodes) if is_of_kubernetes(config) => cidrs(nodes),
+        Ok(nodes) if is_of_kubernetes(config) => nodes.iter().flat_map(cidrs).collect(),
         _ => Vec::new(),
     }
 }
@@ -142,7 +140,7 @@ mod tests {
         };
         Cluster {
             nodes: Ok(vec![node(&["10.244.0.0/24"])]),
-            cilium_nodes: Ok(Some(vec![node(of_agents)])),
+            cilium_nodes: Ok(Some(vec![node(of_agents).into()])),
             ..crate::testing::cluster()
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bigip_tunnel_core::node::Ipv4Net;
 use jiff::Timestamp;
@@ -35,13 +36,13 @@ pub struct Cluster {
     /// What agents say of entries that they took from objects (CiliumVTEPNodeConfig).
     pub vtep_nodes: Readable<Vec<VtepNode>>,
     /// The agents' pods.
-    pub agents: Readable<Vec<Agent>>,
-    /// Policies about what comes in.
-    pub policies: Readable<Vec<Policy>>,
+    pub agents: Readable<Vec<Arc<Agent>>>,
+    /// Policies about what comes in. `None` where they are not part of the question.
+    pub policies: Option<Readable<Vec<Policy>>>,
     /// The nodes of the cluster.
     pub nodes: Readable<Vec<Node>>,
     /// What agents say of their nodes. `None` where the kind is not served.
-    pub cilium_nodes: Readable<Option<Vec<Node>>>,
+    pub cilium_nodes: Readable<Option<Vec<Arc<Node>>>>,
 }
 
 /// The ConfigMap `cilium-config`.
@@ -129,8 +130,8 @@ pub struct VtepNode {
 pub struct Agent {
     /// Its node.
     pub node: String,
-    /// The image of its container `cilium-agent`.
-    pub image: String,
+    /// The image of its container `cilium-agent`: one text for all that run it.
+    pub image: Arc<str>,
     /// When the pod started. `None` for one that has not.
     pub started: Option<Timestamp>,
 }
@@ -148,6 +149,6 @@ pub struct Node {
     pub pod_cidrs: Vec<Ipv4Net>,
     /// Values of Cilium's configuration in its labels and annotations (`config.cilium.io/KEY`).
     pub overrides: BTreeMap<String, String>,
-    /// The labels by which objects select it.
+    /// The labels by which objects select it. Empty where that is done elsewhere.
     pub labels: BTreeMap<String, String>,
 }

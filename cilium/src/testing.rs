@@ -17,7 +17,7 @@ pub(crate) fn unit(object: &str, device: &str, local: &str, self_ips: &[&str], m
         path: "/Common/t".to_owned(),
         local: local.parse().ok(),
         self_ips: self_ips.iter().map(|net| net.parse().unwrap()).collect(),
-        may_have_more_self_ips: false,
+        has_more_self_ips: false,
         mac: mac.parse().ok(),
         vni: Some(2),
         encapsulation: None,
@@ -43,7 +43,7 @@ pub(crate) fn cluster() -> Cluster {
         vtep_objects: Ok(None),
         vtep_nodes: Ok(Vec::new()),
         agents: Err(no()),
-        policies: Err(no()),
+        policies: None,
         nodes: Ok(Vec::new()),
         cilium_nodes: Ok(None),
     }

@@ -20,6 +20,18 @@ pub struct Tunnel {
     pub nodes: Option<BTreeSet<String>>,
 }
 
+impl Tunnel {
+    /// The same on nodes that are not known.
+    #[must_use]
+    pub fn without_nodes(&self) -> Self {
+        Self {
+            units: self.units.clone(),
+            unread: self.unread.clone(),
+            nodes: None,
+        }
+    }
+}
+
 /// A unit with its tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
@@ -31,8 +43,8 @@ pub struct Unit {
     pub local: Option<Ipv4Addr>,
     /// The self IPs on the tunnel.
     pub self_ips: Vec<Ipv4Net>,
-    /// Whether it may have more self IPs than are known.
-    pub may_have_more_self_ips: bool,
+    /// Whether it has more self IPs than are known.
+    pub has_more_self_ips: bool,
     /// The tunnel's own MAC address, where the unit says it.
     pub mac: Option<MacAddress>,
     /// The key of the tunnel.

@@ -24,6 +24,9 @@ pub mod condition {
     pub const NODES_RESOLVED: &str = "NodesResolved";
     /// Object: every unit that could take over is listed.
     pub const PEERS_COVERED: &str = "PeersCovered";
+    /// Object: what Cilium's agents are told fits the tunnels. Missing with `cilium.verify: Off`, and no part of
+    /// `Ready`.
+    pub const CILIUM_READY: &str = "CiliumReady";
     /// Object: whoever answers is verified before it gets a password.
     pub const SECURE_TRANSPORT: &str = "SecureTransport";
     /// Device: iControl REST answers with our login.
@@ -168,6 +171,53 @@ pub mod reason {
     pub const PEER_NOT_LISTED: &str = "PeerNotListed";
     /// A write was answered with success and is not there.
     pub const WRITE_NOT_EFFECTIVE: &str = "WriteNotEffective";
+
+    /// Cilium's side of the tunnel is as it has to be.
+    pub const CILIUM_VERIFIED: &str = "CiliumVerified";
+    /// Something of Cilium may not be read, could not be read, or is not said by the cluster.
+    pub const CILIUM_UNREADABLE: &str = "CiliumUnreadable";
+    /// There is no `cilium-config`.
+    pub const CILIUM_CONFIG_MISSING: &str = "CiliumConfigMissing";
+    /// Values are overridden for some nodes, and which of them counts is not known.
+    pub const CILIUM_CONFIG_OVERRIDDEN: &str = "CiliumConfigOverridden";
+    /// A version of Cilium with a broken VTEP runs.
+    pub const CILIUM_VERSION_BROKEN: &str = "CiliumVersionBroken";
+    /// Nodes and `CiliumNode`s differ.
+    pub const CILIUM_NODES_DIFFER: &str = "CiliumNodesDiffer";
+    /// Agents started before the configuration changed.
+    pub const AGENTS_OUTDATED: &str = "AgentsOutdated";
+    /// Nodes talk without a tunnel.
+    pub const NATIVE_ROUTING: &str = "NativeRouting";
+    /// Encryption is in the way, or is not known to work.
+    pub const ENCRYPTION_UNSUPPORTED: &str = "EncryptionUnsupported";
+    /// The underlay, or the whole cluster, is IPv6.
+    pub const NO_IPV4: &str = "NoIPv4";
+    /// Pods send larger packets than a BIG-IP expects.
+    pub const MTU_TOO_LARGE: &str = "MTUTooLarge";
+    /// A tunnel has another VNI than Cilium.
+    pub const VNI_MISMATCH: &str = "VNIMismatch";
+    /// A tunnel has another protocol or port than Cilium.
+    pub const ENCAPSULATION_MISMATCH: &str = "EncapsulationMismatch";
+    /// VTEP is off, or has no endpoint.
+    pub const VTEP_DISABLED: &str = "VTEPDisabled";
+    /// No VTEP entry has a unit's local address.
+    pub const VTEP_ENDPOINT_MISSING: &str = "VTEPEndpointMissing";
+    /// A VTEP entry has another MAC address than the tunnel.
+    pub const VTEP_MAC_MISMATCH: &str = "VTEPMACMismatch";
+    /// A self IP is outside the networks of its VTEP entries, or the mask does not fit them.
+    pub const VTEP_NETWORK_MISMATCH: &str = "VTEPNetworkMismatch";
+    /// The network of a VTEP entry overlaps one of the cluster.
+    pub const VTEP_NETWORK_OVERLAP: &str = "VTEPNetworkOverlap";
+    /// Two VTEP entries have one network.
+    pub const VTEP_NETWORK_DUPLICATE: &str = "VTEPNetworkDuplicate";
+    /// A VTEP entry cannot be read.
+    pub const VTEP_ENTRY_INVALID: &str = "VTEPEntryInvalid";
+    /// There are more VTEP entries than an agent's table holds.
+    pub const TOO_MANY_VTEP_ENTRIES: &str = "TooManyVTEPEntries";
+    /// VTEP entries stand in `cilium-config` and in objects, and differ.
+    pub const VTEP_SOURCES_DIFFER: &str = "VTEPSourcesDiffer";
+    /// An agent could not program a VTEP entry.
+    pub const VTEP_NOT_PROGRAMMED: &str = "VTEPNotProgrammed";
 
     /// The Secret does not exist.
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";

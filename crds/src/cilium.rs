@@ -1,14 +1,18 @@
-//! The part of Cilium's `CiliumNode` that the product reads.
+//! The parts of Cilium's `CiliumNode` and of the pods of its agents that the product reads: there are as many
+//! of both as nodes.
 //!
-//! Written by the Cilium agent of each node: `spec.addresses` begins with the addresses of the core
+//! A `CiliumNode` is written by the agent of its node: `spec.addresses` begins with the addresses of the core
 //! Node in their order, and adds what the agent found out itself (cilium, `pkg/nodediscovery`). Only
-//! names and addresses are read, so that other versions of the resource do no harm.
+//! names, addresses and pod networks are read, so that other versions of the resource do no harm.
 
 use std::borrow::Cow;
 
 use k8s_openapi::ClusterResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::Resource;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A `CiliumNode` (`cilium.io/v2`). Has the name of its Node.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +30,9 @@ pub struct CiliumNodeSpec {
     /// The addresses of the node.
     #[serde(default)]
     pub addresses: Option<Vec<CiliumNodeAddress>>,
+    /// How its pods get addresses. Its form depends on who hands them out.
+    #[serde(default)]
+    pub ipam: Value,
 }
 
 /// One address in a `CiliumNode`.
@@ -39,7 +46,56 @@ pub struct CiliumNodeAddress {
     pub ip: String,
 }
 
-impl kube::Resource for CiliumNode {
+/// The pod of an agent.
+#[derive(Debug, Clone, Deserialize, Resource)]
+#[resource(inherit = Pod)]
+pub struct AgentPod {
+    /// Metadata of the object.
+    pub metadata: ObjectMeta,
+    /// Where it runs, and what.
+    #[serde(default)]
+    pub spec: AgentPodSpec,
+    /// Whether it runs.
+    #[serde(default)]
+    pub status: AgentPodStatus,
+}
+
+/// What is read of the spec of an agent's pod.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentPodSpec {
+    /// Name of its node.
+    #[serde(default)]
+    pub node_name: Option<String>,
+    /// Its containers.
+    #[serde(default)]
+    pub containers: Vec<AgentContainer>,
+}
+
+/// A container of an agent's pod.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AgentContainer {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its image.
+    #[serde(default)]
+    pub image: Option<String>,
+}
+
+/// What is read of the status of an agent's pod.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentPodStatus {
+    /// Its phase.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// When it started.
+    #[serde(default)]
+    pub start_time: Option<Time>,
+}
+
+impl Resource for CiliumNode {
     type DynamicType = ();
     type Scope = ClusterResourceScope;
 

@@ -19,6 +19,7 @@ use bigip_tunnel_core::conditions::{
 };
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
+use bigip_tunnel_core::vocabulary::condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -38,7 +39,7 @@ const SHOWN_MAX: usize = 16;
 /// The most devices in a status, listed ones as well as former ones: what its schema allows.
 pub const DEVICES_MAX: usize = 8;
 /// How many self IPs of a tunnel are shown.
-pub(crate) const SELF_IPS_MAX: usize = 8;
+const SELF_IPS_MAX: usize = 8;
 
 /// What a status says besides the devices' reports.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +64,23 @@ pub struct Written<'a> {
     pub former: &'a [FormerDevice],
     /// The records and nodes that there are; `None` while that cannot be told.
     pub census: Option<Census>,
+    /// What is found of Cilium's side of the tunnel.
+    pub cilium: Verified<'a>,
     /// When this process began to lead: what was verified before, another one has verified.
     pub leading_since: Timestamp,
     /// Now.
     pub now: Timestamp,
+}
+
+/// What is found of Cilium's side of a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub enum Verified<'a> {
+    /// Nothing: it is not asked for.
+    Off,
+    /// Not known yet: what was said before stays.
+    Pending,
+    /// This.
+    Found(&'a CoreCondition),
 }
 
 /// The status that follows `previous`. Ownership is carried over: claims are written by themselves.
@@ -141,7 +155,7 @@ fn without_verification(
             .collect(),
         devices,
         former_devices: former_devices(report.former, written.former),
-        conditions: merge(&previous.conditions, conditions, written),
+        conditions: with_cilium(&previous.conditions, conditions, written),
         // Written where the claims are.
         writer: previous.writer.clone(),
         ownership: previous.ownership.clone(),
@@ -364,8 +378,14 @@ pub fn set_facts(status: &mut DeviceStatus, facts: &UnitFacts) {
             .take(SELF_IPS_MAX)
             .map(|address| clamp(address, 64))
             .collect(),
+        self_ips_omitted: omitted(tunnel.self_ips.len()),
         mac: tunnel.mac.map(|mac| mac.to_string()),
     });
+}
+
+/// How many of so many self IPs are not shown. `None` where all are.
+fn omitted(self_ips: usize) -> Option<i32> {
+    Some(count(self_ips.saturating_sub(SELF_IPS_MAX))).filter(|omitted| *omitted > 0)
 }
 
 fn failover_state(state: FailoverState) -> v1alpha1::FailoverState {
@@ -376,6 +396,23 @@ fn failover_state(state: FailoverState) -> v1alpha1::FailoverState {
         FailoverState::Offline => v1alpha1::FailoverState::Offline,
         FailoverState::Unknown => v1alpha1::FailoverState::Unknown,
     }
+}
+
+/// The conditions of the object with their times, that of Cilium's side last.
+fn with_cilium(
+    previous: &[Condition],
+    mut conditions: Vec<CoreCondition>,
+    written: &Written<'_>,
+) -> Vec<Condition> {
+    if let Verified::Found(found) = written.cilium {
+        conditions.push(found.clone());
+    }
+    let mut merged = merge(previous, conditions, written);
+    if let Verified::Pending = written.cilium {
+        let mut before = previous.iter();
+        merged.extend(before.find(|c| c.type_ == condition::CILIUM_READY).cloned());
+    }
+    merged
 }
 
 /// Conditions with their times: the time moves only when the status does.

@@ -3,6 +3,7 @@
 //! The doc comments of the fields are the manual: `kubectl explain` shows them. Nothing here
 //! decides anything or knows what the values are used for.
 
+mod cilium;
 #[expect(
     unreachable_pub,
     reason = "the derive of `KubeSchema` repeats the types inside of a function"
@@ -22,6 +23,7 @@ mod removal;
 mod spec;
 mod status;
 
+pub use self::cilium::*;
 pub use self::device::*;
 pub use self::login::*;
 pub use self::ownership::*;

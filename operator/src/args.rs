@@ -93,6 +93,15 @@ pub(crate) struct Args {
           default_value_t = true, default_missing_value = "true")]
     pub(crate) require_secret_binding: bool,
 
+    /// Namespace of Cilium, whose configuration and agents are compared with the tunnels; nothing there is changed
+    #[arg(
+        long,
+        env = "CILIUM_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "kube-system"
+    )]
+    pub(crate) cilium_namespace: String,
+
     /// Form of the log on stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,

@@ -4,6 +4,7 @@
 
 mod approval;
 mod args;
+mod cilium;
 mod clock;
 mod device;
 mod device_pool;

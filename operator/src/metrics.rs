@@ -3,6 +3,7 @@
 //! Labels come from closed sets: words of ours, and the names and addresses of objects and their devices. Never
 //! a node or a record.
 
+mod cilium;
 mod device;
 mod exchanges;
 mod objects;
@@ -19,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::args::{COMMIT, platform};
 
+pub(crate) use self::cilium::CiliumNumbers;
 pub(crate) use self::device::{DeviceMetrics, WriteKind};
 pub(crate) use self::exchanges::Exchanges;
 pub(crate) use self::objects::Objects;
@@ -36,6 +38,8 @@ pub(crate) struct Metrics {
     leader: Gauge,
     /// How each object and its devices are.
     pub(crate) objects: Objects,
+    /// Cilium's side of the tunnels.
+    pub(crate) cilium: CiliumNumbers,
     /// Requests to BIG-IPs.
     pub(crate) exchanges: Exchanges,
     /// The watches.
@@ -70,12 +74,15 @@ impl Metrics {
         let (objects, exchanges) = (Objects::default(), Exchanges::default());
         registry.register_collector(Box::new(objects.clone()));
         registry.register_collector(Box::new(exchanges.clone()));
+        let cilium = CiliumNumbers::default();
+        registry.register_collector(Box::new(cilium.clone()));
         Self {
             registry: Mutex::new(registry),
             status_writes,
             tunnels,
             leader,
             objects,
+            cilium,
             exchanges,
             watches,
         }
@@ -184,6 +191,7 @@ mod tests {
         metrics.set_tunnels(3);
         metrics.watches.record_error("nodes");
         metrics.watches.set_crd_missing(true);
+        metrics.cilium.set_mac_mismatches(1);
         objects::tests::fill(&metrics.objects);
         metrics.exchanges.record(&Exchange {
             address: "192.0.2.11:443",

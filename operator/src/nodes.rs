@@ -3,12 +3,14 @@
 //! Decides nothing: what a node means is `core`'s business.
 
 mod cilium;
+mod seen;
 mod store;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::node::{AddressKind, NodeTraits, NodeView};
+use bigip_tunnel_core::node::{AddressKind, Ipv4Net, NodeTraits, NodeView};
 use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::time::Moment;
@@ -27,12 +29,16 @@ use self::store::{Entries, Kept, Known, ListProblem, Source, Store};
 use crate::metrics::Watches;
 use crate::settings::Settings;
 
-/// What a record can depend on, of one Node. A heartbeat does not change it.
+/// What a record, or the way to it, can depend on, of one Node. A heartbeat does not change it.
 #[derive(Debug, Clone, PartialEq)]
 struct NodeEntry {
     metadata: ObjectMeta,
     addresses: Vec<NodeAddress>,
     traits: NodeTraits,
+    /// The IPv4 networks of its pods.
+    pod_cidrs: Box<[Ipv4Net]>,
+    /// Values of Cilium's configuration in its labels and annotations.
+    overrides: BTreeMap<String, String>,
 }
 
 /// What is known about the nodes.
@@ -98,6 +104,7 @@ impl NodeEntry {
             metadata,
             addresses,
             traits,
+            ..
         } = self;
         let view = convert::node_view(metadata, addresses, *traits, cilium, &settings.selector);
         view.without_stand_in(&settings.units)
@@ -286,6 +293,8 @@ struct SlimNode {
 #[derive(Debug, Clone, Deserialize)]
 struct SlimNodeSpec {
     taints: Option<Vec<SlimTaint>>,
+    #[serde(rename = "podCIDRs")]
+    pod_cidrs: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -342,6 +351,10 @@ impl Kept for SlimNode {
 
     fn into_entry(self) -> Option<(String, NodeEntry)> {
         let traits = self.traits();
+        let overrides = convert::cilium::overrides(&self.metadata);
+        let cidrs = self.spec.as_ref().and_then(|spec| spec.pod_cidrs.as_ref());
+        let cidrs = cidrs.into_iter().flatten();
+        let pod_cidrs = cidrs.filter_map(|cidr| cidr.parse().ok()).collect();
         let ObjectMeta {
             name,
             uid,
@@ -366,6 +379,8 @@ impl Kept for SlimNode {
                 metadata,
                 addresses,
                 traits,
+                pod_cidrs,
+                overrides,
             },
         ))
     }

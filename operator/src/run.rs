@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
+use crate::cilium::{self, Cilium};
 use crate::clock::Clock;
 use crate::device_pool::{DevicePool, SessionKey};
 use crate::events::Events;
@@ -89,6 +90,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         nodes: Nodes::start(client.clone(), metrics.watches.clone(), stop.clone()),
         client,
         index: Index::default(),
+        cilium: Cilium::default(),
         pool: DevicePool::new(clock),
         clock,
         settle: args.settle_seconds,
@@ -101,6 +103,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
     });
     http::serve(listener, shared.clone(), endpoints.clone());
     let sweep = tokio::spawn(sweep_pool(shared.clone()));
+    tokio::spawn(cilium::run(shared.clone(), args.cilium_namespace));
     let supervisor = Supervisor::new(shared.clone());
     let mut work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
 

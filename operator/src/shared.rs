@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
+use crate::cilium::Cilium;
 use crate::clock::Clock;
 use crate::device_pool::DevicePool;
 use crate::events::Events;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) nodes: Nodes,
     /// All objects, to see what others need.
     pub(crate) index: Index,
+    /// Cilium's side of the tunnels.
+    pub(crate) cilium: Cilium,
     /// Logins and writer queues.
     pub(crate) pool: DevicePool,
     /// The clocks.

@@ -123,8 +123,14 @@ impl Supervisor {
             .index
             .insert(&key, object, self.shared.clock.now());
         match unreadable::parse(object) {
-            Ok(object) => self.apply_readable(&key, Arc::new(object)),
-            Err(problem) => self.apply_unreadable(&key, object, problem),
+            Ok(object) => {
+                self.shared.cilium.note(&key, &object);
+                self.apply_readable(&key, Arc::new(object));
+            }
+            Err(problem) => {
+                self.shared.cilium.forget(&key);
+                self.apply_unreadable(&key, object, problem);
+            }
         }
         Some(key)
     }
@@ -203,6 +209,7 @@ impl Supervisor {
 
     fn remove(&mut self, key: &ObjectKey) {
         self.shared.index.remove(key);
+        self.shared.cilium.forget(key);
         self.workers.remove(key);
         self.unreadable.remove(key);
     }

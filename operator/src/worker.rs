@@ -4,6 +4,8 @@
 
 mod addresses;
 mod answers;
+mod cilium;
+mod devices;
 mod former;
 mod outcome;
 
@@ -14,34 +16,33 @@ use std::time::Duration;
 use bigip_tunnel_core::damping::same_selected;
 use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
-use bigip_tunnel_core::outcome::{DeviceReport, Failure};
+use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::convert::seen;
-use bigip_tunnel_crds::status;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus};
+use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use self::addresses::Addresses;
 use self::answers::Answers;
+use self::cilium::Findings;
+use self::devices::DeviceHandle;
 use self::former::Former;
 use crate::approval::Approval;
-use crate::device::{DeviceContext, Identities, Work};
+use crate::device::{Identities, Work};
 use crate::finalizer;
 use crate::index::ObjectKey;
 use crate::ledger::{Ledger, LedgerError};
-use crate::log;
 use crate::nodes::NodeState;
-use crate::settings::{DeviceSettings, Settings, paused, rejected};
+use crate::settings::{Settings, paused, rejected};
 use crate::shared::Shared;
-use crate::task::{News, keep_running};
+use crate::task::News;
 
 /// How long a device's report waits for the others before the status is written.
 const GATHER: Duration = Duration::from_millis(250);
@@ -55,6 +56,7 @@ enum Wake {
     Object,
     Nodes,
     News(Box<News>),
+    Cilium,
     Due,
     Stop,
 }
@@ -86,6 +88,8 @@ pub(crate) struct Worker {
     has_written: bool,
     former: Former,
     answers: Answers,
+    /// What is found of Cilium's side.
+    cilium: Findings,
     /// What is told of the object.
     journal: Journal,
     /// The last spec that could be worked with.
@@ -97,12 +101,6 @@ pub(crate) struct Worker {
     blocked: bool,
     /// Calls to the API server in a row that failed.
     failures: u32,
-}
-
-/// A running device task, and what it reported last.
-struct DeviceHandle {
-    stop: CancellationToken,
-    last: Option<News>,
 }
 
 impl Worker {
@@ -120,6 +118,7 @@ impl Worker {
         let key = (namespace, current.name_any());
         let uid = current.uid().unwrap_or_default();
         let identities = shared.index.identities(&key, &uid);
+        let judged = shared.cilium.subscribe();
         let had_status = current
             .status
             .as_ref()
@@ -151,6 +150,7 @@ impl Worker {
             write_at: Some(Instant::now() + gather),
             former: Former::of(&current),
             answers: Answers::default(),
+            cilium: Findings::new(judged),
             journal: Journal::new(seen(&current.status.clone().unwrap_or_default())),
             last: None,
             is_released: false,
@@ -174,6 +174,11 @@ impl Worker {
                 Wake::News(news) => {
                     if self.take(*news) {
                         self.refresh(&mut nodes).await;
+                    }
+                }
+                Wake::Cilium => {
+                    if self.has_written && self.cilium.is_news(&self.key) {
+                        self.write_soon(Duration::ZERO);
                     }
                 }
                 Wake::Due => {
@@ -216,6 +221,7 @@ impl Worker {
             changed = self.object.changed() => changed.map_or(Wake::Stop, |()| Wake::Object),
             changed = nodes.changed() => changed.map_or(Wake::Stop, |()| Wake::Nodes),
             Some(news) = self.news.1.recv() => Wake::News(Box::new(news)),
+            changed = self.cilium.changed() => changed.map_or(Wake::Stop, |()| Wake::Cilium),
             () = due => Wake::Due,
             () = self.addresses.due(self.shared.clock) => Wake::Nodes,
         }
@@ -413,41 +419,6 @@ impl Worker {
                 self.start_device(device, &stored);
             }
         }
-    }
-
-    fn start_device(&mut self, device: &DeviceSettings, stored: &BigIpTunnelStatus) {
-        let name = &device.name;
-        let Some(work) = &self.work else { return };
-        let (namespace, object) = self.key.clone();
-        let stop = self.stop.child_token();
-        let ctx = Arc::new(DeviceContext {
-            shared: self.shared.clone(),
-            namespace,
-            object,
-            device: name.clone(),
-            metrics: self.shared.metrics.objects.device(&self.key, name),
-            ledger: self.ledger.clone(),
-            identities: self.identities.clone(),
-            stop: stop.clone(),
-        });
-        let pending = DeviceReport::pending(name.clone(), device.host.clone(), device.port);
-        let report = status::resume(pending, stored);
-        let run = keep_running(ctx, report, work.subscribe(), self.news.0.clone());
-        // In the span of the object, which this task is in.
-        self.tasks.spawn(run.instrument(log::of_device(name)));
-        self.devices
-            .insert(name.clone(), DeviceHandle { stop, last: None });
-    }
-
-    fn stop_devices(&mut self, which: impl Fn(&str) -> bool) {
-        self.devices.retain(|name, device| {
-            let stops = which(name);
-            if stops {
-                device.stop.cancel();
-                self.shared.metrics.objects.forget_device(&self.key, name);
-            }
-            !stops
-        });
     }
 
     /// Takes a device's report in. Returns whether the devices' work has to be looked at anew, because

@@ -136,13 +136,23 @@ const OURS: &str = "bigip-tunnel.dev";
 const DEFINITION: &str = "bigiptunnels.bigip-tunnel.dev";
 
 /// What the operator needs, in the namespace of its release.
-const NEEDED: [Right; 20] = [
+const NEEDED: [Right; 30] = [
     ("get", "", "nodes", "any", ""),
     ("list", "", "nodes", "", ""),
     ("watch", "", "nodes", "", ""),
     ("get", "cilium.io", "ciliumnodes", "any", ""),
     ("list", "cilium.io", "ciliumnodes", "", ""),
     ("watch", "cilium.io", "ciliumnodes", "", ""),
+    ("list", "", "configmaps", "cilium-config", "kube-system"),
+    ("watch", "", "configmaps", "cilium-config", "kube-system"),
+    ("list", "", "pods", "", "kube-system"),
+    ("watch", "", "pods", "", "kube-system"),
+    ("list", "cilium.io", "ciliumnodeconfigs", "", "kube-system"),
+    ("watch", "cilium.io", "ciliumnodeconfigs", "", "kube-system"),
+    ("list", "cilium.io", "ciliumvtepconfigs", "", ""),
+    ("watch", "cilium.io", "ciliumvtepconfigs", "", ""),
+    ("list", "cilium.io", "ciliumvtepnodeconfigs", "", ""),
+    ("watch", "cilium.io", "ciliumvtepnodeconfigs", "", ""),
     ("get", OURS, "bigiptunnels", "any", "elsewhere"),
     ("list", OURS, "bigiptunnels", "", ""),
     ("watch", OURS, "bigiptunnels", "", ""),
@@ -178,7 +188,7 @@ const NEEDED: [Right; 20] = [
 ];
 
 /// What whoever took the operator over would try.
-const FORBIDDEN: [Right; 42] = [
+const FORBIDDEN: [Right; 49] = [
     ("list", "", "secrets", "", "chart-table"),
     ("watch", "", "secrets", "", "chart-table"),
     ("create", "", "secrets", "", "chart-table"),
@@ -232,6 +242,13 @@ const FORBIDDEN: [Right; 42] = [
     ("update", OURS, "bigiptunnels", "any", "chart-table"),
     ("delete", OURS, "bigiptunnels", "any", "chart-table"),
     ("patch", "cilium.io", "ciliumnodes", "any", ""),
+    ("patch", "cilium.io", "ciliumvtepconfigs", "any", ""),
+    ("create", "cilium.io", "ciliumvtepconfigs", "", ""),
+    ("patch", "", "configmaps", "cilium-config", "kube-system"),
+    ("list", "", "configmaps", "", "kube-system"),
+    ("delete", "", "pods", "any", "kube-system"),
+    ("create", "", "pods/exec", "any", "kube-system"),
+    ("list", "", "pods", "", ""),
     (
         "get",
         "apiextensions.k8s.io",

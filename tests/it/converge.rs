@@ -26,6 +26,7 @@ async fn three_nodes_give_the_three_published_records_on_both_units() {
 #[tokio::test]
 async fn the_status_says_what_was_reached() {
     let world = World::in_sync("converge-status").await;
+    world.until_cilium_is_judged().await;
     let object = world.object().await;
     let status = object.status.unwrap();
     assert_eq!(status.observed_generation, object.metadata.generation);
@@ -42,6 +43,7 @@ async fn the_status_says_what_was_reached() {
         "TunnelUsable",
         "PeersCovered",
         "SecureTransport",
+        "CiliumReady",
     ];
     assert_eq!(kinds, always);
     let summary = status.summary.clone().unwrap();
@@ -162,6 +164,7 @@ async fn at_rest_the_status_stays_the_same_to_the_letter() {
         .patch_spec(json!({"drift": {"intervalSeconds": 10}}))
         .await;
     world.until_ready().await;
+    world.until_cilium_is_judged().await;
     world.settle().await;
     let before = world.object().await.metadata.resource_version;
     for unit in world.devices.units() {

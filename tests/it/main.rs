@@ -20,6 +20,7 @@ mod chart;
 mod chart_policies;
 mod chart_rights;
 mod chart_watched;
+mod cilium;
 mod claims_limit;
 mod converge;
 mod crash;

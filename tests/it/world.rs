@@ -175,12 +175,15 @@ impl World {
     }
 
     fn operator_options(&self, settle_seconds: u32) -> OperatorOptions {
+        // What other tests make of Cilium is none of this one's.
+        let mut args = vec![format!("--cilium-namespace={}", self.name)];
+        args.extend(self.election.iter().flatten().cloned());
         OperatorOptions {
             kubeconfig: Some(self.kubeconfig.clone()),
             watch_namespaces: vec![self.name.clone()],
             settle_seconds: Some(settle_seconds),
             lease: self.lease(),
-            args: self.election.clone().unwrap_or_default(),
+            args,
             ..OperatorOptions::default()
         }
     }

@@ -207,9 +207,9 @@ fn unit_whose_tunnel_was_not_read_is_refused() {
 }
 
 #[test]
-fn unit_that_may_have_more_self_ips_is_refused() {
+fn unit_that_has_more_self_ips_is_refused() {
     let mut tunnels = pairs();
-    tunnels[0].units[0].may_have_more_self_ips = true;
+    tunnels[0].units[0].has_more_self_ips = true;
     let key = tunnels[0].units[0].key.clone();
     assert_eq!(of_tunnels(&tunnels), Err(vec![Refusal::SelfIpsCut(key)]));
 }

@@ -22,11 +22,12 @@ pub struct Before<'a> {
     pub since: Timestamp,
 }
 
-/// Conditions of the object that say what was seen on its BIG-IPs.
-const OBSERVED: [&str; 3] = [
+/// Conditions of the object that say what was seen on its BIG-IPs, or compared with it.
+const OBSERVED: [&str; 4] = [
     condition::AVAILABLE,
     condition::TUNNEL_USABLE,
     condition::PEERS_COVERED,
+    condition::CILIUM_READY,
 ];
 /// The same for those of a device.
 const OBSERVED_OF_DEVICE: [&str; 3] = [

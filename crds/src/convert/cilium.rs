@@ -16,13 +16,15 @@ use bigip_tunnel_core::unit::Encapsulation;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    LabelSelector, ManagedFieldsEntry, ObjectMeta,
+};
 use kube::ResourceExt as _;
 use kube::core::{DynamicObject, Selector, SelectorExt as _};
 use serde_json::Value;
 
 use super::{selector, traits_of};
-use crate::status::SELF_IPS_MAX;
+use crate::cilium::{AgentPod, CiliumNode};
 use crate::v1alpha1::{BigIpTunnel, TunnelStatus};
 
 /// Prefix of labels and annotations of a Node that hold values of Cilium's configuration.
@@ -41,14 +43,6 @@ pub fn node(node: &v1::Node) -> Node {
         .flatten()
         .filter(|address| address.type_ == INTERNAL_IP);
     let cidrs = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.as_ref());
-    let empty = BTreeMap::new();
-    let labels = node.metadata.labels.as_ref().unwrap_or(&empty);
-    let annotations = node.metadata.annotations.as_ref().unwrap_or(&empty);
-    // An annotation replaces a label of the same key (cilium, `readNodeOverrides`).
-    let overrides = labels.iter().chain(annotations).filter_map(|(key, value)| {
-        let key = key.strip_prefix(OVERRIDE)?;
-        Some((key.to_owned(), value.clone()))
-    });
     Node {
         name: node.name_any(),
         internal: internal
@@ -56,22 +50,54 @@ pub fn node(node: &v1::Node) -> Node {
             .collect(),
         stands_for: traits_of(node).stands_for,
         pod_cidrs: nets(cidrs.into_iter().flatten().map(String::as_str)),
-        overrides: overrides.collect(),
-        labels: labels.clone(),
+        overrides: overrides(&node.metadata),
+        labels: node.metadata.labels.clone().unwrap_or_default(),
     }
 }
 
+/// Values of Cilium's configuration in the labels and annotations of a Node.
+pub fn overrides(metadata: &ObjectMeta) -> BTreeMap<String, String> {
+    // An annotation replaces a label of the same key (cilium, `readNodeOverrides`).
+    let all = metadata.labels.iter().chain(&metadata.annotations);
+    let overrides = all.flatten().filter_map(|(key, value)| {
+        let key = key.strip_prefix(OVERRIDE)?;
+        Some((key.to_owned(), value.clone()))
+    });
+    overrides.collect()
+}
+
+/// A Node as selectors see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Selectable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Whether it stands for a machine that is no node.
+    pub stands_in: bool,
+}
+
+/// These nodes as selectors see them.
+pub fn selectable(nodes: &[Node]) -> Vec<Selectable<'_>> {
+    let each = nodes.iter().map(|node| Selectable {
+        name: &node.name,
+        labels: &node.labels,
+        stands_in: node.stands_for.is_some(),
+    });
+    each.collect()
+}
+
 /// A CiliumNode.
-pub fn cilium_node(node: &DynamicObject) -> Node {
-    let addresses = items(&node.data, "/spec/addresses");
-    let internal = addresses.filter(|address| text(address, "type") == INTERNAL_IP);
-    let of_node = items(&node.data, "/spec/ipam/podCIDRs");
-    let pools = items(&node.data, "/spec/ipam/pools/allocated");
+pub fn cilium_node(node: &CiliumNode) -> Node {
+    let addresses = node.spec.addresses.iter().flatten();
+    let internal = addresses.filter(|address| address.kind == INTERNAL_IP);
+    let of_node = items(&node.spec.ipam, "/podCIDRs");
+    let pools = items(&node.spec.ipam, "/pools/allocated");
     let of_pools = pools.flat_map(|pool| items(pool, "/cidrs"));
     Node {
         name: node.name_any(),
         internal: internal
-            .filter_map(|address| text(address, "ip").parse().ok())
+            .filter_map(|address| address.ip.parse().ok())
             .collect(),
         stands_for: None,
         pod_cidrs: nets(of_node.chain(of_pools).filter_map(Value::as_str)),
@@ -104,26 +130,22 @@ fn owns_data(entry: &ManagedFieldsEntry) -> bool {
 }
 
 /// An agent's pod. `None` for one that does not run, or is on its way out.
-pub fn agent(pod: &v1::Pod) -> Option<Agent> {
-    let status = pod.status.as_ref()?;
-    let runs = status.phase.as_deref() == Some("Running");
+pub fn agent(pod: &AgentPod) -> Option<Agent> {
+    let runs = pod.status.phase.as_deref() == Some("Running");
     if !runs || pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let spec = pod.spec.as_ref()?;
-    let container = spec
-        .containers
-        .iter()
-        .find(|container| container.name == AGENT)?;
+    let mut containers = pod.spec.containers.iter();
+    let container = containers.find(|container| container.name == AGENT)?;
     Some(Agent {
-        node: spec.node_name.clone().unwrap_or_default(),
-        image: container.image.clone().unwrap_or_default(),
-        started: status.start_time.as_ref().map(|time| time.0),
+        node: pod.spec.node_name.clone().unwrap_or_default(),
+        image: container.image.as_deref().unwrap_or_default().into(),
+        started: pod.status.start_time.as_ref().map(|time| time.0),
     })
 }
 
 /// A CiliumNodeConfig. Without a selector it selects no node (cilium, `pkg/option/resolver`).
-pub fn node_config(object: &DynamicObject, nodes: Option<&[Node]>) -> NodeConfig {
+pub fn node_config(object: &DynamicObject, nodes: Option<&[Selectable<'_>]>) -> NodeConfig {
     let defaults = object
         .data
         .pointer("/spec/defaults")
@@ -143,7 +165,7 @@ pub fn node_config(object: &DynamicObject, nodes: Option<&[Node]>) -> NodeConfig
 }
 
 /// A CiliumVTEPConfig. Without a selector it is for every node.
-pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Node]>) -> VtepObject {
+pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Selectable<'_>]>) -> VtepObject {
     let selector = object
         .data
         .pointer("/spec/nodeSelector")
@@ -173,13 +195,27 @@ pub fn cilium_policies(object: &DynamicObject) -> Vec<Policy> {
 }
 
 /// The tunnel of an object, with its units. A device whose tunnel its status does not show is unread.
-pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Node]>) -> Tunnel {
-    let selected = selector(&object.spec).ok().zip(nodes);
-    let selected = selected.map(|(selector, nodes)| {
-        let nodes = nodes.iter().filter(|node| node.stands_for.is_none());
-        let nodes = nodes.filter(|node| selector.matches(&node.labels));
-        nodes.map(|node| node.name.clone()).collect::<BTreeSet<_>>()
-    });
+pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Selectable<'_>]>) -> Tunnel {
+    let selector = selector(&object.spec).ok();
+    Tunnel {
+        nodes: selected(selector.as_ref(), nodes),
+        ..units(object)
+    }
+}
+
+/// Names of the nodes that a tunnel selects. `None` where its selector or the nodes are not known.
+pub fn selected(
+    selector: Option<&Selector>,
+    nodes: Option<&[Selectable<'_>]>,
+) -> Option<BTreeSet<String>> {
+    let (selector, nodes) = selector.zip(nodes)?;
+    let nodes = nodes.iter().filter(|node| !node.stands_in);
+    let nodes = nodes.filter(|node| selector.matches(node.labels));
+    Some(nodes.map(|node| node.name.to_owned()).collect())
+}
+
+/// The units of an object, on nodes that are not known.
+pub fn units(object: &BigIpTunnel) -> Tunnel {
     let (mut units, mut unread) = (Vec::new(), Vec::new());
     for device in &object.spec.devices {
         let key = UnitKey {
@@ -197,7 +233,7 @@ pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Node]>) -> Tunnel {
     Tunnel {
         units,
         unread,
-        nodes: selected,
+        nodes: None,
     }
 }
 
@@ -213,7 +249,7 @@ fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
         path: tunnel.full_path.clone(),
         local: tunnel.local_address.as_deref().and_then(network::address),
         self_ips: self_ips.filter_map(|text| network::self_ip(text)).collect(),
-        may_have_more_self_ips: tunnel.self_ips.len() >= SELF_IPS_MAX,
+        has_more_self_ips: tunnel.self_ips_omitted.is_some(),
         mac: tunnel.mac.as_deref().and_then(|mac| mac.parse().ok()),
         vni: tunnel.vni.and_then(|vni| vni.try_into().ok()),
         encapsulation,
@@ -229,15 +265,15 @@ fn nothing() -> Scope {
 }
 
 /// The nodes of a selector.
-fn scope(written: &Value, nodes: Option<&[Node]>) -> Scope {
+fn scope(written: &Value, nodes: Option<&[Selectable<'_>]>) -> Scope {
     let parsed: Option<LabelSelector> = serde_json::from_value(written.clone()).ok();
     let selector = parsed.as_ref().map(shown).unwrap_or_default();
     let parsed: Option<Selector> = parsed.and_then(|parsed| parsed.try_into().ok());
     match (parsed, nodes) {
         (Some(parsed), _) if parsed.selects_all() => Scope::All,
         (Some(parsed), Some(nodes)) => {
-            let nodes = nodes.iter().filter(|node| parsed.matches(&node.labels));
-            let nodes = nodes.map(|node| node.name.clone()).collect();
+            let nodes = nodes.iter().filter(|node| parsed.matches(node.labels));
+            let nodes = nodes.map(|node| node.name.to_owned()).collect();
             Scope::Some { selector, nodes }
         }
         _ => Scope::Unknown { selector },
@@ -267,10 +303,6 @@ fn shown(selector: &LabelSelector) -> String {
 fn items<'a>(data: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     let list = data.pointer(pointer).and_then(Value::as_array);
     list.into_iter().flatten()
-}
-
-fn text<'a>(data: &'a Value, field: &str) -> &'a str {
-    data.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn nets<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Ipv4Net> {
@@ -344,7 +376,7 @@ mod tests {
                 "CiliumVTEPConfig",
                 &json!({"spec": {"nodeSelector": selector}}),
             );
-            vtep_object(&object, Some(&nodes)).scope
+            vtep_object(&object, Some(&selectable(&nodes))).scope
         };
         assert_eq!(of(json!({})), Scope::All);
         assert_eq!(of(Value::Null), Scope::All);
@@ -437,19 +469,23 @@ mod tests {
     }
 
     #[test]
-    fn list_of_self_ips_at_its_limit_may_be_cut() {
-        let cut = |number: usize| {
-            let tunnel = tunnel_of(&["a"], &[("a", number)]);
-            tunnel.units[0].may_have_more_self_ips
+    fn status_says_itself_whether_self_ips_are_missing() {
+        let more = |omitted: Option<i32>| {
+            let shown = json!({"fullPath": "/Common/t", "selfIPsOmitted": omitted});
+            let key = tunnel_of(&["a"], &[]).unread.remove(0);
+            unit(key, &serde_json::from_value(shown).unwrap()).has_more_self_ips
         };
-        assert_eq!((cut(7), cut(8)), (false, true));
+        assert_eq!((more(None), more(Some(1))), (false, true));
+        let full = tunnel_of(&["a"], &[("a", 8)]);
+        assert!(!full.units[0].has_more_self_ips);
     }
 
     #[test]
     fn pod_networks_of_pools_are_read() {
         let allocated = json!([{"pool": "default", "cidrs": ["10.4.0.0/27"]}]);
         let ipam = json!({"podCIDRs": ["10.0.0.0/24"], "pools": {"allocated": allocated}});
-        let node = cilium_node(&object("CiliumNode", &json!({"spec": {"ipam": ipam}})));
+        let node = json!({"metadata": {"name": "x"}, "spec": {"ipam": ipam}});
+        let node = cilium_node(&serde_json::from_value(node).unwrap());
         let cidrs: Vec<_> = node.pod_cidrs.iter().map(ToString::to_string).collect();
         assert_eq!(cidrs, ["10.0.0.0/24", "10.4.0.0/27"]);
     }

@@ -104,6 +104,7 @@ mod tests {
             keep_held: false,
             former: &[],
             census: None,
+            cilium: crate::status::Verified::Off,
             leading_since: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
         }

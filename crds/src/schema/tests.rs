@@ -144,6 +144,7 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
             "deletionPolicy": "Delete",
             "drift": {"policy": "Correct", "intervalSeconds": 60},
             "saveConfig": {"policy": "OnChange", "delaySeconds": 300},
+            "cilium": {"verify": "Auto"},
         })
     );
 }
@@ -162,6 +163,7 @@ fn the_types_and_the_schema_agree_on_the_defaults() {
         "fdb": {},
         "drift": {},
         "saveConfig": {},
+        "cilium": {},
     });
     for written in [smallest(), full] {
         let typed: BigIpTunnelSpec = serde_json::from_value(written.clone()).unwrap();

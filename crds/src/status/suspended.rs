@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use bigip_tunnel_core::conditions::{
-    Before, ends_when_suspended, suspended_conditions, suspended_device_conditions,
+    Before, Condition as CoreCondition, ends_when_suspended, suspended_conditions,
+    suspended_device_conditions,
 };
 use bigip_tunnel_core::vocabulary::condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Written, clamp, merge};
+use super::{Verified, Written, clamp, merge};
 use crate::v1alpha1::BigIpTunnelStatus;
 
 /// The status of an object that is not worked on, for the generation of now: what was seen before is
@@ -33,9 +34,15 @@ pub fn paused(
     }
     let names = previous.devices.iter().map(|device| &device.name);
     let verified = names.map(|name| verified.get(name).copied()).min();
-    let stopped = suspended_conditions(why, &before(&previous.conditions), verified.flatten());
-    let stopped = merge(&previous.conditions, stopped, written);
+    let mut stopped = suspended_conditions(why, &before(&previous.conditions), verified.flatten());
     status.conditions.retain(|c| !ends_when_suspended(&c.type_));
+    if let Verified::Off = written.cilium {
+        let is_of_cilium = |c: &Condition| c.type_ == condition::CILIUM_READY;
+        status.conditions.retain(|c| !is_of_cilium(c));
+        let stays = |c: &CoreCondition| c.kind != condition::CILIUM_READY;
+        stopped.retain(stays);
+    }
+    let stopped = merge(&previous.conditions, stopped, written);
     replace(&mut status.conditions, stopped, written);
     status
 }

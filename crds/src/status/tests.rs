@@ -1,5 +1,6 @@
 //! Tests of the status: what moves, and above all what does not.
 
+use bigip_tunnel_core::conditions::Truth;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeTraits, NodeView};
@@ -90,6 +91,7 @@ fn written(second: i64) -> Written<'static> {
         keep_held: false,
         former: &[],
         census: None,
+        cilium: Verified::Off,
         leading_since: Timestamp::UNIX_EPOCH,
         now: at(second),
     }
@@ -620,4 +622,85 @@ fn a_box_that_answers_in_place_of_the_known_one_is_shown_until_it_no_longer_does
     report.found_identity = None;
     let same = follow(&other, &desired, &report, &written(1_001));
     assert_eq!(same.devices[0].found_identity, None);
+}
+
+#[test]
+fn self_ips_that_are_not_shown_are_counted() {
+    let omitted = |self_ips: usize| {
+        let mut facts = facts();
+        facts.tunnel.self_ips = vec!["10.1.6.34/24".into(); self_ips];
+        let mut status = DeviceStatus::default();
+        set_facts(&mut status, &facts);
+        status.tunnel.unwrap().self_ips_omitted
+    };
+    assert_eq!(
+        (omitted(8), omitted(9), omitted(40)),
+        (None, Some(1), Some(32))
+    );
+}
+
+/// A condition about Cilium's side.
+fn of_cilium(truth: Truth, message: &str) -> CoreCondition {
+    CoreCondition {
+        kind: condition::CILIUM_READY,
+        truth,
+        reason: reason::CILIUM_VERIFIED,
+        message: message.into(),
+    }
+}
+
+/// What a status says about Cilium's side.
+fn said_of_cilium(status: &BigIpTunnelStatus) -> Option<(&str, &str, i64)> {
+    let mut conditions = status.conditions.iter();
+    let found = conditions.find(|c| c.type_ == condition::CILIUM_READY)?;
+    let since = found.last_transition_time.0.as_second();
+    Some((&found.status, &found.message, since))
+}
+
+#[test]
+fn cilium_condition_follows_what_is_found_and_stays_until_then() {
+    let (desired, device) = (two_nodes(), in_sync(&two_nodes(), 1_000));
+    let after = |before: &BigIpTunnelStatus, cilium: Verified<'_>, second: i64| {
+        let written = Written {
+            cilium,
+            ..written(second)
+        };
+        follow(before, &desired, &device, &written)
+    };
+    let (fits, off) = (
+        of_cilium(Truth::True, "fits"),
+        of_cilium(Truth::False, "off"),
+    );
+    let pending = after(&first(), Verified::Pending, 1_000);
+    assert_eq!(said_of_cilium(&pending), None);
+    let fitting = after(&pending, Verified::Found(&fits), 1_001);
+    assert_eq!(said_of_cilium(&fitting), Some(("True", "fits", 1_001)));
+    // A new process has not looked yet.
+    assert_eq!(after(&fitting, Verified::Pending, 1_002), fitting);
+    let wrong = after(&fitting, Verified::Found(&off), 1_003);
+    assert_eq!(said_of_cilium(&wrong), Some(("False", "off", 1_003)));
+    let ready = |status: &BigIpTunnelStatus| {
+        let mut conditions = status.conditions.iter();
+        conditions.find(|c| c.type_ == condition::READY).cloned()
+    };
+    assert_eq!(ready(&wrong), ready(&pending));
+    assert_eq!(said_of_cilium(&after(&wrong, Verified::Off, 1_004)), None);
+}
+
+#[test]
+fn suspended_object_shows_cilium_as_last_verified() {
+    let fits = of_cilium(Truth::True, "fits");
+    let found = Written {
+        cilium: Verified::Found(&fits),
+        ..written(1_000)
+    };
+    let device = in_sync(&two_nodes(), 1_000);
+    let before = follow(&first(), &two_nodes(), &device, &found);
+    let suspended = paused(&before, reason::SUSPENDED, &BTreeMap::new(), &found);
+    let (status, message, _) = said_of_cilium(&suspended).unwrap();
+    assert_eq!(status, "Unknown");
+    assert!(message.starts_with("last verified"), "{message}");
+    let off = written(1_001);
+    let off = paused(&suspended, reason::SUSPENDED, &BTreeMap::new(), &off);
+    assert_eq!(said_of_cilium(&off), None);
 }

@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cilium::Cilium;
 use super::device::{Device, SecretRef, Tls};
 use super::status::BigIpTunnelStatus;
 use crate::schema;
@@ -157,6 +158,10 @@ pub struct BigIpTunnelSpec {
     /// When the running configuration is saved on the BIG-IPs, so that the records outlive a reboot.
     #[serde(default)]
     pub save_config: SaveConfig,
+
+    /// What is done about Cilium's side of the tunnel.
+    #[serde(default)]
+    pub cilium: Cilium,
 
     /// Stops all work on this object. The BIG-IPs keep what they have, also when it is deleted.
     #[serde(default)]

@@ -365,6 +365,14 @@ pub struct TunnelStatus {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub self_ips: Vec<String>,
+    /// How many more self IPs are on the tunnel, where there are more than are listed.
+    #[serde(
+        default,
+        rename = "selfIPsOmitted",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(range(min = 1))]
+    pub self_ips_omitted: Option<i32>,
     /// MAC address of the tunnel itself, where the unit says it. Cilium has to send to it (`vtep-mac`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 17))]

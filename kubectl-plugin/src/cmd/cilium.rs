@@ -70,9 +70,10 @@ async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumRep
         CiliumFormat::Vtepconfig => cluster.vtep_shape().await?,
     };
     let nodes = seen.nodes.as_deref().ok();
+    let nodes = nodes.map(convert::cilium::selectable);
     let tunnels = objects
         .iter()
-        .map(|object| convert::cilium::tunnel(object, nodes));
+        .map(|object| convert::cilium::tunnel(object, nodes.as_deref()));
     let tunnels: Vec<_> = tunnels.collect();
     report(&seen, &tunnels, args.output, shape).map_err(|refusals| {
         let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();

@@ -1,13 +1,16 @@
 //! Cilium's part of the evidence for `check`: each kind read for itself, in the versions that are served.
 
+use std::sync::Arc;
+
 use bigip_tunnel_cilium::policies::Policy;
 use bigip_tunnel_cilium::render::Shape;
 use bigip_tunnel_cilium::seen::{
     Agent, Cluster as Seen, ConfigMap, Node, NodeConfig, Readable, VtepNode,
 };
 use bigip_tunnel_cilium::vtep::VtepObject;
+use bigip_tunnel_crds::cilium::AgentPod;
 use bigip_tunnel_crds::convert;
-use k8s_openapi::api::core::v1::{self, Pod};
+use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
@@ -34,7 +37,7 @@ impl Cluster {
             vtep_objects: self.vtep_objects(&nodes).await?,
             vtep_nodes: self.vtep_nodes().await?,
             agents: optional(self.cilium_agents().await)?,
-            policies: optional(self.policies_seen().await)?,
+            policies: Some(optional(self.policies_seen().await)?),
             cilium_nodes: known(self.cilium_nodes_seen().await)?,
             nodes,
         })
@@ -69,7 +72,8 @@ impl Cluster {
         let Some(namespace) = namespace else {
             return Ok(Ok(Vec::new()));
         };
-        let nodes = nodes.as_deref().ok();
+        let nodes = nodes.as_deref().ok().map(convert::cilium::selectable);
+        let nodes = nodes.as_deref();
         let seen = |object: DynamicObject| {
             let is_there = object.metadata.namespace.as_deref() == Some(namespace);
             is_there.then(|| convert::cilium::node_config(&object, nodes))
@@ -83,7 +87,8 @@ impl Cluster {
         &self,
         nodes: &Readable<Vec<Node>>,
     ) -> Result<Readable<Option<Vec<VtepObject>>>, Error> {
-        let nodes = nodes.as_deref().ok();
+        let nodes = nodes.as_deref().ok().map(convert::cilium::selectable);
+        let nodes = nodes.as_deref();
         let seen = |object: DynamicObject| convert::cilium::vtep_object(&object, nodes);
         self.served("CiliumVTEPConfig", "ciliumvtepconfigs", seen)
             .await
@@ -96,10 +101,10 @@ impl Cluster {
         Ok(listed.map(Option::unwrap_or_default))
     }
 
-    async fn cilium_agents(&self) -> Result<Vec<Agent>, Error> {
-        let api: Api<Pod> = Api::all(self.client.clone());
+    async fn cilium_agents(&self) -> Result<Vec<Arc<Agent>>, Error> {
+        let api: Api<AgentPod> = Api::all(self.client.clone());
         let agents = ListParams::default().labels(CILIUM_AGENTS);
-        let seen = |pod: Pod| convert::cilium::agent(&pod);
+        let seen = |pod: AgentPod| convert::cilium::agent(&pod).map(Arc::new);
         let pods = self.list_all(&api, agents, "pods", seen).await?;
         Ok(pods.into_iter().flatten().collect())
     }

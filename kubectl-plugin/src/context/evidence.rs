@@ -4,8 +4,10 @@
 //! the rest is read all the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bigip_tunnel_cilium::seen::{Node, Readable, Unread};
+use bigip_tunnel_crds::cilium::CiliumNode;
 use bigip_tunnel_crds::{GROUP, convert};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1;
@@ -87,9 +89,9 @@ impl Cluster {
         self.list_all(&api, all, "nodes", seen).await
     }
 
-    pub(super) async fn cilium_nodes_seen(&self) -> Result<Vec<Node>, Error> {
-        let api = self.api_of("cilium.io", "v2", "CiliumNode", "ciliumnodes");
-        let seen = |node: DynamicObject| convert::cilium::cilium_node(&node);
+    pub(super) async fn cilium_nodes_seen(&self) -> Result<Vec<Arc<Node>>, Error> {
+        let api: Api<CiliumNode> = Api::all(self.client.clone());
+        let seen = |node: CiliumNode| Arc::new(convert::cilium::cilium_node(&node));
         let all = ListParams::default();
         self.list_all(&api, all, super::CILIUM_NODES, seen).await
     }

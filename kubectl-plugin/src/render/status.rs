@@ -191,6 +191,7 @@ fn fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
     if let Some(available) = &tunnel.available {
         fields.push(availability(available));
     }
+    fields.extend(tunnel.cilium.as_ref().map(cilium));
     if let Some(peer) = &tunnel.unlisted_peer {
         fields.push(Field::toned("Peers", Tone::Warn, "", &peer.message));
     }
@@ -307,6 +308,21 @@ fn availability(available: &Fact) -> Field {
     };
     let text = format!(": {}", available.message);
     Field::toned("Available", tone::of_fact(available), word, &text)
+}
+
+fn cilium(cilium: &Fact) -> Field {
+    let (word, text) = match cilium.status.as_str() {
+        "True" => ("Ready", format!(": {}", cilium.message)),
+        "False" => (
+            "Not ready",
+            format!(": {}: {}", cilium.reason, cilium.message),
+        ),
+        _ => (
+            "Unknown",
+            format!(": {}: {}", cilium.reason, cilium.message),
+        ),
+    };
+    Field::toned("Cilium", tone::of_fact(cilium), word, &text)
 }
 
 fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {

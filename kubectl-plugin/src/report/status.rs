@@ -49,6 +49,9 @@ pub(crate) struct TunnelReport {
     /// Whether traffic can flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) available: Option<Fact>,
+    /// Whether Cilium's side fits the tunnel, where that is compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cilium: Option<Fact>,
     /// A unit that could take over and is not listed, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unlisted_peer: Option<Fact>,
@@ -157,6 +160,7 @@ impl TunnelReport {
                 .ok()
                 .map(|path| path.to_string()),
             available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
+            cilium: find(&status.conditions, condition::CILIUM_READY).map(Fact::from),
             unlisted_peer: find(&status.conditions, condition::PEERS_COVERED)
                 .filter(|covered| covered.status == "False")
                 .map(Fact::from),
@@ -196,6 +200,7 @@ impl TunnelReport {
             tunnel: None,
             ready,
             available: None,
+            cilium: None,
             unlisted_peer: None,
             former_devices: Vec::new(),
             paused: None,

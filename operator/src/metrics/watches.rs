@@ -7,7 +7,17 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What is watched, by the plural.
-const KINDS: [&str; 3] = ["bigiptunnels", "nodes", "CiliumNodes"];
+const KINDS: [&str; 9] = [
+    "bigiptunnels",
+    "nodes",
+    "CiliumNodes",
+    "configmaps",
+    "pods",
+    "ciliumnodes",
+    "ciliumnodeconfigs",
+    "ciliumvtepconfigs",
+    "ciliumvtepnodeconfigs",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {

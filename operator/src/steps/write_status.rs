@@ -6,7 +6,7 @@ use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
-use bigip_tunnel_crds::status::{self, Access, Written};
+use bigip_tunnel_crds::status::{self, Access, Verified, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,6 +55,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) generation: i64,
     /// The reconcile request that every device has answered.
     pub(crate) handled_request: Option<&'a str>,
+    /// What is found of Cilium's side.
+    pub(crate) cilium: Verified<'a>,
 }
 
 impl Summary<'_> {
@@ -93,6 +95,7 @@ pub(crate) async fn write_status(
         keep_held: summary.keep_held,
         former: summary.former,
         census: summary.census,
+        cilium: summary.cilium,
         leading_since: leading_since(shared),
         now: summary.now,
     };
@@ -114,6 +117,7 @@ pub(crate) async fn write_paused(
     verified: &BTreeMap<String, Timestamp>,
     generation: i64,
     handled_request: Option<&str>,
+    cilium: Verified<'_>,
 ) -> Result<(), LedgerError> {
     let written = Written {
         generation,
@@ -125,6 +129,7 @@ pub(crate) async fn write_paused(
         keep_held: true,
         former: &[],
         census: None,
+        cilium,
         leading_since: leading_since(shared),
         now: shared.clock.time(),
     };

@@ -19,7 +19,8 @@ use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, ANNOTATION_RECONCILE_REQUEST
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{DeviceHandle, Worker};
+use super::Worker;
+use super::devices::DeviceHandle;
 use crate::device::Work;
 use crate::finalizer;
 use crate::ledger::{LedgerError, census_of};
@@ -141,22 +142,7 @@ impl Worker {
 
     async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
         if let Some(why) = self.paused {
-            let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
-            let generation = object.metadata.generation.unwrap_or_default();
-            let request = request.map(String::as_str);
-            let verified = &self.verified;
-            write_paused(
-                &self.shared,
-                &self.ledger,
-                why,
-                verified,
-                generation,
-                request,
-            )
-            .await?;
-            let told = self.journal.pause(why, self.shared.clock.both());
-            self.shared.events.tell(object, told);
-            return Ok(());
+            return self.write_paused(object, why).await;
         }
         let work = self.work.as_ref().map(|work| work.borrow().clone());
         let desired = match &work {
@@ -202,12 +188,39 @@ impl Worker {
                 .or(object.metadata.generation)
                 .unwrap_or_default(),
             handled_request: handled.as_deref(),
+            cilium: self.cilium.tell(&self.key, object),
         };
         write_status(&self.shared, &self.ledger, &summary).await?;
         let both = self.shared.clock.both();
         let told = self.journal.look(&summary.report(), both);
         self.shared.events.tell(object, told);
         self.plan_overdue(&desired, now);
+        Ok(())
+    }
+
+    /// The status of an object that is not worked on.
+    async fn write_paused(
+        &mut self,
+        object: &BigIpTunnel,
+        why: &'static str,
+    ) -> Result<(), LedgerError> {
+        let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
+        let generation = object.metadata.generation.unwrap_or_default();
+        let request = request.map(String::as_str);
+        let verified = &self.verified;
+        let cilium = self.cilium.tell(&self.key, object);
+        write_paused(
+            &self.shared,
+            &self.ledger,
+            why,
+            verified,
+            generation,
+            request,
+            cilium,
+        )
+        .await?;
+        let told = self.journal.pause(why, self.shared.clock.both());
+        self.shared.events.tell(object, told);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //!
 //! It must not know how the product works.
 
+mod cilium;
 mod claims;
 mod process;
 
@@ -28,6 +29,7 @@ use crate::wait::{Answer, eventually};
 
 const TUNNEL: &str = "flannel_vxlan";
 const TUNNEL_PATH: &str = "/Common/flannel_vxlan";
+const LOCAL_ADDRESS: &str = "192.0.2.1";
 const NAMESPACE: &str = "bench";
 const NAME: &str = "prod-east";
 /// Requests to the API server at one time.
@@ -76,7 +78,7 @@ impl Bench {
     async fn start(size: &Size, release: &Path, out: &mut dyn Write) -> Result<Self, BenchError> {
         let control_plane = ControlPlane::start()?;
         let client = control_plane.client().await?;
-        let devices = DevicePair::start(&TunnelConfig::vxlan(TUNNEL_PATH, "192.0.2.1")).await?;
+        let devices = DevicePair::start(&TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)).await?;
         objects::create_namespace(&client, NAMESPACE).await?;
         objects::create_access(&client, NAMESPACE, &devices).await?;
         let bench = Self {
@@ -96,6 +98,7 @@ impl Bench {
             "nodes",
             &format!("{} (made in {})", size.nodes, seconds(took)),
         )?;
+        cilium::create(&bench.client, size.nodes, LOCAL_ADDRESS).await?;
         Ok(bench)
     }
 
@@ -146,6 +149,15 @@ impl Bench {
             .map(|(name, unit)| format!("{name} {}", unit.mutations()))
             .collect();
         line(out, "  writes", &writes.join(", "))?;
+        line(out, "  memory", &process.memory()?)?;
+        let cpu = process.cpu()?;
+        self.until_cilium_is_judged().await?;
+        line(out, "Cilium judged", &seconds(started.elapsed()))?;
+        line(
+            out,
+            "  processor",
+            &seconds(process.cpu()?.saturating_sub(cpu)),
+        )?;
         line(out, "  memory", &process.memory()?)?;
         Ok((operator, process))
     }
@@ -273,6 +285,25 @@ impl Bench {
             Answer::when(programmed, |shown| *shown == Some(nodes.into()))
         });
         shown.await?;
+        Ok(())
+    }
+
+    /// Waits until the condition says that Cilium sends to another MAC address.
+    async fn until_cilium_is_judged(&self) -> Result<(), BenchError> {
+        let tunnels = objects::tunnels(&self.client, NAMESPACE);
+        let judged = eventually("CiliumReady", LIMIT, async || {
+            let tunnel = tunnels.get(NAME).await.ok();
+            let conditions =
+                tunnel.and_then(|tunnel| tunnel.data.pointer("/status/conditions").cloned());
+            let conditions = conditions.as_ref().and_then(Value::as_array);
+            let mut conditions = conditions.into_iter().flatten();
+            let found = conditions.find(|condition| condition["type"] == "CiliumReady");
+            let reason = found.and_then(|found| found["reason"].as_str().map(str::to_owned));
+            Answer::when(reason, |reason| {
+                reason.as_deref() == Some("VTEPMACMismatch")
+            })
+        });
+        judged.await?;
         Ok(())
     }
 

@@ -69,7 +69,8 @@ pub(super) fn full_values(namespace: &str) -> Vec<String> {
 }
 
 /// What other values render that exclude some of the full ones.
-pub(super) const OTHER_VALUES: [&str; 4] = [
+pub(super) const OTHER_VALUES: [&str; 5] = [
+    r#"cilium={"namespace":"cilium","verify":{"enabled":false}}"#,
     "watchAllNamespaces=true",
     "hostNetwork=true",
     r#"networkPolicy={"enabled":true,"flavor":"cilium"}"#,

@@ -2,6 +2,7 @@
 //!
 //! Must not know what a single test is about.
 
+use bigip_tunnel_crds::v1alpha1::BigIpTunnelStatus;
 use bigip_tunnel_harness::account::{Account, Login};
 use bigip_tunnel_harness::operator::OperatorProcess;
 use bigip_tunnel_harness::proxy::Proxy;
@@ -13,7 +14,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{LIMIT, World};
+use super::{LIMIT, World, find};
 
 /// Name of the lease.
 pub(crate) const LEASE: &str = "bigip-tunnel-operator";
@@ -47,6 +48,15 @@ impl World {
     /// All metrics, as they are scraped.
     pub(crate) async fn metrics(&self) -> String {
         get(self.operator(), "/metrics").await
+    }
+
+    /// Waits until Cilium's side was judged by what the units say: there is no Cilium in a world that has none made.
+    pub(crate) async fn until_cilium_is_judged(&self) {
+        let is_judged = |status: &BigIpTunnelStatus| {
+            let found = find(&status.conditions, "CiliumReady");
+            found.is_some_and(|found| found.reason == "CiliumConfigMissing")
+        };
+        self.until_status("CiliumConfigMissing", is_judged).await;
     }
 
     /// Waits until such a counter has reached a value.

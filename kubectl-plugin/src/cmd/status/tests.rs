@@ -102,6 +102,34 @@ fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
 }
 
 #[test]
+fn what_does_not_fit_in_cilium_is_one_line() {
+    let line = |other: Value| {
+        let tunnel = Tunnel::healthy("prod-east").with(
+            "/status/conditions",
+            &json!([condition("Ready", "True", "InSync", "fine"), other]),
+        );
+        let shown = shown(&report([tunnel]), None);
+        let line = shown.lines().find(|line| line.starts_with("Cilium"));
+        line.map(str::to_owned)
+    };
+    let of = |status, reason, message| line(condition("CiliumReady", status, reason, message));
+    assert_eq!(
+        of("False", "VNIMismatch", "bigip-a has VNI 3").unwrap(),
+        "Cilium       ✖ Not ready: VNIMismatch: bigip-a has VNI 3"
+    );
+    assert_eq!(
+        of("True", "CiliumVerified", "fits").unwrap(),
+        "Cilium       ✔ Ready: fits"
+    );
+    let unknown = of("Unknown", "CiliumUnreadable", "pods").unwrap();
+    assert!(
+        unknown.ends_with("Unknown: CiliumUnreadable: pods"),
+        "{unknown}"
+    );
+    assert_eq!(line(condition("Available", "True", "x", "y")), None);
+}
+
+#[test]
 fn an_unlisted_peer_and_a_device_that_left_are_named() {
     let peer = "bigip-c.example.net is in the trust domain of bigip-a and not listed";
     let tunnel = Tunnel::healthy("prod-east")

@@ -16,10 +16,11 @@ use crate::catalogue::{
 /// The checks.
 pub(super) fn category(evidence: &Evidence) -> Category {
     let nodes = evidence.cilium.nodes.as_deref().ok();
+    let nodes = nodes.map(convert::cilium::selectable);
     let tunnels = evidence.tunnels.iter().flatten();
     let tunnels: Vec<Tunnel> = tunnels
         .filter_map(|tunnel| tunnel.0.as_ref().ok())
-        .map(|tunnel| convert::cilium::tunnel(tunnel, nodes))
+        .map(|tunnel| convert::cilium::tunnel(tunnel, nodes.as_deref()))
         .collect();
     let findings = judge(&evidence.cilium, &tunnels);
     Category::new("cilium", findings.into_iter().map(check).collect())

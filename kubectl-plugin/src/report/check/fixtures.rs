@@ -4,10 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bigip_tunnel_cilium::seen::Cluster;
+use bigip_tunnel_crds::cilium::{AgentPod, CiliumNode};
 use bigip_tunnel_crds::convert::cilium as convert;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::DynamicObject;
 use serde::de::DeserializeOwned;
@@ -60,20 +62,24 @@ impl Objects {
         let mut policies: Vec<_> = policies.iter().map(convert::network_policy).collect();
         let of_cilium = self.dynamic("CiliumNetworkPolicy", convert::cilium_policies);
         policies.extend(of_cilium.into_iter().flatten());
-        let agents = self.of::<Pod>("Pod");
+        let agents = self.of::<AgentPod>("Pod");
+        let agents = agents.iter().filter_map(convert::agent);
+        let cilium_nodes = self.of::<CiliumNode>("CiliumNode");
+        let cilium_nodes = cilium_nodes.iter().map(convert::cilium_node);
+        let selectable = convert::selectable(&nodes);
         let config = self.of::<ConfigMap>("ConfigMap").pop();
         Cluster {
             config: Ok(config.map(|config| convert::config_map("kube-system", config))),
             node_configs: Ok(self.dynamic("CiliumNodeConfig", |object| {
-                convert::node_config(object, Some(&nodes))
+                convert::node_config(object, Some(&selectable))
             })),
             vtep_objects: Ok(Some(self.dynamic("CiliumVTEPConfig", |object| {
-                convert::vtep_object(object, Some(&nodes))
+                convert::vtep_object(object, Some(&selectable))
             }))),
             vtep_nodes: Ok(self.dynamic("CiliumVTEPNodeConfig", convert::vtep_node)),
-            agents: Ok(agents.iter().filter_map(convert::agent).collect()),
-            policies: Ok(policies),
-            cilium_nodes: Ok(Some(self.dynamic("CiliumNode", convert::cilium_node))),
+            agents: Ok(agents.map(Arc::new).collect()),
+            policies: Some(Ok(policies)),
+            cilium_nodes: Ok(Some(cilium_nodes.map(Arc::new).collect())),
             nodes: Ok(nodes),
         }
     }

@@ -1,5 +1,7 @@
 //! What `check` finds in fixed evidence.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -97,19 +99,19 @@ pub(crate) fn evidence(tunnel: Tunnel) -> Evidence {
             node_configs: Ok(Vec::new()),
             vtep_objects: Ok(None),
             vtep_nodes: Ok(Vec::new()),
-            policies: Ok(Vec::new()),
+            policies: Some(Ok(Vec::new())),
             nodes: Ok(nodes()),
-            cilium_nodes: Ok(Some(nodes())),
+            cilium_nodes: Ok(Some(nodes().into_iter().map(Arc::new).collect())),
         },
     }
 }
 
-fn agent(tag: &str) -> Agent {
-    Agent {
+fn agent(tag: &str) -> Arc<Agent> {
+    Arc::new(Agent {
         node: "worker-01".to_owned(),
-        image: format!("quay.io/cilium/cilium:{tag}"),
+        image: format!("quay.io/cilium/cilium:{tag}").into(),
         started: Some("2026-11-21T06:00:00Z".parse().unwrap()),
-    }
+    })
 }
 
 /// The same with another value in Cilium's configuration.
@@ -174,7 +176,7 @@ fn without_rights_the_rest_is_checked() {
     evidence.cilium.config = Err(no());
     evidence.cilium.agents = Err(no());
     evidence.cilium.vtep_objects = Err(no());
-    evidence.cilium.policies = Err(no());
+    evidence.cilium.policies = Some(Err(no()));
     evidence.cilium.node_configs = Err(no());
     let found = codes(&evidence);
     assert!(found.len() >= 4);
@@ -241,7 +243,7 @@ fn status_that_is_older_than_the_nodes_is_a_finding() {
     };
     evidence.cilium.nodes.as_mut().unwrap().push(node.clone());
     let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
-    theirs.as_mut().unwrap().push(node);
+    theirs.as_mut().unwrap().push(Arc::new(node));
     assert_eq!(codes(&evidence), [(WARNING, BTN0008)]);
 }
 
@@ -439,11 +441,14 @@ fn nodes_that_cilium_knows_otherwise_are_named() {
         .unwrap()
         .as_mut()
         .unwrap();
-    theirs[1].internal.insert(0, "10.9.9.9".parse().unwrap());
+    Arc::make_mut(&mut theirs[1])
+        .internal
+        .insert(0, "10.9.9.9".parse().unwrap());
     // A record for a second address works.
     assert_eq!(codes(&evidence), []);
     let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
-    theirs.as_mut().unwrap()[1].internal.pop();
+    let second = &mut theirs.as_mut().unwrap()[1];
+    Arc::make_mut(second).internal.pop();
     assert_eq!(codes(&evidence), [(WARNING, BTN0416)]);
 }
 
@@ -457,7 +462,7 @@ fn a_node_with_the_address_of_a_bigip_is_named() {
     };
     evidence.cilium.nodes.as_mut().unwrap().push(dummy.clone());
     let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
-    theirs.as_mut().unwrap().push(dummy);
+    theirs.as_mut().unwrap().push(Arc::new(dummy));
     // The status was written before it came.
     let found = codes(&evidence);
     assert_eq!(found, [(WARNING, BTN0409), (WARNING, BTN0008)]);

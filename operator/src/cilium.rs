@@ -1,0 +1,89 @@
+//! Cilium's side of the tunnels, compared with what the BIG-IPs say, all the time.
+//!
+//! Reads only, and only while this process leads and an object asks for it. The judgement is that of the crate
+//! `cilium`, as in `check`; here is what it is made of, and when.
+
+mod board;
+mod follow;
+mod seen;
+mod task;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_core::conditions::Condition;
+use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, CiliumVerify};
+use kube::core::Selector;
+use tokio::sync::{Notify, watch};
+
+use crate::index::ObjectKey;
+
+pub(crate) use self::task::run;
+
+/// The conditions that were found, by object. An object that is missing was not judged yet.
+pub(crate) type Judged = BTreeMap<ObjectKey, Condition>;
+
+/// The tunnels to compare, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Cilium {
+    tunnels: Mutex<BTreeMap<ObjectKey, Noted>>,
+    changed: Notify,
+    judged: watch::Sender<Arc<Judged>>,
+}
+
+/// What counts of an object.
+#[derive(Debug, Clone, PartialEq)]
+struct Noted {
+    /// Its units, on nodes that are not known.
+    units: Tunnel,
+    /// Selects its nodes. `None` where it cannot be read.
+    selector: Option<Selector>,
+    /// Whether it asks for a judgement.
+    verifies: bool,
+}
+
+impl Cilium {
+    /// Takes an object in, as it is now.
+    pub(crate) fn note(&self, key: &ObjectKey, object: &BigIpTunnel) {
+        let noted = Noted {
+            units: convert::cilium::units(object),
+            selector: convert::selector(&object.spec).ok(),
+            verifies: verifies(object),
+        };
+        let before = self.lock().insert(key.clone(), noted.clone());
+        if before.is_none_or(|before| before != noted) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Forgets an object.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        if self.lock().remove(key).is_some() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// What is found, and its changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Judged>> {
+        self.judged.subscribe()
+    }
+
+    fn tunnels(&self) -> BTreeMap<ObjectKey, Noted> {
+        self.lock().clone()
+    }
+
+    fn is_asked(&self) -> bool {
+        self.lock().values().any(|noted| noted.verifies)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Noted>> {
+        self.tunnels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an object asks for a judgement.
+pub(crate) fn verifies(object: &BigIpTunnel) -> bool {
+    object.spec.cilium.verify == CiliumVerify::Auto
+}

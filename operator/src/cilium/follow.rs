@@ -1,0 +1,173 @@
+//! The watch on one kind of Cilium's objects, of which only what is judged is kept.
+//!
+//! Nothing depends on it but a condition, so that it asks little: a list at the beginning, one watch, another list
+//! each hour (a watch may lose events without a word, kubernetes#123072). A kind that is not served, or may not be
+//! read, is asked for rarely. Must not know what the objects mean.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_tunnel_cilium::seen::Unread;
+use futures::StreamExt;
+use kube::api::ListParams;
+use kube::runtime::watcher;
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::seen::{Known, Slot};
+use crate::kubernetes::{READ_DEADLINE, call, code_of};
+use crate::metrics::Watches;
+use crate::watch::back_off;
+
+/// How often everything is listed again although the watch seems to work.
+const RELIST_INTERVAL: Duration = Duration::from_secs(3600);
+/// How soon a kind is asked for again that is not served, or may not be read.
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+/// Failures in a row after which what was read before no longer counts.
+const FAILURES_MAX: u32 = 5;
+
+/// A kind of objects.
+pub(super) struct Kind<K> {
+    /// Its plural, as in its path.
+    pub(super) plural: &'static str,
+    /// Where they are: in the versions in which they may be served.
+    pub(super) apis: Vec<Api<K>>,
+    /// Which of them.
+    pub(super) config: watcher::Config,
+}
+
+/// Why the watch in one version ended.
+enum Ended {
+    /// The version is not served.
+    NotServed,
+    /// The objects may not be read.
+    Forbidden,
+    /// They could not be read, several times in a row.
+    Failed(Unread),
+    /// They are to be listed again.
+    Relist,
+}
+
+/// Keeps a slot up to date, for ever. `keep` says what is kept of an object, if anything is.
+pub(super) async fn follow<K, T>(
+    kind: Kind<K>,
+    slot: &Slot<T>,
+    watches: &Watches,
+    mut keep: impl FnMut(K) -> Option<T>,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    T: PartialEq,
+{
+    loop {
+        let mut ended = Ended::NotServed;
+        for api in &kind.apis {
+            ended = follow_one(&kind, api, slot, watches, &mut keep).await;
+            if !matches!(ended, Ended::NotServed) {
+                break;
+            }
+        }
+        match ended {
+            Ended::Relist => continue,
+            Ended::NotServed => slot.set(Known::NotServed),
+            Ended::Forbidden => slot.set(Known::Unread(forbidden(kind.plural))),
+            Ended::Failed(why) => slot.set(Known::Unread(why)),
+        }
+        sleep(RETRY_INTERVAL).await;
+    }
+}
+
+fn forbidden(plural: &str) -> Unread {
+    Unread(format!(
+        "the operator may not list and watch {plural}; the chart's value cilium.verify.enabled grants it"
+    ))
+}
+
+async fn follow_one<K, T>(
+    kind: &Kind<K>,
+    api: &Api<K>,
+    slot: &Slot<T>,
+    watches: &Watches,
+    keep: &mut impl FnMut(K) -> Option<T>,
+) -> Ended
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    T: PartialEq,
+{
+    if let Some(ended) = refused(kind, api).await {
+        return ended;
+    }
+    let mut events = watcher(api.clone(), kind.config.clone()).boxed();
+    let relist_at = Instant::now() + RELIST_INTERVAL;
+    let (mut listed, mut failures) = (BTreeMap::new(), 0);
+    loop {
+        let event = match timeout_at(relist_at, events.next()).await {
+            Err(_) | Ok(None) => return Ended::Relist,
+            Ok(Some(event)) => event,
+        };
+        match event {
+            Ok(event) => {
+                if !matches!(event, watcher::Event::Init) {
+                    failures = 0;
+                }
+                take(event, slot, &mut listed, keep);
+            }
+            Err(error) => match code_of(&error) {
+                Some(404) => return Ended::NotServed,
+                Some(401 | 403) => return Ended::Forbidden,
+                _ => {
+                    failures += 1;
+                    watches.record_error(kind.plural);
+                    tracing::debug!(failures, "{} cannot be watched: {error}", kind.plural);
+                    if failures == FAILURES_MAX {
+                        let why = format!("{} could not be read: {error}", kind.plural);
+                        return Ended::Failed(Unread(why));
+                    }
+                    sleep(back_off(failures)).await;
+                }
+            },
+        }
+    }
+}
+
+/// Whether there is no use in a watch: it would log each refusal as a fault.
+async fn refused<K>(kind: &Kind<K>, api: &Api<K>) -> Option<Ended>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let one = ListParams {
+        label_selector: kind.config.label_selector.clone(),
+        field_selector: kind.config.field_selector.clone(),
+        ..ListParams::default().limit(1)
+    };
+    let error = call(READ_DEADLINE, api.list_metadata(&one)).await.err()?;
+    match error.code()? {
+        404 => Some(Ended::NotServed),
+        401 | 403 => Some(Ended::Forbidden),
+        _ => None,
+    }
+}
+
+/// Takes an event in.
+fn take<K: Resource, T: PartialEq>(
+    event: watcher::Event<K>,
+    slot: &Slot<T>,
+    listed: &mut BTreeMap<String, Arc<T>>,
+    keep: &mut impl FnMut(K) -> Option<T>,
+) {
+    match event {
+        watcher::Event::Init => listed.clear(),
+        watcher::Event::InitApply(object) => {
+            let name = object.name_any();
+            listed.extend(keep(object).map(|kept| (name, Arc::new(kept))));
+        }
+        watcher::Event::InitDone => slot.set(Known::Read(std::mem::take(listed))),
+        watcher::Event::Apply(object) => {
+            let name = object.name_any();
+            slot.put(name, keep(object));
+        }
+        watcher::Event::Delete(object) => slot.put(object.name_any(), None),
+    }
+}

@@ -1,0 +1,151 @@
+//! What is known of Cilium's objects, in the form in which it is judged. Must not know how it is read.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bigip_tunnel_cilium::seen::{Agent, Cluster, ConfigMap, Node, Readable, Unread, VtepNode};
+use bigip_tunnel_crds::convert::cilium::{self as convert, Selectable};
+use kube::core::DynamicObject;
+use tokio::sync::Notify;
+
+/// Objects of one kind, by name.
+#[derive(Debug, Clone)]
+pub(super) enum Known<T> {
+    /// They were not asked for yet.
+    Pending,
+    /// The cluster does not know the kind.
+    NotServed,
+    /// They cannot be read.
+    Unread(Unread),
+    /// All of them.
+    Read(BTreeMap<String, Arc<T>>),
+}
+
+/// The place of one kind.
+#[derive(Debug)]
+pub(super) struct Slot<T> {
+    known: Mutex<Known<T>>,
+    changed: Arc<Notify>,
+}
+
+impl<T: PartialEq> Slot<T> {
+    fn new(changed: &Arc<Notify>) -> Self {
+        Self {
+            known: Mutex::new(Known::Pending),
+            changed: changed.clone(),
+        }
+    }
+
+    /// Replaces everything.
+    pub(super) fn set(&self, known: Known<T>) {
+        let is_same = match (&*self.lock(), &known) {
+            (Known::Pending, Known::Pending) | (Known::NotServed, Known::NotServed) => true,
+            (Known::Unread(before), Known::Unread(now)) => before == now,
+            (Known::Read(before), Known::Read(now)) => before == now,
+            _ => false,
+        };
+        if !is_same {
+            *self.lock() = known;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Replaces one object; with nothing, it goes.
+    pub(super) fn put(&self, name: String, object: Option<T>) {
+        let mut known = self.lock();
+        let Known::Read(objects) = &mut *known else {
+            return;
+        };
+        let before = objects.get(&name).map(|object| &**object);
+        if before == object.as_ref() {
+            return;
+        }
+        match object {
+            Some(object) => objects.insert(name, Arc::new(object)),
+            None => objects.remove(&name),
+        };
+        self.changed.notify_one();
+    }
+
+    /// The objects, and `None` for a kind that is not served. Nothing while they were not asked for yet.
+    fn objects(&self) -> Option<Readable<Option<Vec<Arc<T>>>>> {
+        Some(match &*self.lock() {
+            Known::Pending => return None,
+            Known::NotServed => Ok(None),
+            Known::Unread(why) => Err(why.clone()),
+            Known::Read(objects) => Ok(Some(objects.values().cloned().collect())),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known<T>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything that is read.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) config: Slot<ConfigMap>,
+    pub(super) node_configs: Slot<DynamicObject>,
+    pub(super) vtep_objects: Slot<DynamicObject>,
+    /// Those only that say of a failure.
+    pub(super) vtep_nodes: Slot<VtepNode>,
+    pub(super) agents: Slot<Agent>,
+    pub(super) cilium_nodes: Slot<Node>,
+    /// Told when any of them changes.
+    pub(super) changed: Arc<Notify>,
+}
+
+impl Seen {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        let changed = Arc::new(Notify::new());
+        Self {
+            config: Slot::new(&changed),
+            node_configs: Slot::new(&changed),
+            vtep_objects: Slot::new(&changed),
+            vtep_nodes: Slot::new(&changed),
+            agents: Slot::new(&changed),
+            cilium_nodes: Slot::new(&changed),
+            changed,
+        }
+    }
+
+    /// The cluster with these nodes. `None` until every kind was asked for.
+    pub(super) fn cluster(
+        &self,
+        nodes: Vec<Node>,
+        selectable: &[Selectable<'_>],
+    ) -> Option<Cluster> {
+        let config = self.config.objects()?;
+        let node_configs = self.node_configs.objects()?.map(Option::unwrap_or_default);
+        let vtep_objects = self.vtep_objects.objects()?;
+        let vtep_nodes = self.vtep_nodes.objects()?.map(Option::unwrap_or_default);
+        Some(Cluster {
+            config: config.map(|found| {
+                let mut found = found.into_iter().flatten();
+                found.next().map(|config| ConfigMap::clone(&config))
+            }),
+            node_configs: node_configs.map(|objects| {
+                let objects = objects.iter();
+                objects
+                    .map(|object| convert::node_config(object, Some(selectable)))
+                    .collect()
+            }),
+            vtep_objects: vtep_objects.map(|objects| {
+                objects.map(|objects| {
+                    let objects = objects.iter();
+                    objects
+                        .map(|object| convert::vtep_object(object, Some(selectable)))
+                        .collect()
+                })
+            }),
+            vtep_nodes: vtep_nodes.map(|nodes| nodes.iter().map(|n| VtepNode::clone(n)).collect()),
+            agents: self.agents.objects()?.map(Option::unwrap_or_default),
+            // What lets pods be reached is a matter of their namespaces, and not of the tunnel.
+            policies: None,
+            cilium_nodes: self.cilium_nodes.objects()?,
+            nodes: Ok(nodes),
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! The task that keeps Cilium's objects in view and judges them when something changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bigip_tunnel_cilium::condition::{condition, mac_mismatches};
+use bigip_tunnel_cilium::judge_beside;
+use bigip_tunnel_cilium::seen::Agent;
+use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_crds::cilium::{AgentPod, CiliumNode};
+use bigip_tunnel_crds::convert::cilium as convert;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{ApiResource, GroupVersionKind};
+use kube::core::DynamicObject;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::board::Board;
+use super::follow::{Kind, follow};
+use super::seen::Seen;
+use super::{Judged, Noted};
+use crate::index::ObjectKey;
+use crate::kubernetes::WATCH_SECONDS;
+use crate::nodes::NodeState;
+use crate::restart::{self, RESTART_DELAY};
+use crate::shared::Shared;
+
+/// The ConfigMap that agents read.
+const CONFIG: &str = "cilium-config";
+/// Label of the agents' pods.
+const AGENTS: &str = "k8s-app=cilium";
+/// Versions of Cilium's API in which its newer kinds are served.
+const VERSIONS: [&str; 2] = ["v2", "v2alpha1"];
+/// Changes that follow within this time are judged together.
+const COALESCE: Duration = Duration::from_millis(500);
+/// The share of the time that judging may take, as its inverse.
+const REST: u32 = 20;
+/// Images of agents that are remembered.
+const IMAGES_MAX: usize = 8;
+/// Objects per page of a list: a pod is large.
+const PAGE_SIZE: u32 = 100;
+
+/// Judges until the process ends. `namespace`: the one of Cilium.
+pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
+    let stop = shared.stop.clone();
+    let begin = || work(&shared, &namespace);
+    let tell = || async {
+        tracing::error!(
+            reason = reason::INTERNAL_ERROR,
+            "the comparison with Cilium panicked; it begins again in {} s",
+            RESTART_DELAY.as_secs()
+        );
+    };
+    stop.run_until_cancelled(restart::keep_running(&stop, begin, tell))
+        .await;
+}
+
+async fn work(shared: &Shared, namespace: &str) {
+    shared.leadership.begun().await;
+    while !shared.cilium.is_asked() {
+        shared.cilium.changed.notified().await;
+    }
+    let seen = Seen::new();
+    let following = join_all(followers(shared, namespace, &seen));
+    tokio::select! {
+        _ = following => {}
+        () = judge_changes(shared, &seen) => {}
+    }
+}
+
+/// What keeps each kind in view.
+fn followers<'a>(shared: &'a Shared, namespace: &str, seen: &'a Seen) -> Vec<BoxFuture<'a, ()>> {
+    let (client, watches) = (&shared.client, &shared.metrics.watches);
+    let config = Kind {
+        plural: "configmaps",
+        apis: vec![Api::<ConfigMap>::namespaced(client.clone(), namespace)],
+        config: watching().fields(&format!("metadata.name={CONFIG}")),
+    };
+    let agents = Kind {
+        plural: "pods",
+        apis: vec![Api::<AgentPod>::namespaced(client.clone(), namespace)],
+        config: watching().labels(AGENTS),
+    };
+    let cilium_nodes = Kind {
+        plural: "ciliumnodes",
+        apis: vec![Api::<CiliumNode>::all(client.clone())],
+        config: watching(),
+    };
+    let dynamic = |kind: &str, plural: &'static str, namespace: Option<&str>| Kind {
+        plural,
+        apis: VERSIONS
+            .map(|version| objects(client, version, kind, plural, namespace))
+            .into(),
+        config: watching(),
+    };
+    let node_configs = dynamic("CiliumNodeConfig", "ciliumnodeconfigs", Some(namespace));
+    let vtep_objects = dynamic("CiliumVTEPConfig", "ciliumvtepconfigs", None);
+    let vtep_nodes = dynamic("CiliumVTEPNodeConfig", "ciliumvtepnodeconfigs", None);
+    let place = namespace.to_owned();
+    let config_map = move |config| Some(convert::config_map(&place, config));
+    let mut images = BTreeSet::new();
+    let agent = move |pod| convert::agent(&pod).map(|agent| with_shared_image(agent, &mut images));
+    let failing = |object: DynamicObject| {
+        let node = convert::vtep_node(&object);
+        (!node.failed.is_empty()).then_some(node)
+    };
+    let node = |node: CiliumNode| Some(convert::cilium_node(&node));
+    vec![
+        follow(config, &seen.config, watches, config_map).boxed(),
+        follow(node_configs, &seen.node_configs, watches, |o| Some(bare(o))).boxed(),
+        follow(vtep_objects, &seen.vtep_objects, watches, |o| Some(bare(o))).boxed(),
+        follow(vtep_nodes, &seen.vtep_nodes, watches, failing).boxed(),
+        follow(agents, &seen.agents, watches, agent).boxed(),
+        follow(cilium_nodes, &seen.cilium_nodes, watches, node).boxed(),
+    ]
+}
+
+fn watching() -> watcher::Config {
+    watcher::Config::default()
+        .timeout(WATCH_SECONDS)
+        .page_size(PAGE_SIZE)
+}
+
+/// The objects of a kind of Cilium that has no type here.
+fn objects(
+    client: &Client,
+    version: &str,
+    kind: &str,
+    plural: &str,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("cilium.io", version, kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// An object without the metadata that changes although nothing of it does.
+fn bare(mut object: DynamicObject) -> DynamicObject {
+    let metadata = std::mem::take(&mut object.metadata);
+    object.metadata.name = metadata.name;
+    object.metadata.namespace = metadata.namespace;
+    object
+}
+
+/// Thousands of agents run one image.
+fn with_shared_image(agent: Agent, images: &mut BTreeSet<Arc<str>>) -> Agent {
+    if let Some(image) = images.get(&agent.image).cloned() {
+        return Agent { image, ..agent };
+    }
+    // Those of older versions are not worth keeping.
+    if images.len() >= IMAGES_MAX {
+        images.clear();
+    }
+    images.insert(agent.image.clone());
+    agent
+}
+
+/// Judges whenever something changed, what changes together once.
+async fn judge_changes(shared: &Shared, seen: &Seen) {
+    let mut nodes = shared.nodes.subscribe();
+    let mut board = Board::default();
+    let mut due = None;
+    loop {
+        tokio::select! {
+            () = seen.changed.notified() => {}
+            () = shared.cilium.changed.notified() => {}
+            changed = nodes.changed() => if changed.is_err() {
+                return;
+            },
+            () = wait_until(due) => {}
+        }
+        let begun = Instant::now();
+        let state = nodes.borrow_and_update().clone();
+        let Some((found, mismatches)) = judge_all(seen, &state, &shared.cilium.tunnels()) else {
+            continue;
+        };
+        shared.metrics.cilium.set_mac_mismatches(mismatches);
+        let now = shared.clock.now();
+        let moment = board.due(&found);
+        if board.update(found, now) {
+            shared.cilium.judged.send_replace(Arc::new(board.shown()));
+        }
+        due = moment.map(|at| Instant::now() + shared.clock.until(at));
+        sleep(COALESCE.max(begun.elapsed() * REST)).await;
+    }
+}
+
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The conditions of all objects that ask for one, and how many units have another MAC address than Cilium
+/// sends to. `None` while something was not read yet.
+fn judge_all(
+    seen: &Seen,
+    state: &NodeState,
+    tunnels: &BTreeMap<ObjectKey, Noted>,
+) -> Option<(Judged, usize)> {
+    let selectable = state.selectable()?;
+    let cluster = seen.cluster(state.seen(), &selectable)?;
+    let (mut judged, mut mismatches) = (Judged::new(), BTreeSet::new());
+    for (key, noted) in tunnels.iter().filter(|(_, noted)| noted.verifies) {
+        let own = Tunnel {
+            nodes: convert::selected(noted.selector.as_ref(), Some(&selectable)),
+            ..noted.units.clone()
+        };
+        let others = tunnels.iter().filter(|(other, _)| *other != key);
+        let others: Vec<Tunnel> = others.map(|(_, noted)| noted.units.clone()).collect();
+        let findings = judge_beside(&cluster, std::slice::from_ref(&own), &others);
+        mismatches.extend(mac_mismatches(&findings));
+        judged.insert(key.clone(), condition(&findings, &own));
+    }
+    Some((judged, mismatches.len()))
+}
