@@ -1,3 +1,5 @@
+//! One test for each rule that was seen.
+
 use smoltcp::wire::{IpProtocol, Ipv4Repr};
 
 use super::*;

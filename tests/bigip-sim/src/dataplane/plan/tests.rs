@@ -1,3 +1,5 @@
+//! Steps are taken by a kernel that refuses and drops what Linux does.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What becomes of a configuration in the kernel, and what has no counterpart there.
+
 use serde_json::json;
 
 use super::*;
