@@ -3,7 +3,9 @@
 //! Every rule was seen on real eBPF programs in a lab (Cilium 1.20.0-dev of 2026-01-18), in which Linux played the BIG-IP.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 use smoltcp::wire::{
@@ -25,6 +27,37 @@ pub struct Vtep {
     pub endpoint: Ipv4Addr,
     /// `vtep-mac`.
     pub mac: [u8; 6],
+}
+
+/// The text is no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write it as 10.1.6.0/24=10.169.72.34=00:0c:29:35:0d:be")]
+pub struct NoVtep;
+
+impl FromStr for Vtep {
+    type Err = NoVtep;
+
+    fn from_str(text: &str) -> Result<Self, NoVtep> {
+        let (network, rest) = text.split_once('=').ok_or(NoVtep)?;
+        let (endpoint, mac) = rest.split_once('=').ok_or(NoVtep)?;
+        Ok(Self {
+            network: network.parse().map_err(|_| NoVtep)?,
+            endpoint: endpoint.parse().map_err(|_| NoVtep)?,
+            mac: parse_mac(mac).ok_or(NoVtep)?,
+        })
+    }
+}
+
+impl fmt::Display for Vtep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mac = self.mac.map(|byte| format!("{byte:02x}")).join(":");
+        write!(f, "{}={}={mac}", self.network, self.endpoint)
+    }
+}
+
+/// A MAC address as a BIG-IP writes it.
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    text.parse().ok().map(|EthernetAddress(mac)| mac)
 }
 
 /// Cilium's VTEP configuration as its programs use it.

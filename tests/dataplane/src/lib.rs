@@ -15,7 +15,7 @@ mod pod;
 mod underlay;
 mod vxlan;
 
-pub use self::datapath::{Seen, Vtep, VtepTable};
+pub use self::datapath::{NoVtep, Seen, Vtep, VtepTable, parse_mac};
 pub use self::http::http_get;
 pub use self::node::{Node, NodeError};
 pub use self::underlay::{Underlay, UnderlayError};

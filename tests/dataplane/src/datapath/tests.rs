@@ -227,3 +227,25 @@ fn of_two_entries_of_a_network_the_last_one_counts() {
     let mut datapath = datapath(24, &entries);
     assert_eq!(answered_to(&mut datapath, SELF_IP), Some(second));
 }
+
+#[test]
+fn entry_is_read_as_it_is_written() {
+    let entry = vtep("10.1.6.0/24", ENDPOINT);
+    assert_eq!(
+        entry.to_string(),
+        "10.1.6.0/24=10.169.72.34=00:0c:29:35:0d:be"
+    );
+    assert_eq!(
+        "10.1.6.0/24=10.169.72.34=00:0c:29:35:0d:be".parse(),
+        Ok(entry)
+    );
+    assert_eq!(entry.to_string().parse(), Ok(entry));
+    for text in [
+        "",
+        "10.1.6.0/24=10.169.72.34",
+        "10.1.6.0/24=10.169.72.34=00:0c",
+        "a=b=c",
+    ] {
+        assert_eq!(text.parse::<Vtep>(), Err(NoVtep), "{text}");
+    }
+}

@@ -3,15 +3,16 @@
 //!
 //! It must not know what a single test is about.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bigip_sim::netns::Namespace;
 use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator, TunnelConfig};
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable, http_get};
+use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable, http_get, parse_mac};
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::devices::{DevicePair, USER};
 use bigip_tunnel_harness::nodes::Nodes;
@@ -80,7 +81,8 @@ pub(crate) struct Lab {
     devices: DevicePair,
     units: [Unit; 2],
     nodes: Nodes,
-    vteps: VtepTable,
+    vteps: [Vtep; 2],
+    mask_length: u8,
     underlay: Underlay,
     client: Client,
     name: String,
@@ -91,6 +93,20 @@ pub(crate) struct Lab {
 pub(crate) enum Ping {
     Answered,
     Silent,
+}
+
+/// A program that ends with this value.
+pub(crate) struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let ended = self.0.wait();
+        assert!(
+            ended.is_ok_and(|status| status.success()),
+            "the program ended with an error"
+        );
+    }
 }
 
 /// Why the tests cannot run here, if they cannot. They have to for root, and where [`REQUIRED`] says so.
@@ -150,6 +166,7 @@ impl Lab {
         Some(Self {
             operator: OperatorProcess::start(options).await.unwrap(),
             vteps: vteps(&settings, &units, &devices),
+            mask_length: settings.mask_length,
             devices,
             units,
             nodes,
@@ -167,11 +184,33 @@ impl Lab {
     /// A node with these pods that is not in Kubernetes yet.
     pub(crate) async fn start_node(&self, address: &str, pods: &[&str]) -> Node {
         let host = self.add_host(address).await;
-        let node = Node::start(&host, address.parse().unwrap(), self.vteps.clone()).unwrap();
+        let table = VtepTable::new(self.mask_length, &self.vteps);
+        let node = Node::start(&host, address.parse().unwrap(), table).unwrap();
         for pod in pods {
             node.add_pod(pod.parse().unwrap());
         }
         node
+    }
+
+    /// The same as a program of its own.
+    pub(crate) async fn start_program(&self, address: &str, pod: &str) -> Program {
+        let host = self.add_host(address).await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_node-stand-in"));
+        command
+            .arg("--exit-with-stdin")
+            .args(["--address", address, "--pod", pod]);
+        for vtep in &self.vteps {
+            command.args(["--vtep", &vtep.to_string()]);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A child is in the namespace of the thread that starts it.
+        let mut process = host.within(|| command.spawn()).unwrap().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, format!("node {address} listens\n"));
+        Program(process)
     }
 
     /// Writes the Node object.
@@ -349,33 +388,25 @@ async fn start_devices(
 }
 
 /// The configuration that Cilium needs for the units, apart from what the settings change.
-fn vteps(settings: &Settings, units: &[Unit; 2], devices: &DevicePair) -> VtepTable {
-    let entries = [0, 1].map(|index| {
+fn vteps(settings: &Settings, units: &[Unit; 2], devices: &DevicePair) -> [Vtep; 2] {
+    [0, 1].map(|index| {
         let mac = devices.units()[index].tunnel_mac(TUNNEL_PATH).unwrap();
         let mut entry = Vtep {
             network: settings.vtep_networks[index].parse().unwrap(),
             endpoint: units[index].local,
-            mac: parse_mac(&mac),
+            mac: parse_mac(&mac).unwrap(),
         };
         if index == 0 {
             (settings.vtep)(&mut entry);
         }
         entry
-    });
-    VtepTable::new(settings.mask_length, &entries)
+    })
 }
 
 /// The MAC address of the record of a node, worked out here.
 pub(crate) fn mac(address: &str) -> String {
     let [a, b, c, d] = address.parse::<Ipv4Addr>().unwrap().octets();
     format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-}
-
-fn parse_mac(text: &str) -> [u8; 6] {
-    let bytes = text
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap());
-    bytes.collect::<Vec<_>>().try_into().unwrap()
 }
 
 /// An address in the network of the underlay.

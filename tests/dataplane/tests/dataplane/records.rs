@@ -150,3 +150,16 @@ async fn node_that_left_keeps_learned_paths_only() {
     drop(node);
     assert_eq!(lab.ping(0, POD).await, Ping::Silent);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_as_a_program_answers_too() {
+    let Some(lab) = Lab::new("program").await else {
+        return;
+    };
+    let _node = lab.start_program(NODE, POD).await;
+    lab.join(NODE).await;
+    lab.until_record(NODE, true).await;
+
+    assert_eq!(lab.ping(0, POD).await, Ping::Answered);
+    assert_eq!(lab.ping(1, POD).await, Ping::Answered);
+}

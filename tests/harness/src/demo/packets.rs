@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bigip_sim::netns::Namespace;
 use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator};
-use bigip_tunnel_dataplane::{Node, Underlay, UnderlayError, Vtep, VtepTable, http_get};
+use bigip_tunnel_dataplane::{Node, Underlay, UnderlayError, Vtep, VtepTable, http_get, parse_mac};
 
 use super::DemoError;
 use super::world::TUNNEL_PATH;
@@ -66,10 +66,11 @@ impl Packets {
             .map_err(|_| failed(format!("{address} is no address")))?;
         let namespace = self.underlay.add_host(host(address)).await;
         let namespace = namespace.map_err(|error| failed(error.to_string()))?;
+        let mac = unit.tunnel_mac(TUNNEL_PATH).and_then(|mac| parse_mac(&mac));
         let vtep = Vtep {
             network: SELF_IP.parse().unwrap_or_default(),
             endpoint: LOCAL_ADDRESS,
-            mac: mac_of(unit).ok_or_else(|| failed("the tunnel has no MAC address".to_owned()))?,
+            mac: mac.ok_or_else(|| failed("the tunnel has no MAC address".to_owned()))?,
         };
         let table = VtepTable::new(vtep.network.prefix_len(), &[vtep]);
         let node = Node::start(&namespace, address, table);
@@ -105,12 +106,4 @@ pub(super) async fn until_answered(unit: &Simulator) -> Result<String, DemoError
 
 fn host(address: Ipv4Addr) -> ipnet::Ipv4Net {
     ipnet::Ipv4Net::new(address, 24).unwrap_or_default()
-}
-
-fn mac_of(unit: &Simulator) -> Option<[u8; 6]> {
-    let text = unit.tunnel_mac(TUNNEL_PATH)?;
-    let bytes = text
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).ok());
-    bytes.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
