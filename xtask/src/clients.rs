@@ -47,7 +47,7 @@ enum Kind {
     Go,
 }
 
-const CLIENTS: [Client; 3] = [
+const CLIENTS: [Client; 4] = [
     Client {
         name: "bigrest",
         pins: "bigrest.txt",
@@ -57,6 +57,12 @@ const CLIENTS: [Client; 3] = [
         name: "f5-sdk",
         pins: "f5-sdk.txt",
         kind: Kind::Python("f5_sdk_calls.py"),
+    },
+    Client {
+        // With F5's collection of modules in it.
+        name: "ansible",
+        pins: "ansible.txt",
+        kind: Kind::Python("ansible_calls.py"),
     },
     Client {
         name: "go-bigip",

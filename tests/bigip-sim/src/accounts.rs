@@ -334,7 +334,7 @@ impl Accounts {
     }
 }
 
-/// Without token values: whoever has one is logged in.
+/// Without token values: each is a login.
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accounts")

@@ -27,7 +27,7 @@ When it is ready it prints one line of JSON on standard output:
   {\"address\":\"127.0.0.1\",\"port\":41233,\"ca\":\"-----BEGIN CERTIFICATE-----\\n...\"}
 
 With --dataplane, `namespace` is the network namespace that its tunnels are in,
-for `nsenter --net=`. `ca` is the certificate to trust; it is made anew at every start. The server's
+for `nsenter --net=`. `ca` is the certificate to trust; every start makes another one. The server's
 certificate is good for the listen address, the management address and `localhost`.";
 
 const AFTER_HELP: &str = "\
@@ -222,7 +222,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) log: bool,
 
-    /// End when standard input does, so that no device outlives whoever started it
+    /// End when standard input does, so that no device outlives the process that started it
     #[arg(long)]
     pub(crate) exit_with_stdin: bool,
 }

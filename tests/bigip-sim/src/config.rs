@@ -35,7 +35,7 @@ pub struct SimConfig {
     pub failover_state: FailoverState,
     /// The other devices in its trust domain; empty for a standalone device.
     pub peers: Vec<Peer>,
-    /// Who may log in.
+    /// The accounts.
     pub users: Vec<UserConfig>,
     /// Tunnels beside the built-in `http-tunnel` and `socks-tunnel`.
     pub tunnels: Vec<TunnelConfig>,

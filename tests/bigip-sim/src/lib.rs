@@ -27,7 +27,7 @@
 //!     ..SimConfig::default()
 //! })
 //! .await?;
-//! // A record of somebody else, and a device that answers the second POST with a closed connection.
+//! // A foreign record, and a device that answers the second POST with a closed connection.
 //! sim.seed_record("/Common/flannel_vxlan", "02:00:00:00:00:01", "10.9.9.9%0")?;
 //! sim.fault(Fault::new(Effect::drop_after_commit()).method(Method::POST).nth(2));
 //! // … point a client at sim.address(), trusting sim.ca_pem(), then look at what it did:

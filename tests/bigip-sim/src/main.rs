@@ -84,7 +84,7 @@ fn watch_stdin() -> oneshot::Receiver<()> {
     end
 }
 
-/// Never comes back if nobody watches.
+/// Never returns without a watcher.
 async fn end_of(stdin: Option<oneshot::Receiver<()>>) {
     match stdin {
         Some(end) => {

@@ -1,4 +1,4 @@
-//! `util/ping`: its arguments, and the text in which its result is told.
+//! `util/ping`: its arguments, and the text of its result.
 //!
 //! Pure. It does not know where replies come from: of a script, or of a network.
 
@@ -14,7 +14,7 @@ const SIZE_MAX_BYTES: u16 = 65_507;
 const INTERVAL_MIN_MS: u32 = 1;
 /// The longest time of an argument, in seconds.
 const TIME_MAX_S: u32 = 3600;
-/// Without so many bytes there is no room for the time of sending, and no time is told (iputils).
+/// Without so many bytes there is no room for the time of sending, and ping prints no time (iputils).
 const TIMED_MIN_BYTES: u16 = 16;
 
 /// The arguments of a ping: `-n`, `-c`, `-i`, `-s`, `-W`, `-w` and `-I` in any order, and one address.

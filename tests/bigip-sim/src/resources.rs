@@ -122,7 +122,7 @@ impl Call<'_> {
         validate::json_object(self.headers, self.body)
     }
 
-    /// A method that nobody has seen a device answer here.
+    /// A method with no recorded answer of a device here.
     fn not_simulated(&self) -> Failure {
         let path = self.segments.join("/");
         Failure::not_simulated(&format!("{} of /mgmt/tm/{path}", self.method))

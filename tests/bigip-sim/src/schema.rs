@@ -152,7 +152,7 @@ pub(crate) struct Reference {
     pub(crate) in_folder: Option<fn(&str) -> Failure>,
 }
 
-/// What a property is if nobody set it.
+/// What a property is until it is set.
 pub(crate) enum Unset {
     /// Not shown.
     None,
@@ -175,7 +175,7 @@ impl Unset {
     }
 }
 
-/// Who may set a property, and when.
+/// Whether and when a property may be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
     /// Anybody at any time.
@@ -193,7 +193,7 @@ pub(crate) enum Writing {
 }
 
 impl Property {
-    /// A property that anybody may set.
+    /// A property that may be set at any time.
     pub(crate) const fn new(name: &'static str, shape: Shape) -> Self {
         Self {
             name,

@@ -37,7 +37,7 @@ pub enum TlsProfile {
     /// With the certificate of a new BIG-IP: signed by itself, marked as a CA, made out to
     /// `localhost.localdomain`, without an alternative name (all of it *assumed*).
     OwnCertificate,
-    /// With a certificate by an authority that nobody was told of.
+    /// With a certificate by an authority that no client trusts.
     UnknownAuthority,
     /// With a certificate of 2019.
     Expired,

@@ -165,6 +165,7 @@ mod tests {
         for (name, pins) in [
             ("bigrest", "bigrest.txt"),
             ("f5-sdk", "f5-sdk.txt"),
+            ("ansible", "ansible.txt"),
             ("go-bigip", "go-bigip/go.mod"),
         ] {
             let pins = fs::read_to_string(root().join("tests/clients").join(pins)).unwrap();

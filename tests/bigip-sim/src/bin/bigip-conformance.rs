@@ -60,7 +60,7 @@ struct Args {
     #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
     pin: Option<Pin>,
 
-    /// Do not verify the certificate: whoever answers gets the password
+    /// Do not verify the certificate: the password is sent to any host that answers
     #[arg(long)]
     insecure: bool,
 

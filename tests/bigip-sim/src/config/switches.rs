@@ -8,8 +8,8 @@ use super::UnknownValue;
 /// What becomes of a token that comes together with Basic credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TwoCredentials {
-    /// The token counts, on every version (*assumed*). CIS sends both and is supported by F5 on every version
-    /// that is simulated, 17.1 among them.
+    /// The token counts, on every version (*assumed*). CIS is reported to send both, and is supported by F5 on every
+    /// version that is simulated, 17.1 among them.
     #[default]
     Accepted,
     /// Refused with a 401 page, as one thread says of 17.1.2.1 (f5devcentral/application-study-tool#153). A

@@ -1,4 +1,4 @@
-//! What every device has before anybody configures it.
+//! What every device has before it is configured.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ impl Configuration {
             self.insert_built_in(DEVICE_GROUP, Object::at(path).with("autoSync", auto_sync));
         }
         if is_paired {
-            // Every pair has one, its name is up to whoever makes it (*assumed*).
+            // Every pair has one, its name is up to its maker (*assumed*).
             let group = Object::at("/Common/failover-group")
                 .with("networkFailover", "enabled")
                 .with("type", "sync-failover");
@@ -174,7 +174,7 @@ impl Configuration {
         self.insert(resource, object);
     }
 
-    /// Whether every device, or every one of a pair, has this object, so that nobody made it.
+    /// Whether every device, or every one of a pair, has this object without a user having made it.
     pub(crate) fn is_built_in(resource: &str, path: &str) -> bool {
         Self::built_in(true).has(resource, path)
     }

@@ -82,7 +82,7 @@ impl Seen {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// Who answered: the configuration layer, the REST daemon in front of it, or somebody else.
+    /// What answered: the configuration layer, the REST daemon in front of it, or another program.
     pub(crate) fn family(&self) -> &'static str {
         let json = self.json();
         let has = |key: &str| json.as_ref().is_some_and(|body| body.get(key).is_some());

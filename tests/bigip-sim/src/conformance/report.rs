@@ -49,7 +49,7 @@ pub enum Outcome {
         /// What was expected.
         expected: String,
     },
-    /// A question: what it does is told.
+    /// A question: the report says what the device does.
     Told,
     /// The user has no right to a request.
     NoRight {

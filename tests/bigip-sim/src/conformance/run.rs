@@ -73,7 +73,7 @@ pub enum RunError {
         /// What was answered.
         seen: String,
     },
-    /// The tunnel is not empty, or nobody knows.
+    /// The tunnel is not empty, or not known to be.
     #[error("{tunnel} could not be emptied after `{title}`; look at it by hand")]
     Left {
         /// The fixture.
@@ -178,7 +178,7 @@ async fn run_one(
     let done = run_steps(device, fixture).await;
     let is_complete = matches!(done, Ok((Outcome::Held | Outcome::Told, _)));
     if !is_complete && device.values.contains_key("token") {
-        // The difference is what is told; a token that stays is over in 20 minutes.
+        // The difference goes into the report; a token that stays is over in 20 minutes.
         let _ = device.give_back("token").await;
     }
     device.values = before;

@@ -18,7 +18,7 @@ use super::expect::Seen;
 /// A BIG-IP works up to 60 s on a request.
 const DEADLINE: Duration = Duration::from_secs(65);
 
-/// Who logs in. The password never appears in `Debug` output.
+/// The account to log in with. The password never appears in `Debug` output.
 #[derive(Clone)]
 pub struct Credentials {
     /// User name.
@@ -46,7 +46,7 @@ pub enum Trust {
     Ca(Vec<u8>),
     /// By its fingerprint.
     Pin(Pin),
-    /// Whatever it presents. The password goes to whoever answers.
+    /// Whatever it presents. The password goes to any host that answers.
     Anything,
 }
 
@@ -195,7 +195,7 @@ fn pinned(pin: Pin) -> Result<rustls::ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// Accepts one certificate, of whoever holds its key.
+/// Accepts one certificate, of any holder of its key.
 #[derive(Debug)]
 struct PinVerifier {
     pin: Pin,

@@ -101,7 +101,7 @@ impl Failure {
     }
 
     /// The user has no right to this resource, says the REST front end (terraform-provider-bigip#160,
-    /// 12.1.3.6; AS3#420, 15.1.1). A 401, as for somebody unknown.
+    /// 12.1.3.6; AS3#420, 15.1.1). A 401, as for an unknown user.
     pub(crate) fn no_right(user: &str, verb: &Method, path: &str, client: &str) -> Self {
         let message = format!(
             "Authorization failed: user=https://localhost/mgmt/shared/authz/users/{user} \

@@ -1,6 +1,6 @@
 //! `net/fdb/tunnel`: the FDB of a tunnel as a whole, with the whole-list writes.
 //!
-//! A PUT or PATCH with `records` replaces every record, whoever made it: that is what a device does,
+//! A PUT or PATCH with `records` replaces every record, foreign ones too: that is what a device does,
 //! and nothing here softens it. Single records are the business of `records`.
 
 use std::collections::BTreeSet;

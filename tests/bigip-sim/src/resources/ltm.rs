@@ -1,5 +1,5 @@
 //! `ltm`: virtual servers, their pools and the addresses that they send from, as far as a tunnel has to do
-//! with them. They can be read, and are made by whoever runs the simulator.
+//! with them. They can be read, and are made by tests alone.
 
 use serde_json::Value;
 

@@ -59,7 +59,7 @@ impl Query {
         Ok(())
     }
 
-    /// Refuses options where nobody has seen a device take any: silently ignored they would make a
+    /// Refuses options where no device was seen to take any: silently ignored they would make a
     /// client believe in what is not there.
     pub(super) fn refuse_all(&self) -> Result<(), Failure> {
         match self.sent.first() {
@@ -176,7 +176,7 @@ fn count(text: &str) -> Option<usize> {
     (number.to_string() == text).then(|| number.try_into().ok())?
 }
 
-/// The partition of the only filter that anybody uses.
+/// The partition of the only filter in use.
 fn partition(filter: &str) -> Result<String, Failure> {
     match filter.split(' ').collect::<Vec<_>>().as_slice() {
         ["partition", "eq", partition] => Ok((*partition).to_owned()),

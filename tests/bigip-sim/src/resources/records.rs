@@ -91,7 +91,7 @@ impl<'a> Owner<'a> {
         })
     }
 
-    /// Checks a record and gives back its endpoint. Not checked, as nobody knows what a device says:
+    /// Checks a record and gives back its endpoint. Not checked, as no answer of a device is known:
     /// address family, multicast, own address.
     pub(super) fn check(&self, written: &WrittenRecord) -> Result<String, Failure> {
         let (path, name) = (self.path, written.checked_name()?);

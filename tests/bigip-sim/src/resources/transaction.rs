@@ -143,7 +143,7 @@ pub(super) fn open(device: &mut Device, call: &Call<'_>) -> Answer {
     ok(&shown)
 }
 
-/// `transaction/ID`: looks at one, commits it or drops it.
+/// `transaction/ID`: shows, commits or drops one.
 pub(super) fn item(device: &mut Device, call: &Call<'_>, id: &str) -> Answer {
     call.refuse_options()?;
     let links = device.links;

@@ -33,10 +33,10 @@ use crate::log::{self, asks_to_change};
 use crate::state::{Client, Held, Reply, State};
 use crate::tls::{Greeting, Tls};
 
-/// The device, for its connections and for whoever holds it.
+/// The device, for its connections and its holder.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Wakes everybody who waits whenever it is touched.
+    /// Wakes all waiters whenever it is touched.
     pub(super) state: watch::Sender<State>,
     pub(super) responsive: watch::Sender<bool>,
     /// Ends all connections whenever it is touched.

@@ -148,7 +148,7 @@ impl State {
         self.afflict(request, fault, entry, struck, now)
     }
 
-    /// Does at once what a fault wants done at once.
+    /// Does at once what a fault has done at once.
     fn afflict(
         &mut self,
         request: &Request<Bytes>,

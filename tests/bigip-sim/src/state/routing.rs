@@ -1,4 +1,4 @@
-//! Who answers a request: login, tokens or the configuration, and in which outer form.
+//! The part that answers a request (login, tokens or the configuration), and the outer form of its answer.
 //!
 //! It must not know of faults.
 

@@ -33,7 +33,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Makes a server certificate as the profile wants it: for these addresses and `localhost`, and good
+    /// Makes a server certificate by the profile: for these addresses and `localhost`, and good
     /// now, unless that is what is wrong with it.
     pub(super) fn issue(
         &self,

@@ -347,7 +347,7 @@ async fn a_tunnel_that_cannot_be_emptied_is_named() {
 }
 
 #[tokio::test]
-async fn a_record_of_somebody_else_is_not_removed() {
+async fn foreign_record_is_not_removed() {
     let simulator = Simulator::start(config()).await.unwrap();
     let held = simulator.fault(
         Fault::new(Effect::stall())

@@ -123,7 +123,7 @@ fn every_recorded_answer_of_a_device_that_is_not_well_is_no_success_and_changes_
 }
 
 #[test]
-fn how_an_answer_breaks_is_told_to_whoever_sends_it() {
+fn reply_says_how_an_answer_breaks() {
     for delivery in [Delivery::Reset, Delivery::Close, Delivery::Endless] {
         let mut world = world();
         let effect = Effect {

@@ -37,7 +37,7 @@ fn a_virtual_server_is_shown_with_its_pools() {
 }
 
 #[test]
-fn nobody_makes_a_virtual_server_by_a_request() {
+fn request_makes_no_virtual_server() {
     let mut world = world();
     let body = json!({"name": "web"}).to_string();
     let answer = world.send(Method::POST, "/mgmt/tm/ltm/virtual", &body);

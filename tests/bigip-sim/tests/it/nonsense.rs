@@ -276,7 +276,7 @@ fn open(world: &mut World) -> String {
     answer.json()["transId"].to_string()
 }
 
-/// Carries out a step; `None` if nobody could send it.
+/// Carries out a step; `None` if no client could send it.
 fn take(world: &mut World, transaction: &str, step: &Step) -> Option<Answer> {
     let Step::Send {
         method,

@@ -156,7 +156,7 @@ fn an_unknown_option_is_refused() {
 }
 
 #[test]
-fn options_that_nobody_has_seen_taken_are_not_guessed() {
+fn unrecorded_options_are_not_guessed() {
     let mut world = world();
     for (method, uri) in [
         (

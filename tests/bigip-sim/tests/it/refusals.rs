@@ -330,7 +330,7 @@ fn what_is_no_mac_or_address_is_refused() {
 }
 
 #[test]
-fn what_nobody_has_seen_is_not_guessed() {
+fn unrecorded_answers_are_not_guessed() {
     let mut world = world();
     for answer in [
         world.delete(TUNNEL_URI),

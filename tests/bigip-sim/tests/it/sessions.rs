@@ -182,7 +182,7 @@ fn no_credentials_are_refused() {
     assert_restjavad(&answer, 401, &message);
 }
 
-/// As CIS sends them; F5 supports it on all of these.
+/// As CIS is reported to send them; F5 supports it on all of these.
 #[test]
 fn token_beside_basic_counts_on_every_version() {
     for version in TmosVersion::ALL {

@@ -1,4 +1,4 @@
-//! A device in process with somebody logged in, and short ways to ask it.
+//! A device in process with a user logged in, and short ways to ask it.
 
 use bigip_sim::{Client, Method, Reply, SimConfig, State, TmosVersion, TunnelConfig, UserConfig};
 use hyper::body::Bytes;

@@ -259,7 +259,7 @@ fn an_idle_transaction_is_gone_after_its_time() {
     assert_eq!(
         add_record(&mut world, &id, MAC).status,
         200,
-        "a use starts the time anew"
+        "a use restarts the time"
     );
     world.pass(119);
     assert_eq!(add_record(&mut world, &id, OTHER_MAC).status, 200);

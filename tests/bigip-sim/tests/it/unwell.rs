@@ -311,7 +311,7 @@ fn a_write_that_was_given_up_lands_by_the_rights_of_its_arrival() {
 }
 
 #[test]
-fn a_late_write_of_somebody_unknown_is_refused_and_never_lands() {
+fn late_write_of_unknown_user_never_lands() {
     let mut world = world();
     let id = world.state.fault(Fault::new(Effect::stall()));
     world.token = "NEVERGIVENOUT".to_owned();
