@@ -14,6 +14,7 @@ use kube::config::KubeconfigError;
 
 use crate::connection::Access;
 use crate::direct::Trouble;
+use crate::operator;
 
 /// The resource `ciliumnodes`, as errors name it.
 pub(crate) const CILIUM_NODES: &str = "ciliumnodes";
@@ -366,10 +367,7 @@ impl Error {
             Self::Selector(_) => {
                 "write them as kubectl takes them, such as team=network,stage!=test"
             }
-            Self::NotHandled { .. } => {
-                "see whether the operator runs: kubectl get pods -A -l \
-                 app.kubernetes.io/name=bigip-tunnel-operator"
-            }
+            Self::NotHandled { .. } => operator::SEE_WHETHER_IT_RUNS,
             Self::NoSuch { hint, .. } => hint,
             Self::NotAccepted { .. } => "kubectl explain bigiptunnel.spec says what a field may be",
             Self::UnknownWord(_) => "kubectl bigip-tunnel explain lists all codes",

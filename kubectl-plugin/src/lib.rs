@@ -15,6 +15,7 @@ mod context;
 mod direct;
 mod error;
 mod manifest;
+mod operator;
 mod person;
 pub mod reference;
 mod render;

@@ -9,11 +9,9 @@ use kube::{Api, ResourceExt as _};
 use super::Cluster;
 use super::evidence::optional;
 use crate::error::Error;
+use crate::operator;
 use crate::report::check::evidence::{Deployments, LeaderSeen};
 use bigip_tunnel_cilium::seen::Readable;
-
-/// Label of the operator's pods.
-const OPERATOR_PODS: &str = "app.kubernetes.io/name=bigip-tunnel-operator";
 
 impl Cluster {
     /// The Deployments of the cluster, each operator with what its lease says.
@@ -50,7 +48,7 @@ impl Cluster {
 
     async fn operator_pods(&self, namespace: &str) -> Result<Vec<Pod>, Error> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let pods = ListParams::default().labels(OPERATOR_PODS);
+        let pods = ListParams::default().labels(operator::SELECTOR);
         self.list_all(&api, pods, "pods", |pod: Pod| pod).await
     }
 }

@@ -8,6 +8,7 @@ use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
 
 use super::status::{DeviceReport, Fact};
+use crate::operator;
 
 /// The line.
 pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport]) -> String {
@@ -17,9 +18,7 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         object.namespace().unwrap_or_default()
     );
     match (ready.reason.as_str(), to_look_at(object, ready, devices)) {
-        (reason::PENDING, _) => "see whether the operator runs: kubectl get pods -A -l \
-                                 app.kubernetes.io/name=bigip-tunnel-operator"
-            .to_owned(),
+        (reason::PENDING, _) => operator::SEE_WHETHER_IT_RUNS.to_owned(),
         (reason::PROGRESSING, _) => {
             format!("it is worked on; to wait for it: kubectl bigip-tunnel status {this} --wait")
         }

@@ -149,3 +149,63 @@ impl Seen {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// Whether a change was told since the last time that this was asked.
+    fn is_told(slot: &Slot<u8>) -> bool {
+        slot.changed.notified().now_or_never().is_some()
+    }
+
+    fn read(objects: &[(&str, u8)]) -> Known<u8> {
+        let objects = objects.iter();
+        Known::Read(
+            objects
+                .map(|(name, object)| ((*name).to_owned(), Arc::new(*object)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let slot = Slot::new(&Arc::new(Notify::new()));
+        slot.set(read(&[("a", 1)]));
+        assert!(is_told(&slot));
+        slot.set(read(&[("a", 1)]));
+        slot.put("a".to_owned(), Some(1));
+        slot.put("b".to_owned(), None);
+        assert!(!is_told(&slot));
+        for change in [("a", Some(2)), ("b", Some(1)), ("b", None)] {
+            slot.put(change.0.to_owned(), change.1);
+            assert!(is_told(&slot), "{change:?}");
+        }
+        slot.set(Known::NotServed);
+        assert!(is_told(&slot));
+        slot.set(Known::NotServed);
+        slot.put("a".to_owned(), Some(1));
+        assert!(!is_told(&slot));
+    }
+
+    #[test]
+    fn nothing_is_judged_until_each_kind_was_asked_for() {
+        let seen = Seen::new();
+        let is_known = || seen.cluster(Vec::new(), &[]).is_some();
+        seen.config.set(Known::Read(BTreeMap::new()));
+        seen.node_configs.set(Known::NotServed);
+        seen.vtep_objects.set(Known::NotServed);
+        seen.vtep_nodes.set(Known::NotServed);
+        seen.cilium_nodes.set(Known::NotServed);
+        assert!(!is_known());
+        seen.agents.set(Known::Unread(Unread("no".to_owned())));
+        assert!(is_known());
+        let cluster = seen.cluster(Vec::new(), &[]).unwrap();
+        assert_eq!(cluster.config, Ok(None));
+        assert_eq!(cluster.cilium_nodes, Ok(None));
+        assert!(cluster.agents.is_err());
+        assert!(cluster.policies.is_none());
+    }
+}

@@ -223,3 +223,43 @@ fn judge_all(
     }
     Some((judged, mismatches.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(node: &str, image: &str) -> Agent {
+        Agent {
+            node: node.to_owned(),
+            image: image.into(),
+            started: None,
+        }
+    }
+
+    #[test]
+    fn agents_of_one_image_hold_it_once() {
+        let mut images = BTreeSet::new();
+        let mut shared =
+            |node: &str, image: &str| with_shared_image(agent(node, image), &mut images);
+        let (one, two) = (shared("n1", "cilium:v1"), shared("n2", "cilium:v1"));
+        assert!(Arc::ptr_eq(&one.image, &two.image));
+        assert_eq!(two.node, "n2");
+        for version in 0..20 {
+            let image = format!("cilium:v{version}");
+            assert_eq!(&*shared("n3", &image).image, image);
+        }
+        assert!(images.len() <= IMAGES_MAX);
+    }
+
+    #[test]
+    fn version_of_an_object_is_not_kept() {
+        let object = |version: &str| {
+            let mut object = DynamicObject::new("x", &ApiResource::erase::<ConfigMap>(&()));
+            object.metadata.resource_version = Some(version.to_owned());
+            object
+        };
+        assert_ne!(object("1"), object("2"));
+        assert_eq!(bare(object("1")), bare(object("2")));
+        assert_eq!(bare(object("1")).metadata.name.as_deref(), Some("x"));
+    }
+}

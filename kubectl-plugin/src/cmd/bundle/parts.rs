@@ -11,6 +11,7 @@ use crate::cmd::seen::Seen;
 use crate::context::bundle::{DEPLOYMENTS, PODS, Resource, TUNNELS, VTEP_CONFIGS};
 use crate::context::{CILIUM_CONFIG, CILIUM_NAMESPACES, ReadTunnel};
 use crate::error::Error;
+use crate::operator;
 use crate::report::Envelope;
 use crate::report::bundle::outline::{CaOutline, NodesOutline, SecretsOutline, is_public};
 use crate::report::bundle::redact::{bare, without_values};
@@ -18,8 +19,6 @@ use crate::report::events::EventsReport;
 use crate::report::fdb::Wanted;
 use crate::report::status::StatusReport;
 
-/// What the operator's objects are known by.
-const OPERATOR: &str = "app.kubernetes.io/name=bigip-tunnel-operator";
 /// The most that is taken of one log.
 const LOG_BYTES_MAX: usize = 10 << 20;
 
@@ -158,10 +157,13 @@ impl Collector<'_> {
         kind: &Resource,
         what: &str,
     ) -> Result<Option<Vec<Value>>, Error> {
-        let listed = match self.cluster.raw(kind, None, OPERATOR).await {
+        let listed = match self.cluster.raw(kind, None, operator::SELECTOR).await {
             Err(error @ Error::Forbidden { .. }) => {
                 let here = self.cluster.namespace.clone();
-                let listed = self.cluster.raw(kind, Some(&here), OPERATOR).await;
+                let listed = self
+                    .cluster
+                    .raw(kind, Some(&here), operator::SELECTOR)
+                    .await;
                 listed.map_err(|_| error)
             }
             listed => listed,
