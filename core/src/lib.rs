@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod answers;
+pub mod arp;
 pub mod batch;
 pub mod budget;
 pub mod cause;
@@ -38,4 +39,5 @@ pub mod time;
 pub mod tunnel;
 pub mod turns;
 pub mod unit;
+pub mod verify;
 pub mod vocabulary;

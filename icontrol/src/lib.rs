@@ -42,7 +42,6 @@ mod unit;
 mod wire;
 
 pub use address::AddressProblem;
-pub use arp::{ArpEntry, ArpMac};
 pub use client::Client;
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,

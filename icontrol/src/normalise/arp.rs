@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use bigip_tunnel_core::arp::{ArpEntry, ArpMac};
 use bigip_tunnel_core::endpoint::RouteDomain;
 
-use crate::arp::{ArpEntry, ArpMac};
 use crate::collection::Collected;
 use crate::error::{ErrorKind, Mismatch, clean};
 use crate::items::Shape;
