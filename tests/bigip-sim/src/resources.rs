@@ -44,9 +44,9 @@ use crate::schema::{Naming, Schema};
 use crate::validate;
 use crate::wire::{Fields, Links, kind};
 
-pub(crate) use self::ping::Pings;
 #[cfg(target_os = "linux")]
 pub(crate) use self::ping::arguments as ping_arguments;
+pub(crate) use self::ping::{ArpAnswers, Pings};
 #[cfg(target_os = "linux")]
 pub(crate) use self::stats::own_mac;
 pub(crate) use self::stats::{Learned, TunnelMacs, tunnel_mac};
@@ -96,6 +96,8 @@ pub(crate) struct Device {
     pub(crate) transactions: Transactions,
     pub(crate) pings: Pings,
     pub(crate) learned: Vec<Learned>,
+    /// What a ping of an address lets it learn, where it knows nothing of it.
+    pub(crate) answers_arp: ArpAnswers,
     pub(crate) macs: TunnelMacs,
 }
 

@@ -306,6 +306,12 @@ impl Simulator {
             .change(|state| state.answer_ping(address, after_us));
     }
 
+    /// See [`State::answer_arp`].
+    pub fn answer_arp(&self, address: Ipv4Addr, mac: Option<&str>, interface: &str) {
+        let learn = |state: &mut State| state.answer_arp(address, mac, interface);
+        self.shared.change(learn);
+    }
+
     /// See [`State::learn_arp`].
     pub fn learn_arp(&self, address: &str, mac: Option<&str>, interface: &str) {
         let learn = |state: &mut State| state.learn_arp(address, mac, interface);

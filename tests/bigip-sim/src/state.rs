@@ -90,6 +90,7 @@ impl State {
                 .map(|it| (*it, PING_US))
                 .collect(),
             learned: Vec::new(),
+            answers_arp: BTreeMap::new(),
             macs: TunnelMacs {
                 doubled_keys: config.doubled_stats_keys,
                 told: BTreeMap::new(),
@@ -265,8 +266,15 @@ impl State {
         };
     }
 
-    /// Lets the device have learned who has an address, in place of what it knew of it; without a MAC address
-    /// it has asked and heard nothing (*assumed*: the status is `incomplete` then, else `resolved`).
+    /// Lets a ping of an address that the device knows nothing of have it learn this MAC address, or without one ask
+    /// and get no answer.
+    pub fn answer_arp(&mut self, address: Ipv4Addr, mac: Option<&str>, interface: &str) {
+        let learned = Learned::new(&address.to_string(), mac, interface);
+        self.device.answers_arp.insert(address, learned);
+    }
+
+    /// Lets the device have learned the MAC address of an address, in place of what it knew of it; without one it
+    /// has asked and got no answer.
     pub fn learn_arp(&mut self, address: &str, mac: Option<&str>, interface: &str) {
         self.forget_arp(address);
         let learned = Learned::new(address, mac, interface);

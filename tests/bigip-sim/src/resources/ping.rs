@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::HeaderMap;
 
-use super::{Answer, Call, Device, ok};
+use super::{Answer, Call, Device, Learned, ok};
 use crate::configuration::SELF_IP;
 use crate::failure::Failure;
 use crate::ping::{PingArguments, PingOutcome};
@@ -17,10 +17,12 @@ use crate::wire::Fields;
 
 /// The addresses that answer pings, each with the time it takes, in microseconds.
 pub(crate) type Pings = BTreeMap<Ipv4Addr, u64>;
+/// What a ping of an address lets the device learn.
+pub(crate) type ArpAnswers = BTreeMap<Ipv4Addr, Learned>;
 
 /// `POST util/ping`, in the shape of other commands (`config-sync`, EC). That the text is in `commandResult` is
 /// what public clients read (BIGREST's test, a suite of F5's for BIG-IP).
-pub(super) fn run(device: &Device, call: &Call<'_>) -> Answer {
+pub(super) fn run(device: &mut Device, call: &Call<'_>) -> Answer {
     call.refuse_options()?;
     let (args, ping) = arguments(call.headers, call.body)?;
     let outcome = match (call.pinged, ping.source) {
@@ -28,12 +30,28 @@ pub(super) fn run(device: &Device, call: &Call<'_>) -> Answer {
         (None, Some(source)) if !has_address(device, source) => PingOutcome::NoSuchSource,
         (None, _) => ping.uniform(device.pings.get(&ping.address).copied()),
     };
+    if call.pinged.is_none() && outcome != PingOutcome::NoSuchSource {
+        device.ask_by_arp(ping.address);
+    }
     let answer = Fields::default()
         .with("kind", "tm:util:ping:runstate")
         .with("command", "run")
         .with("utilCmdArgs", args)
         .with("commandResult", ping.text(&outcome));
     ok(&answer)
+}
+
+impl Device {
+    /// Learns what the script has for an address that nothing is known of.
+    fn ask_by_arp(&mut self, address: Ipv4Addr) {
+        let text = address.to_string();
+        let is_known = self.learned.iter().any(|learned| learned.address == text);
+        if let Some(learned) = self.answers_arp.get(&address)
+            && !is_known
+        {
+            self.learned.push(learned.clone());
+        }
+    }
 }
 
 /// The arguments that a request has, as text and as read.

@@ -37,18 +37,14 @@ pub(crate) struct Learned {
 }
 
 impl Learned {
-    /// An entry; without a MAC address the device has asked and heard nothing (*assumed*: the status is
-    /// `incomplete` then, else `resolved`).
+    /// An entry; without a MAC address the device has asked and got no answer. MAC address and status are then
+    /// `incomplete` and `unknown`, as output of `tmsh show net arp` on a VXLAN tunnel shows.
     pub(crate) fn new(address: &str, mac: Option<&str>, interface: &str) -> Self {
         Self {
             address: address.to_owned(),
             mac: mac.unwrap_or("incomplete").to_owned(),
             interface: interface.to_owned(),
-            status: if mac.is_some() {
-                "resolved"
-            } else {
-                "incomplete"
-            },
+            status: if mac.is_some() { "resolved" } else { "unknown" },
         }
     }
 }

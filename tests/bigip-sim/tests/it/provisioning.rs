@@ -252,6 +252,29 @@ fn ping_needs_a_source_that_the_device_has() {
 }
 
 #[test]
+fn scripted_arp_answer_is_learned_with_the_first_ping() {
+    let mut world = World::new(&SimConfig {
+        self_ips: vec![SelfIp {
+            path: "/Common/overlay".to_owned(),
+            address: "10.1.6.34/24".to_owned(),
+            vlan: TUNNEL.to_owned(),
+        }],
+        ..config()
+    });
+    let address = "10.244.1.7".parse().unwrap();
+    world.state.answer_arp(address, Some(MAC), TUNNEL);
+    let mut is_learned_by_ping_from = |source: &str| {
+        let args = format!("-c 1 -I {source} 10.244.1.7");
+        let body = json!({ "command": "run", "utilCmdArgs": args });
+        assert_eq!(world.post("/mgmt/tm/util/ping", &body).status, 200);
+        let statistics = world.get("/mgmt/tm/net/arp/stats").json();
+        statistics.to_string().contains(MAC)
+    };
+    assert!(!is_learned_by_ping_from("192.0.2.77"));
+    assert!(is_learned_by_ping_from("10.1.6.34"));
+}
+
+#[test]
 fn learned_arp_entries_are_in_the_statistics_alone() {
     let mut world = world();
     world.state.learn_arp("10.244.1.7", Some(MAC), TUNNEL);
@@ -269,7 +292,7 @@ fn learned_arp_entries_are_in_the_statistics_alone() {
         shown,
         [
             ["10.244.1.7", MAC, "resolved", TUNNEL],
-            ["10.244.1.8", "incomplete", "incomplete", TUNNEL],
+            ["10.244.1.8", "incomplete", "unknown", TUNNEL],
         ]
     );
     assert_eq!(world.get("/mgmt/tm/net/arp").json()["items"], json!([]));
