@@ -106,6 +106,7 @@ mod tests {
             node: "n".to_owned(),
             image: image.into(),
             started: Some(started.parse().unwrap()),
+            ready: true,
         };
         Arc::new(agent)
     }

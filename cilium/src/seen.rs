@@ -134,6 +134,8 @@ pub struct Agent {
     pub image: Arc<str>,
     /// When the pod started. `None` for one that has not.
     pub started: Option<Timestamp>,
+    /// Whether the pod is Ready.
+    pub ready: bool,
 }
 
 /// A Node or a CiliumNode.
@@ -147,6 +149,8 @@ pub struct Node {
     pub stands_for: Option<IpAddr>,
     /// The IPv4 networks of its pods.
     pub pod_cidrs: Vec<Ipv4Net>,
+    /// The address at which Cilium's health check of the node answers, inside of the tunnel. Only a CiliumNode has it.
+    pub health: Option<Ipv4Addr>,
     /// Values of Cilium's configuration in its labels and annotations (`config.cilium.io/KEY`).
     pub overrides: BTreeMap<String, String>,
     /// The labels by which objects select it. Empty where that is done elsewhere.

@@ -3,7 +3,7 @@
 //!
 //! A `CiliumNode` is written by the agent of its node: `spec.addresses` begins with the addresses of the core
 //! Node in their order, and adds what the agent found out itself (cilium, `pkg/nodediscovery`). Only
-//! names, addresses and pod networks are read, so that other versions of the resource do no harm.
+//! names, addresses, pod networks and readiness are read, so that other versions of the resource do no harm.
 
 use std::borrow::Cow;
 
@@ -33,6 +33,9 @@ pub struct CiliumNodeSpec {
     /// How its pods get addresses. Its form depends on who hands them out.
     #[serde(default)]
     pub ipam: Value,
+    /// Where its health check answers.
+    #[serde(default)]
+    pub health: Value,
 }
 
 /// One address in a `CiliumNode`.
@@ -93,6 +96,20 @@ pub struct AgentPodStatus {
     /// When it started.
     #[serde(default)]
     pub start_time: Option<Time>,
+    /// Its conditions.
+    #[serde(default)]
+    pub conditions: Option<Vec<AgentCondition>>,
+}
+
+/// A condition of an agent's pod.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AgentCondition {
+    /// Its type, such as `Ready`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default)]
+    pub status: String,
 }
 
 impl Resource for CiliumNode {

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod migrate;
 pub(crate) mod see;
 pub(crate) mod start;
+pub(crate) mod verify;
 pub(crate) mod why;
 
 use std::net::Ipv4Addr;
@@ -78,6 +79,10 @@ pub(crate) enum Command {
     /// it could not be found out.
     #[command(after_help = cilium::CILIUM_EXAMPLES)]
     Cilium(cilium::CiliumArgs),
+
+    /// Ping nodes from the BIG-IPs, to prove that packets reach pods
+    #[command(after_help = verify::VERIFY_EXAMPLES)]
+    Verify(verify::VerifyArgs),
 
     /// Compare BIG-IPs with what they should hold
     ///
@@ -316,7 +321,7 @@ mod tests {
             .into_iter()
             .chain([MACS_EXAMPLES, INSTALL_EXAMPLES])
             .chain([bundle::REPORT_EXAMPLES, completion::COMPLETION_EXAMPLES])
-            .chain([cilium::CILIUM_EXAMPLES]);
+            .chain([cilium::CILIUM_EXAMPLES, verify::VERIFY_EXAMPLES]);
         for examples in looking
             .chain(why::EXAMPLES)
             .chain(start::EXAMPLES)
@@ -357,6 +362,23 @@ mod tests {
         assert!(connection.disable_compression);
         let extra = ("k".to_owned(), "v".to_owned());
         assert_eq!(connection.impersonate_extra, [extra]);
+    }
+
+    #[test]
+    fn verify_that_cannot_be_meant_is_a_usage_error() {
+        for line in [
+            "plugin verify x --pod web",
+            "plugin verify x --pod shop/Web",
+            "plugin verify x --pod shop/web --node worker-01",
+            "plugin verify x --all --node worker-01",
+            "plugin verify x --all --sample 3",
+            "plugin verify x --sample 0",
+            "plugin verify --node worker-01",
+            "plugin verify --device bigip-a",
+            "plugin verify x -o short",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

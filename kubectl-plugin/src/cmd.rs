@@ -26,5 +26,6 @@ mod seen;
 pub(crate) mod status;
 mod suspend;
 pub(crate) mod tree;
+pub(crate) mod verify;
 pub(crate) mod version;
 mod watch;

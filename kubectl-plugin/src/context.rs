@@ -11,6 +11,7 @@ mod deployments;
 mod evidence;
 mod leaders;
 mod names;
+mod pods;
 mod rights;
 mod write;
 
@@ -29,6 +30,7 @@ use kube::core::{DeserializeGuard, ObjectList, Selector};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::pods::PodSeen;
 use crate::connection::{Access, Connection, Reached, RequestTimeout};
 use crate::error::{CILIUM_NODES, EVENTS, Error};
 

@@ -237,6 +237,29 @@ pub(crate) enum Error {
     /// Something of somebody else has the place of a file.
     #[error("{0:?} is there already, and is not of this plugin; nothing was changed")]
     InTheWay(PathBuf),
+    /// The pod cannot be pinged.
+    #[error("pod {namespace}/{name} {problem}")]
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
+    /// There is no node that could be asked for.
+    #[error("no node of these tunnels has a record, so that none was asked")]
+    NoNodeToAsk,
+    /// Not every path could be asked for, and all others are reached.
+    #[error("{not_asked} of {all} paths were not asked for")]
+    NotAsked {
+        /// How many.
+        not_asked: usize,
+        /// Of how many.
+        all: usize,
+        /// Whether it took too long, and that is all.
+        out_of_time: bool,
+    },
     /// A BIG-IP could not be asked, or nothing is known of it.
     #[error("{device}: {}", .trouble.message)]
     Device {
@@ -322,6 +345,7 @@ impl Error {
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::NotFound { .. }
             | Self::NoSuch { .. }
+            | Self::Pod { .. }
             | Self::Invalid { .. }
             | Self::Unreadable { .. }
             | Self::Obstacle { .. }
@@ -337,7 +361,12 @@ impl Error {
             | Self::UnknownWord(_)
             | Self::NotAccepted { .. }
             | Self::NoNamespace(_) => 2,
-            Self::NotHandled { .. } | Self::NotReady { .. } | Self::StillFailing(_) => 4,
+            Self::NotHandled { .. }
+            | Self::NotReady { .. }
+            | Self::StillFailing(_)
+            | Self::NotAsked {
+                out_of_time: true, ..
+            } => 4,
             _ => 3,
         }
     }
@@ -388,27 +417,18 @@ impl Error {
             Self::Device { trouble, .. } => {
                 return Some(format!("kubectl bigip-tunnel explain {}", trouble.reason));
             }
+            Self::Pod { .. } => "kubectl get pods -A -o wide shows pods, their addresses and nodes",
+            Self::NoNodeToAsk => "kubectl bigip-tunnel status shows which nodes are selected",
+            Self::NotAsked {
+                out_of_time: true, ..
+            } => "--timeout says how long pings may take",
+            Self::NotAsked { .. } => "the output says why for each of them",
             Self::NoCrd => "install the operator, or choose another cluster with --context",
             Self::NoCiliumNodes => {
                 "choose another cluster with --context, or another nodes.addressSource.type"
             }
             Self::Unauthorized => "log in again, or choose another user with --context or --user",
-            Self::Forbidden { what, .. } if *what == CILIUM_NODES => {
-                "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
-            }
-            Self::Forbidden { what, .. } if *what == EVENTS => {
-                "needed is the right to list events in this namespace, or in all with -A"
-            }
-            Self::Forbidden { what, .. } if *what == DEPLOYMENTS => {
-                "needed is the right to get deployments in this namespace, without a name to list them; or \
-                 give the manifest of F5 CIS with -f"
-            }
-            Self::Forbidden { verb: "patch", .. } => {
-                "needed is the right to patch bigiptunnels.bigip-tunnel.dev"
-            }
-            Self::Forbidden { .. } => {
-                "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes"
-            }
+            Self::Forbidden { verb, what } => missing_right(verb, what),
             Self::Unreachable(_) | Self::Timeout(_) => {
                 "kubectl cluster-info tells whether it is the cluster or the plugin"
             }
@@ -429,6 +449,23 @@ impl Error {
             Some(hint) => writeln!(err, "hint: {}", printable(&hint)),
             None => Ok(()),
         }
+    }
+}
+
+/// The right that a request needs which was not allowed.
+fn missing_right(verb: &str, what: &str) -> &'static str {
+    match (verb, what) {
+        (_, CILIUM_NODES) => {
+            "needed is the right to list ciliumnodes.cilium.io, where the addresses come from"
+        }
+        (_, EVENTS) => "needed is the right to list events in this namespace, or in all with -A",
+        (_, DEPLOYMENTS) => {
+            "needed is the right to get deployments in this namespace, without a name to list them; or \
+             give the manifest of F5 CIS with -f"
+        }
+        ("patch", _) => "needed is the right to patch bigiptunnels.bigip-tunnel.dev",
+        ("get", "pods") => "needed is the right to get the pod of --pod",
+        _ => "needed are the rights to get and list bigiptunnels.bigip-tunnel.dev and nodes",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kubectl bigip-tunnel`: what a network engineer asks about `BigIpTunnel` objects.
 //!
-//! Reads Kubernetes and nothing else, unless a person says `--direct`: no BIG-IP, no Secret. The verbs
+//! Reads Kubernetes and nothing else, unless a person says `--direct` or `verify`: no BIG-IP, no Secret. The verbs
 //! that act do it by what they write into the object. Every verb collects a report (plain,
 //! serialisable data) and renders it; this file only wires the parts together.
 
@@ -82,6 +82,11 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
                 Box::pin(cmd::check::run(connection, args, style, out, err)).await
             }
             Command::Cilium(args) => Box::pin(cmd::cilium::run(connection, args, out, err)).await,
+            Command::Verify(args) => {
+                let mut input = io::stdin().lock();
+                let mut person = Person::at(&mut input, err, asked);
+                Box::pin(cmd::verify::run(connection, args, style, out, &mut person)).await
+            }
             Command::Diff(args) => cmd::diff::run(connection, args, style, out, err).await,
             Command::Report(args) => {
                 Box::pin(cmd::bundle::run(connection, args, style, out, err)).await

@@ -20,6 +20,7 @@ pub(crate) mod status;
 mod table;
 mod tone;
 pub(crate) mod tree;
+pub(crate) mod verify;
 pub(crate) mod version;
 
 use std::io::Write;

@@ -22,6 +22,7 @@ pub(crate) mod prune;
 pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod tree;
+pub(crate) mod verify;
 pub(crate) mod version;
 
 use serde::Serialize;

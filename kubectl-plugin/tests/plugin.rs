@@ -50,6 +50,7 @@ fn a_usage_error_exits_with_2() {
         &["tree", "x", "-A"],
         &["graph", "x", "-A"],
         &["events", "x", "-A"],
+        &["verify", "x", "-A"],
         &["approve", "x", "-A"],
         &["suspend", "x", "--reason", "r", "-A"],
         &["reconcile", "x", "-A"],
@@ -72,6 +73,7 @@ fn without_a_cluster_it_exits_with_3_and_says_what_to_do() {
         &["macs"],
         &["reconcile", "--all"],
         &["release", "x", "--yes"],
+        &["verify", "x"],
     ] {
         let lost = run(arguments);
         assert_eq!(lost.status.code(), Some(3), "{arguments:?}");
@@ -117,8 +119,8 @@ fn kubeconfig_with_plugin(command: &str, script: &str) -> tempfile::NamedTempFil
 }
 
 /// A call of every verb that asks a cluster, some in several forms.
-fn calls(bundle: &str) -> [Vec<&str>; 22] {
-    let calls: [&[&str]; 22] = [
+fn calls(bundle: &str) -> [Vec<&str>; 23] {
+    let calls: [&[&str]; 23] = [
         &["status"],
         &["fdb", "x"],
         &["tree", "x"],
@@ -141,6 +143,7 @@ fn calls(bundle: &str) -> [Vec<&str>; 22] {
         &["explain", "x"],
         &["status", "-w"],
         &["cilium", "x", "-o", "helm"],
+        &["verify", "x"],
     ];
     calls.map(<[&str]>::to_vec)
 }

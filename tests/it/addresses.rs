@@ -255,7 +255,7 @@ async fn an_address_that_becomes_external_keeps_its_record_while_the_spec_is_the
 }
 
 /// A world on a control plane whose API server knows `CiliumNode`.
-async fn cilium_world(name: &str) -> World {
+pub(crate) async fn cilium_world(name: &str) -> World {
     static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
     let start = async || {
         let control_plane = ControlPlane::start().unwrap();
@@ -308,15 +308,21 @@ async fn install(client: &Client) {
 
 /// Writes the `CiliumNode` of a node as the agent there does.
 async fn write_cilium_node(world: &World, node: &str, address: &str) {
+    let addresses = json!([
+        {"type": "CiliumInternalIP", "ip": "10.244.0.7"},
+        {"type": "InternalIP", "ip": address},
+    ]);
+    write_cilium_node_with(world, node, json!({"addresses": addresses})).await;
+}
+
+/// The same with this spec.
+pub(crate) async fn write_cilium_node_with(world: &World, node: &str, spec: Value) {
     let name = world.node_name(node);
     let written = json!({
         "apiVersion": "cilium.io/v2",
         "kind": "CiliumNode",
         "metadata": {"name": name},
-        "spec": {"addresses": [
-            {"type": "CiliumInternalIP", "ip": "10.244.0.7"},
-            {"type": "InternalIP", "ip": address},
-        ]},
+        "spec": spec,
     });
     let agent = PatchParams::apply("cilium-agent").force();
     cilium_nodes(&world.client)

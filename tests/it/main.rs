@@ -57,6 +57,7 @@ mod plugin_migrate;
 mod plugin_report;
 mod plugin_see;
 mod plugin_start;
+mod plugin_verify;
 mod plugin_watch;
 mod queues;
 mod removal;

@@ -50,6 +50,7 @@ pub fn node(node: &v1::Node) -> Node {
             .collect(),
         stands_for: traits_of(node).stands_for,
         pod_cidrs: nets(cidrs.into_iter().flatten().map(String::as_str)),
+        health: None,
         overrides: overrides(&node.metadata),
         labels: node.metadata.labels.clone().unwrap_or_default(),
     }
@@ -94,6 +95,7 @@ pub fn cilium_node(node: &CiliumNode) -> Node {
     let of_node = items(&node.spec.ipam, "/podCIDRs");
     let pools = items(&node.spec.ipam, "/pools/allocated");
     let of_pools = pools.flat_map(|pool| items(pool, "/cidrs"));
+    let health = node.spec.health.pointer("/ipv4").and_then(Value::as_str);
     Node {
         name: node.name_any(),
         internal: internal
@@ -101,6 +103,7 @@ pub fn cilium_node(node: &CiliumNode) -> Node {
             .collect(),
         stands_for: None,
         pod_cidrs: nets(of_node.chain(of_pools).filter_map(Value::as_str)),
+        health: health.and_then(|address| address.parse().ok()),
         overrides: BTreeMap::new(),
         labels: BTreeMap::new(),
     }
@@ -141,7 +144,13 @@ pub fn agent(pod: &AgentPod) -> Option<Agent> {
         node: pod.spec.node_name.clone().unwrap_or_default(),
         image: container.image.as_deref().unwrap_or_default().into(),
         started: pod.status.start_time.as_ref().map(|time| time.0),
+        ready: is_ready(pod),
     })
+}
+
+fn is_ready(pod: &AgentPod) -> bool {
+    let mut conditions = pod.status.conditions.iter().flatten();
+    conditions.any(|condition| condition.kind == "Ready" && condition.status == "True")
 }
 
 /// A CiliumNodeConfig. Without a selector it selects no node (cilium, `pkg/option/resolver`).
@@ -366,6 +375,39 @@ mod tests {
         assert_eq!(pod("Pending", false), None);
         assert_eq!(pod("Failed", false), None);
         assert_eq!(pod("Running", true), None);
+        assert!(!running.ready);
+    }
+
+    #[test]
+    fn readiness_of_an_agent_is_that_of_its_pod() {
+        let ready = |conditions: Value| {
+            let pod = json!({"metadata": {}, "status": {"conditions": conditions}});
+            is_ready(&serde_json::from_value(pod).unwrap())
+        };
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status});
+        assert!(ready(json!([
+            condition("Initialized", "False"),
+            condition("Ready", "True")
+        ])));
+        assert!(!ready(json!([
+            condition("Initialized", "True"),
+            condition("Ready", "False")
+        ])));
+        assert!(!ready(json!([])));
+    }
+
+    #[test]
+    fn health_endpoint_is_read_from_the_cilium_node() {
+        let of = |health: Value| {
+            let node = json!({"metadata": {"name": "n1"}, "spec": {"health": health}});
+            cilium_node(&serde_json::from_value(node).unwrap()).health
+        };
+        assert_eq!(
+            of(json!({"ipv4": "10.0.0.66", "ipv6": "fd00::66"})),
+            Some("10.0.0.66".parse().unwrap())
+        );
+        assert_eq!(of(json!({})), None);
+        assert_eq!(of(json!({"ipv4": "x"})), None);
     }
 
     #[test]

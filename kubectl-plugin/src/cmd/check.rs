@@ -13,7 +13,7 @@ use super::status::nothing_found;
 use crate::cli::why::{CheckArgs, CheckFormat, Threshold};
 use crate::connection::Connection;
 use crate::context::{Cluster, ReadTunnel};
-use crate::direct::{Direct, Trouble, trouble};
+use crate::direct::{Direct, Live, Trouble, trouble};
 use crate::error::{Error, Outcome};
 use crate::render;
 use crate::report::check::evidence::{Evidence, LiveKey};
@@ -160,12 +160,19 @@ async fn live(
 
 async fn ask(direct: &Direct<'_>, seen: &Seen, device: &Device) -> Result<LiveSeen, Trouble> {
     let live = direct.look(&seen.object, device).await?;
+    let said = said(seen, device, &live).await;
+    live.unit.logout().await;
+    said
+}
+
+/// What a BIG-IP says that was logged in to.
+pub(super) async fn said(seen: &Seen, device: &Device, live: &Live) -> Result<LiveSeen, Trouble> {
     let client = &live.unit;
     let of = |error: bigip_icontrol::Error| trouble(&error);
     let selected = seen.nodes().iter().filter(|node| node.selected);
-    let said = LiveSeen {
+    Ok(LiveSeen {
         nodes: selected.map(|node| node.name.clone()).collect(),
-        plan: seen.plan(&device.name, &live).map_err(|problem| Trouble {
+        plan: seen.plan(&device.name, live).map_err(|problem| Trouble {
             reason: reason::INVALID_SPEC,
             message: problem.to_string(),
         })?,
@@ -175,8 +182,6 @@ async fn ask(direct: &Direct<'_>, seen: &Seen, device: &Device) -> Result<LiveSe
         pools: client.pools().await.map_err(of),
         snat_pools: client.snat_pools().await.map_err(of),
         sync_status: client.sync_status().await.map_err(of),
-        facts: live.facts,
-    };
-    client.logout().await;
-    Ok(said)
+        facts: live.facts.clone(),
+    })
 }

@@ -69,7 +69,7 @@ fn found<T>(
         }),
         Err(Error::Forbidden { .. }) => Err(Trouble {
             reason: forbidden,
-            message: format!("you may not get {what}, which --direct needs"),
+            message: format!("you may not get {what}, without which no BIG-IP is asked"),
         }),
         Err(error) => Err(Trouble {
             reason: reason::KUBERNETES_UNAVAILABLE,

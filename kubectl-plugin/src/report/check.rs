@@ -11,12 +11,14 @@ pub(crate) mod live;
 mod overlay;
 mod tunnel;
 
+use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::seen::Unread;
 use bigip_tunnel_cilium::words::{count, some_of};
 use serde::Serialize;
 
 use crate::catalogue::{BTN0011, Code};
 use crate::error::Outcome;
+pub(crate) use device::code_of;
 use evidence::Evidence;
 
 /// Everything that `check` found.
@@ -60,6 +62,9 @@ pub(crate) struct Check {
     /// Where to read more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) link: Option<String>,
+    /// The unit that it is about, if it is about one.
+    #[serde(skip)]
+    pub(crate) about: Option<UnitKey>,
 }
 
 /// How a check ended.
@@ -85,6 +90,7 @@ impl Check {
             code: None,
             hint: None,
             link: None,
+            about: None,
         }
     }
 
@@ -115,6 +121,15 @@ impl Check {
             code: Some(code),
             hint: Some(code.fix()),
             link: Some(code.link()),
+            about: None,
+        }
+    }
+
+    /// The same about this unit.
+    fn about(self, unit: &UnitKey) -> Self {
+        Self {
+            about: Some(unit.clone()),
+            ..self
         }
     }
 

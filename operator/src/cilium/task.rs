@@ -233,6 +233,7 @@ mod tests {
             node: node.to_owned(),
             image: image.into(),
             started: None,
+            ready: true,
         }
     }
 

@@ -40,6 +40,7 @@ impl NodeEntry {
                 .filter_map(|address| address.address.parse().ok())
                 .collect(),
             stands_for: self.traits.stands_for,
+            health: None,
             pod_cidrs: self.pod_cidrs.to_vec(),
             overrides: self.overrides.clone(),
             labels: BTreeMap::new(),

@@ -32,7 +32,7 @@ fn check(finding: Finding) -> Check {
         problem,
         text,
         fix,
-        unit: _,
+        unit,
     } = finding;
     let check = match (weight, problem) {
         (Weight::Holds, _) | (_, None) => return Check::ok(text),
@@ -40,8 +40,12 @@ fn check(finding: Finding) -> Check {
         (Weight::Warning, Some(problem)) => Check::warning(code(problem), text),
         (Weight::Error, Some(problem)) => Check::error(code(problem), text),
     };
-    match fix {
+    let check = match fix {
         Some(fix) => check.with_hint(fix),
+        None => check,
+    };
+    match unit {
+        Some(unit) => check.about(&unit),
         None => check,
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn checks(name: &str, status: Option<&DeviceStatus>) -> Vec<Check> {
 }
 
 /// The code that a reason leads to.
-pub(super) fn code_of(reason: &str, otherwise: Code) -> Code {
+pub(crate) fn code_of(reason: &str, otherwise: Code) -> Code {
     let code = reasons::find(reason).and_then(|reason| reason.code);
     code.unwrap_or(otherwise)
 }

@@ -293,4 +293,4 @@ fn sync(name: &str, seen: &LiveSeen) -> Check {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

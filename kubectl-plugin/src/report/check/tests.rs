@@ -111,11 +111,12 @@ fn agent(tag: &str) -> Arc<Agent> {
         node: "worker-01".to_owned(),
         image: format!("quay.io/cilium/cilium:{tag}").into(),
         started: Some("2026-11-21T06:00:00Z".parse().unwrap()),
+        ready: true,
     })
 }
 
 /// The same with another value in Cilium's configuration.
-fn with_config(key: &str, value: &str) -> Evidence {
+pub(crate) fn with_config(key: &str, value: &str) -> Evidence {
     let mut evidence = evidence(tunnel());
     let config = evidence.cilium.config.as_mut().unwrap().as_mut().unwrap();
     config.data.insert(key.to_owned(), value.to_owned());

@@ -1,5 +1,6 @@
 //! Checks of one tunnel: its object and what the operator says of it.
 
+use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::seen::Node;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, ManagementPolicy, SkippedNode};
@@ -33,7 +34,9 @@ fn category(tunnel: &BigIpTunnel, evidence: &Evidence) -> Category {
                 .devices
                 .iter()
                 .find(|known| known.name == listed.name);
-            checks.extend(device::checks(&listed.name, known));
+            let unit = unit(tunnel, &listed.name);
+            let of_device = device::checks(&listed.name, known).into_iter();
+            checks.extend(of_device.map(|check| check.about(&unit)));
         }
         checks.extend(overlay::checks(status, evidence));
         checks.extend(nodes(status));
@@ -51,9 +54,20 @@ fn asked(tunnel: &BigIpTunnel, evidence: &Evidence) -> Vec<Check> {
     let devices = tunnel.spec.devices.iter();
     let seen = devices.filter_map(|device| {
         let seen = evidence.live.get(&live::key(tunnel, &device.name))?;
-        Some(live::checks(&device.name, seen, evidence))
+        let unit = unit(tunnel, &device.name);
+        let checks = live::checks(&device.name, seen, evidence).into_iter();
+        Some(checks.map(move |check| check.about(&unit)))
     });
     seen.flatten().collect()
+}
+
+/// A BIG-IP of a tunnel, as checks name it.
+fn unit(tunnel: &BigIpTunnel, device: &str) -> UnitKey {
+    UnitKey {
+        namespace: tunnel.namespace().unwrap_or_default(),
+        object: tunnel.name_any(),
+        device: device.to_owned(),
+    }
 }
 
 /// The condition of this type.

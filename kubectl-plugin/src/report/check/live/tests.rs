@@ -53,7 +53,7 @@ fn server(translation: Translation) -> VirtualServer {
 }
 
 /// A BIG-IP with which all is well.
-fn seen() -> LiveSeen {
+pub(crate) fn seen() -> LiveSeen {
     let pool = |path: &str, address: &str| {
         Ok(Pools::from([(
             path.to_owned(),
