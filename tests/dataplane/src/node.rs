@@ -89,14 +89,16 @@ impl Node {
         lock(&self.inner).pods.insert(address, pod);
     }
 
-    /// Gives its agent another VTEP configuration.
-    pub fn set_vteps(&self, vteps: VtepTable) {
-        lock(&self.inner).datapath.vteps = vteps;
-    }
-
     /// What has arrived.
     pub fn seen(&self) -> Seen {
         lock(&self.inner).datapath.seen
+    }
+
+    /// Ends it, and returns when it has ended: from then on it sends nothing.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // That it was aborted is what was asked for.
+        let _ = (&mut self.task).await;
     }
 }
 

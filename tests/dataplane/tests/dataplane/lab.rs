@@ -95,6 +95,17 @@ pub(crate) enum Ping {
     Silent,
 }
 
+/// What a unit knows by ARP of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Learned {
+    /// It never asked.
+    Absent,
+    /// It asked, and has no answer.
+    Incomplete,
+    /// The MAC address.
+    Resolved(String),
+}
+
 /// A program that ends with this value.
 pub(crate) struct Program(Child);
 
@@ -259,15 +270,28 @@ impl Lab {
         &self.devices.units()[unit]
     }
 
-    /// Takes the record of a node from a unit, as a person at its console would.
-    pub(crate) fn lose_record(&self, unit: usize, address: &str) {
+    /// Takes the record of a node from a unit, as a person at its console would. Afterwards
+    /// [`Self::assert_lost`] tells whether the operator has left it so.
+    pub(crate) async fn lose_record(&self, unit: usize, address: &str) {
+        self.come_to_rest().await;
         assert!(
             self.unit(unit).drop_record(TUNNEL_PATH, &mac(address)),
             "{address}"
         );
     }
 
-    /// Has the operator look at the devices, and waits until it has.
+    /// What was seen since the record was lost was seen without it.
+    pub(crate) fn assert_lost(&self, unit: usize, address: &str) {
+        let records = self.unit(unit).records(TUNNEL_PATH);
+        assert!(!records.contains_key(&mac(address)), "{records:?}");
+    }
+
+    /// Waits until the operator has nothing left to do, so that it does not repair what a test breaks.
+    pub(crate) async fn come_to_rest(&self) {
+        self.reconcile("rest").await;
+    }
+
+    /// Requests a reconciliation, and waits until it is done.
     pub(crate) async fn reconcile(&self, request: &str) {
         let objects: Api<BigIpTunnel> = Api::namespaced(self.client.clone(), &self.name);
         let annotations = json!({ANNOTATION_RECONCILE_REQUESTED_AT: request});
@@ -314,8 +338,8 @@ impl Lab {
         }
     }
 
-    /// The MAC address that a unit has learned of an address; `None` while nobody answers, or if it never asked.
-    pub(crate) async fn learned(&self, unit: usize, address: &str) -> Option<String> {
+    /// What a unit has learned of an address.
+    pub(crate) async fn learned(&self, unit: usize, address: &str) -> Learned {
         let answer = self.rest(unit, "GET", "net/arp/stats", None).await;
         let entries = answer["entries"].as_object().cloned().unwrap_or_default();
         let value = |entry: &Value, name: &str| {
@@ -323,8 +347,14 @@ impl Lab {
             value.as_str().unwrap_or_default().to_owned()
         };
         let mut entries = entries.values();
-        let entry = entries.find(|entry| value(entry, "ipAddress") == address)?;
-        (value(entry, "status") == "resolved").then(|| value(entry, "macAddress"))
+        let Some(entry) = entries.find(|entry| value(entry, "ipAddress") == address) else {
+            return Learned::Absent;
+        };
+        match value(entry, "status").as_str() {
+            "resolved" => Learned::Resolved(value(entry, "macAddress")),
+            "incomplete" => Learned::Incomplete,
+            other => panic!("{address}: {other}"),
+        }
     }
 
     /// Sends an HTTP request from a unit to a pod; an error where there is no answer.
@@ -409,6 +439,12 @@ pub(crate) fn mac(address: &str) -> String {
     format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
+/// The MAC address with which the stand-in for a node answers, worked out here.
+pub(crate) fn node_mac(address: &str) -> String {
+    let [a, b, c, d] = address.parse::<Ipv4Addr>().unwrap().octets();
+    format!("06:c1:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
 /// An address in the network of the underlay.
 fn network(address: &str) -> ipnet::Ipv4Net {
     format!("{address}/24").parse().unwrap()
@@ -431,6 +467,6 @@ pub(crate) fn since(before: Seen, now: Seen) -> Seen {
 
 /// Writes a line that is seen also when the test passes.
 pub(crate) fn say(line: &str) {
-    // A closed standard error is no failure: nobody reads it.
+    // A closed standard error is no failure of the test.
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Ping, TUNNEL_PATH, mac, say, since};
+use crate::lab::{Lab, Learned, Ping, TUNNEL_PATH, mac, node_mac, say, since};
 
 const NODE: &str = "10.169.72.239";
 const POD: &str = "10.0.0.130";
@@ -74,17 +74,20 @@ async fn lost_record_cuts_off_new_pods_until_it_is_repaired() {
     let _other = lab.add_node(OTHER_NODE, &[OTHER_POD]).await;
     assert_eq!(lab.ping(0, POD).await, Ping::Answered);
 
-    lab.lose_record(0, NODE);
+    lab.lose_record(0, NODE).await;
     assert_eq!(lab.ping(0, NEW_POD).await, Ping::Silent);
-    assert_eq!(lab.learned(0, NEW_POD).await, None);
+    assert_eq!(lab.learned(0, NEW_POD).await, Learned::Incomplete);
     // A pod in use goes on, on a path that was learned; other nodes and the other unit have lost nothing.
     assert_eq!(lab.ping(0, POD).await, Ping::Answered);
     assert_eq!(lab.ping(0, OTHER_POD).await, Ping::Answered);
     assert_eq!(lab.ping(1, NEW_POD).await, Ping::Answered);
+    lab.assert_lost(0, NODE);
 
     lab.reconcile("repair").await;
     lab.until_record(NODE, true).await;
     assert_eq!(lab.ping(0, NEW_POD).await, Ping::Answered);
+    let node = Learned::Resolved(node_mac(NODE));
+    assert_eq!(lab.learned(0, NEW_POD).await, node);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,8 +108,9 @@ async fn stale_record_attracts_arp_and_nothing_else() {
         assert_eq!(lab.ping(0, pod).await, Ping::Answered, "{pod}");
     }
     let seen = stranger.seen();
-    assert_eq!((seen.arp_requests, seen.arp_answers), (2, 0));
-    assert_eq!(seen.strangers, 0);
+    // A request for each pod at least; it is repeated where the answer takes long.
+    assert!(seen.arp_requests >= 2, "{seen:?}");
+    assert_eq!((seen.arp_answers, seen.strangers), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,16 +122,20 @@ async fn swapped_endpoints_are_harmless() {
         lab.add_node(NODE, &[POD]).await,
         lab.add_node(OTHER_NODE, &[OTHER_POD]).await,
     ];
+    lab.come_to_rest().await;
     let unit = lab.unit(0);
-    for (node, endpoint) in [(NODE, OTHER_NODE), (OTHER_NODE, NODE)] {
-        let endpoint = format!("{endpoint}%0");
-        unit.seed_record(TUNNEL_PATH, &mac(node), &endpoint)
-            .unwrap();
+    let swapped = [(NODE, OTHER_NODE), (OTHER_NODE, NODE)]
+        .map(|(node, endpoint)| (mac(node), format!("{endpoint}%0")));
+    for (mac, endpoint) in &swapped {
+        unit.seed_record(TUNNEL_PATH, mac, endpoint).unwrap();
     }
 
-    for pod in [POD, OTHER_POD] {
+    for (pod, node) in [(POD, NODE), (OTHER_POD, OTHER_NODE)] {
         assert_eq!(lab.ping(0, pod).await, Ping::Answered, "{pod}");
+        let own = Learned::Resolved(node_mac(node));
+        assert_eq!(lab.learned(0, pod).await, own, "{pod}");
     }
+    assert_eq!(unit.records(TUNNEL_PATH), swapped.into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +155,7 @@ async fn node_that_left_keeps_learned_paths_only() {
     assert_eq!(since(before, node.seen()).arp_requests, 0);
     assert_eq!(lab.ping(0, OTHER_POD).await, Ping::Answered);
 
-    drop(node);
+    node.stop().await;
     assert_eq!(lab.ping(0, POD).await, Ping::Silent);
 }
 

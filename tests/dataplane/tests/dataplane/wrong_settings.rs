@@ -6,7 +6,7 @@
 use bigip_sim::{FloodingType, TunnelConfig};
 use bigip_tunnel_dataplane::{Node, Seen, Vtep};
 
-use crate::lab::{Lab, Ping, Settings};
+use crate::lab::{Lab, Learned, Ping, Settings, node_mac};
 
 const NODE: &str = "10.169.72.239";
 const POD: &str = "10.0.0.130";
@@ -14,7 +14,9 @@ const POD: &str = "10.0.0.130";
 /// How far a ping of the first unit comes.
 #[derive(Debug, PartialEq, Eq)]
 enum Reach {
-    /// The node saw nothing.
+    /// The unit asked for no MAC address.
+    NoArp,
+    /// The unit asked, and the node saw nothing.
     NothingArrives,
     /// The node saw the ARP request and answered nothing.
     ArpIsSilent,
@@ -38,17 +40,18 @@ async fn reach(lab: &Lab, node: &Node) -> Reach {
     let ping = lab.ping(0, POD).await;
     let learned = lab.learned(0, POD).await;
     match (ping, learned, node.seen()) {
-        (Ping::Answered, Some(_), _) => Reach::All,
-        (Ping::Silent, Some(_), Seen { delivered, .. }) if delivered > 0 => Reach::ReplyIsLost,
-        (
-            Ping::Silent,
-            None,
-            Seen {
-                arp_requests: 0, ..
-            },
-        ) => Reach::NothingArrives,
-        (Ping::Silent, None, Seen { arp_answers: 0, .. }) => Reach::ArpIsSilent,
-        (Ping::Silent, None, _) => Reach::ArpAnswerIsLost,
+        (Ping::Answered, Learned::Resolved(mac), _) if mac == node_mac(NODE) => Reach::All,
+        (Ping::Silent, Learned::Resolved(mac), seen)
+            if mac == node_mac(NODE) && seen.delivered > 0 =>
+        {
+            Reach::ReplyIsLost
+        }
+        (Ping::Silent, Learned::Absent, seen) if seen == Seen::default() => Reach::NoArp,
+        (Ping::Silent, Learned::Incomplete, seen) => match (seen.arp_requests, seen.arp_answers) {
+            (0, _) => Reach::NothingArrives,
+            (_, 0) => Reach::ArpIsSilent,
+            _ => Reach::ArpAnswerIsLost,
+        },
         (ping, learned, seen) => panic!("{ping:?}, {learned:?}, {seen:?}"),
     }
 }
@@ -189,7 +192,7 @@ async fn missing_route_asks_no_node() {
     let Some((lab, node)) = lab("route", settings).await else {
         return;
     };
-    assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
+    assert_eq!(reach(&lab, &node).await, Reach::NoArp);
     assert_second_unit_reaches_the_pod(&lab).await;
 }
 
@@ -199,10 +202,11 @@ async fn missing_record_asks_other_nodes_only() {
         return;
     };
     let other = lab.add_node("10.169.72.233", &["10.0.1.7"]).await;
-    lab.lose_record(0, NODE);
+    lab.lose_record(0, NODE).await;
     assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
     assert!(other.seen().arp_requests > 0);
     assert_eq!(lab.ping(0, "10.0.1.7").await, Ping::Answered);
+    lab.assert_lost(0, NODE);
     assert_second_unit_reaches_the_pod(&lab).await;
 }
 
