@@ -270,8 +270,8 @@ impl Lab {
         &self.devices.units()[unit]
     }
 
-    /// Takes the record of a node from a unit, as a person at its console would. Afterwards
-    /// [`Self::assert_lost`] tells whether the operator has left it so.
+    /// Takes the record of a node from a unit, as a person at its console would. [`Self::assert_lost`]
+    /// shows afterwards that the operator has left it so.
     pub(crate) async fn lose_record(&self, unit: usize, address: &str) {
         self.come_to_rest().await;
         assert!(
@@ -350,10 +350,11 @@ impl Lab {
         let Some(entry) = entries.find(|entry| value(entry, "ipAddress") == address) else {
             return Learned::Absent;
         };
-        match value(entry, "status").as_str() {
-            "resolved" => Learned::Resolved(value(entry, "macAddress")),
-            "incomplete" => Learned::Incomplete,
-            other => panic!("{address}: {other}"),
+        let mac = value(entry, "macAddress");
+        match (mac.as_str(), value(entry, "status").as_str()) {
+            (_, "resolved") => Learned::Resolved(mac),
+            ("incomplete", "unknown") => Learned::Incomplete,
+            other => panic!("{address}: {other:?}"),
         }
     }
 
