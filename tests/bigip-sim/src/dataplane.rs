@@ -3,10 +3,10 @@
 //!
 //! Linux stands in for TMM. What it cannot stand in for is refused when it is configured, never ignored.
 
+mod desired;
 mod kernel;
 mod ping;
 mod plan;
-mod wanted;
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::ping::{PingArguments, PingOutcome};
 use crate::resources::Learned;
 use crate::state::State;
 
-pub(crate) use self::wanted::{Unsupported, Wanted};
+pub(crate) use self::desired::{Desired, Unsupported};
 
 /// Where the data plane of a device is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(crate) struct DataPlane {
 struct Followed {
     kernel: Kernel,
     /// What the kernel holds; `None` after a step that failed.
-    current: Option<Wanted>,
+    current: Option<Desired>,
 }
 
 impl DataPlane {
@@ -89,7 +89,7 @@ impl DataPlane {
             namespace: kernel.namespace().clone(),
             followed: Mutex::new(Followed {
                 kernel,
-                current: Some(Wanted::default()),
+                current: Some(Desired::default()),
             }),
         })
     }
@@ -139,18 +139,18 @@ impl DataPlane {
 
 impl Followed {
     async fn follow(&mut self, state: &watch::Sender<State>) -> Result<(), DataPlaneError> {
-        let wanted = state.borrow().wanted()?;
+        let desired = state.borrow().desired()?;
         let current = if let Some(current) = self.current.take() {
             current
         } else {
             self.kernel.clear().await?;
-            Wanted::default()
+            Desired::default()
         };
-        for step in plan(&current, &wanted) {
+        for step in plan(&current, &desired) {
             tracing::debug!(?step, "data plane");
             self.kernel.take(&step).await?;
         }
-        self.current = Some(wanted);
+        self.current = Some(desired);
         Ok(())
     }
 }

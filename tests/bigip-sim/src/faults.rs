@@ -166,6 +166,15 @@ impl Faults {
         self.set.iter().any(|counted| counted.id == id)
     }
 
+    /// The effect that [`Self::strike`] would have, without counting the request.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn next_effect(&self, method: &Method, path: &str) -> Option<&Effect> {
+        let mut due = self.set.iter().filter(|counted| {
+            counted.fault.matches(method, path) && counted.fault.is_due(counted.matched + 1)
+        });
+        due.next().map(|counted| &counted.fault.effect)
+    }
+
     /// Counts the request with every fault that matches; the first that is due takes effect.
     pub(crate) fn strike(&mut self, method: &Method, path: &str) -> Option<(FaultId, Effect)> {
         let mut struck = None;

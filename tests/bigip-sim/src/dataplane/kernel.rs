@@ -19,8 +19,8 @@ use rtnetlink::packet_route::route::RouteScope;
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, LinkVxlan, RouteMessageBuilder};
 
+use super::desired::{Device, Hop, Mac};
 use super::plan::{FLOOD, Step};
-use super::wanted::{Device, Hop, Mac};
 use crate::netns::{Namespace, NamespaceError};
 
 /// After how long the kernel forgets a MAC address that it has learned.
@@ -47,7 +47,7 @@ pub(super) struct Kernel {
 pub(super) struct Neighbour {
     pub(super) tunnel: String,
     pub(super) address: Ipv4Addr,
-    /// `None` while nobody has answered.
+    /// `None` while there is no answer.
     pub(super) mac: Option<Mac>,
 }
 
@@ -60,14 +60,22 @@ pub(super) enum KernelError {
     NotPermitted(String),
     #[error("{step}: {reason}")]
     Refused { step: String, reason: String },
+    #[error("tunnel {0} has no interface in the data plane")]
+    NoTunnel(String),
 }
 
 impl Kernel {
     /// A namespace of its own, with tunnels that send and receive in `underlay`.
     pub(super) async fn new(underlay: &Namespace) -> Result<Self, KernelError> {
         let inside = Namespace::new()?;
-        // A kernel without IPv6 has no such file. With it interfaces would look for routers, which is flooded.
-        let _ = inside.within(|| fs::write(IPV6_OFF, "1"))?;
+        // With IPv6 interfaces search for routers, which is flooded.
+        match inside.within(|| fs::write(IPV6_OFF, "1"))? {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "cannot turn off IPv6 in the data plane, whose tunnels flood router solicitations");
+            }
+            // A kernel without IPv6 has no such file.
+            Ok(()) | Err(_) => {}
+        }
         let links = inside.netlink()?;
         let up = LinkUnspec::new_with_index(LOOPBACK).up().build();
         let result = links.link().set(up).execute().await;
@@ -98,32 +106,45 @@ impl Kernel {
     pub(super) async fn take(&mut self, step: &Step) -> Result<(), KernelError> {
         let result = match step {
             Step::AddTunnel(path, device) => self.add_tunnel(path, device).await,
-            Step::RemoveTunnel(path) => match self.indexes.remove(path) {
-                Some(index) => self.links.link().del(index).execute().await,
-                None => Ok(()),
-            },
-            Step::AddAddress(path, address) => self.add_address(self.index(path), *address).await,
+            Step::RemoveTunnel(path) => {
+                let result = self.links.link().del(self.index(path)?).execute().await;
+                if result.is_ok() {
+                    self.indexes.remove(path);
+                }
+                result
+            }
+            Step::AddAddress(path, address) => self.add_address(self.index(path)?, *address).await,
             Step::RemoveAddress(path, address) => {
-                self.remove_address(self.index(path), *address).await
+                self.remove_address(self.index(path)?, *address).await
             }
             Step::AddEntry(path, mac, endpoint) => {
-                self.add_entry(entry(self.index(path), *mac, *endpoint))
+                self.add_entry(entry(self.index(path)?, *mac, *endpoint))
                     .await
             }
             Step::RemoveEntry(path, mac, endpoint) => {
-                let entry = entry(self.index(path), *mac, *endpoint);
+                let entry = entry(self.index(path)?, *mac, *endpoint);
                 self.links.neighbours().del(entry).execute().await
             }
             Step::AddRoute(network, hop) => {
-                let route = self.route(*network, hop).build();
+                let route = self.route(*network, hop)?.build();
                 self.links.route().add(route).execute().await
             }
             Step::RemoveRoute(network, hop) => {
-                let route = self.route(*network, hop).build();
+                let route = self.route(*network, hop)?.build();
                 self.links.route().del(route).execute().await
             }
         };
-        refused(&format!("{step:?}"), result)
+        result.map_err(|error| match (step, refusal(&format!("{step:?}"), &error)) {
+            (Step::AddTunnel(..), KernelError::Refused { step, reason }) if is_taken(&error) => {
+                KernelError::Refused {
+                    step,
+                    reason: format!(
+                        "{reason}: another unit in this underlay has a tunnel with this VNI and port; give each unit an underlay of its own"
+                    ),
+                }
+            }
+            (_, refusal) => refusal,
+        })
     }
 
     /// What the kernel knows of the neighbours behind its tunnels.
@@ -162,9 +183,9 @@ impl Kernel {
         })
     }
 
-    fn index(&self, path: &str) -> u32 {
-        // No interface has this index: the kernel refuses a step for a tunnel that is not there.
-        self.indexes.get(path).copied().unwrap_or(u32::MAX >> 1)
+    fn index(&self, path: &str) -> Result<u32, KernelError> {
+        let index = self.indexes.get(path).copied();
+        index.ok_or_else(|| KernelError::NoTunnel(path.to_owned()))
     }
 
     async fn add_tunnel(&mut self, path: &str, device: &Device) -> Result<(), rtnetlink::Error> {
@@ -185,6 +206,7 @@ impl Kernel {
             .get()
             .match_name(device.name.clone())
             .execute();
+        // Its absence is an error of the next step.
         if let Some(link) = found.try_next().await? {
             self.indexes.insert(path.to_owned(), link.header.index);
         }
@@ -216,14 +238,18 @@ impl Kernel {
         }
     }
 
-    fn route(&self, network: Ipv4Net, hop: &Hop) -> RouteMessageBuilder<Ipv4Addr> {
+    fn route(
+        &self,
+        network: Ipv4Net,
+        hop: &Hop,
+    ) -> Result<RouteMessageBuilder<Ipv4Addr>, KernelError> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(network.addr(), network.prefix_len())
-            .output_interface(self.index(&hop.tunnel));
-        match hop.gateway {
+            .output_interface(self.index(&hop.tunnel)?);
+        Ok(match hop.gateway {
             Some(gateway) => route.gateway(gateway),
             None => route.scope(RouteScope::Link),
-        }
+        })
     }
 
     /// The request of `rtnetlink` cannot add a second place to flood to.
@@ -259,6 +285,12 @@ fn entry(index: u32, mac: Mac, endpoint: Ipv4Addr) -> NeighbourMessage {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(endpoint)),
     ];
     entry
+}
+
+/// Whether what was to be made is there already.
+fn is_taken(error: &rtnetlink::Error) -> bool {
+    matches!(error, rtnetlink::Error::NetlinkError(message)
+        if message.to_io().kind() == io::ErrorKind::AlreadyExists)
 }
 
 fn refused(step: &str, result: Result<(), rtnetlink::Error>) -> Result<(), KernelError> {

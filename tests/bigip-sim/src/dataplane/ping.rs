@@ -19,6 +19,8 @@ const ECHO_REPLY: u8 = 0;
 const PACKET_BYTES: usize = 65_535;
 /// A read with no timeout at all would wait for ever.
 const READ_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// How long a ping goes on, at most, after its request has ended.
+const READ_TIMEOUT_MAX: Duration = Duration::from_secs(1);
 
 /// Pings from inside a namespace. A thread of its own: it waits for up to an hour, and must keep no process alive.
 pub(super) async fn run(
@@ -28,14 +30,20 @@ pub(super) async fn run(
     let (namespace, arguments) = (namespace.clone(), arguments.clone());
     let (done, outcome) = oneshot::channel();
     thread::spawn(move || {
+        let result = ping(&namespace, &arguments, &|| done.is_closed());
         // Without a receiver the request has ended.
-        let _ = done.send(ping(&namespace, &arguments));
+        let _ = done.send(result);
     });
     let ended = |_| DataPlaneError::Ping("it ended without a result".to_owned());
     outcome.await.map_err(ended)?
 }
 
-fn ping(namespace: &Namespace, arguments: &PingArguments) -> Result<PingOutcome, DataPlaneError> {
+/// Pings until it is finished, or until `is_abandoned`.
+fn ping(
+    namespace: &Namespace,
+    arguments: &PingArguments,
+    is_abandoned: &dyn Fn() -> bool,
+) -> Result<PingOutcome, DataPlaneError> {
     let raw = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4));
     let socket = namespace.within(raw)?.map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -52,18 +60,21 @@ fn ping(namespace: &Namespace, arguments: &PingArguments) -> Result<PingOutcome,
         };
     }
     let failed = |error: io::Error| DataPlaneError::Ping(error.to_string());
-    Pinging::new(socket, arguments).run().map_err(failed)
+    Pinging::new(socket, arguments)
+        .run(is_abandoned)
+        .map_err(failed)
 }
 
 /// A ping under way.
 struct Pinging<'a> {
     socket: Socket,
     arguments: &'a PingArguments,
-    /// Tells its replies from those of other pings.
+    /// In its replies, and in those of no other ping.
     id: u16,
     /// When each packet was sent.
     sent: Vec<Instant>,
     replies: Vec<PingReply>,
+    buffer: Vec<u8>,
 }
 
 impl<'a> Pinging<'a> {
@@ -75,10 +86,11 @@ impl<'a> Pinging<'a> {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sent: Vec::new(),
             replies: Vec::new(),
+            buffer: vec![0; PACKET_BYTES],
         }
     }
 
-    fn run(mut self) -> io::Result<PingOutcome> {
+    fn run(mut self, is_abandoned: &dyn Fn() -> bool) -> io::Result<PingOutcome> {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let interval = Duration::from_millis(self.arguments.interval_ms.into());
         let count = self.arguments.count as usize;
@@ -89,7 +101,7 @@ impl<'a> Pinging<'a> {
             .map(|limit| start + seconds(limit));
         let is_over = |now| deadline.is_some_and(|deadline| now >= deadline);
         let (mut now, mut next) = (start, start);
-        while self.replies.len() < count && !is_over(now) {
+        while self.replies.len() < count && !is_over(now) && !is_abandoned() {
             // With a deadline it goes on until enough packets are answered.
             let sends = self.sent.len() < count || deadline.is_some();
             if sends && now >= next {
@@ -131,15 +143,14 @@ impl<'a> Pinging<'a> {
 
     /// Waits for one packet, for this long at most.
     fn receive(&mut self, timeout: Duration) -> io::Result<()> {
-        self.socket
-            .set_read_timeout(Some(timeout.max(READ_TIMEOUT_MIN)))?;
-        let mut buffer = vec![0; PACKET_BYTES];
-        let length = match (&self.socket).read(&mut buffer) {
+        let timeout = timeout.clamp(READ_TIMEOUT_MIN, READ_TIMEOUT_MAX);
+        self.socket.set_read_timeout(Some(timeout))?;
+        let length = match (&self.socket).read(&mut self.buffer) {
             Ok(length) => length,
             Err(error) if is_passing(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let packet = buffer.get(..length).unwrap_or_default();
+        let packet = self.buffer.get(..length).unwrap_or_default();
         let Some((sequence, ttl)) = echo_reply(packet, self.arguments.address, self.id) else {
             return Ok(());
         };
@@ -253,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn reply_tells_its_number_and_time_to_live() {
+    fn reply_has_its_number_and_time_to_live() {
         assert_eq!(
             echo_reply(&reply(7, 300), SENDER.into(), 7),
             Some((300, 63))

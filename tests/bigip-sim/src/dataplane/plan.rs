@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::wanted::{Device, Hop, Mac, Tunnel, Wanted};
+use super::desired::{Desired, Device, Hop, Mac, Tunnel};
 
 /// The MAC address under which the kernel looks up where to flood.
 pub(super) const FLOOD: Mac = [0; 6];
@@ -24,11 +24,11 @@ pub(super) enum Step {
 }
 
 /// The steps from one to the other.
-pub(super) fn plan(current: &Wanted, wanted: &Wanted) -> Vec<Step> {
-    let disturbed = disturbed(current, wanted);
+pub(super) fn plan(current: &Desired, desired: &Desired) -> Vec<Step> {
+    let disturbed = disturbed(current, desired);
     let stays = |route: (&Ipv4Net, &Hop)| {
         let (network, hop) = route;
-        let both = [current, wanted].map(|it| it.routes.get(network) == Some(hop));
+        let both = [current, desired].map(|it| it.routes.get(network) == Some(hop));
         both == [true, true] && !disturbed.contains(hop.tunnel.as_str())
     };
     let mut steps = Vec::new();
@@ -36,14 +36,14 @@ pub(super) fn plan(current: &Wanted, wanted: &Wanted) -> Vec<Step> {
         steps.push(Step::RemoveRoute(*route.0, route.1.clone()));
     }
     for (path, tunnel) in &current.tunnels {
-        match wanted.tunnels.get(path) {
+        match desired.tunnels.get(path) {
             Some(kept) if kept.device == tunnel.device => {
                 steps.extend(removals(path, tunnel, kept));
             }
             _ => steps.push(Step::RemoveTunnel(path.clone())),
         }
     }
-    for (path, tunnel) in &wanted.tunnels {
+    for (path, tunnel) in &desired.tunnels {
         let kept = current.tunnels.get(path);
         let kept = kept.filter(|kept| kept.device == tunnel.device);
         if kept.is_none() {
@@ -52,7 +52,7 @@ pub(super) fn plan(current: &Wanted, wanted: &Wanted) -> Vec<Step> {
         steps.extend(additions(path, kept, tunnel));
     }
     // A gateway has to be in the network of an address, so routes come last.
-    for route in wanted.routes.iter().filter(|route| !stays(*route)) {
+    for route in desired.routes.iter().filter(|route| !stays(*route)) {
         steps.push(Step::AddRoute(*route.0, route.1.clone()));
     }
     steps
@@ -60,9 +60,9 @@ pub(super) fn plan(current: &Wanted, wanted: &Wanted) -> Vec<Step> {
 
 /// The tunnels whose routes the kernel drops on the way: those that go, come or are made again, and those that lose
 /// an address.
-fn disturbed<'a>(current: &'a Wanted, wanted: &'a Wanted) -> BTreeSet<&'a str> {
+fn disturbed<'a>(current: &'a Desired, desired: &'a Desired) -> BTreeSet<&'a str> {
     let keeps_all = |path: &String, tunnel: &Tunnel| {
-        let kept = wanted.tunnels.get(path);
+        let kept = desired.tunnels.get(path);
         kept.is_some_and(|kept| kept.device == tunnel.device && !loses_address(tunnel, kept))
     };
     let gone = current
@@ -72,13 +72,13 @@ fn disturbed<'a>(current: &'a Wanted, wanted: &'a Wanted) -> BTreeSet<&'a str> {
     gone.map(|(path, _)| path.as_str()).collect()
 }
 
-fn loses_address(current: &Tunnel, wanted: &Tunnel) -> bool {
-    !current.addresses.is_subset(&wanted.addresses)
+fn loses_address(current: &Tunnel, desired: &Tunnel) -> bool {
+    !current.addresses.is_subset(&desired.addresses)
 }
 
-fn removals(path: &str, current: &Tunnel, wanted: &Tunnel) -> Vec<Step> {
+fn removals(path: &str, current: &Tunnel, desired: &Tunnel) -> Vec<Step> {
     let gone = entries(current)
-        .difference(&entries(wanted))
+        .difference(&entries(desired))
         .copied()
         .collect::<Vec<_>>();
     let mut steps: Vec<Step> = gone
@@ -86,24 +86,24 @@ fn removals(path: &str, current: &Tunnel, wanted: &Tunnel) -> Vec<Step> {
         .map(|(mac, endpoint)| Step::RemoveEntry(path.to_owned(), mac, endpoint))
         .collect();
     // With the first address of a network the kernel drops the others of it, so all are set again.
-    if loses_address(current, wanted) {
+    if loses_address(current, desired) {
         let all = current.addresses.iter();
         steps.extend(all.map(|address| Step::RemoveAddress(path.to_owned(), *address)));
     }
     steps
 }
 
-fn additions(path: &str, current: Option<&Tunnel>, wanted: &Tunnel) -> Vec<Step> {
-    let stays = current.filter(|current| !loses_address(current, wanted));
+fn additions(path: &str, current: Option<&Tunnel>, desired: &Tunnel) -> Vec<Step> {
+    let stays = current.filter(|current| !loses_address(current, desired));
     let known = stays
         .map(|stays| stays.addresses.clone())
         .unwrap_or_default();
-    let addresses = wanted.addresses.difference(&known);
+    let addresses = desired.addresses.difference(&known);
     let mut steps: Vec<Step> = addresses
         .map(|address| Step::AddAddress(path.to_owned(), *address))
         .collect();
     let known = current.map(entries).unwrap_or_default();
-    let new = entries(wanted);
+    let new = entries(desired);
     let new = new.difference(&known).copied();
     steps.extend(new.map(|(mac, endpoint)| Step::AddEntry(path.to_owned(), mac, endpoint)));
     steps

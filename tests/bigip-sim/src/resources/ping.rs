@@ -1,4 +1,4 @@
-//! `util/ping`: what a ping from the device tells.
+//! `util/ping`: the result of a ping from the device.
 //!
 //! Nothing is sent here. A data plane has sent the ping before; without one, the addresses that answer are those that
 //! a test or the command line has set, and all others are silent.

@@ -1,4 +1,4 @@
-//! Statistics of tunnels and ARP entries. No traffic ever flows, so counters stay 0.
+//! Statistics of tunnels and ARP entries. Counters stay 0, also where a data plane carries traffic.
 
 use std::collections::BTreeMap;
 

@@ -25,16 +25,17 @@ impl Shared {
         Ok(())
     }
 
-    /// Finds out what the answer to a request is to tell: sends a ping, reads what was learned.
+    /// Finds out what the answer to a request depends on: sends a ping, reads what was learned.
     pub(super) async fn before(&self, request: &mut Request<Bytes>) -> Result<(), DataPlaneError> {
         let Some(data_plane) = &self.data_plane else {
             return Ok(());
         };
-        if State::asks_what_is_learned(request) {
+        let now = Timestamp::now();
+        if State::asks_what_is_learned(request) && self.change(|state| state.may_ask(request, now))
+        {
             let learned = data_plane.learned(&self.state).await?;
             self.change(|state| state.set_learned(learned));
         }
-        let now = Timestamp::now();
         if State::asks_for_ping(request)
             && let Some(ping) = self.change(|state| state.ping_asked(request, now))
         {

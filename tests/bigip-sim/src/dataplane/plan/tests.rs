@@ -40,12 +40,12 @@ fn network(address: [u8; 4], length: u8) -> Ipv4Net {
     Ipv4Net::new(address.into(), length).unwrap()
 }
 
-fn wanted(tunnel: Tunnel, routes: &[u8]) -> Wanted {
+fn desired(tunnel: Tunnel, routes: &[u8]) -> Desired {
     let hop = Hop {
         tunnel: TUNNEL.to_owned(),
         gateway: None,
     };
-    Wanted {
+    Desired {
         tunnels: BTreeMap::from([(TUNNEL.to_owned(), tunnel)]),
         routes: routes
             .iter()
@@ -114,8 +114,8 @@ impl Linux {
     }
 
     /// What is there when exactly this was set up.
-    fn of(wanted: &Wanted) -> Self {
-        let tunnels = wanted.tunnels.iter().map(|(path, tunnel)| {
+    fn of(desired: &Desired) -> Self {
+        let tunnels = desired.tunnels.iter().map(|(path, tunnel)| {
             let held = (
                 tunnel.device.clone(),
                 tunnel.addresses.clone(),
@@ -123,7 +123,7 @@ impl Linux {
             );
             (path.clone(), held)
         });
-        let routes = wanted.routes.iter();
+        let routes = desired.routes.iter();
         Self {
             tunnels: tunnels.collect(),
             routes: routes
@@ -135,15 +135,15 @@ impl Linux {
 
 #[test]
 fn unchanged_configuration_takes_no_step() {
-    let wanted = wanted(tunnel(2, &[34], &[233, 239]), &[0]);
+    let desired = desired(tunnel(2, &[34], &[233, 239]), &[0]);
 
-    assert_eq!(plan(&wanted, &wanted), []);
+    assert_eq!(plan(&desired, &desired), []);
 }
 
 #[test]
 fn new_record_adds_its_entry_and_its_flood_only() {
-    let before = wanted(tunnel(2, &[34], &[233]), &[0]);
-    let after = wanted(tunnel(2, &[34], &[233, 239]), &[0]);
+    let before = desired(tunnel(2, &[34], &[233]), &[0]);
+    let after = desired(tunnel(2, &[34], &[233, 239]), &[0]);
     let endpoint = Ipv4Addr::new(10, 169, 72, 239);
 
     let entry = |mac| Step::AddEntry(TUNNEL.to_owned(), mac, endpoint);
@@ -155,7 +155,7 @@ fn new_record_adds_its_entry_and_its_flood_only() {
 
 #[test]
 fn record_with_another_endpoint_is_taken_away_first() {
-    let before = wanted(tunnel(2, &[34], &[233]), &[0]);
+    let before = desired(tunnel(2, &[34], &[233]), &[0]);
     let mut after = before.clone();
     let records = &mut after.tunnels.get_mut(TUNNEL).unwrap().records;
     records.insert([2, 0, 0, 0, 0, 233], [10, 169, 72, 1].into());
@@ -169,8 +169,8 @@ fn record_with_another_endpoint_is_taken_away_first() {
 
 #[test]
 fn device_with_another_vni_is_made_again_with_all_of_it() {
-    let before = wanted(tunnel(2, &[34], &[233]), &[0]);
-    let after = wanted(tunnel(3, &[34], &[233]), &[0]);
+    let before = desired(tunnel(2, &[34], &[233]), &[0]);
+    let after = desired(tunnel(3, &[34], &[233]), &[0]);
     let steps = plan(&before, &after);
 
     let is_first = |step: &Step| matches!(step, Step::RemoveRoute(..));
@@ -181,20 +181,20 @@ fn device_with_another_vni_is_made_again_with_all_of_it() {
     assert_eq!(steps.len(), 7, "{steps:?}");
 }
 
-fn any_wanted() -> impl Strategy<Value = Wanted> {
+fn any_desired() -> impl Strategy<Value = Desired> {
     let set = || {
         prop::collection::btree_set(0..6_u8, 0..4)
             .prop_map(|set| set.into_iter().collect::<Vec<_>>())
     };
     (prop::option::of((2..4_u32, set(), set())), set()).prop_map(|(parts, routes)| match parts {
-        Some((vni, addresses, endpoints)) => wanted(tunnel(vni, &addresses, &endpoints), &routes),
-        None => Wanted::default(),
+        Some((vni, addresses, endpoints)) => desired(tunnel(vni, &addresses, &endpoints), &routes),
+        None => Desired::default(),
     })
 }
 
 proptest! {
     #[test]
-    fn steps_lead_from_any_state_to_any_other(before in any_wanted(), after in any_wanted()) {
+    fn steps_lead_from_any_state_to_any_other(before in any_desired(), after in any_desired()) {
         let mut linux = Linux::of(&before);
         for step in plan(&before, &after) {
             linux.take(&step);

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::config::{FloodingType, SelfIp, SimConfig, TunnelConfig};
 
+use crate::configuration::TUNNEL as TUNNEL_TYPE;
+
 const TUNNEL: &str = "/Common/flannel_vxlan";
 const BASE_MAC: &str = "00:0c:29:35:0d:bd";
 
@@ -33,19 +35,21 @@ fn configuration(config: &SimConfig) -> Configuration {
     Configuration::new(config).unwrap()
 }
 
-fn wanted(configuration: &Configuration) -> Wanted {
-    Wanted::of(configuration, BASE_MAC).unwrap()
+fn desired(configuration: &Configuration) -> Desired {
+    Desired::of(configuration, BASE_MAC).unwrap()
 }
 
 /// The only tunnel.
 fn tunnel(configuration: &Configuration) -> Tunnel {
-    let wanted = wanted(configuration);
-    assert_eq!(wanted.tunnels.len(), 1);
-    wanted.tunnels[TUNNEL].clone()
+    let desired = desired(configuration);
+    assert_eq!(desired.tunnels.len(), 1);
+    desired.tunnels[TUNNEL].clone()
 }
 
 fn refusal(configuration: &Configuration) -> String {
-    Wanted::of(configuration, BASE_MAC).unwrap_err().to_string()
+    Desired::of(configuration, BASE_MAC)
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -126,6 +130,79 @@ fn second_tunnel_of_one_vni_and_port_has_no_counterpart() {
 }
 
 #[test]
+fn record_of_no_unicast_address_has_no_counterpart() {
+    for mac in [
+        "01:00:5e:00:00:01",
+        "ff:ff:ff:ff:ff:ff",
+        "00:00:00:00:00:00",
+    ] {
+        let mut configuration = configuration(&config());
+        configuration.put_record(TUNNEL, mac, "10.169.72.240", None);
+        let refusal = refusal(&configuration);
+        assert!(refusal.contains(mac), "{refusal}");
+    }
+}
+
+#[test]
+fn number_that_the_kernel_lacks_has_no_counterpart() {
+    for (change, what) in [
+        (
+            (|tunnel| tunnel.key = 0x0100_0000) as fn(&mut TunnelConfig),
+            "the key 16777216",
+        ),
+        (|tunnel| tunnel.profile.port = 0, "the port"),
+    ] {
+        let mut config = config();
+        config.tunnels.iter_mut().for_each(change);
+        let refusal = refusal(&configuration(&config));
+        assert!(refusal.contains(what), "{refusal}");
+    }
+}
+
+#[test]
+fn greatest_vni_has_a_counterpart() {
+    let mut config = config();
+    config.tunnels[0].key = 0x00ff_ffff;
+    assert_eq!(tunnel(&configuration(&config)).device.vni, 0x00ff_ffff);
+}
+
+#[test]
+fn mtu_that_the_kernel_lacks_has_no_counterpart() {
+    for (mtu, is_supported) in [(67, false), (68, true), (65_535, true), (65_536, false)] {
+        let mut configuration = configuration(&config());
+        let mut changed = configuration.get(TUNNEL_TYPE, TUNNEL).unwrap().clone();
+        changed.values.insert("mtu", json!(mtu));
+        configuration.put(TUNNEL_TYPE, changed);
+        let result = Desired::of(&configuration, BASE_MAC);
+        assert_eq!(result.is_ok(), is_supported, "{mtu}: {result:?}");
+    }
+}
+
+#[test]
+fn route_to_the_network_of_a_self_ip_has_no_counterpart() {
+    let mut configuration = configuration(&config());
+    configuration
+        .add_route("/Common/near", "10.1.6.0/24", TUNNEL)
+        .unwrap();
+    let refusal = refusal(&configuration);
+    assert!(refusal.contains("the route to 10.1.6.0/24"), "{refusal}");
+}
+
+#[test]
+fn gateway_that_is_no_other_host_has_no_counterpart() {
+    for gateway in ["10.1.6.0", "10.1.6.34", "10.1.6.255"] {
+        let mut configuration = configuration(&config());
+        let mut route = Object::named("/Common", "far");
+        for (property, value) in [("network", "10.0.0.0/16"), ("gw", gateway)] {
+            route.values.insert(property, json!(value));
+        }
+        configuration.put(ROUTE, route);
+        let refusal = refusal(&configuration);
+        assert!(refusal.contains(gateway), "{refusal}");
+    }
+}
+
+#[test]
 fn record_that_names_no_ipv4_endpoint_is_left_out() {
     let mut configuration = configuration(&config());
     for (mac, endpoint) in [
@@ -150,7 +227,7 @@ fn built_in_tunnels_and_vlans_are_no_part_of_it() {
         .add_route("/Common/r", "10.2.0.0/16", "/Common/external")
         .unwrap();
 
-    assert_eq!(wanted(&configuration), Wanted::default());
+    assert_eq!(desired(&configuration), Desired::default());
 }
 
 #[test]
@@ -164,7 +241,7 @@ fn route_leads_into_the_tunnel_or_to_a_gateway_behind_it() {
         by_gateway.values.insert(property, json!(value));
     }
     configuration.put(ROUTE, by_gateway);
-    let routes = wanted(&configuration).routes;
+    let routes = desired(&configuration).routes;
 
     let pods = &routes[&"10.0.0.0/16".parse().unwrap()];
     assert_eq!((pods.tunnel.as_str(), pods.gateway), (TUNNEL, None));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 
 use ipnet::Ipv4Net;
 
@@ -15,7 +16,7 @@ pub(crate) type Mac = [u8; 6];
 
 /// The tunnels and routes of a device. What belongs to VLANs is not part of it: the underlay is there before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct Desired {
     /// By full path.
     pub(crate) tunnels: BTreeMap<String, Tunnel>,
     pub(crate) routes: BTreeMap<Ipv4Net, Hop>,
@@ -59,21 +60,26 @@ pub(crate) struct Hop {
 pub(crate) struct Unsupported(pub(crate) String);
 
 /// MTU of a tunnel that names none: what VXLAN over IPv4 leaves of 1,500 bytes.
-const MTU: u32 = 1450;
+const MTU: u64 = 1450;
+/// The MTUs that Linux takes for IPv4.
+const MTU_RANGE: RangeInclusive<u32> = 68..=65_535;
+/// The greatest VNI (RFC 7348: 24 bits).
+const VNI_MAX: u32 = 0x00ff_ffff;
 
-impl Wanted {
+impl Desired {
     /// Works it out.
     pub(crate) fn of(configuration: &Configuration, base_mac: &str) -> Result<Self, Unsupported> {
-        let mut wanted = Self::default();
+        let mut desired = Self::default();
         for tunnel in configuration.all(TUNNEL) {
             if let Some(device) = device(configuration, base_mac, tunnel)? {
-                wanted.add_tunnel(configuration, tunnel, device)?;
+                desired.add_tunnel(configuration, tunnel, device)?;
             }
         }
         for route in configuration.all(ROUTE) {
-            wanted.add_route(configuration, route)?;
+            desired.add_route(configuration, route)?;
         }
-        Ok(wanted)
+        desired.check_routes()?;
+        Ok(desired)
     }
 
     fn add_tunnel(
@@ -83,7 +89,7 @@ impl Wanted {
         device: Device,
     ) -> Result<(), Unsupported> {
         let path = tunnel.path();
-        // The kernel tells VXLAN devices apart by these two.
+        // By these two the kernel knows a VXLAN device.
         let is_same =
             |other: &&Tunnel| (other.device.vni, other.device.port) == (device.vni, device.port);
         if self.tunnels.values().any(|other| is_same(&other)) {
@@ -102,6 +108,13 @@ impl Wanted {
             .records(&path)
             .filter_map(|record| Some((mac(&record.name)?, ipv4(&record.endpoint)?)))
             .collect();
+        // The kernel floods to what it has for the address zero, and takes no multicast address.
+        if let Some(mac) = records.keys().find(|mac| !is_unicast(**mac)) {
+            let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+            return Err(Unsupported(format!(
+                "the record {mac}, which is no unicast address, of tunnel {path}"
+            )));
+        }
         let floods = if flooding_type(configuration, tunnel) == "multipoint" {
             records.values().copied().collect()
         } else {
@@ -146,6 +159,32 @@ impl Wanted {
         self.routes.insert(network, hop);
         Ok(())
     }
+
+    /// Refuses routes that the kernel does not take beside the addresses of the tunnels.
+    fn check_routes(&self) -> Result<(), Unsupported> {
+        let addresses = || self.tunnels.values().flat_map(|tunnel| &tunnel.addresses);
+        for (network, hop) in &self.routes {
+            // With an address that is no host's alone comes a route to its network.
+            if addresses().any(|near| near.prefix_len() < 32 && near.trunc() == *network) {
+                return Err(Unsupported(format!(
+                    "the route to {network}, the network of a self IP,"
+                )));
+            }
+            let is_host = |gateway| {
+                let mut near = addresses().filter(|near| near.contains(&gateway));
+                near.all(|near| {
+                    let ends = [near.network(), near.broadcast()];
+                    near.addr() != gateway && (near.prefix_len() > 30 || !ends.contains(&gateway))
+                })
+            };
+            if let Some(gateway) = hop.gateway.filter(|gateway| !is_host(*gateway)) {
+                return Err(Unsupported(format!(
+                    "the gateway {gateway}, which is no other host,"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The device of a tunnel; `None` if the tunnel is of a kind that carries nothing here, such as `http-tunnel`.
@@ -173,20 +212,28 @@ fn device(
     let port = property("port").and_then(serde_json::Value::as_u64);
     let local = tunnel.text("localAddress").unwrap_or_default();
     let mac = mac(&own_mac(configuration, base_mac, tunnel));
-    let is_unicast = |mac: &Mac| {
-        mac.iter().any(|byte| *byte != 0) && mac.first().is_some_and(|first| first & 1 == 0)
-    };
+    let key = tunnel.number("key").unwrap_or_default();
     let mtu = tunnel.number("mtu").filter(|mtu| *mtu > 0);
     Ok(Some(Device {
         name: format!("tunnel{}", tunnel.number("ifIndex").unwrap_or_default()),
-        vni: number(tunnel.number("key").unwrap_or_default()).unwrap_or(u32::MAX),
-        port: number(port.unwrap_or(4789)).unwrap_or_default(),
+        vni: number(key)
+            .filter(|vni| *vni <= VNI_MAX)
+            .ok_or_else(|| unsupported(&format!("the key {key}")))?,
+        port: number(port.unwrap_or(4789))
+            .filter(|port| *port > 0)
+            .ok_or_else(|| unsupported("the port"))?,
         local: ipv4(local).ok_or_else(|| unsupported(&format!("local address {local}")))?,
         mac: mac
-            .filter(is_unicast)
+            .filter(|mac| is_unicast(*mac))
             .ok_or_else(|| unsupported("the MAC address"))?,
-        mtu: mtu.and_then(number).unwrap_or(MTU),
+        mtu: number(mtu.unwrap_or(MTU))
+            .filter(|mtu| MTU_RANGE.contains(mtu))
+            .ok_or_else(|| unsupported("the MTU"))?,
     }))
+}
+
+fn is_unicast(mac: Mac) -> bool {
+    mac != Mac::default() && mac.first().is_some_and(|first| first & 1 == 0)
 }
 
 fn number<T: TryFrom<u64>>(value: u64) -> Option<T> {
