@@ -91,7 +91,7 @@ impl VtepTable {
 /// What arrived at a node, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// ARP requests, whoever was asked for.
+    /// ARP requests for any address.
     pub arp_requests: u32,
     /// ARP requests that were answered.
     pub arp_answers: u32,
@@ -184,7 +184,7 @@ impl Datapath {
         )
     }
 
-    /// The MAC address that an IP packet is sent to is not looked at.
+    /// The MAC address that an IP packet is sent to is ignored.
     fn ipv4(&mut self, vni: u32, packet: &[u8], has_pod: impl Fn(Ipv4Addr) -> bool) -> Verdict {
         let Ok(header) = Ipv4Packet::new_checked(packet) else {
             return Verdict::Drop;

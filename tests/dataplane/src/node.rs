@@ -19,7 +19,7 @@ use crate::pod::Pod;
 const PORT: u16 = 8472;
 /// The longest UDP payload.
 const PAYLOAD_BYTES: usize = 65_535;
-/// How long nothing may happen before timers are looked at again.
+/// How long nothing may happen before timers are checked again.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A stand-in cannot start.
