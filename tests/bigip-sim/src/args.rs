@@ -46,7 +46,8 @@ and DELETE, of the list or of one object as it fits:
   tm/net/self                  all; also tm/net/route, tm/net/route-domain
   tm/net/vlan                  all; GET of .../V/interfaces and of tm/net/fdb/vlan
   tm/net/arp                   all; static entries; GET of tm/net/arp/stats
-  tm/net/interface             GET; also tm/auth/user
+  tm/net/interface             GET
+  tm/auth/user                 GET; with a user: PATCH of `password` alone
   tm/auth/partition            all; also tm/sys/folder
   tm/sys/db                    GET; with a variable: GET, PUT, PATCH; also
                                tm/sys/provision

@@ -68,6 +68,7 @@ pub(crate) fn run(cluster: &Cluster, images: &Images<'_>) -> Result<(), Failure>
     stage.frozen_leader_writes_nothing_when_it_thaws()?;
     stage.second_eviction_is_refused()?;
     stage.wrong_password_is_told_and_corrected()?;
+    stage.rotated_secret_is_followed()?;
     stage.api_server_away_is_survived()?;
     stage.another_release_stays_apart()?;
     stage.uninstall_keeps_definition_tunnel_and_records()?;

@@ -49,6 +49,10 @@ impl Access<'_> {
         classes.join("_").replace('-', "_")
     }
 
+    fn is_of_users(&self) -> bool {
+        self.segments.first().is_some_and(|module| module == "auth")
+    }
+
     /// The partition of the object that is written, if it is in one.
     fn partition(&self) -> Option<String> {
         let in_path = self.segments.iter().find_map(|segment| {
@@ -79,6 +83,10 @@ pub(super) fn check(rights: &Rights, user: &str, access: &Access<'_>) -> Result<
     match (rights, change) {
         (Rights::None, _) | (Rights::ReadOnly, Some(_)) => Err(no_right()),
         (Rights::Operator, Some(change)) => {
+            Err(Failure::role_refused(user, change, &access.object()))
+        }
+        // Users are for administrators (that it is this text is *assumed*).
+        (Rights::Manager(_), Some(change)) if access.is_of_users() => {
             Err(Failure::role_refused(user, change, &access.object()))
         }
         (Rights::Manager(own), Some(_)) => match access.partition() {

@@ -1,7 +1,10 @@
-//! `auth/user`: the users of the device; for reading.
+//! `auth/user`: the users of the device, for reading and for a new password.
+
+use serde_json::{Map, Value};
 
 use super::Accounts;
 use crate::config::{Rights, UserConfig};
+use crate::failure::Failure;
 use crate::wire::{Fields, Links, kind, segment};
 
 const RESOURCE: &str = "auth/user";
@@ -11,6 +14,28 @@ impl Accounts {
     pub(crate) fn users(&self, links: Links) -> Vec<Fields> {
         let users = self.users.values();
         users.map(|account| show(links, &account.config)).collect()
+    }
+
+    /// A `PATCH` of a user: a new password, as an administrator sets it (ANS `bigip_user.py` does it so; `APIRef`
+    /// `tm_auth_user` names the property).
+    ///
+    /// # Errors
+    ///
+    /// 404 without such a user; 501 for every other change of a user.
+    pub(crate) fn change_user(&mut self, name: &str, body: &[u8]) -> Result<(), Failure> {
+        if !self.users.contains_key(name) {
+            return Err(Failure::not_found("user", name));
+        }
+        let not_simulated =
+            || Failure::not_simulated("changes of a user other than a new password");
+        let change: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|_| not_simulated())?;
+        let password = change.get("password").and_then(Value::as_str);
+        match (change.len(), password) {
+            (1, Some(password)) if !password.is_empty() => self.set_password(name, password),
+            _ => return Err(not_simulated()),
+        }
+        Ok(())
     }
 }
 

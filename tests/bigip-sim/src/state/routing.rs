@@ -133,10 +133,14 @@ impl State {
                 Ok(Some(token.to_string()))
             }
             ["mgmt", "tm", "auth", "user", name @ ..] if !is_queued(request) && name.len() < 2 => {
+                let name = name.first().copied();
+                if let (&Method::PATCH, Some(name)) = (method, name) {
+                    self.accounts.change_user(name, body)?;
+                }
                 let links = self.device.links;
                 let users = self.accounts.users(links);
                 let call = call(segments.get(2..).unwrap_or_default());
-                resources::users(links, &call, users, name.first().copied())
+                resources::users(links, &call, users, name)
             }
             ["mgmt", "tm", _, ..] => {
                 let call = call(segments.get(2..).unwrap_or_default());

@@ -143,6 +143,43 @@ fn rights_can_be_taken_away_and_given_back() {
 }
 
 #[test]
+fn administrator_sets_a_new_password_by_patch() {
+    let mut world = world_with(Rights::All);
+    let user = "/mgmt/tm/auth/user/op";
+    let answer = world.patch(user, &json!({ "password": "rotated" }));
+    assert_eq!(
+        (answer.status, answer.json()["name"].as_str()),
+        (200, Some("op"))
+    );
+    assert!(!answer.text.contains("rotated"));
+    assert_eq!(world.login("op", "rotated").status, 200);
+    assert_eq!(world.login("op", "pw").status, 401);
+}
+
+#[test]
+fn other_changes_of_a_user_are_not_simulated() {
+    let mut world = world_with(Rights::All);
+    let user = "/mgmt/tm/auth/user/op";
+    for body in [
+        json!({ "shell": "bash" }),
+        json!({}),
+        json!({ "password": "" }),
+    ] {
+        assert_eq!(world.patch(user, &body).status, 501, "{body}");
+    }
+    let missing = world.patch("/mgmt/tm/auth/user/none", &json!({ "password": "new" }));
+    assert_eq!(missing.status, 404);
+}
+
+#[test]
+fn manager_sets_no_password() {
+    let mut world = world_with(Rights::Manager("Common".to_owned()));
+    let answer = world.patch("/mgmt/tm/auth/user/op", &json!({ "password": "new" }));
+    assert!(answer.text.contains("01070822"), "{}", answer.text);
+    assert_eq!(world.login("op", "new").status, 401);
+}
+
+#[test]
 fn an_account_is_locked_after_wrong_passwords_until_it_is_unlocked() {
     let users = vec![UserConfig {
         lock_after: Some(3),

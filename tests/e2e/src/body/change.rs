@@ -91,19 +91,16 @@ impl Stage<'_> {
     }
 
     /// A session that works goes on, so that the pods are replaced after the password was made wrong. Few attempts are
-    /// made: BIG-IP locks accounts. Then the Secret is made again, as tools do that rotate it.
+    /// made: BIG-IP locks accounts.
     pub(super) fn wrong_password_is_told_and_corrected(&self) -> Result<(), Failure> {
-        let deployment = format!("deployment/{RELEASE}");
         let attempts = self.without_a_write("a wrong password", || {
             self.set_password("not-the-password")?;
-            self.cluster
-                .kubectl(&["rollout", "restart", &deployment, "--namespace", SYSTEM])?;
-            self.until_rolled_out()?;
+            self.restart_pods()?;
             until(SHORT, "a wrong password is told", || {
                 Ok(self.ready_reason()? == "AuthenticationFailed")
             })?;
             let attempts = self.units.refused_logins()?;
-            self.set_password(self.units.password())?;
+            self.set_password(self.units.initial_password())?;
             self.reconcile()?;
             self.until_ready()?;
             Ok(attempts)
@@ -116,20 +113,45 @@ impl Stage<'_> {
         self.say(&format!(
             "a wrong password was told after {attempts} attempts on two units, and corrected"
         ));
-        self.without_a_write("a Secret that is made again", || {
-            self.make_secret_again()?;
-            self.reconcile()?;
-            self.until_ready()
-        })?;
-        self.say("a Secret that was made again was taken");
         Ok(())
     }
 
-    fn make_secret_again(&self) -> Result<(), Failure> {
+    /// The units have a new password, then the Secret is replaced by another object of its name, as tools do. Pods that
+    /// start after it know no other password.
+    pub(super) fn rotated_secret_is_followed(&self) -> Result<(), Failure> {
+        let password = self.units.rotate_password()?;
+        let refused = self.units.refused_logins()?;
+        self.without_a_write("a rotated Secret", || {
+            self.replace_secret(&password)?;
+            self.reconcile()?;
+            self.until_ready()?;
+            self.restart_pods()?;
+            self.reconcile()?;
+            self.until_ready()
+        })?;
+        let new = self.units.refused_logins()?.saturating_sub(refused);
+        if new > 0 {
+            return Err(Failure::Wrong(format!(
+                "a rotated password cost {new} refused logins"
+            )));
+        }
+        self.say("a rotated Secret was followed, with no refused login");
+        Ok(())
+    }
+
+    pub(super) fn restart_pods(&self) -> Result<(), Failure> {
+        let deployment = format!("deployment/{RELEASE}");
+        self.cluster
+            .kubectl(&["rollout", "restart", &deployment, "--namespace", SYSTEM])?;
+        self.until_rolled_out()
+    }
+
+    fn replace_secret(&self, password: &str) -> Result<(), Failure> {
         let name = [SECRET, "--namespace", NAMESPACE];
         let secret = self.cluster.get(&[&["secret"], &name[..]].concat())?;
         let new = json!({
             "apiVersion": "v1", "kind": "Secret", "data": secret.get("data"),
+            "stringData": {"password": password},
             "metadata": {
                 "name": SECRET, "namespace": NAMESPACE,
                 "annotations": secret.pointer("/metadata/annotations"),

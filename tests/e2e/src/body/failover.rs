@@ -19,11 +19,8 @@ const NODE: &str = "e2e-while-frozen";
 impl Stage<'_> {
     pub(super) fn rollout_writes_nothing(&self) -> Result<(), Failure> {
         let started = Instant::now();
-        let deployment = format!("deployment/{RELEASE}");
         self.without_a_write("a rollout", || {
-            self.cluster
-                .kubectl(&["rollout", "restart", &deployment, "--namespace", SYSTEM])?;
-            self.until_rolled_out()?;
+            self.restart_pods()?;
             let seconds = started.elapsed().as_secs_f64();
             self.say(&format!("figure: rollout in {seconds:.1} s"));
             self.reconcile()
@@ -171,10 +168,31 @@ impl Stage<'_> {
                 "an outage of 60 s took {new} restarts {waiting}"
             )));
         }
+        self.libraries_log_no_error()?;
         self.say(&format!(
             "figure: API server away for 60 s: Ready {:.1} s after it was back, {new} restarts",
             took.as_secs_f64()
         ));
+        Ok(())
+    }
+
+    /// A client library logs an error for each of its requests, beside the line of ours that says it once.
+    fn libraries_log_no_error(&self) -> Result<(), Failure> {
+        for pod in self.pods()? {
+            let name = text(&pod, "/metadata/name");
+            let restarts = pod.pointer("/status/containerStatuses/0/restartCount");
+            let mut logs = vec!["--previous=false"];
+            if restarts.and_then(Value::as_u64) > Some(0) {
+                logs.push("--previous=true");
+            }
+            for which in logs {
+                let words = ["logs", name, "--namespace", SYSTEM, "--tail=-1", which];
+                let log = self.cluster.kubectl(&words)?;
+                if let Some(line) = log.lines().find(|line| is_error_of_a_library(line)) {
+                    return Err(Failure::Wrong(format!("a library logs an error: {line}")));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -251,4 +269,22 @@ pub(super) fn node(name: &str, address: &str) -> Value {
         "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
         "status": {"addresses": [{"type": "InternalIP", "address": address}]},
     })
+}
+
+fn is_error_of_a_library(line: &str) -> bool {
+    let line: Value = serde_json::from_str(line).unwrap_or_default();
+    text(&line, "/level") == "ERROR" && !text(&line, "/target").starts_with("bigip_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_libraries_are_told_from_ours() {
+        let line = |target: &str| format!(r#"{{"level":"ERROR","target":"{target}"}}"#);
+        assert!(is_error_of_a_library(&line("kube_client::client::builder")));
+        assert!(!is_error_of_a_library(&line("bigip_tunnel_operator::task")));
+        assert!(!is_error_of_a_library("not JSON"));
+    }
 }

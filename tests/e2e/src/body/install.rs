@@ -46,7 +46,7 @@ impl Stage<'_> {
         self.follow("2. ", "")?;
         self.say("installed as the page says");
         // Typed, with the key at the end.
-        self.follow("3. ", &format!("{}\n", self.units.password()))?;
+        self.follow("3. ", &format!("{}\n", self.units.initial_password()))?;
         self.without_a_write("an object that observes", || self.follow("4. ", ""))?;
         self.follow("5. ", "")?;
         self.until_records_are_right(SHORT, "every node has its record")?;

@@ -27,7 +27,7 @@ const MANY: usize = 20_000;
 /// The units.
 pub(super) struct Units<'a> {
     cluster: &'a Cluster,
-    password: String,
+    initial_password: String,
     authorities: String,
     /// Ours, by unit: one lasts longer than the body, and a unit has 100 for a user.
     tokens: BTreeMap<&'static str, String>,
@@ -36,9 +36,9 @@ pub(super) struct Units<'a> {
 impl<'a> Units<'a> {
     /// Starts them and waits until they answer.
     pub(super) fn start(cluster: &'a Cluster, image: &str) -> Result<Self, Failure> {
-        let password = format!("{:016x}", fastrand::u64(..));
+        let initial_password = new_password();
         cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-        cluster.apply(&secret(&password).to_string())?;
+        cluster.apply(&secret(&initial_password).to_string())?;
         for (place, (name, address)) in UNITS.into_iter().enumerate() {
             cluster.apply(&pod(name, address, place, image).to_string())?;
             cluster.apply(&service(name, address).to_string())?;
@@ -56,7 +56,7 @@ impl<'a> Units<'a> {
         }
         let mut units = Self {
             cluster,
-            password,
+            initial_password,
             authorities: String::new(),
             tokens: BTreeMap::new(),
         };
@@ -72,8 +72,22 @@ impl<'a> Units<'a> {
         Ok(units)
     }
 
-    pub(super) fn password(&self) -> &str {
-        &self.password
+    /// The password that the user has until it is rotated.
+    pub(super) fn initial_password(&self) -> &str {
+        &self.initial_password
+    }
+
+    /// Sets a new password on every unit. Returns it.
+    pub(super) fn rotate_password(&self) -> Result<String, Failure> {
+        let password = new_password();
+        let body = json!({"password": password}).to_string();
+        for (name, _) in UNITS {
+            let token = self.tokens.get(name).map(String::as_str);
+            let path = format!("tm/auth/user/{USER}");
+            let body = body.clone().into_bytes();
+            self.ask(name, Method::PATCH, &path, token, body)?;
+        }
+        Ok(password)
     }
 
     /// The certificates of those who signed the units' own.
@@ -146,8 +160,7 @@ impl<'a> Units<'a> {
     }
 
     fn log_in(&self, unit: &str) -> Result<String, Failure> {
-        let login =
-            json!({"username": USER, "password": self.password, "loginProviderName": "tmos"});
+        let login = json!({"username": USER, "password": self.initial_password, "loginProviderName": "tmos"});
         let body = login.to_string().into_bytes();
         let answer = self.ask(unit, Method::POST, "shared/authn/login", None, body)?;
         Ok(text(&answer, "/token/token").to_owned())
@@ -197,6 +210,10 @@ impl<'a> Units<'a> {
         self.cluster
             .kubectl(&["logs", unit, "--namespace", NAMESPACE])
     }
+}
+
+fn new_password() -> String {
+    format!("{:016x}", fastrand::u64(..))
 }
 
 fn is_write(method: &str, path: &str) -> bool {
