@@ -10,7 +10,7 @@ mod plan;
 
 use std::path::PathBuf;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use self::kernel::{Kernel, KernelError};
 use self::plan::plan;
@@ -20,6 +20,9 @@ use crate::resources::Learned;
 use crate::state::State;
 
 pub(crate) use self::desired::{Desired, Unsupported};
+
+/// Most pings of a device at a time, each of which has a thread.
+const PINGS_MAX: usize = 64;
 
 /// Where the data plane of a device is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(crate) struct DataPlane {
     /// One change at a time, in the order in which they were asked for.
     followed: Mutex<Followed>,
     namespace: Namespace,
+    /// One permit for each ping at a time; others wait.
+    pings: Semaphore,
 }
 
 #[derive(Debug)]
@@ -87,6 +92,7 @@ impl DataPlane {
         let kernel = Kernel::new(&underlay).await?;
         Ok(Self {
             namespace: kernel.namespace().clone(),
+            pings: Semaphore::new(PINGS_MAX),
             followed: Mutex::new(Followed {
                 kernel,
                 current: Some(Desired::default()),
@@ -132,6 +138,8 @@ impl DataPlane {
         state: &watch::Sender<State>,
         arguments: &PingArguments,
     ) -> Result<PingOutcome, DataPlaneError> {
+        // Fails only when the semaphore is closed, which it never is.
+        let _permit = self.pings.acquire().await;
         self.follow(state).await?;
         ping::run(&self.namespace, arguments).await
     }

@@ -8,6 +8,8 @@ use std::str::{FromStr, SplitWhitespace};
 
 /// Most packets of one ping. A device takes more; the answer to a request is one text.
 const COUNT_MAX: u32 = 100;
+/// Most packets until a deadline: after so many, sequence numbers repeat (RFC 792: 16 bits).
+const PACKETS_MAX: u32 = 65_535;
 /// Most bytes behind the ICMP header that an IPv4 packet holds.
 const SIZE_MAX_BYTES: u16 = 65_507;
 /// The least interval that is read, in milliseconds, so that intervals divide.
@@ -53,6 +55,9 @@ pub enum PingArgumentsError {
     /// No `-c`.
     #[error("no count (-c): the ping would not end")]
     NoCount,
+    /// A short interval (`-i`) and a long deadline (`-w`).
+    #[error("a ping of more than 65535 packets")]
+    TooManyPackets,
     /// An option that is not one of those read.
     #[error("option {0} of ping")]
     Option(String),
@@ -100,9 +105,15 @@ impl FromStr for PingArguments {
             }
         }
         ping.address = address.ok_or(PingArgumentsError::NoAddress)?;
-        match ping.count {
-            0 => Err(PingArgumentsError::NoCount),
-            _ => Ok(ping),
+        match ping {
+            Self { count: 0, .. } => Err(PingArgumentsError::NoCount),
+            Self {
+                deadline_s: Some(_),
+                ..
+            } if ping.packets_until_deadline() > PACKETS_MAX => {
+                Err(PingArgumentsError::TooManyPackets)
+            }
+            ping => Ok(ping),
         }
     }
 }

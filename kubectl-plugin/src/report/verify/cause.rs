@@ -27,9 +27,10 @@ pub(crate) struct Cause {
     pub(crate) link: String,
 }
 
-/// What keeps ARP requests from nodes, or their answers from the BIG-IP, in the order of the path.
+/// What keeps ARP requests from nodes, or their answers from the BIG-IP, in the order of the path. BTN0206 stands behind
+/// what is more exact: it is also the code of a tunnel that is unusable for any reason.
 const WITHOUT_ARP: &[Code] = &[
-    BTN0201, BTN0216, BTN0210, BTN0206, BTN0202, BTN0203, BTN0208, BTN0204, BTN0205, BTN0401,
+    BTN0201, BTN0216, BTN0210, BTN0202, BTN0203, BTN0206, BTN0208, BTN0204, BTN0205, BTN0401,
     BTN0402, BTN0414, BTN0404, BTN0410, BTN0408, BTN0421, BTN0406, BTN0415, BTN0413, BTN0407,
     BTN0405, BTN0411, BTN0416, BTN0209,
 ];

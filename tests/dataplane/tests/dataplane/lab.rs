@@ -3,25 +3,28 @@
 //!
 //! It must not know what a single test is about.
 
+mod requests;
+mod verify;
+
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bigip_sim::netns::Namespace;
 use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator, TunnelConfig};
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
-use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable, http_get, parse_mac};
+use bigip_tunnel_dataplane::{Node, Seen, Underlay, Vtep, VtepTable, parse_mac};
 use bigip_tunnel_harness::control_plane::ControlPlane;
-use bigip_tunnel_harness::devices::{DevicePair, USER};
+use bigip_tunnel_harness::devices::DevicePair;
 use bigip_tunnel_harness::nodes::Nodes;
 use bigip_tunnel_harness::objects;
 use bigip_tunnel_harness::operator::{OperatorOptions, OperatorProcess};
 use bigip_tunnel_harness::wait::{Answer, eventually};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Name of the tunnel on the devices.
 const TUNNEL: &str = "flannel_vxlan";
@@ -308,82 +311,6 @@ impl Lab {
         });
         handled.await.unwrap();
     }
-
-    /// Pings from the self IP of a unit, as `kubectl bigip-tunnel verify` does.
-    pub(crate) async fn ping(&self, unit: usize, address: &str) -> Ping {
-        self.ping_with(unit, address, "-c 1 -W 1 -w 2").await
-    }
-
-    /// Pings until there is an answer, every 50 ms, and says how long that took.
-    pub(crate) async fn until_answered(&self, unit: usize, address: &str) -> Duration {
-        let started = Instant::now();
-        let ping = self
-            .ping_with(unit, address, "-c 1 -i 0.05 -W 1 -w 30")
-            .await;
-        assert_eq!(ping, Ping::Answered, "{address} from unit {unit}");
-        started.elapsed()
-    }
-
-    async fn ping_with(&self, unit: usize, address: &str, options: &str) -> Ping {
-        let source = self.units[unit].self_ip;
-        let args = format!("-n {options} -I {source} {address}");
-        let body = json!({"command": "run", "utilCmdArgs": args});
-        let answer = self.rest(unit, "POST", "util/ping", Some(body)).await;
-        let text = answer["commandResult"].as_str().unwrap_or_default();
-        if text.contains(" 1 received, ") {
-            Ping::Answered
-        } else {
-            assert!(text.contains(" 0 received, "), "{answer}");
-            Ping::Silent
-        }
-    }
-
-    /// What a unit has learned of an address.
-    pub(crate) async fn learned(&self, unit: usize, address: &str) -> Learned {
-        let answer = self.rest(unit, "GET", "net/arp/stats", None).await;
-        let entries = answer["entries"].as_object().cloned().unwrap_or_default();
-        let value = |entry: &Value, name: &str| {
-            let value = &entry["nestedStats"]["entries"][name]["description"];
-            value.as_str().unwrap_or_default().to_owned()
-        };
-        let mut entries = entries.values();
-        let Some(entry) = entries.find(|entry| value(entry, "ipAddress") == address) else {
-            return Learned::Absent;
-        };
-        let mac = value(entry, "macAddress");
-        match (mac.as_str(), value(entry, "status").as_str()) {
-            (_, "resolved") => Learned::Resolved(mac),
-            ("incomplete", "unknown") => Learned::Incomplete,
-            other => panic!("{address}: {other:?}"),
-        }
-    }
-
-    /// Sends an HTTP request from a unit to a pod; an error where there is no answer.
-    pub(crate) async fn http(&self, unit: usize, address: &str) -> io::Result<String> {
-        let namespace = self.unit(unit).namespace().unwrap();
-        http_get(namespace, address.parse().unwrap(), HTTP_LIMIT).await
-    }
-
-    async fn rest(&self, unit: usize, method: &str, path: &str, body: Option<Value>) -> Value {
-        let unit = self.unit(unit);
-        let authority = reqwest::Certificate::from_pem(unit.ca_pem().as_bytes()).unwrap();
-        let client = reqwest::Client::builder()
-            .tls_certs_only([authority])
-            .build()
-            .unwrap();
-        let url = format!("https://{}/mgmt/tm/{path}", unit.address());
-        let request = client.request(method.parse().unwrap(), url);
-        let request = request.basic_auth(USER, Some(self.devices.password()));
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        let body: Value = response.json().await.unwrap();
-        assert!(status.is_success(), "{method} {path}: {status} {body}");
-        body
-    }
 }
 
 async fn start_devices(
@@ -400,11 +327,19 @@ async fn start_devices(
     };
     let adjust = |index: usize, config: &mut SimConfig| {
         config.tunnels = vec![tunnel(index)];
-        config.self_ips = vec![SelfIp {
-            path: format!("{TUNNEL_PATH}_self"),
-            address: settings.self_ips[index].to_owned(),
-            vlan: TUNNEL_PATH.to_owned(),
-        }];
+        config.self_ips = vec![
+            SelfIp {
+                path: format!("{TUNNEL_PATH}_self"),
+                address: settings.self_ips[index].to_owned(),
+                vlan: TUNNEL_PATH.to_owned(),
+            },
+            // The underlay is what it is; that the unit has the address is for `check`.
+            SelfIp {
+                path: "/Common/underlay_self".to_owned(),
+                address: format!("{}/24", units[index].local),
+                vlan: "/Common/underlay".to_owned(),
+            },
+        ];
         config.data_plane = Some(DataPlaneConfig {
             underlay: Some(hosts[index].path()),
         });

@@ -12,6 +12,7 @@
     reason = "the helpers of a test may fail it"
 )]
 
+mod changes;
 mod lab;
 mod records;
 mod wrong_settings;

@@ -85,7 +85,7 @@ async fn lost_record_cuts_off_new_pods_until_it_is_repaired() {
 
     lab.reconcile("repair").await;
     lab.until_record(NODE, true).await;
-    assert_eq!(lab.ping(0, NEW_POD).await, Ping::Answered);
+    lab.until_answered(0, NEW_POD).await;
     let node = Learned::Resolved(node_mac(NODE));
     assert_eq!(lab.learned(0, NEW_POD).await, node);
 }

@@ -56,6 +56,14 @@ async fn reach(lab: &Lab, node: &Node) -> Reach {
     }
 }
 
+/// `verify` says this of the first unit, and names this code.
+async fn assert_verify_names(lab: &Lab, outcome: &str, code: &str) {
+    let [first, second] = lab.verify(NODE, POD).await;
+    assert_eq!(first, (outcome.to_owned(), Some(code.to_owned())));
+    // The path of the second unit is in use.
+    assert_eq!(second.0, "Reached");
+}
+
 /// The second unit, whose settings are right, reaches the pod.
 async fn assert_second_unit_reaches_the_pod(lab: &Lab) {
     assert_eq!(
@@ -85,6 +93,7 @@ async fn other_vni_loses_the_arp_answer_at_the_unit() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0202").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,6 +107,7 @@ async fn other_udp_port_is_silence() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0203").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +123,7 @@ async fn longer_mask_cuts_off_the_upper_half() {
     assert_eq!(reach(&lab, &node).await, Reach::ArpIsSilent);
     // Its self IP is in the lower half.
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +140,7 @@ async fn shorter_mask_cuts_off_all_networks_but_the_first() {
     // The answer goes to the second unit, whose network is the first one of the mask.
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,6 +154,7 @@ async fn self_ip_outside_the_vtep_network_is_silence() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpIsSilent);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +168,7 @@ async fn wrong_vtep_mac_resolves_arp_and_loses_every_reply() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ReplyIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoReply", "BTN0403").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +182,7 @@ async fn wrong_vtep_endpoint_loses_the_arp_answer() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0402").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,6 +196,7 @@ async fn flooding_type_none_asks_no_node() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0206").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,6 +210,7 @@ async fn missing_route_asks_no_node() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NoArp);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0208").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,6 +225,7 @@ async fn missing_record_asks_other_nodes_only() {
     assert_eq!(lab.ping(0, "10.0.1.7").await, Ping::Answered);
     lab.assert_lost(0, NODE);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0301").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,4 +239,5 @@ async fn network_of_the_second_unit_gets_the_answers_of_the_first() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
+    assert_verify_names(&lab, "NoARPAnswer", "BTN0204").await;
 }
