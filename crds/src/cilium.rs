@@ -6,18 +6,20 @@
 //! names, addresses, pod networks and readiness are read, so that other versions of the resource do no harm.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A `CiliumNode` (`cilium.io/v2`). Has the name of its Node.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CiliumNode {
-    /// Metadata of the object.
+    /// Metadata of the object, as far as [`without_managed_fields`] reads it.
+    #[serde(deserialize_with = "without_managed_fields")]
     pub metadata: ObjectMeta,
     /// What the agent says about its node.
     #[serde(default)]
@@ -38,6 +40,48 @@ pub struct CiliumNodeSpec {
     pub health: Value,
 }
 
+/// Reads metadata without its managed fields: in a page of pods they take up more memory than all else.
+///
+/// # Errors
+///
+/// It is no metadata.
+pub fn without_managed_fields<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<ObjectMeta, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        namespace: Option<String>,
+        #[serde(default)]
+        uid: Option<String>,
+        #[serde(default)]
+        resource_version: Option<String>,
+        #[serde(default)]
+        labels: Option<BTreeMap<String, String>>,
+        #[serde(default)]
+        annotations: Option<BTreeMap<String, String>>,
+        #[serde(default)]
+        creation_timestamp: Option<Time>,
+        #[serde(default)]
+        deletion_timestamp: Option<Time>,
+    }
+    let read = Read::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: read.name,
+        namespace: read.namespace,
+        uid: read.uid,
+        resource_version: read.resource_version,
+        labels: read.labels,
+        annotations: read.annotations,
+        creation_timestamp: read.creation_timestamp,
+        deletion_timestamp: read.deletion_timestamp,
+        ..ObjectMeta::default()
+    })
+}
+
 /// One address in a `CiliumNode`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CiliumNodeAddress {
@@ -53,7 +97,8 @@ pub struct CiliumNodeAddress {
 #[derive(Debug, Clone, Deserialize, Resource)]
 #[resource(inherit = Pod)]
 pub struct AgentPod {
-    /// Metadata of the object.
+    /// Metadata of the object, as far as [`without_managed_fields`] reads it.
+    #[serde(deserialize_with = "without_managed_fields")]
     pub metadata: ObjectMeta,
     /// Where it runs, and what.
     #[serde(default)]
@@ -169,6 +214,20 @@ mod tests {
             ("InternalIP", "10.169.72.239")
         );
         assert_eq!(addresses.len(), 2);
+    }
+
+    #[test]
+    fn managed_fields_are_not_read() {
+        let written = json!({"metadata": {
+            "name": "cilium-1", "namespace": "kube-system", "resourceVersion": "7",
+            "labels": {"k8s-app": "cilium"}, "deletionTimestamp": "2026-11-22T06:00:00Z",
+            "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {}}}],
+        }});
+        let pod: AgentPod = serde_json::from_value(written).unwrap();
+        assert_eq!(pod.metadata.managed_fields, None);
+        assert_eq!(pod.metadata.resource_version.as_deref(), Some("7"));
+        assert!(pod.metadata.deletion_timestamp.is_some());
+        assert!(serde_json::from_value::<AgentPod>(json!({"metadata": 1})).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
+use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress, without_managed_fields};
 use bigip_tunnel_crds::convert;
 use k8s_openapi::api::core::v1::{Node, NodeAddress};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -283,6 +283,7 @@ impl Nodes {
 #[derive(Debug, Clone, Deserialize, Resource)]
 #[resource(inherit = Node)]
 struct SlimNode {
+    #[serde(deserialize_with = "without_managed_fields")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Option<SlimNodeSpec>,
