@@ -120,8 +120,8 @@ pub struct BigIpTunnelStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ownership: Option<Ownership>,
 
-    /// Fields that this version does not know, as they are stored: a claim replaces the status, and must
-    /// not take away what a newer version has noted there.
+    /// Top-level fields that this version does not know, as they are stored: a claim replaces the status, and keeps
+    /// what a newer version has written there. Unknown fields inside known ones are not kept.
     #[serde(flatten)]
     #[schemars(skip)]
     pub unknown: Map<String, Value>,

@@ -359,6 +359,38 @@ async fn claim_on_an_object_that_changed_is_made_on_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn claims_changed_by_another_client_are_not_written_over() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    let theirs = json!({"uid": "uid", "claims": [
+        {"devices": ["a"], "state": "Owned", "records": ["0a:0a:0a:a9:48:f0 worker-02"]},
+    ]});
+    {
+        let mut object = server.object.lock().unwrap();
+        object["metadata"]["resourceVersion"] = json!("100");
+        object["status"]["ownership"] = theirs.clone();
+    }
+    let refused = claim(&ledger, "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Overtaken), "{refused}");
+    assert_eq!(server.writes(), 1);
+    assert_eq!(server.object.lock().unwrap()["status"]["ownership"], theirs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_that_took_over_meanwhile_is_not_overwritten() {
+    let server = Server::new(&[]);
+    let ledger = server.ledger();
+    {
+        let mut object = server.object.lock().unwrap();
+        object["metadata"]["resourceVersion"] = json!("100");
+        object["status"]["writer"] = json!("another");
+    }
+    let refused = claim(&ledger, "a").await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Displaced(_)), "{refused}");
+    assert_eq!(server.writes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_writer_of_the_object_is_not_overwritten() {
     let server = Server::new(&[]);
     server.object.lock().unwrap()["status"]["writer"] = json!("another");
