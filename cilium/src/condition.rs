@@ -10,7 +10,7 @@ use crate::unit::Tunnel;
 use crate::words::{count, some_of};
 
 /// What the condition says where nothing is found.
-const VERIFIED: &str = "what Cilium's agents are told fits the tunnel on every BIG-IP";
+const VERIFIED: &str = "Cilium's configuration matches the tunnel on every BIG-IP";
 
 /// The condition of the tunnel's object. A fault is `False`; what may be one, or could not be judged, is
 /// `Unknown`, because nothing is `True` that is not known to be right.

@@ -10,7 +10,13 @@ use crate::words::{count, some_of};
 /// What is found about the nodes that a tunnel selects, or about all where that is not known. A node
 /// without an agent is a finding only there: others run without Cilium on purpose.
 pub(crate) fn finding(cluster: &Cluster, tunnels: &[Tunnel]) -> Option<Finding> {
-    let nodes = cluster.nodes.as_ref().ok()?;
+    let nodes = match &cluster.nodes {
+        Ok(nodes) => nodes,
+        Err(why) => {
+            let text = format!("Nodes: {why}");
+            return Some(Finding::not_judged(Problem::Unreadable, text));
+        }
+    };
     let theirs = match &cluster.cilium_nodes {
         Ok(theirs) => theirs.as_ref()?,
         Err(why) => {

@@ -14,6 +14,7 @@ pub(crate) fn unit(object: &str, device: &str, local: &str, self_ips: &[&str], m
             object: object.to_owned(),
             device: device.to_owned(),
         },
+        is_current: true,
         path: "/Common/t".to_owned(),
         local: local.parse().ok(),
         self_ips: self_ips.iter().map(|net| net.parse().unwrap()).collect(),

@@ -37,6 +37,8 @@ impl Tunnel {
 pub struct Unit {
     /// Which it is.
     pub key: UnitKey,
+    /// Whether it answers now, and has the tunnel. Of another one the rest is what it was last seen to be.
+    pub is_current: bool,
     /// Full path of the tunnel on it.
     pub path: String,
     /// The local address of the tunnel.

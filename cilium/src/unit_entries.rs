@@ -26,11 +26,50 @@ pub(crate) struct Context<'a> {
 /// What is found.
 pub(crate) fn findings(unit: &Unit, context: &Context<'_>) -> Vec<Finding> {
     let mut findings = talk(unit, &context.routing);
+    findings.extend(unknown(unit));
     if let Some(local) = unit.local {
         findings.extend(known(unit, local, context.table, context));
     }
     let about = findings.into_iter().map(|finding| finding.about(&unit.key));
     about.collect()
+}
+
+/// What is not known of the unit, so that nothing about it is taken for right.
+fn unknown(unit: &Unit) -> Option<Finding> {
+    let mut parts = Vec::new();
+    if unit.vni.is_none() {
+        parts.push("its VNI");
+    }
+    if unit.encapsulation.is_none() || unit.port.is_none() {
+        parts.push("its encapsulation and UDP port");
+    }
+    if unit.local.is_none() {
+        parts.push("an IPv4 local address");
+    }
+    if unit.self_ips.is_empty() {
+        parts.push("a self IP");
+    }
+    if unit.has_more_self_ips {
+        parts.push("all of its self IPs");
+    }
+    let (name, path) = (&unit.key.device, &unit.path);
+    let (text, fix) = match (unit.is_current, parts.is_empty()) {
+        (true, true) => return None,
+        (false, _) => (
+            format!(
+                "{name}: the unit does not answer or lacks {path}; the comparison uses its last known state"
+            ),
+            "kubectl bigip-tunnel status shows why".to_owned(),
+        ),
+        (true, false) => (
+            format!(
+                "{name}: the status of {path} does not show {}",
+                parts.join(", ")
+            ),
+            format!("compare on {name}: tmsh list net tunnels tunnel {path}; tmsh list net self"),
+        ),
+    };
+    Some(Finding::not_judged(Problem::Unreadable, text).with_fix(fix))
 }
 
 /// Whether both speak the same protocol, to the same port, with the same VNI.

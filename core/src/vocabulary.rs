@@ -24,7 +24,7 @@ pub mod condition {
     pub const NODES_RESOLVED: &str = "NodesResolved";
     /// Object: every unit that could take over is listed.
     pub const PEERS_COVERED: &str = "PeersCovered";
-    /// Object: what Cilium's agents are told fits the tunnels. Missing with `cilium.verify: Off`, and no part of
+    /// Object: Cilium's configuration matches the tunnels. Missing with `cilium.verify: Off`, and no part of
     /// `Ready`.
     pub const CILIUM_READY: &str = "CiliumReady";
     /// Object: whoever answers is verified before it gets a password.

@@ -125,6 +125,7 @@ async fn a_starting_device_that_knows_no_path_has_not_lost_its_tunnel() {
 #[tokio::test]
 async fn an_expired_token_is_renewed_without_a_word() {
     let world = World::in_sync("out-expired").await;
+    world.until_cilium_is_judged().await;
     let active = world.devices.active();
     let (logins, tried) = (active.logins(), world.status().await.conditions);
     let expired = refused_by_restjavad(401, "X-F5-Auth-Token has expired.");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bigip_tunnel_core::unit::Encapsulation;
+
 use super::*;
 use crate::seen::{Node, NodeConfig, Scope, Unread};
 use crate::testing::{cluster, data, node, scope, tunnel, unit};
@@ -205,4 +207,65 @@ fn entries_that_may_be_too_many_are_not_judged() {
     assert_eq!(weight(&|| scope(&["n1"])), Some(Weight::Error));
     assert_eq!(weight(&|| scope(&["n2"])), None);
     assert_eq!(weight(&unknown), Some(Weight::NotJudged));
+}
+
+/// The sentences about a unit that is not known as far as this changes it.
+fn unknown(change: fn(&mut Unit)) -> Vec<String> {
+    let mut tunnel = east(&["a1"]);
+    let unit = &mut tunnel.units[0];
+    unit.encapsulation = Some(Encapsulation::Vxlan);
+    unit.port = Some(8472);
+    change(unit);
+    let findings = judge(&seen(lists(), vec![node("a1", &[])]), &[tunnel]);
+    let unread = findings
+        .into_iter()
+        .filter(|found| found.problem == Some(Problem::Unreadable) && found.unit.is_some());
+    let said = unread.map(|found| {
+        assert_eq!(found.weight, Weight::NotJudged);
+        found.text
+    });
+    said.collect()
+}
+
+#[test]
+fn unit_that_is_known_as_a_whole_is_judged() {
+    assert_eq!(unknown(|_| {}), Vec::<String>::new());
+}
+
+#[test]
+fn unit_that_does_not_answer_is_not_taken_for_right() {
+    let said = unknown(|unit| unit.is_current = false);
+    assert!(said[0].contains("last known state"), "{said:?}");
+}
+
+#[test]
+fn part_of_a_unit_that_is_not_known_is_not_judged() {
+    type Change = fn(&mut Unit);
+    let cases: [(Change, &str); 6] = [
+        (|unit| unit.vni = None, "its VNI"),
+        (|unit| unit.encapsulation = None, "UDP port"),
+        (|unit| unit.port = None, "UDP port"),
+        (|unit| unit.local = None, "local address"),
+        (|unit| unit.self_ips.clear(), "a self IP"),
+        (|unit| unit.has_more_self_ips = true, "all of its self IPs"),
+    ];
+    for (change, part) in cases {
+        let said = unknown(change);
+        assert!(
+            said.len() == 1 && said[0].contains(part),
+            "{part}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn nodes_that_cannot_be_read_are_not_judged() {
+    let mut cluster = seen(lists(), Vec::new());
+    cluster.nodes = Err(Unread("forbidden".to_owned()));
+    let findings = judge(&cluster, &[east(&[])]);
+    let said = of(&findings, Problem::Unreadable);
+    assert!(
+        said.contains(&(Weight::NotJudged, "Nodes: forbidden")),
+        "{said:?}"
+    );
 }

@@ -13,6 +13,7 @@ use bigip_tunnel_cilium::unit::{Tunnel, Unit};
 use bigip_tunnel_cilium::vtep::VtepObject;
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
 use bigip_tunnel_core::unit::Encapsulation;
+use bigip_tunnel_core::vocabulary::{condition, reason};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -25,7 +26,7 @@ use serde_json::Value;
 
 use super::{selector, traits_of};
 use crate::cilium::{AgentPod, CiliumNode};
-use crate::v1alpha1::{BigIpTunnel, TunnelStatus};
+use crate::v1alpha1::{BigIpTunnel, DeviceStatus, TunnelStatus};
 
 /// Prefix of labels and annotations of a Node that hold values of Cilium's configuration.
 const OVERRIDE: &str = "config.cilium.io/";
@@ -234,8 +235,11 @@ pub fn units(object: &BigIpTunnel) -> Tunnel {
         };
         let mut seen = object.status.iter().flat_map(|status| &status.devices);
         let seen = seen.find(|seen| seen.name == device.name);
-        match seen.and_then(|seen| seen.tunnel.as_ref()) {
-            Some(tunnel) => units.push(unit(key, tunnel)),
+        match seen.and_then(|seen| Some((seen, seen.tunnel.as_ref()?))) {
+            Some((seen, tunnel)) => units.push(Unit {
+                is_current: is_current(seen),
+                ..unit(key, tunnel)
+            }),
             None => unread.push(key),
         }
     }
@@ -244,6 +248,19 @@ pub fn units(object: &BigIpTunnel) -> Tunnel {
         unread,
         nodes: None,
     }
+}
+
+/// Whether a device answered, with the tunnel, when its status was written. A device that does not answer keeps the
+/// tunnel that it was last seen to have.
+fn is_current(device: &DeviceStatus) -> bool {
+    let find = |kind: &str| {
+        let mut conditions = device.conditions.iter();
+        conditions.find(|condition| condition.type_ == kind)
+    };
+    let answers = find(condition::REACHABLE).is_some_and(|found| found.status == "True");
+    let is_missing =
+        find(condition::PROGRAMMED).is_some_and(|found| found.reason == reason::TUNNEL_NOT_FOUND);
+    answers && !is_missing
 }
 
 fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
@@ -255,6 +272,7 @@ fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
     let self_ips = tunnel.self_ips.iter();
     Unit {
         key,
+        is_current: false,
         path: tunnel.full_path.clone(),
         local: tunnel.local_address.as_deref().and_then(network::address),
         self_ips: self_ips.filter_map(|text| network::self_ip(text)).collect(),
@@ -508,6 +526,30 @@ mod tests {
             ["b"]
         );
         assert_eq!(names(tunnel.unread.iter().collect()), ["a"]);
+    }
+
+    #[test]
+    fn unit_that_does_not_answer_or_lost_its_tunnel_is_not_current() {
+        let current = |reachable: &str, reason: &str| {
+            let condition = |kind: &str, status: &str, reason: &str| {
+                json!({
+                    "type": kind, "status": status, "reason": reason, "message": "",
+                    "lastTransitionTime": "2026-11-22T06:00:00Z",
+                })
+            };
+            let conditions = [
+                condition("Reachable", reachable, "x"),
+                condition("Programmed", "True", reason),
+            ];
+            let device = json!({"name": "a", "conditions": conditions});
+            is_current(&serde_json::from_value(device).unwrap())
+        };
+        assert!(current("True", "InSync"));
+        assert!(!current("False", "InSync"));
+        assert!(!current("Unknown", "InSync"));
+        assert!(!current("True", "TunnelNotFound"));
+        let unseen = serde_json::from_value(json!({"name": "a"})).unwrap();
+        assert!(!is_current(&unseen));
     }
 
     #[test]

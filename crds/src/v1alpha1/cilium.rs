@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 /// What is done about Cilium's side of the tunnel.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cilium {
-    /// `Auto`: what Cilium's agents are told is compared with the tunnels on the BIG-IPs, and the condition
-    /// `CiliumReady` says what does not fit; it is `Unknown` where Cilium's objects may not be read. Nothing of
-    /// Cilium is changed, and `Ready` does not depend on it. `Off`: nothing is compared.
+    /// `Auto` compares Cilium's configuration with the tunnels on the BIG-IPs. The condition `CiliumReady` reports what
+    /// does not match; it is `Unknown` where Cilium's objects cannot be read. Cilium is never changed, and `Ready` does
+    /// not depend on it. `"Off"` compares nothing (quote it: YAML reads a bare `Off` as a boolean).
     #[serde(default)]
     pub verify: CiliumVerify,
 }
 
-/// Whether what Cilium's agents are told is compared with the tunnels.
+/// Whether Cilium's configuration is compared with the tunnels.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CiliumVerify {
-    /// It is, where it may be read.
+    /// Compare it where Cilium's objects can be read.
     #[default]
     Auto,
-    /// It is not.
+    /// Compare nothing.
     Off,
 }

@@ -21,13 +21,13 @@ pub(super) struct Board(BTreeMap<ObjectKey, (Condition, Moment)>);
 
 impl Board {
     /// Takes in what was found. Returns whether that changes what is shown.
-    pub(super) fn update(&mut self, found: Judged, now: Moment) -> bool {
+    pub(super) fn update(&mut self, found: &Judged, now: Moment) -> bool {
         let before = self.0.len();
         self.0.retain(|key, _| found.contains_key(key));
         let mut changed = self.0.len() != before;
         for (key, condition) in found {
-            if self.shows(&key, &condition, now) {
-                self.0.insert(key, (condition, now));
+            if self.shows(key, condition, now) {
+                self.0.insert(key.clone(), (condition.clone(), now));
                 changed = true;
             }
         }
@@ -91,21 +91,21 @@ mod tests {
     fn same_condition_changes_nothing() {
         let mut board = Board::default();
         let one = found(Truth::Unknown, "3 of 5");
-        assert!(board.update(one.clone(), at(0)));
-        assert!(!board.update(one.clone(), at(1)));
-        assert!(!board.update(one.clone(), at(600)));
+        assert!(board.update(&one, at(0)));
+        assert!(!board.update(&one, at(1)));
+        assert!(!board.update(&one, at(600)));
         assert_eq!(board.due(&one), None);
     }
 
     #[test]
     fn message_alone_moves_once_a_minute() {
         let mut board = Board::default();
-        board.update(found(Truth::Unknown, "3 of 5"), at(10));
+        board.update(&found(Truth::Unknown, "3 of 5"), at(10));
         let two = found(Truth::Unknown, "2 of 5");
-        assert!(!board.update(two.clone(), at(20)));
+        assert!(!board.update(&two, at(20)));
         assert_eq!(message(&board), ["3 of 5"]);
         assert_eq!(board.due(&two), Some(at(70)));
-        assert!(board.update(two.clone(), at(70)));
+        assert!(board.update(&two, at(70)));
         assert_eq!(message(&board), ["2 of 5"]);
         assert_eq!(board.due(&two), None);
     }
@@ -113,17 +113,17 @@ mod tests {
     #[test]
     fn other_status_is_shown_at_once() {
         let mut board = Board::default();
-        board.update(found(Truth::Unknown, "1 of 5"), at(10));
-        assert!(board.update(found(Truth::True, "fits"), at(11)));
+        board.update(&found(Truth::Unknown, "1 of 5"), at(10));
+        assert!(board.update(&found(Truth::True, "fits"), at(11)));
         assert_eq!(message(&board), ["fits"]);
     }
 
     #[test]
     fn object_that_is_not_judged_any_more_is_not_shown() {
         let mut board = Board::default();
-        board.update(found(Truth::True, "fits"), at(10));
-        assert!(board.update(Judged::new(), at(11)));
-        assert!(!board.update(Judged::new(), at(12)));
+        board.update(&found(Truth::True, "fits"), at(10));
+        assert!(board.update(&Judged::new(), at(11)));
+        assert!(!board.update(&Judged::new(), at(12)));
         assert_eq!(message(&board), [""; 0]);
     }
 }

@@ -114,8 +114,8 @@ impl Seen {
     /// The cluster with these nodes. `None` until every kind was asked for.
     pub(super) fn cluster(
         &self,
-        nodes: Vec<Node>,
-        selectable: &[Selectable<'_>],
+        nodes: Readable<Vec<Node>>,
+        selectable: Option<&[Selectable<'_>]>,
     ) -> Option<Cluster> {
         let config = self.config.objects()?;
         let node_configs = self.node_configs.objects()?.map(Option::unwrap_or_default);
@@ -129,14 +129,14 @@ impl Seen {
             node_configs: node_configs.map(|objects| {
                 let objects = objects.iter();
                 objects
-                    .map(|object| convert::node_config(object, Some(selectable)))
+                    .map(|object| convert::node_config(object, selectable))
                     .collect()
             }),
             vtep_objects: vtep_objects.map(|objects| {
                 objects.map(|objects| {
                     let objects = objects.iter();
                     objects
-                        .map(|object| convert::vtep_object(object, Some(selectable)))
+                        .map(|object| convert::vtep_object(object, selectable))
                         .collect()
                 })
             }),
@@ -145,7 +145,7 @@ impl Seen {
             // What lets pods be reached is a matter of their namespaces, and not of the tunnel.
             policies: None,
             cilium_nodes: self.cilium_nodes.objects()?,
-            nodes: Ok(nodes),
+            nodes,
         })
     }
 }
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn nothing_is_judged_until_each_kind_was_asked_for() {
         let seen = Seen::new();
-        let is_known = || seen.cluster(Vec::new(), &[]).is_some();
+        let is_known = || seen.cluster(Ok(Vec::new()), Some(&[])).is_some();
         seen.config.set(Known::Read(BTreeMap::new()));
         seen.node_configs.set(Known::NotServed);
         seen.vtep_objects.set(Known::NotServed);
@@ -202,7 +202,7 @@ mod tests {
         assert!(!is_known());
         seen.agents.set(Known::Unread(Unread("no".to_owned())));
         assert!(is_known());
-        let cluster = seen.cluster(Vec::new(), &[]).unwrap();
+        let cluster = seen.cluster(Ok(Vec::new()), Some(&[])).unwrap();
         assert_eq!(cluster.config, Ok(None));
         assert_eq!(cluster.cilium_nodes, Ok(None));
         assert!(cluster.agents.is_err());

@@ -43,7 +43,7 @@ const REST: u32 = 20;
 /// Images of agents that are remembered.
 const IMAGES_MAX: usize = 8;
 /// Objects per page of a list: a pod is large.
-const PAGE_SIZE: u32 = 100;
+const PAGE_SIZE: u32 = 50;
 
 /// Judges until the process ends. `namespace`: the one of Cilium.
 pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
@@ -62,14 +62,16 @@ pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
 
 async fn work(shared: &Shared, namespace: &str) {
     shared.leadership.begun().await;
-    while !shared.cilium.is_asked() {
-        shared.cilium.changed.notified().await;
-    }
-    let seen = Seen::new();
-    let following = join_all(followers(shared, namespace, &seen));
-    tokio::select! {
-        _ = following => {}
-        () = judge_changes(shared, &seen) => {}
+    loop {
+        while !shared.cilium.is_asked() {
+            shared.cilium.changed.notified().await;
+        }
+        let seen = Seen::new();
+        let following = join_all(followers(shared, namespace, &seen));
+        tokio::select! {
+            _ = following => {}
+            () = judge_while_asked(shared, &seen) => {}
+        }
     }
 }
 
@@ -163,8 +165,8 @@ fn with_shared_image(agent: Agent, images: &mut BTreeSet<Arc<str>>) -> Agent {
     agent
 }
 
-/// Judges whenever something changed, what changes together once.
-async fn judge_changes(shared: &Shared, seen: &Seen) {
+/// Judges whenever something changed, what changes together once, until no object asks for it.
+async fn judge_while_asked(shared: &Shared, seen: &Seen) {
     let mut nodes = shared.nodes.subscribe();
     let mut board = Board::default();
     let mut due = None;
@@ -173,22 +175,27 @@ async fn judge_changes(shared: &Shared, seen: &Seen) {
             () = seen.changed.notified() => {}
             () = shared.cilium.changed.notified() => {}
             changed = nodes.changed() => if changed.is_err() {
-                return;
+                // The process ends.
+                return std::future::pending().await;
             },
             () = wait_until(due) => {}
         }
+        if !shared.cilium.is_asked() {
+            shared.metrics.cilium.forget();
+            shared.cilium.judged.send_replace(Arc::default());
+            return;
+        }
         let begun = Instant::now();
         let state = nodes.borrow_and_update().clone();
-        let Some((found, mismatches)) = judge_all(seen, &state, &shared.cilium.tunnels()) else {
-            continue;
-        };
-        shared.metrics.cilium.set_mac_mismatches(mismatches);
-        let now = shared.clock.now();
-        let moment = board.due(&found);
-        if board.update(found, now) {
-            shared.cilium.judged.send_replace(Arc::new(board.shown()));
+        due = None;
+        if let Some((found, mismatches)) = judge_all(seen, &state, &shared.cilium.tunnels()) {
+            shared.metrics.cilium.set_mac_mismatches(mismatches);
+            if board.update(&found, shared.clock.now()) {
+                shared.cilium.judged.send_replace(Arc::new(board.shown()));
+            }
+            let moment = board.due(&found);
+            due = moment.map(|at| Instant::now() + shared.clock.until(at));
         }
-        due = moment.map(|at| Instant::now() + shared.clock.until(at));
         sleep(COALESCE.max(begun.elapsed() * REST)).await;
     }
 }
@@ -207,12 +214,13 @@ fn judge_all(
     state: &NodeState,
     tunnels: &BTreeMap<ObjectKey, Noted>,
 ) -> Option<(Judged, usize)> {
-    let selectable = state.selectable()?;
-    let cluster = seen.cluster(state.seen(), &selectable)?;
+    let selectable = state.selectable();
+    let selectable = selectable.as_deref();
+    let cluster = seen.cluster(state.seen()?, selectable)?;
     let (mut judged, mut mismatches) = (Judged::new(), BTreeSet::new());
     for (key, noted) in tunnels.iter().filter(|(_, noted)| noted.verifies) {
         let own = Tunnel {
-            nodes: convert::selected(noted.selector.as_ref(), Some(&selectable)),
+            nodes: convert::selected(noted.selector.as_ref(), selectable),
             ..noted.units.clone()
         };
         let others = tunnels.iter().filter(|(other, _)| *other != key);

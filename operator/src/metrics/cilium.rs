@@ -18,6 +18,11 @@ impl CiliumNumbers {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
     }
+
+    /// Shows nothing until something is found again.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Collector for CiliumNumbers {
@@ -51,5 +56,7 @@ mod tests {
             numbers.set_mac_mismatches(count);
             assert!(text_of(&numbers).contains(&line(count)));
         }
+        numbers.forget();
+        assert!(!text_of(&numbers).contains(&line(0)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bigip_tunnel_cilium::seen::Node;
+use bigip_tunnel_cilium::seen::{Node, Readable, Unread};
 use bigip_tunnel_core::node::INTERNAL_IP;
 use bigip_tunnel_crds::convert::cilium::Selectable;
 
@@ -23,10 +23,17 @@ impl NodeState {
         Some(selectable.collect())
     }
 
-    /// The nodes, without the labels that [`Self::selectable`] has.
-    pub(crate) fn seen(&self) -> Vec<Node> {
-        let nodes = self.nodes.iter().flat_map(|nodes| nodes.iter());
-        nodes.map(|(name, node)| node.seen(name)).collect()
+    /// The nodes, without the labels that [`Self::selectable`] has. `None` until the first list, or the first failure
+    /// that does not pass by itself.
+    pub(crate) fn seen(&self) -> Option<Readable<Vec<Node>>> {
+        match &self.nodes {
+            Ok(nodes) => {
+                let nodes = nodes.iter();
+                Some(Ok(nodes.map(|(name, node)| node.seen(name)).collect()))
+            }
+            Err(failure) if failure.retryable => None,
+            Err(failure) => Some(Err(Unread(failure.message.clone()))),
+        }
     }
 }
 
