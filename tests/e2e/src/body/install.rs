@@ -193,14 +193,10 @@ impl Stage<'_> {
     fn remove_export(&self) -> Result<(), Failure> {
         let selector = "app.kubernetes.io/name=bigip-tunnel-operator";
         let namespaced = "deployment,service,serviceaccount,configmap,lease,poddisruptionbudget,role,rolebinding";
-        self.cluster.kubectl(&[
-            "delete",
-            namespaced,
-            "--namespace",
-            NAMESPACE,
-            "--selector",
-            selector,
-        ])?;
+        // Among them what the operator may do in the namespace of Cilium.
+        let everywhere = ["--all-namespaces", "--selector", selector];
+        self.cluster
+            .kubectl(&[&["delete", namespaced], &everywhere[..]].concat())?;
         let global = "clusterrole,clusterrolebinding";
         self.cluster
             .kubectl(&["delete", global, "--selector", selector])
