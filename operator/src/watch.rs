@@ -5,6 +5,8 @@
 //! minutes in any case; each time it begins with a complete list. Knows nothing of what the objects
 //! mean.
 
+pub(crate) mod progress;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::progress::{Progress, Silence};
 use crate::kubernetes::{READ_DEADLINE, WATCH_SECONDS, code_of};
 use crate::metrics::Watches;
 
@@ -25,8 +28,6 @@ use crate::metrics::Watches;
 const RELIST_INTERVAL: Duration = Duration::from_secs(300);
 /// Errors in a row after which a watch is built anew.
 const ERRORS_MAX: u32 = 3;
-/// A watch that was begun again and says nothing for so long works again.
-const CALM: Duration = Duration::from_secs(30);
 
 /// A watched namespace; empty for all of them.
 pub(crate) type Scope = Arc<str>;
@@ -86,28 +87,20 @@ struct Watch<B> {
     scope: Scope,
     build: B,
     attempts: Attempts,
-    /// When it is built anew at the latest.
-    relist_at: Instant,
-    /// When the next piece of a list has to be there, while there is a list to come.
-    list_by: Option<Instant>,
+    progress: Progress,
     /// Errors since it last said anything else.
     errors: u32,
-    /// Failures since it last worked, and when the last of them was slept over.
-    failing: Option<(u32, Instant)>,
     watches: Watches,
 }
 
 impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
     fn new(scope: Scope, watches: Watches, build: B) -> Self {
-        let now = Instant::now();
         Self {
             scope,
             attempts: build(),
             build,
-            relist_at: now + RELIST_INTERVAL,
-            list_by: Some(now + READ_DEADLINE),
+            progress: Progress::new(Instant::now(), RELIST_INTERVAL),
             errors: 0,
-            failing: None,
             watches,
         }
     }
@@ -123,7 +116,7 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
     /// The next event, however long it takes.
     async fn next(&mut self) -> Event {
         loop {
-            match timeout_at(self.look_at(), self.attempts.next()).await {
+            match timeout_at(self.progress.until(), self.attempts.next()).await {
                 Ok(Some(Ok(event))) => {
                     self.heard(&event);
                     return event;
@@ -148,49 +141,33 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
         }
     }
 
-    /// Until when nothing may be heard without anything being done about it.
-    fn look_at(&self) -> Instant {
-        let calm_at = self.failing.map(|(_, since)| since + CALM);
-        let quiet = calm_at.map_or(self.relist_at, |at| at.min(self.relist_at));
-        self.list_by.unwrap_or(quiet)
-    }
-
     fn heard(&mut self, event: &Event) {
         self.errors = 0;
-        let now = Instant::now();
-        self.list_by = match event {
-            watcher::Event::Init | watcher::Event::InitApply(_) => Some(now + READ_DEADLINE),
-            watcher::Event::InitDone => {
-                self.watches.set_crd_missing(false);
-                // The list worked; whether the watch after it does is not known yet.
-                self.failing = self.failing.map(|(failures, _)| (failures, now));
-                None
-            }
-            watcher::Event::Apply(_) | watcher::Event::Delete(_) => {
-                self.works();
-                None
-            }
-        };
+        if matches!(event, watcher::Event::InitDone) {
+            self.watches.set_crd_missing(false);
+        }
+        if self.progress.advance(event, Instant::now()) {
+            self.say_that_it_works();
+        }
     }
 
     async fn heard_nothing(&mut self) {
-        if self.list_by.is_some() {
-            let seconds = READ_DEADLINE.as_secs();
-            self.failed(&format!("no list within {seconds} s")).await;
-            self.rebuild();
-        } else if Instant::now() >= self.relist_at {
-            self.rebuild();
-        } else {
-            self.works();
+        match self.progress.silence(Instant::now()) {
+            Silence::Quiet => {}
+            Silence::Recovered => self.say_that_it_works(),
+            Silence::Old => self.rebuild(),
+            Silence::NoList => {
+                let seconds = READ_DEADLINE.as_secs();
+                self.failed(&format!("no list within {seconds} s")).await;
+                self.rebuild();
+            }
         }
     }
 
     /// Says that it does not work, once, and waits longer each time.
     async fn failed(&mut self, cause: &str) {
         self.watches.record_error("bigiptunnels");
-        let failures = self
-            .failing
-            .map_or(1, |(failures, _)| failures.saturating_add(1));
+        let failures = self.progress.fail();
         if failures == 1 {
             tracing::warn!(
                 namespace = &*self.scope,
@@ -204,23 +181,19 @@ impl<B: Fn() -> Attempts + Send + 'static> Watch<B> {
             );
         }
         sleep(back_off(failures)).await;
-        self.failing = Some((failures, Instant::now()));
+        self.progress.resume(Instant::now());
     }
 
-    fn works(&mut self) {
-        if self.failing.take().is_some() {
-            tracing::info!(
-                namespace = &*self.scope,
-                "BigIpTunnel objects are watched again"
-            );
-        }
+    fn say_that_it_works(&self) {
+        tracing::info!(
+            namespace = &*self.scope,
+            "BigIpTunnel objects are watched again"
+        );
     }
 
     fn rebuild(&mut self) {
-        let now = Instant::now();
         self.attempts = (self.build)();
-        self.relist_at = now + RELIST_INTERVAL;
-        self.list_by = Some(now + READ_DEADLINE);
+        self.progress.restart(Instant::now(), RELIST_INTERVAL);
         self.errors = 0;
     }
 }

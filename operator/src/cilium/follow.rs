@@ -21,6 +21,7 @@ use super::seen::{Known, Slot};
 use crate::kubernetes::{READ_DEADLINE, call, code_of};
 use crate::metrics::Watches;
 use crate::watch::back_off;
+use crate::watch::progress::{Progress, Silence};
 
 /// How often everything is listed again although the watch seems to work.
 const RELIST_INTERVAL: Duration = Duration::from_secs(3600);
@@ -28,8 +29,6 @@ const RELIST_INTERVAL: Duration = Duration::from_secs(3600);
 const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 /// Failures, none of them followed by a watch that worked, after which what was read before no longer counts.
 const FAILURES_MAX: u32 = 5;
-/// A watch that was begun again and sends nothing for so long works again.
-const CALM: Duration = Duration::from_secs(30);
 
 /// A kind of objects.
 pub(super) struct Kind<K> {
@@ -102,7 +101,7 @@ where
         return ended;
     }
     let build = || watcher(api.clone(), kind.config.clone()).boxed();
-    let (mut events, mut progress) = (build(), Progress::new(Instant::now()));
+    let (mut events, mut progress) = (build(), Progress::new(Instant::now(), RELIST_INTERVAL));
     let mut listed = BTreeMap::new();
     loop {
         let cause = match timeout_at(progress.until(), events.next()).await {
@@ -122,7 +121,7 @@ where
             }
             Ok(None) => return Ended::Relist,
             Err(_) => match progress.silence(Instant::now()) {
-                Silence::Quiet => continue,
+                Silence::Quiet | Silence::Recovered => continue,
                 Silence::Old => return Ended::Relist,
                 Silence::NoList => {
                     events = build();
@@ -139,92 +138,7 @@ where
         }
         sleep(back_off(failures)).await;
         progress.resume(Instant::now());
-    }
-}
-
-/// How a watch goes.
-#[derive(Debug)]
-struct Progress {
-    /// When everything is listed again.
-    relist_at: Instant,
-    /// When the next part of a list is due, while a list is read.
-    list_by: Option<Instant>,
-    /// Failures since the watch last worked.
-    failures: u32,
-    /// When a watch that failed counts as working again, unless it fails once more.
-    calm_at: Option<Instant>,
-}
-
-/// What it means that a watch sends nothing.
-#[derive(Debug, PartialEq)]
-enum Silence {
-    /// Nothing changes.
-    Quiet,
-    /// It is time for another list.
-    Old,
-    /// A list does not come.
-    NoList,
-}
-
-impl Progress {
-    fn new(now: Instant) -> Self {
-        Self {
-            relist_at: now + RELIST_INTERVAL,
-            list_by: Some(now + READ_DEADLINE),
-            failures: 0,
-            calm_at: None,
-        }
-    }
-
-    /// Until when silence means nothing.
-    fn until(&self) -> Instant {
-        let quiet = self
-            .calm_at
-            .map_or(self.relist_at, |at| at.min(self.relist_at));
-        self.list_by.unwrap_or(quiet)
-    }
-
-    fn advance<K>(&mut self, event: &watcher::Event<K>, now: Instant) {
-        self.list_by = match event {
-            watcher::Event::Init | watcher::Event::InitApply(_) => Some(now + READ_DEADLINE),
-            watcher::Event::InitDone => {
-                // The list worked; whether the watch after it does is not known yet.
-                self.calm_at = self.calm_at.map(|_| now + CALM);
-                None
-            }
-            watcher::Event::Apply(_) | watcher::Event::Delete(_) => {
-                self.works();
-                None
-            }
-        };
-    }
-
-    fn silence(&mut self, now: Instant) -> Silence {
-        if self.list_by.is_some() {
-            return Silence::NoList;
-        }
-        if now >= self.relist_at {
-            return Silence::Old;
-        }
-        self.works();
-        Silence::Quiet
-    }
-
-    /// Counts a failure. Returns how many there are now.
-    fn fail(&mut self) -> u32 {
-        self.failures = self.failures.saturating_add(1);
-        self.failures
-    }
-
-    /// Goes on after the pause that follows a failure.
-    fn resume(&mut self, now: Instant) {
-        self.calm_at = Some(now + CALM);
-        self.list_by = self.list_by.map(|_| now + READ_DEADLINE);
-    }
-
-    fn works(&mut self) {
-        self.failures = 0;
-        self.calm_at = None;
+        progress.extend_list(Instant::now());
     }
 }
 
@@ -269,64 +183,5 @@ fn take<K: Resource, T: PartialEq>(
             slot.put(name, keep(object));
         }
         watcher::Event::Delete(object) => slot.put(object.name_any(), None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Event = watcher::Event<()>;
-
-    /// A watch whose list is complete.
-    fn listed(now: Instant) -> Progress {
-        let mut progress = Progress::new(now);
-        progress.advance(&Event::Init, now);
-        progress.advance(&Event::InitDone, now);
-        progress
-    }
-
-    #[test]
-    fn list_that_does_not_come_is_no_silence() {
-        let now = Instant::now();
-        let mut progress = Progress::new(now);
-        assert_eq!(progress.until(), now + READ_DEADLINE);
-        assert_eq!(progress.silence(progress.until()), Silence::NoList);
-        let later = now + READ_DEADLINE * 2;
-        progress.advance(&Event::InitApply(()), later);
-        assert_eq!(progress.until(), later + READ_DEADLINE);
-        assert_eq!(progress.silence(progress.until()), Silence::NoList);
-    }
-
-    #[test]
-    fn quiet_watch_is_listed_again_after_an_hour() {
-        let now = Instant::now();
-        let mut progress = listed(now);
-        assert_eq!(progress.until(), now + RELIST_INTERVAL);
-        assert_eq!(progress.silence(progress.until()), Silence::Old);
-    }
-
-    #[test]
-    fn failures_far_apart_do_not_add_up() {
-        let mut now = Instant::now();
-        let mut progress = listed(now);
-        for _ in 0..FAILURES_MAX {
-            assert_eq!(progress.fail(), 1);
-            progress.resume(now);
-            now = progress.until();
-            assert_eq!(progress.silence(now), Silence::Quiet);
-        }
-    }
-
-    #[test]
-    fn failures_in_a_row_add_up_although_lists_work() {
-        let now = Instant::now();
-        let mut progress = listed(now);
-        for failures in 1..=FAILURES_MAX {
-            assert_eq!(progress.fail(), failures);
-            progress.resume(now);
-            progress.advance(&Event::Init, now);
-            progress.advance(&Event::InitDone, now);
-        }
     }
 }

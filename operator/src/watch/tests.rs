@@ -1,12 +1,11 @@
 //! When a watch is built anew, on scripted watches and a clock that the tests move.
 
-//! Tests of what a listing says about objects that are gone.
-
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use serde_json::json;
 
+use super::progress::CALM;
 use super::*;
 
 type Said = Result<Event, watcher::Error>;
