@@ -54,6 +54,8 @@ mod ping;
 mod resources;
 mod schema;
 mod server;
+#[cfg(unix)]
+pub mod shutdown;
 mod state;
 mod tls;
 mod tmos;

@@ -8,13 +8,11 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::process::ExitCode;
-use std::thread;
 
 use bigip_sim::Simulator;
+use bigip_sim::shutdown::Shutdown;
 use clap::Parser;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
 use crate::args::Args;
 
@@ -42,9 +40,7 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     // First, so that a signal right after the line below is not lost.
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let stdin = args.exit_with_stdin.then(watch_stdin);
+    let shutdown = Shutdown::watch(args.exit_with_stdin)?;
     let faults = args.faults()?;
     let simulator = Simulator::start(args.into_config()?).await?;
     for fault in faults {
@@ -65,31 +61,6 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut stdout = io::stdout();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-        () = end_of(stdin) => {}
-    }
+    shutdown.requested().await;
     Ok(())
-}
-
-/// Reads standard input to its end on a thread of its own, which does not keep the process alive.
-fn watch_stdin() -> oneshot::Receiver<()> {
-    let (ended, end) = oneshot::channel();
-    thread::spawn(move || {
-        // An error ends it as much as the end does.
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = ended.send(());
-    });
-    end
-}
-
-/// Never returns without a watcher.
-async fn end_of(stdin: Option<oneshot::Receiver<()>>) {
-    match stdin {
-        Some(end) => {
-            let _ = end.await;
-        }
-        None => std::future::pending().await,
-    }
 }

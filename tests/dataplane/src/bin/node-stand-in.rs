@@ -24,13 +24,11 @@ mod linux {
     use std::io::{self, Write as _};
     use std::net::Ipv4Addr;
     use std::process::ExitCode;
-    use std::thread;
 
     use bigip_sim::netns::Namespace;
+    use bigip_sim::shutdown::Shutdown;
     use bigip_tunnel_dataplane::{Node, Vtep, VtepTable};
     use clap::Parser;
-    use tokio::signal::unix::{SignalKind, signal};
-    use tokio::sync::oneshot;
 
     /// Stands in for a node with Cilium: takes VXLAN on UDP 8472, answers ARP for its pods, and has them answer pings and
     /// HTTP
@@ -71,9 +69,7 @@ mod linux {
 
     async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         // First, so that a signal right after the line below is not lost.
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let stdin = args.exit_with_stdin.then(watch_stdin);
+        let shutdown = Shutdown::watch(args.exit_with_stdin)?;
         let table = VtepTable::new(args.mask_length, &args.vteps);
         let node = Node::start(&Namespace::current()?, args.address, table)?;
         for pod in &args.pods {
@@ -82,32 +78,7 @@ mod linux {
         let mut stdout = io::stdout();
         writeln!(stdout, "node {} listens", args.address)?;
         stdout.flush()?;
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-            () = end_of(stdin) => {}
-        }
+        shutdown.requested().await;
         Ok(())
-    }
-
-    /// Reads standard input to its end on a thread of its own, which does not keep the process alive.
-    fn watch_stdin() -> oneshot::Receiver<()> {
-        let (ended, end) = oneshot::channel();
-        thread::spawn(move || {
-            // An error ends it as much as the end does.
-            let _ = io::copy(&mut io::stdin(), &mut io::sink());
-            let _ = ended.send(());
-        });
-        end
-    }
-
-    /// Returns when standard input ends; never if it is not watched.
-    async fn end_of(stdin: Option<oneshot::Receiver<()>>) {
-        match stdin {
-            Some(end) => {
-                let _ = end.await;
-            }
-            None => std::future::pending().await,
-        }
     }
 }
