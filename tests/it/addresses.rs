@@ -1,27 +1,21 @@
 //! Which of a node's addresses its record points to, and what becomes of nodes that have none.
 
-use std::time::Duration;
-
 use bigip_sim::{Method, TunnelConfig};
 use bigip_tunnel_crds::cilium::CiliumNode;
 use bigip_tunnel_crds::v1alpha1::ProblemKind;
 use bigip_tunnel_harness::control_plane::ControlPlane;
 use bigip_tunnel_harness::objects;
-use bigip_tunnel_harness::wait::{Answer, eventually};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::cilium::serve;
 use crate::world::{
     LOCAL_ADDRESS, NAME, RECORD_1, RECORD_2, RECORD_3, TUNNEL_PATH, World, device, requests,
 };
-
-/// How long a new resource may take until the API server serves it.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running operator and an object with this source of addresses.
 async fn begin(world: &mut World, source: Value) {
@@ -276,34 +270,7 @@ fn cilium_nodes(client: &Client) -> Api<DynamicObject> {
 
 /// Installs the resource as Cilium does, without the rules of its schema.
 async fn install(client: &Client) {
-    let definition: CustomResourceDefinition = serde_json::from_value(json!({
-        "metadata": {"name": "ciliumnodes.cilium.io"},
-        "spec": {
-            "group": "cilium.io",
-            "scope": "Cluster",
-            "names": {"kind": "CiliumNode", "plural": "ciliumnodes", "singular": "ciliumnode"},
-            "versions": [{
-                "name": "v2",
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object",
-                    "x-kubernetes-preserve-unknown-fields": true,
-                }},
-            }],
-        },
-    }))
-    .unwrap();
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    definitions
-        .create(&PostParams::default(), &definition)
-        .await
-        .unwrap();
-    let served = eventually("CiliumNodes served", LIMIT, async || {
-        let listed = cilium_nodes(client).list(&ListParams::default()).await;
-        Answer::when(listed.map(|_| ()), Result::is_ok)
-    });
-    served.await.unwrap().unwrap();
+    serve(client, "v2", "CiliumNode", "ciliumnodes").await;
 }
 
 /// Writes the `CiliumNode` of a node as the agent there does.

@@ -259,7 +259,12 @@ fn api(client: &Client, version: &str, kind: &str, plural: &str) -> Api<DynamicO
 }
 
 /// Installs a kind, without the rules of its schema.
-async fn serve(client: &Client, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+pub(crate) async fn serve(
+    client: &Client,
+    version: &str,
+    kind: &str,
+    plural: &str,
+) -> Api<DynamicObject> {
     let definition: CustomResourceDefinition = serde_json::from_value(json!({
         "metadata": {"name": format!("{plural}.cilium.io")},
         "spec": {
