@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 pub const DEFAULT_NODES: usize = 16;
 /// How long a node counts as new.
 const NEW: SignedDuration = SignedDuration::from_hours(1);
-/// More pings than these on one unit are sent only after somebody has seen what they cost.
+/// More pings than these on one unit are sent only after a user has confirmed their cost.
 const PINGS_UNASKED_MAX: usize = 100;
 /// The longest that a ping waits, in seconds.
 const PING_S: u64 = 2;
@@ -74,7 +74,7 @@ impl Cost {
         pings.saturating_mul(PING_S)
     }
 
-    /// Whether somebody has to see it first.
+    /// Whether a user has to confirm it first.
     pub const fn needs_consent(self) -> bool {
         self.pings > PINGS_UNASKED_MAX
     }

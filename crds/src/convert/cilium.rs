@@ -236,10 +236,7 @@ pub fn units(object: &BigIpTunnel) -> Tunnel {
         let mut seen = object.status.iter().flat_map(|status| &status.devices);
         let seen = seen.find(|seen| seen.name == device.name);
         match seen.and_then(|seen| Some((seen, seen.tunnel.as_ref()?))) {
-            Some((seen, tunnel)) => units.push(Unit {
-                is_current: is_current(seen),
-                ..unit(key, tunnel)
-            }),
+            Some((seen, tunnel)) => units.push(unit(key, is_current(seen), tunnel)),
             None => unread.push(key),
         }
     }
@@ -263,7 +260,7 @@ fn is_current(device: &DeviceStatus) -> bool {
     answers && !is_missing
 }
 
-fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
+fn unit(key: UnitKey, is_current: bool, tunnel: &TunnelStatus) -> Unit {
     let encapsulation = tunnel.encapsulation.as_deref().map(|kind| match kind {
         "vxlan" => Encapsulation::Vxlan,
         "geneve" => Encapsulation::Geneve,
@@ -272,7 +269,7 @@ fn unit(key: UnitKey, tunnel: &TunnelStatus) -> Unit {
     let self_ips = tunnel.self_ips.iter();
     Unit {
         key,
-        is_current: false,
+        is_current,
         path: tunnel.full_path.clone(),
         local: tunnel.local_address.as_deref().and_then(network::address),
         self_ips: self_ips.filter_map(|text| network::self_ip(text)).collect(),
@@ -557,7 +554,7 @@ mod tests {
         let more = |omitted: Option<i32>| {
             let shown = json!({"fullPath": "/Common/t", "selfIPsOmitted": omitted});
             let key = tunnel_of(&["a"], &[]).unread.remove(0);
-            unit(key, &serde_json::from_value(shown).unwrap()).has_more_self_ips
+            unit(key, true, &serde_json::from_value(shown).unwrap()).has_more_self_ips
         };
         assert_eq!((more(None), more(Some(1))), (false, true));
         let full = tunnel_of(&["a"], &[("a", 8)]);
