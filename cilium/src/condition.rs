@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 
 use crate::finding::{Finding, Problem, UnitKey, Weight};
@@ -68,7 +69,7 @@ pub fn mac_mismatches(findings: &[Finding]) -> BTreeSet<UnitKey> {
 }
 
 /// The reason of a problem. `None` for one that is about pods, and not about the tunnel.
-const fn reason_of(problem: Problem) -> Option<&'static str> {
+const fn reason_of(problem: Problem) -> Option<Reason> {
     Some(match problem {
         Problem::PoliciesClosed => return None,
         Problem::Unreadable => reason::CILIUM_UNREADABLE,
@@ -98,6 +99,8 @@ const fn reason_of(problem: Problem) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::condition::ConditionType;
+
     use super::*;
     use crate::testing::{tunnel, unit};
 
@@ -105,14 +108,14 @@ mod tests {
         unit("east", device, "10.9.0.1", &[], "02:00:00:00:00:01").key
     }
 
-    fn said(findings: &[Finding]) -> (Truth, &'static str, String) {
+    fn said(findings: &[Finding]) -> (Truth, Reason, String) {
         let Condition {
             kind,
             truth,
             reason,
             message,
         } = condition(findings, &tunnel(Vec::new()));
-        assert_eq!(kind, "CiliumReady");
+        assert_eq!(kind, ConditionType::CiliumReady);
         (truth, reason, message)
     }
 
@@ -121,7 +124,7 @@ mod tests {
         let policies = Finding::warning(Problem::PoliciesClosed, "in 1 namespace");
         for findings in [vec![], vec![Finding::holds("fits"), policies]] {
             let (truth, reason, _) = said(&findings);
-            assert_eq!((truth, reason), (Truth::True, "CiliumVerified"));
+            assert_eq!((truth, reason), (Truth::True, Reason::CiliumVerified));
         }
     }
 
@@ -136,7 +139,7 @@ mod tests {
             said(&findings),
             (
                 Truth::False,
-                "VNIMismatch",
+                Reason::VniMismatch,
                 "a has VNI 3: set key 2. 2 more findings in kubectl bigip-tunnel check".to_owned()
             )
         );
@@ -147,10 +150,10 @@ mod tests {
         let not_judged = Finding::not_judged(Problem::Unreadable, "agents: no");
         let warning = Finding::warning(Problem::AgentsOutdated, "1 of 2 agents");
         let (truth, reason, message) = said(std::slice::from_ref(&not_judged));
-        assert_eq!((truth, reason), (Truth::Unknown, "CiliumUnreadable"));
+        assert_eq!((truth, reason), (Truth::Unknown, Reason::CiliumUnreadable));
         assert_eq!(message, "agents: no");
         let (truth, reason, message) = said(&[not_judged, warning]);
-        assert_eq!((truth, reason), (Truth::Unknown, "AgentsOutdated"));
+        assert_eq!((truth, reason), (Truth::Unknown, Reason::AgentsOutdated));
         assert!(message.contains("1 more finding in"), "{message}");
     }
 
@@ -159,10 +162,13 @@ mod tests {
         let mut tunnel = tunnel(Vec::new());
         tunnel.unread.push(key("bigip-a"));
         let unread = condition(&[], &tunnel);
-        assert_eq!((unread.truth, unread.reason), (Truth::Unknown, "Pending"));
+        assert_eq!(
+            (unread.truth, unread.reason),
+            (Truth::Unknown, Reason::Pending)
+        );
         assert!(unread.message.ends_with("bigip-a"), "{unread:?}");
         let off = [Finding::error(Problem::VtepOff, "VTEP is off")];
-        assert_eq!(condition(&off, &tunnel).reason, "VTEPDisabled");
+        assert_eq!(condition(&off, &tunnel).reason, Reason::VtepDisabled);
     }
 
     #[test]

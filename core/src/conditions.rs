@@ -12,10 +12,12 @@ pub(crate) use self::summary::{held_message, kept_or_missing, ready_reason};
 pub use self::suspended::{
     Before, ends_when_suspended, paused, suspended_conditions, suspended_device_conditions,
 };
+use crate::condition::ConditionType;
 use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
 use crate::plan::Plan;
+use crate::reason::Reason;
 use crate::unit::UnitIdentity;
 use crate::vocabulary::{condition, reason};
 
@@ -44,20 +46,20 @@ impl Truth {
 /// A condition without its times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Its type, a word of the vocabulary.
-    pub kind: &'static str,
+    /// Its type.
+    pub kind: ConditionType,
     /// Whether it holds.
     pub truth: Truth,
-    /// Why, a word of the vocabulary.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
     /// Why, as a sentence.
     pub message: String,
 }
 
 fn condition(
-    kind: &'static str,
+    kind: ConditionType,
     truth: Truth,
-    reason: &'static str,
+    reason: Reason,
     message: impl Into<String>,
 ) -> Condition {
     Condition {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::endpoint::Endpoint;
 use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
+use crate::reason::Reason;
 use crate::record::Records;
 use crate::vocabulary::reason;
 
@@ -43,8 +44,8 @@ pub struct DesiredNode {
 pub struct SkippedNode {
     /// The node's name.
     pub name: String,
-    /// A word of the vocabulary.
-    pub reason: &'static str,
+    /// What it is called in the API.
+    pub reason: Reason,
     /// What is wrong with it, for a person.
     pub message: String,
     /// Until when it only waits for its address, because it has just joined.
@@ -128,7 +129,7 @@ impl Desired {
     fn skip(
         &mut self,
         node: &NodeView,
-        reason: &'static str,
+        reason: Reason,
         message: String,
         joins_until: Option<Timestamp>,
     ) {

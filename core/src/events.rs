@@ -5,6 +5,7 @@
 //! lost or held back by its limit takes nothing away from them. Knows nothing of how events are stored.
 
 mod changes;
+mod event_reason;
 mod limit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +15,15 @@ use jiff::Timestamp;
 
 use self::changes::Untold;
 pub use self::changes::{Changes, Tally};
+pub use self::event_reason::{EventReason, Occurrence};
 use self::limit::Limits;
+use crate::condition::ConditionType;
 use crate::conditions::{
     self, Condition, Truth, device_conditions, held_message, kept_or_missing, object_conditions,
     ready_reason,
 };
 use crate::outcome::{DeviceReport, Leaving, TunnelReport};
+use crate::reason::Reason;
 use crate::time::Moment;
 use crate::vocabulary::{condition, event, reason};
 
@@ -37,8 +41,8 @@ pub enum Kind {
 pub struct Event {
     /// Good news or bad.
     pub kind: Kind,
-    /// A word of the vocabulary.
-    pub reason: &'static str,
+    /// Its reason.
+    pub reason: EventReason,
     /// What was being done.
     pub action: &'static str,
     /// What happened, as a sentence. Holds what a message of a condition may hold, and no more.
@@ -50,8 +54,8 @@ pub struct Event {
 pub struct Said {
     /// Whether it held.
     pub truth: Truth,
-    /// Why.
-    pub reason: String,
+    /// Why; `None` where this version does not know the reason.
+    pub reason: Option<Reason>,
     /// Since when.
     pub since: Timestamp,
 }
@@ -60,9 +64,9 @@ pub struct Said {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// The object's conditions by type.
-    pub conditions: BTreeMap<String, Said>,
+    pub conditions: BTreeMap<ConditionType, Said>,
     /// The conditions of its devices, by name and type.
-    pub devices: BTreeMap<String, BTreeMap<String, Said>>,
+    pub devices: BTreeMap<String, BTreeMap<ConditionType, Said>>,
     /// The removal that waited for a person, by its digest.
     pub held: Option<String>,
     /// Names of the nodes without a record; `None` where not all of them are known.
@@ -83,7 +87,7 @@ pub struct Journal {
 /// What one device has to tell; equal ones become one event.
 struct OfDevice {
     kind: Kind,
-    reason: &'static str,
+    reason: EventReason,
     action: &'static str,
     message: String,
     device: String,
@@ -137,15 +141,15 @@ impl Journal {
     }
 
     /// What to tell of an object that is not worked on. `why` is the reason of its condition.
-    pub fn pause(&mut self, why: &'static str, (now, time): (Moment, Timestamp)) -> Option<Event> {
+    pub fn pause(&mut self, why: Reason, (now, time): (Moment, Timestamp)) -> Option<Event> {
         let paused = conditions::paused(why);
-        let before = self.seen.conditions.get(paused.kind);
-        let is_new = before.is_none_or(|before| before.reason != why);
+        let before = self.seen.conditions.get(&paused.kind);
+        let is_new = before.is_none_or(|before| before.reason != Some(why));
         let said = said(&paused, time);
-        self.seen.conditions.insert(paused.kind.to_owned(), said);
-        (is_new && self.limits.allow(why, now)).then_some(Event {
+        self.seen.conditions.insert(paused.kind, said);
+        (is_new && self.limits.allow(why.into(), now)).then_some(Event {
             kind: Kind::Normal,
-            reason: why,
+            reason: why.into(),
             action: "Reconcile",
             note: paused.message,
         })
@@ -183,7 +187,7 @@ impl Journal {
     }
 
     fn resumed(&mut self) -> Option<Event> {
-        self.seen.conditions.remove(condition::PAUSED)?;
+        self.seen.conditions.remove(&ConditionType::Paused)?;
         Some(Event {
             kind: Kind::Normal,
             reason: event::RESUMED,
@@ -200,14 +204,14 @@ impl Journal {
             if condition.truth == Truth::Unknown {
                 continue;
             }
-            let before = seen.insert(condition.kind.to_owned(), said(&condition, time));
+            let before = seen.insert(condition.kind, said(&condition, time));
             let since = before.as_ref().map(|before| before.since);
             if let Some(same) = before.as_ref().filter(|b| b.truth == condition.truth)
-                && let Some(now) = seen.get_mut(condition.kind)
+                && let Some(now) = seen.get_mut(&condition.kind)
             {
                 now.since = same.since;
             }
-            let mut of_device = |kind, reason, action, message| {
+            let mut of_device = |kind, reason: EventReason, action, message| {
                 told.push(OfDevice {
                     kind,
                     reason,
@@ -222,14 +226,14 @@ impl Journal {
                 _ => "Program",
             };
             if warns_in_any_case(condition.reason) {
-                if before.is_none_or(|before| before.reason != condition.reason) {
+                if before.is_none_or(|before| before.reason != Some(condition.reason)) {
                     let reason = condition.reason;
-                    of_device(Kind::Warning, reason, action, condition.message);
+                    of_device(Kind::Warning, reason.into(), action, condition.message);
                 }
             } else if condition.truth == Truth::False {
                 let reason = ready_reason(condition.reason);
                 if !is_quiet(reason) && !says_the_same(before.as_ref(), reason) {
-                    of_device(Kind::Warning, reason, action, condition.message);
+                    of_device(Kind::Warning, reason.into(), action, condition.message);
                 }
             } else if before.is_some_and(|before| before.truth == Truth::False) {
                 match (condition.kind, since) {
@@ -257,7 +261,7 @@ impl Journal {
                 continue;
             }
             let said = said(&condition, time);
-            let before = self.seen.conditions.insert(condition.kind.to_owned(), said);
+            let before = self.seen.conditions.insert(condition.kind, said);
             let is_news = match condition.truth {
                 Truth::True => before.is_none_or(|before| before.truth != Truth::True),
                 _ => !says_the_same(before.as_ref(), condition.reason),
@@ -283,7 +287,7 @@ impl Journal {
             let verb = if new.len() == 1 { "has" } else { "have" };
             events.push(Event {
                 kind: Kind::Warning,
-                reason: reason::NODES_SKIPPED,
+                reason: reason::NODES_SKIPPED.into(),
                 action: "Select",
                 note: format!(
                     "{} {verb} no usable address: {}. {} {}: {}",
@@ -299,7 +303,7 @@ impl Journal {
         let mut unstable = unstable.filter(|node| is_new(&node.name));
         events.extend(unstable.next().map(|node| Event {
             kind: Kind::Warning,
-            reason: node.reason,
+            reason: node.reason.into(),
             action: "Select",
             note: format!("{}: {}", node.name, node.message),
         }));
@@ -348,7 +352,7 @@ impl Journal {
         let before = self.seen.held.replace(held.digest());
         (before != self.seen.held).then(|| Event {
             kind: Kind::Warning,
-            reason: reason::MASS_REMOVAL_BLOCKED,
+            reason: reason::MASS_REMOVAL_BLOCKED.into(),
             action: "Program",
             note: held_message(held),
         })
@@ -358,20 +362,20 @@ impl Journal {
 fn said(condition: &Condition, time: Timestamp) -> Said {
     Said {
         truth: condition.truth,
-        reason: condition.reason.to_owned(),
+        reason: Some(condition.reason),
         since: time,
     }
 }
 
 /// Whether a condition was false for this reason before. Ways of not answering are one.
-fn says_the_same(before: Option<&Said>, reason: &str) -> bool {
+fn says_the_same(before: Option<&Said>, reason: Reason) -> bool {
     before.is_some_and(|before| {
-        before.truth == Truth::False && ready_reason(&before.reason) == reason
+        before.truth == Truth::False && before.reason.map(ready_reason) == Some(reason)
     })
 }
 
 /// Whether a condition is told of although it holds.
-fn warns_in_any_case(reason: &str) -> bool {
+fn warns_in_any_case(reason: Reason) -> bool {
     matches!(
         reason,
         reason::FOREIGN_WRITER | reason::NEW_PASSWORD_REFUSED
@@ -379,7 +383,7 @@ fn warns_in_any_case(reason: &str) -> bool {
 }
 
 /// Reasons of what is on its way, or as was asked for.
-fn is_quiet(reason: &str) -> bool {
+fn is_quiet(reason: Reason) -> bool {
     matches!(
         reason,
         reason::PROGRESSING | reason::OBSERVED | reason::SAVE_PENDING
@@ -416,7 +420,7 @@ fn of_object(condition: Condition) -> Event {
     };
     Event {
         kind,
-        reason: condition.reason,
+        reason: condition.reason.into(),
         action: "Reconcile",
         note: condition.message,
     }

@@ -10,6 +10,7 @@ pub use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::damping::Damped;
+use crate::reason::Reason;
 use crate::vocabulary::reason;
 
 /// One Node object, seen by one `BigIpTunnel`.
@@ -158,7 +159,7 @@ pub enum AddressProblem {
 
 impl AddressProblem {
     /// The word of the vocabulary.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
             Self::NoCiliumNode | Self::NoneListed(_) => reason::NODE_ADDRESS_MISSING,
             Self::NotIpv4(..) => reason::NODE_ADDRESS_NOT_IPV4,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::reason::Reason;
 use crate::time::Moment;
 use crate::vocabulary::reason;
 
@@ -54,7 +55,7 @@ pub enum Doubt {
 
 impl Doubt {
     /// The reason of the condition.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
             Self::Incomplete { .. } => reason::NODE_LIST_INCOMPLETE,
             Self::Uncounted(_) => reason::NODE_LIST_UNCOUNTED,

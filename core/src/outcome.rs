@@ -13,14 +13,15 @@ use crate::desired::{Desired, DesiredNode, SkippedNode};
 use crate::mac::MacAddress;
 use crate::node_evidence::Doubt;
 use crate::plan::Plan;
+use crate::reason::Reason;
 use crate::sharing::HeldBy;
 use crate::unit::{PublicKeyHash, UnitFacts};
 
 /// Something that went wrong, in the words that users see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// A word of the vocabulary.
-    pub reason: &'static str,
+    /// What it is called in the API.
+    pub reason: Reason,
     /// What is wrong and what to fix. Never holds a secret or a response body.
     pub message: String,
     /// Whether another try may mend it without a person.

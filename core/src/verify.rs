@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use crate::arp::{ArpEntry, ArpMac};
 use crate::endpoint::RouteDomain;
 use crate::mac::MacAddress;
+use crate::reason::Reason;
 use crate::unit::FailoverState;
 
 /// What one round has read about one node on one unit.
@@ -78,7 +79,7 @@ pub enum NotAsked {
     /// A call to the unit failed.
     Failed {
         /// A word of the vocabulary.
-        reason: &'static str,
+        reason: Reason,
         /// What is wrong, with the call that was refused.
         message: String,
     },

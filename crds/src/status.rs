@@ -262,7 +262,7 @@ fn skipped_nodes(report: &TunnelReport<'_>) -> Vec<SkippedNode> {
     skipped
         .map(|node| SkippedNode {
             name: clamp(&node.name, 253),
-            reason: node.reason.to_owned(),
+            reason: node.reason.as_str().to_owned(),
             message: match report.kept_record(&node.name) {
                 Some(kept) => {
                     let message = &node.message;
@@ -410,7 +410,11 @@ fn with_cilium(
     let mut merged = merge(previous, conditions, written);
     if let Verified::Pending = written.cilium {
         let mut before = previous.iter();
-        merged.extend(before.find(|c| c.type_ == condition::CILIUM_READY).cloned());
+        merged.extend(
+            before
+                .find(|c| c.type_ == condition::CILIUM_READY.as_str())
+                .cloned(),
+        );
     }
     merged
 }
@@ -427,12 +431,12 @@ fn merge(
         .collect();
     let with_times = |condition: CoreCondition| {
         let same = before
-            .get(condition.kind)
+            .get(condition.kind.as_str())
             .filter(|b| b.status == condition.truth.as_str());
         Condition {
-            type_: condition.kind.to_owned(),
+            type_: condition.kind.as_str().to_owned(),
             status: condition.truth.as_str().to_owned(),
-            reason: condition.reason.to_owned(),
+            reason: condition.reason.as_str().to_owned(),
             message: clamp(&condition.message, 1024),
             observed_generation: Some(written.generation),
             last_transition_time: same.map_or(Time(written.now), |before| {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
@@ -202,7 +203,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// The word that users see as the reason.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
             Self::Host | Self::ServerName | Self::CaOnlyBundle | Self::NoFingerprints => {
                 reason::INVALID_SPEC

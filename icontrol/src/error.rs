@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::unit::TmosVersion;
 use bigip_tunnel_core::vocabulary::reason;
@@ -97,7 +98,7 @@ pub enum ErrorKind {
     )]
     LoginNotStored {
         /// Why not, in one word.
-        reason: &'static str,
+        reason: Reason,
         /// Why not.
         cause: String,
     },
@@ -413,7 +414,7 @@ impl Error {
     }
 
     /// The word that users see as the reason: one of `bigip_tunnel_core::vocabulary::reason`.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match &self.kind {
             ErrorKind::Timeout { .. } | ErrorKind::LoginTurn { .. } => reason::TIMEOUT,
             ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
@@ -423,7 +424,7 @@ impl Error {
             ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
             ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
             ErrorKind::LoginRefused { refusal, .. } => refusal.reason(),
-            ErrorKind::LoginNotStored { reason, .. } => reason,
+            ErrorKind::LoginNotStored { reason, .. } => *reason,
             ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
                 reason::AUTHENTICATION_FAILED
             }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is made of it. Holds no path and no body.
 
+use bigip_tunnel_core::reason::Reason;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub struct Exchange<'a> {
     /// Kind of resource: one of a fixed set of words, never a path.
     pub resource: &'static str,
     /// Status of the answer, or the reason why there was none.
-    pub outcome: Result<u16, &'static str>,
+    pub outcome: Result<u16, Reason>,
     /// From sending to the end of the answer.
     pub took: Duration,
     /// When the certificate that the device last presented expires, in seconds since 1970. Nothing where none

@@ -2,6 +2,7 @@
 //!
 //! Asked before a password is sent, and told of what it was sent for. Knows nothing of where that is kept.
 
+use bigip_tunnel_core::reason::Reason;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -31,7 +32,7 @@ pub trait LoginStore: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotStored {
     /// One of `bigip_tunnel_core::vocabulary::reason`.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The sentence that explains it.
     pub cause: String,
 }

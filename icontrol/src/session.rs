@@ -338,7 +338,7 @@ impl Session {
         let request = (&request, &mut Body::Skip);
         let deleted = self.exchange(connections, request, token, MayWrite::default());
         if let Err(error) = deleted.await {
-            let (address, reason) = (self.device(), error.reason());
+            let (address, reason) = (self.device(), error.reason().as_str());
             tracing::debug!(address, reason, "a token was not deleted");
         }
     }

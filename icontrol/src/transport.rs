@@ -265,7 +265,7 @@ impl Connections {
                 tracing::debug!(address, verb, resource, status, elapsed_ms, "answered");
             }
             Err(error) => {
-                let reason = error.reason();
+                let reason = error.reason().as_str();
                 tracing::debug!(address, verb, resource, reason, elapsed_ms, "not answered");
             }
         }

@@ -13,6 +13,7 @@ use bigip_icontrol::{
     LoginRefusal, Trust, Unit, Verification,
 };
 use bigip_tunnel_core::account::SecretVersion;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
@@ -22,7 +23,7 @@ use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelSpec, Device, Tls, Tls
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use self::logins::KnownRefusals;
 use crate::context::Cluster;
@@ -34,8 +35,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub(crate) struct Trouble {
     /// One of the reasons that the operator gives too.
-    pub(crate) reason: &'static str,
+    #[serde(serialize_with = "as_text")]
+    pub(crate) reason: Reason,
     pub(crate) message: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
+fn as_text<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.as_str())
 }
 
 /// A BIG-IP that was asked. Its login is to be ended.

@@ -1,5 +1,6 @@
 //! Tunnels and nodes for tests, and what is printed about them.
 
+use std::fmt;
 use std::io::Write;
 
 use bigip_tunnel_core::node::{INTERNAL_IP, NodeAddress, NodeTraits, NodeView};
@@ -85,7 +86,7 @@ impl Tunnel {
     }
 
     /// The same with other words in the condition `Ready`.
-    pub(crate) fn ready(mut self, status: &str, reason: &str, message: &str) -> Self {
+    pub(crate) fn ready(mut self, status: &str, reason: impl fmt::Display, message: &str) -> Self {
         self.0["status"]["conditions"][0] = condition("Ready", status, reason, message);
         self
     }
@@ -143,11 +144,16 @@ fn push(list: &mut Value, item: Value) {
 }
 
 /// A condition that has been so for 8 hours.
-pub(crate) fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+pub(crate) fn condition(
+    kind: impl fmt::Display,
+    status: &str,
+    reason: impl fmt::Display,
+    message: &str,
+) -> Value {
     json!({
-        "type": kind,
+        "type": kind.to_string(),
         "status": status,
-        "reason": reason,
+        "reason": reason.to_string(),
         "message": message,
         "observedGeneration": 3,
         "lastTransitionTime": THEN,
@@ -193,9 +199,9 @@ pub(crate) fn device_down(name: &str, address: &str) -> Value {
 }
 
 /// A BIG-IP that answers, and whose records are not right for this reason.
-pub(crate) fn device_failing(name: &str, reason: &str) -> Value {
+pub(crate) fn device_failing(name: &str, reason: impl fmt::Display) -> Value {
     let mut device = device(name, "192.0.2.11", "Active");
-    if reason != "InSync" {
+    if reason.to_string() != "InSync" {
         device["conditions"][1] = condition("Programmed", "False", reason, "m");
     }
     device

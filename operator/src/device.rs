@@ -231,7 +231,7 @@ impl KnownSession {
     /// The session of a Secret that lets its password be sent nowhere any more.
     pub(crate) fn without_new_login(self, failure: Failure, now: Moment) -> Self {
         if self.no_new_login.is_none() {
-            tracing::warn!(reason = failure.reason, "{}", failure.message);
+            tracing::warn!(reason = failure.reason.as_str(), "{}", failure.message);
         }
         Self {
             read_at: now,

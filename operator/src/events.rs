@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bigip_tunnel_core::events::{Event as Told, Kind};
+use bigip_tunnel_core::events::{Event as Told, EventReason, Kind};
 use bigip_tunnel_crds::MANAGER_OPERATOR;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ impl Events {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     uid: Option<String>,
-    reason: &'static str,
+    reason: EventReason,
     note: String,
 }
 
@@ -209,7 +209,7 @@ fn event(about: &ObjectReference, told: &Told, time: Timestamp, instance: &str) 
             ..ObjectMeta::default()
         },
         type_: Some(kind.to_owned()),
-        reason: Some(told.reason.to_owned()),
+        reason: Some(told.reason.to_string()),
         action: Some(told.action.to_owned()),
         note: Some(clipped(&told.note).to_owned()),
         event_time: Some(MicroTime(time)),
@@ -238,13 +238,14 @@ fn clipped(note: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use bigip_tunnel_core::events::Event as Told;
+    use bigip_tunnel_core::reason::Reason;
 
     use super::*;
 
     fn told(note: String) -> Told {
         Told {
             kind: Kind::Warning,
-            reason: "DeviceUnreachable",
+            reason: Reason::DeviceUnreachable.into(),
             action: "Connect",
             note,
         }

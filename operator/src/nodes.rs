@@ -235,7 +235,7 @@ impl Nodes {
 
     /// Notes that the API server's answers about the nodes disagree: removals of this process stop.
     pub(crate) fn note_doubt(&self, doubt: Doubt, now: Moment) {
-        let (reason, text) = (doubt.reason(), doubt.to_string());
+        let (reason, text) = (doubt.reason().as_str(), doubt.to_string());
         if self.doubts().note(doubt, now) {
             tracing::warn!(reason, "removals stop for {} s: {text}", STOP.as_secs());
         }

@@ -10,6 +10,7 @@ use bigip_tunnel_core::drift::DriftPolicy;
 use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::AddressRule;
 use bigip_tunnel_core::outcome::{Failure, Transport};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::Place;
 use bigip_tunnel_core::vocabulary::reason;
@@ -204,7 +205,7 @@ pub(crate) fn rejected(problem: &InvalidSpec) -> Failure {
 }
 
 /// Why no work is to be done on this object.
-pub(crate) fn paused(object: &BigIpTunnel) -> Option<&'static str> {
+pub(crate) fn paused(object: &BigIpTunnel) -> Option<Reason> {
     let annotation = object.annotations().get(ANNOTATION_PAUSED);
     if object.spec.suspend {
         Some(reason::SUSPENDED)

@@ -45,7 +45,6 @@ struct Handle {
 }
 
 /// An object that does not parse.
-#[derive(Default)]
 struct Unreadable {
     problem: Problem,
     /// The attempts to write its status. They are ended when this value goes.
@@ -163,7 +162,7 @@ impl Supervisor {
             tracing::warn!(
                 namespace = key.0,
                 name = key.1,
-                reason = problem.reason,
+                reason = problem.reason.as_str(),
                 "the object cannot be read and is not worked on: {}",
                 problem.text
             );
@@ -171,7 +170,13 @@ impl Supervisor {
         let patch = unreadable::status_patch(object, &problem, self.shared.clock.time());
         let Some(patch) = patch else {
             // It is written, though the answer to the write may not be here yet.
-            self.unreadable.entry(key.clone()).or_default().problem = problem;
+            self.unreadable
+                .entry(key.clone())
+                .and_modify(|known| known.problem = problem.clone())
+                .or_insert(Unreadable {
+                    problem,
+                    _writing: None,
+                });
             return;
         };
         let stop = self.shared.stop.child_token();
@@ -238,7 +243,7 @@ async fn keep_running(
     let begin = || Worker::new(shared.clone(), object.clone(), stop.clone()).run();
     let tell = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR,
+            reason = reason::INTERNAL_ERROR.as_str(),
             "the object's task panicked; it begins anew in {} s",
             RESTART_DELAY.as_secs()
         );

@@ -74,7 +74,7 @@ pub(crate) async fn keep_running(
     };
     let tell = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR,
+            reason = reason::INTERNAL_ERROR.as_str(),
             "the device's task panicked; it begins anew in {} s",
             RESTART_DELAY.as_secs()
         );
@@ -386,7 +386,7 @@ impl DeviceTask {
             Err(failure) if failure.reason == reason::LOGIN_ENDED => {}
             Err(failure) => {
                 tracing::warn!(
-                    reason = failure.reason,
+                    reason = failure.reason.as_str(),
                     "the configuration was not saved: {}",
                     failure.message
                 );
@@ -407,7 +407,7 @@ impl DeviceTask {
         self.ctx.metrics.record_pass(failure.reason);
         // Once when it begins, not once per try. What another object holds was told with its name.
         if self.attempt == 0 && failure.reason != reason::HELD_BY_NEIGHBOUR {
-            tracing::warn!(reason = failure.reason, "{}", failure.message);
+            tracing::warn!(reason = failure.reason.as_str(), "{}", failure.message);
         }
     }
 }

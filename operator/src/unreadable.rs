@@ -4,7 +4,9 @@
 //! written or removed. Works on plain JSON, because the types are what fails. Writes conditions and
 //! nothing else: claims and finalizer stay as they are. Knows no device.
 
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::conditions::Truth;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR, convert};
@@ -28,10 +30,10 @@ const MESSAGE_MAX: usize = 512;
 const OWNERSHIP: &str = "status.ownership";
 
 /// Why an object cannot be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Reason of its conditions.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     /// The field, and what is wrong with it.
     pub(crate) text: String,
 }
@@ -156,7 +158,7 @@ fn message(object: &DynamicObject, problem: &Problem) -> String {
 /// The conditions of an object that does not parse. A time moves only when the status does.
 fn conditions(
     previous: &[Condition],
-    (reason, message): (&'static str, &str),
+    (reason, message): (Reason, &str),
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
@@ -167,13 +169,15 @@ fn conditions(
         (condition::ACCEPTED, Truth::False),
         (condition::STALLED, Truth::True),
     ];
-    let complete = |(kind, truth): (&str, Truth)| {
-        let mut before = previous.iter().filter(|before| before.type_ == kind);
+    let complete = |(kind, truth): (ConditionType, Truth)| {
+        let mut before = previous
+            .iter()
+            .filter(|before| before.type_ == kind.as_str());
         let same = before.find(|before| before.status == truth.as_str());
         Condition {
-            type_: kind.to_owned(),
+            type_: kind.as_str().to_owned(),
             status: truth.as_str().to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.as_str().to_owned(),
             message: message.to_owned(),
             observed_generation: Some(generation),
             last_transition_time: same

@@ -17,6 +17,7 @@ use bigip_tunnel_core::damping::same_selected;
 use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
@@ -72,7 +73,7 @@ pub(crate) struct Worker {
     stop: CancellationToken,
     work: Option<watch::Sender<Arc<Work>>>,
     /// Why no work is done, when none is to be done.
-    paused: Option<&'static str>,
+    paused: Option<Reason>,
     /// When each device was last read before the work stopped.
     verified: BTreeMap<String, Timestamp>,
     rejected: Option<Failure>,

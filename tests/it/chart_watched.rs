@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::events::Occurrence;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_harness::alerts;
 use bigip_tunnel_harness::chart::{Helm, folder};
 use promql_parser::label::{MatchOp, Matcher};
@@ -117,13 +120,13 @@ fn selected(query: &str) -> Vec<VectorSelector> {
     selected.0
 }
 
-/// Every word that conditions, reasons and events may say.
+/// Every type of a condition, every reason and every occurrence.
 fn vocabulary() -> BTreeSet<String> {
-    let text = fs::read_to_string(workspace_root().join("core/src/vocabulary.rs")).unwrap();
-    let words = text.split("&str = \"").skip(1);
-    words
-        .map(|rest| rest.split('"').next().unwrap().to_owned())
-        .collect()
+    let types = ConditionType::ALL.iter().map(|kind| kind.as_str());
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+    let occurrences = Occurrence::ALL.iter().map(|event| event.as_str());
+    let all = types.chain(reasons).chain(occurrences);
+    all.map(str::to_owned).collect()
 }
 
 fn assert_is_there(query: &str) {

@@ -116,7 +116,7 @@ async fn a_pair_that_cis_writes_is_taken_over_without_a_write() {
         status
             .conditions
             .iter()
-            .any(|c| c.type_ == condition::READY && c.status == "True")
+            .any(|c| c.type_ == condition::READY.as_str() && c.status == "True")
     );
     for unit in world.devices.units() {
         assert_eq!(unit.mutations(), 0);

@@ -11,12 +11,13 @@ use crate::answers::Subject;
 use crate::desired::SkippedNode;
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
+use crate::reason::Reason;
 use crate::vocabulary::reason;
 
 /// What `Ready` says.
 pub(super) struct Summary {
     pub(super) ready: Truth,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
     pub(super) next: Next,
 }
@@ -29,7 +30,7 @@ pub(super) enum Next {
 }
 
 impl Summary {
-    fn not_ready(reason: &'static str, message: String, next: Next) -> Self {
+    fn not_ready(reason: Reason, message: String, next: Next) -> Self {
         Self {
             ready: Truth::False,
             reason,
@@ -38,7 +39,7 @@ impl Summary {
         }
     }
 
-    fn failed(failure: &Failure, reason: &'static str, message: String) -> Self {
+    fn failed(failure: &Failure, reason: Reason, message: String) -> Self {
         let next = if failure.retryable {
             Next::Retry
         } else {
@@ -156,7 +157,7 @@ fn nodes_summary(report: &TunnelReport<'_>) -> Option<Summary> {
     } = report.desired.unstable.first()?;
     let others = others(report.desired.unstable.len());
     let message = format!("node {name}{others}: {message}");
-    Some(Summary::not_ready(reason, message, Next::Retry))
+    Some(Summary::not_ready(*reason, message, Next::Retry))
 }
 
 /// What becomes of the record of a node without a usable address.
@@ -168,7 +169,7 @@ pub(crate) fn kept_or_missing(report: &TunnelReport<'_>, node: &str) -> String {
 }
 
 /// What a user should know although every record is right: the reason to show for it, and a sentence.
-fn remark(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
+fn remark(report: &TunnelReport<'_>) -> Option<(Reason, String)> {
     if let Some(device) = report.devices.iter().find(|device| device.contended) {
         let remark = format!("; {}: {CONTESTED}", device.name);
         return Some((reason::FOREIGN_WRITER, remark));
@@ -192,7 +193,7 @@ fn remark(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
     Some((doubt.reason(), remark))
 }
 
-fn joining(report: &TunnelReport<'_>) -> Option<(&'static str, String)> {
+fn joining(report: &TunnelReport<'_>) -> Option<(Reason, String)> {
     let count = report.joining();
     (count > 0).then(|| (reason::IN_SYNC, joining_remark(count)))
 }
@@ -237,7 +238,7 @@ fn neighbour_summary(devices: &[DeviceReport]) -> Option<Summary> {
 }
 
 /// Why a clean-up does not go on: another object holds it, or something failed.
-fn cleanup_reason(failure: &Failure) -> &'static str {
+fn cleanup_reason(failure: &Failure) -> Reason {
     match failure.reason {
         reason::HELD_BY_NEIGHBOUR => failure.reason,
         _ => reason::CLEANUP_FAILED,
@@ -399,7 +400,7 @@ fn worst(devices: &[DeviceReport]) -> Option<(&DeviceReport, &Failure)> {
 }
 
 /// A device's reason in the words of the object.
-pub(crate) fn ready_reason(device_reason: &str) -> &str {
+pub(crate) fn ready_reason(device_reason: Reason) -> Reason {
     match device_reason {
         reason::TIMEOUT
         | reason::CONNECTION_REFUSED

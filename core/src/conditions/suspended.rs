@@ -5,13 +5,15 @@
 use jiff::Timestamp;
 
 use super::{Condition, Truth};
+use crate::condition::ConditionType;
+use crate::reason::Reason;
 use crate::vocabulary::{condition, reason};
 
 /// What a condition said before.
 #[derive(Debug, Clone, Copy)]
 pub struct Before<'a> {
     /// Its type.
-    pub kind: &'a str,
+    pub kind: ConditionType,
     /// Its status.
     pub status: &'a str,
     /// Its reason.
@@ -23,20 +25,20 @@ pub struct Before<'a> {
 }
 
 /// Conditions of the object that say what was seen on its BIG-IPs, or compared with it.
-const OBSERVED: [&str; 4] = [
+const OBSERVED: [ConditionType; 4] = [
     condition::AVAILABLE,
     condition::TUNNEL_USABLE,
     condition::PEERS_COVERED,
     condition::CILIUM_READY,
 ];
 /// The same for those of a device.
-const OBSERVED_OF_DEVICE: [&str; 3] = [
+const OBSERVED_OF_DEVICE: [ConditionType; 3] = [
     condition::REACHABLE,
     condition::PROGRAMMED,
     condition::SAVED,
 ];
 /// Conditions that are about work, which has stopped.
-const ENDED: [&str; 5] = [
+const ENDED: [ConditionType; 5] = [
     condition::READY,
     condition::RECONCILING,
     condition::STALLED,
@@ -48,7 +50,7 @@ const ENDED: [&str; 5] = [
 /// when its devices were last read, where this process has seen that. Conditions that are missing in
 /// the result stay as they are.
 pub fn suspended_conditions(
-    why: &'static str,
+    why: Reason,
     before: &[Before<'_>],
     verified: Option<Timestamp>,
 ) -> Vec<Condition> {
@@ -61,7 +63,7 @@ pub fn suspended_conditions(
 
 /// The same for a device.
 pub fn suspended_device_conditions(
-    why: &'static str,
+    why: Reason,
     before: &[Before<'_>],
     verified: Option<Timestamp>,
 ) -> Vec<Condition> {
@@ -69,16 +71,16 @@ pub fn suspended_device_conditions(
 }
 
 /// Whether a condition of this type goes, or is replaced, when its object is suspended.
-pub fn ends_when_suspended(kind: &str) -> bool {
+pub fn ends_when_suspended(kind: ConditionType) -> bool {
     ENDED.contains(&kind)
 }
 
 /// The condition of an object that is not worked on.
-pub fn paused(why: &'static str) -> Condition {
+pub fn paused(why: Reason) -> Condition {
     super::condition(condition::PAUSED, Truth::True, why, stopped(why))
 }
 
-fn stopped(why: &str) -> &'static str {
+fn stopped(why: Reason) -> &'static str {
     match why {
         reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
         _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
@@ -86,13 +88,13 @@ fn stopped(why: &str) -> &'static str {
 }
 
 fn unverified(
-    kinds: &'static [&'static str],
-    why: &'static str,
+    kinds: &'static [ConditionType],
+    why: Reason,
     before: &[Before<'_>],
     verified: Option<Timestamp>,
 ) -> impl Iterator<Item = Condition> {
-    kinds.iter().filter_map(move |kind| {
-        let before = before.iter().find(|before| before.kind == *kind)?;
+    kinds.iter().filter_map(move |&kind| {
+        let before = before.iter().find(|before| before.kind == kind)?;
         let message = last_verified(before, verified);
         Some(super::condition(kind, Truth::Unknown, why, message))
     })
@@ -106,7 +108,10 @@ fn last_verified(before: &Before<'_>, verified: Option<Timestamp>) -> String {
         message,
         ..
     } = *before;
-    let is_suspended = matches!(reason, reason::SUSPENDED | reason::PAUSED_BY_ANNOTATION);
+    let is_suspended = matches!(
+        Reason::parse(reason),
+        Some(Reason::Suspended | Reason::PausedByAnnotation)
+    );
     if is_suspended {
         return message.to_owned();
     }
@@ -125,11 +130,16 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn before<'a>(kind: &'a str, status: &'a str, reason: &'a str, message: &'a str) -> Before<'a> {
+    fn before<'a>(
+        kind: ConditionType,
+        status: &'a str,
+        reason: Reason,
+        message: &'a str,
+    ) -> Before<'a> {
         Before {
             kind,
             status,
-            reason,
+            reason: reason.as_str(),
             message,
             since: at(1_000),
         }
@@ -144,8 +154,18 @@ mod tests {
     fn suspended_object_is_unknown_and_shows_what_it_was() {
         let was = [
             before(condition::READY, "True", reason::IN_SYNC, "3 nodes"),
-            before(condition::AVAILABLE, "True", "DevicesProgrammed", "2 of 2"),
-            before(condition::ACCEPTED, "True", "Accepted", "the spec is valid"),
+            before(
+                condition::AVAILABLE,
+                "True",
+                reason::DEVICES_PROGRAMMED,
+                "2 of 2",
+            ),
+            before(
+                condition::ACCEPTED,
+                "True",
+                reason::ACCEPTED,
+                "the spec is valid",
+            ),
         ];
         let now = suspended_conditions(reason::SUSPENDED, &was, Some(at(1_200)));
         let expected = [

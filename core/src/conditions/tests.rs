@@ -36,7 +36,7 @@ fn in_sync(name: &str, state: FailoverState, desired: &Desired) -> DeviceReport 
     device(name, state, desired, &desired.records(local))
 }
 
-fn failure(reason: &'static str, retryable: bool) -> Failure {
+fn failure(reason: Reason, retryable: bool) -> Failure {
     Failure {
         reason,
         message: "no answer within 30 s".into(),
@@ -305,7 +305,7 @@ fn with_facts(change: impl FnOnce(&mut crate::unit::UnitFacts)) -> Case {
 }
 
 /// The condition of this type.
-fn find(case: &Case, kind: &str) -> Condition {
+fn find(case: &Case, kind: ConditionType) -> Condition {
     let conditions = case.conditions();
     conditions.into_iter().find(|c| c.kind == kind).unwrap()
 }

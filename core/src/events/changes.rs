@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Event, Kind};
+use super::{Event, EventReason, Kind};
 use crate::vocabulary::event;
 
 /// How many nodes are named; a tally grows with the cluster, a sentence must not.
@@ -89,7 +89,7 @@ impl Changes {
 
 /// A part of what was done, and how it is told: reason, verb, preposition.
 type Part = (
-    &'static str,
+    EventReason,
     &'static str,
     &'static str,
     fn(&mut Changes) -> &mut Tally,
@@ -133,7 +133,7 @@ impl Untold {
     pub(super) fn tell(
         &mut self,
         is_over: impl Fn(&str) -> bool,
-        mut allow: impl FnMut(&'static str) -> bool,
+        mut allow: impl FnMut(EventReason) -> bool,
     ) -> Vec<Event> {
         let mut events = Vec::new();
         for (reason, verb, preposition, part) in PARTS {

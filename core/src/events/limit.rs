@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::EventReason;
 use crate::time::Moment;
 
 /// How many may come at once.
@@ -16,12 +17,12 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limits {
     /// When each reason would be back at its full burst.
-    full_at: BTreeMap<&'static str, Moment>,
+    full_at: BTreeMap<EventReason, Moment>,
 }
 
 impl Limits {
     /// Whether one more event of this reason may be told now. Counts it if so.
-    pub(super) fn allow(&mut self, reason: &'static str, now: Moment) -> bool {
+    pub(super) fn allow(&mut self, reason: EventReason, now: Moment) -> bool {
         let full_at = self.full_at.entry(reason).or_default();
         let from = (*full_at).max(now);
         if now.until(from) > EVERY * (BURST - 1) {

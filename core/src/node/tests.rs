@@ -19,7 +19,7 @@ fn internal(values: &[&str]) -> NodeView {
     listed.build()
 }
 
-fn problem(node: &NodeView, rule: &AddressRule) -> (&'static str, String) {
+fn problem(node: &NodeView, rule: &AddressRule) -> (Reason, String) {
     let problem = node.tunnel_address(rule).unwrap_err();
     (problem.reason(), problem.to_string())
 }

@@ -3,6 +3,7 @@
 //! A user who may edit a `BigIpTunnel` chooses the address that the operator logs in to; only the Secret's own
 //! annotation says that the password may go there. Knows no value of a Secret.
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 use k8s_openapi::api::core::v1::Secret;
 
@@ -49,7 +50,7 @@ pub enum BindingProblem {
 
 impl BindingProblem {
     /// The reason for conditions.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
             Self::Unbound { .. } => reason::SECRET_NOT_BOUND,
             Self::Refused { .. } => reason::ADDRESS_NOT_ALLOWED,

@@ -11,6 +11,7 @@ use bigip_tunnel_cilium::policies::{self, Policy};
 use bigip_tunnel_cilium::seen::{Agent, ConfigMap, Node, NodeConfig, Scope, VtepNode};
 use bigip_tunnel_cilium::unit::{Tunnel, Unit};
 use bigip_tunnel_cilium::vtep::VtepObject;
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
 use bigip_tunnel_core::unit::Encapsulation;
 use bigip_tunnel_core::vocabulary::{condition, reason};
@@ -250,13 +251,13 @@ pub fn units(object: &BigIpTunnel) -> Tunnel {
 /// Whether a device answered, with the tunnel, when its status was written. A device that does not answer keeps the
 /// tunnel that it was last seen to have.
 fn is_current(device: &DeviceStatus) -> bool {
-    let find = |kind: &str| {
+    let find = |kind: ConditionType| {
         let mut conditions = device.conditions.iter();
-        conditions.find(|condition| condition.type_ == kind)
+        conditions.find(|condition| condition.type_ == kind.as_str())
     };
     let answers = find(condition::REACHABLE).is_some_and(|found| found.status == "True");
-    let is_missing =
-        find(condition::PROGRAMMED).is_some_and(|found| found.reason == reason::TUNNEL_NOT_FOUND);
+    let is_missing = find(condition::PROGRAMMED)
+        .is_some_and(|found| found.reason == reason::TUNNEL_NOT_FOUND.as_str());
     answers && !is_missing
 }
 

@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::conditions::Truth;
 use bigip_tunnel_core::events::{Said, Seen};
+use bigip_tunnel_core::reason::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::v1alpha1::BigIpTunnelStatus;
@@ -38,8 +40,9 @@ pub fn seen(status: &BigIpTunnelStatus) -> Seen {
 }
 
 /// What was said. That something is not known says nothing.
-fn conditions(conditions: &[Condition]) -> BTreeMap<String, Said> {
+fn conditions(conditions: &[Condition]) -> BTreeMap<ConditionType, Said> {
     let said = conditions.iter().filter_map(|condition| {
+        let kind = ConditionType::parse(&condition.type_)?;
         let truth = match condition.status.as_str() {
             "True" => Truth::True,
             "False" => Truth::False,
@@ -47,10 +50,10 @@ fn conditions(conditions: &[Condition]) -> BTreeMap<String, Said> {
         };
         let said = Said {
             truth,
-            reason: condition.reason.clone(),
+            reason: Reason::parse(&condition.reason),
             since: condition.last_transition_time.0,
         };
-        Some((condition.type_.clone(), said))
+        Some((kind, said))
     });
     said.collect()
 }
@@ -132,7 +135,7 @@ mod tests {
         let status = next(&BigIpTunnelStatus::default(), &report, &written());
         let mut journal = Journal::new(seen(&status));
         let told = journal.look(&report, (Moment::default(), Timestamp::UNIX_EPOCH));
-        told.iter().map(|event| event.reason).collect()
+        told.iter().map(|event| event.reason.as_str()).collect()
     }
 
     fn device() -> DeviceReport {

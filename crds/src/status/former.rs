@@ -44,7 +44,7 @@ pub(super) fn former_devices(
         let plan = read.and_then(|report| report.plan.as_ref());
         FormerDevice {
             records: plan.map(|plan| count(plan.remove.len())),
-            reason: problem.map(|problem| problem.reason.to_owned()),
+            reason: problem.map(|problem| problem.reason.as_str().to_owned()),
             message: problem.map(|problem| clamp(&problem.message, 512)),
             ..device.clone()
         }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::conditions::{
     Before, Condition as CoreCondition, ends_when_suspended, suspended_conditions,
     suspended_device_conditions,
 };
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -18,7 +20,7 @@ use crate::v1alpha1::BigIpTunnelStatus;
 /// A reconcile request is answered, since nothing will come of it.
 pub fn paused(
     previous: &BigIpTunnelStatus,
-    why: &'static str,
+    why: Reason,
     verified: &BTreeMap<String, Timestamp>,
     written: &Written<'_>,
 ) -> BigIpTunnelStatus {
@@ -35,9 +37,11 @@ pub fn paused(
     let names = previous.devices.iter().map(|device| &device.name);
     let verified = names.map(|name| verified.get(name).copied()).min();
     let mut stopped = suspended_conditions(why, &before(&previous.conditions), verified.flatten());
-    status.conditions.retain(|c| !ends_when_suspended(&c.type_));
+    status
+        .conditions
+        .retain(|c| !ConditionType::parse(&c.type_).is_some_and(ends_when_suspended));
     if let Verified::Off = written.cilium {
-        let is_of_cilium = |c: &Condition| c.type_ == condition::CILIUM_READY;
+        let is_of_cilium = |c: &Condition| c.type_ == ConditionType::CiliumReady.as_str();
         status.conditions.retain(|c| !is_of_cilium(c));
         let stays = |c: &CoreCondition| c.kind != condition::CILIUM_READY;
         stopped.retain(stays);
@@ -48,12 +52,14 @@ pub fn paused(
 }
 
 fn before(conditions: &[Condition]) -> Vec<Before<'_>> {
-    let before = conditions.iter().map(|condition| Before {
-        kind: &condition.type_,
-        status: &condition.status,
-        reason: &condition.reason,
-        message: &condition.message,
-        since: condition.last_transition_time.0,
+    let before = conditions.iter().filter_map(|condition| {
+        Some(Before {
+            kind: ConditionType::parse(&condition.type_)?,
+            status: &condition.status,
+            reason: &condition.reason,
+            message: &condition.message,
+            since: condition.last_transition_time.0,
+        })
     });
     before.collect()
 }
@@ -67,7 +73,7 @@ fn replace(conditions: &mut Vec<Condition>, by: Vec<Condition>, written: &Writte
             None => rest.push(condition),
         }
     }
-    let is_ready = |condition: &Condition| condition.type_ == condition::READY;
+    let is_ready = |condition: &Condition| condition.type_ == ConditionType::Ready.as_str();
     let (ready, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_ready);
     conditions.splice(0..0, ready);
     conditions.extend(rest);

@@ -348,7 +348,7 @@ fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
     assert_eq!(status.devices[0].problems, [told]);
     assert_eq!(status.summary.unwrap().records, "1/1");
     let word = serde_json::to_value(ProblemKind::OwnAddress).unwrap();
-    assert_eq!(word, reason::OWN_ADDRESS);
+    assert_eq!(word, reason::OWN_ADDRESS.as_str());
 }
 
 #[test]
@@ -575,7 +575,10 @@ fn a_former_device_says_why_its_records_are_still_there() {
     };
     let status = next(&BigIpTunnelStatus::default(), &report, &written);
     let shown = &status.former_devices[0];
-    assert_eq!(shown.reason.as_deref(), Some(reason::SECRET_NOT_FOUND));
+    assert_eq!(
+        shown.reason.as_deref(),
+        Some(reason::SECRET_NOT_FOUND.as_str())
+    );
     assert_eq!(
         (&*shown.address, &shown.since),
         ("192.0.2.13", &former.since)
@@ -652,7 +655,7 @@ fn of_cilium(truth: Truth, message: &str) -> CoreCondition {
 /// What a status says about Cilium's side.
 fn said_of_cilium(status: &BigIpTunnelStatus) -> Option<(&str, &str, i64)> {
     let mut conditions = status.conditions.iter();
-    let found = conditions.find(|c| c.type_ == condition::CILIUM_READY)?;
+    let found = conditions.find(|c| c.type_ == condition::CILIUM_READY.as_str())?;
     let since = found.last_transition_time.0.as_second();
     Some((&found.status, &found.message, since))
 }
@@ -681,7 +684,9 @@ fn cilium_condition_follows_what_is_found_and_stays_until_then() {
     assert_eq!(said_of_cilium(&wrong), Some(("False", "off", 1_003)));
     let ready = |status: &BigIpTunnelStatus| {
         let mut conditions = status.conditions.iter();
-        conditions.find(|c| c.type_ == condition::READY).cloned()
+        conditions
+            .find(|c| c.type_ == condition::READY.as_str())
+            .cloned()
     };
     assert_eq!(ready(&wrong), ready(&pending));
     assert_eq!(said_of_cilium(&after(&wrong, Verified::Off, 1_004)), None);

@@ -21,7 +21,7 @@ pub(super) fn time(
 ) -> Option<Time> {
     let before = previous.last_verified_time.clone();
     let mut conditions = next.conditions.iter();
-    if !conditions.any(|c| c.type_ == condition::READY && c.status == "True") {
+    if !conditions.any(|c| c.type_ == condition::READY.as_str() && c.status == "True") {
         return before;
     }
     let reads = report.devices.iter().map(|device| device.last_read_time);

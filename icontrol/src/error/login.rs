@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 
 use super::DeviceText;
@@ -37,7 +38,7 @@ impl LoginRefusal {
         }
     }
 
-    pub(crate) const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> Reason {
         match self {
             Self::Credentials | Self::Provider | Self::NotTried => reason::AUTHENTICATION_FAILED,
             Self::Locked => reason::ACCOUNT_LOCKED,

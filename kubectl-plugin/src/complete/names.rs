@@ -135,7 +135,7 @@ fn state(tunnel: &BigIpTunnel) -> Option<String> {
     let ready = status
         .conditions
         .iter()
-        .find(|c| c.type_ == condition::READY)?;
+        .find(|c| c.type_ == condition::READY.as_str())?;
     let summary = status.summary.as_ref();
     let records = summary.map(|summary| format!(", {} records", summary.records));
     Some(format!("{}{}", ready.reason, records.unwrap_or_default()))

@@ -1,6 +1,7 @@
 //! Secrets and CA bundles, for the verbs that talk to BIG-IPs themselves. Read one by one, and only
 //! where a person asks for it.
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
@@ -30,7 +31,8 @@ impl Cluster {
         namespace: &str,
         bundle: &CaBundleRef,
     ) -> Result<Vec<u8>, Trouble> {
-        const REASONS: (&str, &str) = (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN);
+        const REASONS: (Reason, Reason) =
+            (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN);
         let (client, name) = (self.client.clone(), bundle.name.as_str());
         let (what, bytes) = match bundle.kind {
             BundleKind::ConfigMap => {
@@ -59,7 +61,7 @@ impl Cluster {
 fn found<T>(
     read: Result<Option<T>, Error>,
     what: &str,
-    (missing, forbidden): (&'static str, &'static str),
+    (missing, forbidden): (Reason, Reason),
 ) -> Result<T, Trouble> {
     match read {
         Ok(Some(object)) => Ok(object),

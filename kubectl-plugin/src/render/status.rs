@@ -398,8 +398,10 @@ fn failover(state: Option<FailoverState>) -> &'static str {
 /// Whether a reboot would lose nothing of ours: `Saved`, or what stands in the way.
 fn saved(status: &DeviceStatus) -> Cell {
     match find(&status.conditions, condition::SAVED) {
-        Some(saved) if saved.status == "True" => Cell::new(Tone::Good, reason::SAVED),
-        Some(saved) if saved.reason == reason::SAVE_FAILED => Cell::new(Tone::Bad, &saved.reason),
+        Some(saved) if saved.status == "True" => Cell::new(Tone::Good, reason::SAVED.as_str()),
+        Some(saved) if saved.reason == reason::SAVE_FAILED.as_str() => {
+            Cell::new(Tone::Bad, &saved.reason)
+        }
         Some(saved) => Cell::new(Tone::Warn, &saved.reason),
         None => Cell::new(Tone::Plain, NONE),
     }

@@ -1,5 +1,6 @@
 //! What the words of a report mean to the person who reads them. Knows no colours.
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 
 use crate::report::fdb::State;
@@ -7,7 +8,7 @@ use crate::report::status::Fact;
 use crate::style::Tone;
 
 /// Reasons for not being ready that somebody has asked for, or that pass by themselves.
-const PASSING: [&str; 5] = [
+const PASSING: [Reason; 5] = [
     reason::PROGRESSING,
     reason::PROGRESSING_WITH_RETRY,
     reason::CLEANING_UP,
@@ -19,7 +20,13 @@ const PASSING: [&str; 5] = [
 pub(crate) fn of_fact(fact: &Fact) -> Tone {
     match fact.status.as_str() {
         "True" => Tone::Good,
-        "False" if PASSING.contains(&&*fact.reason) => Tone::Warn,
+        "False"
+            if fact
+                .known_reason()
+                .is_some_and(|reason| PASSING.contains(&reason)) =>
+        {
+            Tone::Warn
+        }
         "False" => Tone::Bad,
         _ => Tone::Pending,
     }
@@ -27,10 +34,10 @@ pub(crate) fn of_fact(fact: &Fact) -> Tone {
 
 /// The state of a BIG-IP.
 pub(crate) fn of_device(state: &str) -> Tone {
-    match state {
-        reason::IN_SYNC | reason::OBSERVED => Tone::Good,
-        reason::PENDING => Tone::Pending,
-        state if PASSING.contains(&state) => Tone::Warn,
+    match Reason::parse(state) {
+        Some(reason::IN_SYNC | reason::OBSERVED) => Tone::Good,
+        Some(reason::PENDING) => Tone::Pending,
+        Some(reason) if PASSING.contains(&reason) => Tone::Warn,
         _ => Tone::Bad,
     }
 }
@@ -54,10 +61,10 @@ pub(crate) const fn of_record(state: State, verified: bool) -> Tone {
 mod tests {
     use super::*;
 
-    fn ready(status: &str, reason: &str) -> Tone {
+    fn ready(status: &str, reason: Reason) -> Tone {
         of_fact(&Fact {
             status: status.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.to_string(),
             message: String::new(),
             since: None,
         })
@@ -69,8 +76,8 @@ mod tests {
         assert_eq!(ready("False", reason::PROGRESSING), Tone::Warn);
         assert_eq!(ready("False", reason::AUTHENTICATION_FAILED), Tone::Bad);
         assert_eq!(ready("Unknown", reason::PENDING), Tone::Pending);
-        assert_eq!(of_device(reason::PROGRESSING), Tone::Warn);
-        assert_eq!(of_device(reason::TIMEOUT), Tone::Bad);
+        assert_eq!(of_device(reason::PROGRESSING.as_str()), Tone::Warn);
+        assert_eq!(of_device(reason::TIMEOUT.as_str()), Tone::Bad);
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Seen<'_> {
     /// These records without those of nodes whose address keeps changing: their records stay.
     fn without_unstable(&self, set: &BTreeSet<MacAddress>) -> BTreeSet<MacAddress> {
         let skipped = self.status.skipped_nodes.iter();
-        let unstable = skipped.filter(|node| node.reason == reason::NODE_ADDRESS_UNSTABLE);
+        let unstable = skipped.filter(|node| node.reason == reason::NODE_ADDRESS_UNSTABLE.as_str());
         let unstable: BTreeSet<&str> = unstable.map(|node| node.name.as_str()).collect();
         let is_stable = |mac: &&MacAddress| {
             let mut names = self.claims.nodes().of(**mac);

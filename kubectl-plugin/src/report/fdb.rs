@@ -394,7 +394,7 @@ fn node_rows(desired: &Desired, devices: &[DeviceView<'_>]) -> Vec<Row> {
             address: None,
             mac: None,
             skipped: Some(Skipped {
-                reason: node.reason,
+                reason: node.reason.as_str(),
                 message: node.message.clone(),
             }),
             removable_at: None,

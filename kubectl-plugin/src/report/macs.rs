@@ -58,7 +58,7 @@ impl MacsReport {
         let skipped = desired.skipped.into_iter().map(|node| SkippedName {
             name: node.name,
             why: Skipped {
-                reason: node.reason,
+                reason: node.reason.as_str(),
                 message: node.message,
             },
         });

@@ -2,12 +2,15 @@
 //!
 //! Names only commands that exist. Knows nothing that the object does not say.
 
-use bigip_tunnel_core::vocabulary::reason;
+use std::collections::BTreeSet;
+
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
 
 use super::status::{DeviceReport, Fact};
+use crate::catalogue::reasons;
 use crate::operator;
 
 /// The line.
@@ -17,40 +20,71 @@ pub(crate) fn next(object: &BigIpTunnel, ready: &Fact, devices: &[DeviceReport])
         object.name_any(),
         object.namespace().unwrap_or_default()
     );
-    match (ready.reason.as_str(), to_look_at(object, ready, devices)) {
-        (reason::PENDING, _) => operator::SEE_WHETHER_IT_RUNS.to_owned(),
-        (reason::PROGRESSING, _) => {
+    let of_object = ready
+        .known_reason()
+        .and_then(|reason| about_object(object, reason, &this));
+    let of_device = || {
+        let (device, reason) = to_look_at(object, ready, devices)?;
+        about_device(object, device, reason?)
+    };
+    of_object
+        .or_else(of_device)
+        .unwrap_or_else(|| explain(&ready.reason, &this))
+}
+
+/// What the object's own reason asks for. `None` where a device says more, or nothing is to be done.
+fn about_object(object: &BigIpTunnel, reason: Reason, this: &str) -> Option<String> {
+    Some(match reason {
+        Reason::Pending => operator::SEE_WHETHER_IT_RUNS.to_owned(),
+        Reason::Progressing => {
             format!("it is worked on; to wait for it: kubectl bigip-tunnel status {this} --wait")
         }
-        (
-            reason::CONFLICT
-            | reason::RECORD_UNREADABLE
-            | reason::NODES_SKIPPED
-            | reason::DRIFT_REPORTED,
-            _,
-        ) => format!("see which: kubectl bigip-tunnel fdb {this}"),
-        (reason::NO_NODES_SELECTED, _) => {
+        Reason::Conflict
+        | Reason::RecordUnreadable
+        | Reason::NodesSkipped
+        | Reason::DriftReported => format!("see which: kubectl bigip-tunnel fdb {this}"),
+        Reason::NoNodesSelected => {
             "compare spec.nodes.selector with the labels: kubectl get nodes --show-labels"
                 .to_owned()
         }
-        (reason::CILIUM_NODES_UNAVAILABLE, _) => {
+        Reason::CiliumNodesUnavailable => {
             "see whether there are any: kubectl get ciliumnodes".to_owned()
         }
-        (reason::MASS_REMOVAL_BLOCKED, _) => {
+        Reason::MassRemovalBlocked => {
             format!("if these nodes are really gone: kubectl bigip-tunnel approve {this}")
         }
-        (reason::FOREIGN_WRITER, _) => {
-            "see whether F5 CIS has the same tunnel: kubectl get deploy \
-                                         -A -o yaml | grep -e flannel-name -e cilium-name"
-                .to_owned()
+        Reason::ForeignWriter => "see whether F5 CIS has the same tunnel: kubectl get deploy \
+                                  -A -o yaml | grep -e flannel-name -e cilium-name"
+            .to_owned(),
+        Reason::HeldByNeighbour => {
+            format!("see which object needs the records: kubectl describe btun {this}")
         }
-        (reason::CLEANUP_FAILED, _) => release(object, &this).unwrap_or_else(|| describe(&this)),
-        (reason::TUNNEL_UNUSABLE, _) => unusable(object).unwrap_or_else(|| describe(&this)),
-        (reason::INVALID_SPEC, _) => format!("correct the spec: kubectl edit btun {this}"),
-        (_, Some((device, state))) => {
-            about_device(object, device, state).unwrap_or_else(|| describe(&this))
+        Reason::TooManyNodes => {
+            format!("select fewer nodes (spec.nodes.selector): kubectl edit btun {this}")
         }
-        _ => describe(&this),
+        Reason::CleaningUp => {
+            format!("to wait for it: kubectl wait --for=delete --timeout=5m btun {this}")
+        }
+        Reason::InternalError => {
+            "report it with a support bundle: kubectl bigip-tunnel bundle".to_owned()
+        }
+        Reason::CleanupFailed => return release(object, this),
+        Reason::TunnelUnusable => return unusable(object),
+        Reason::InvalidSpec => format!("correct the spec: kubectl edit btun {this}"),
+        Reason::Suspended | Reason::PausedByAnnotation => {
+            format!("to go on: kubectl bigip-tunnel resume {this}")
+        }
+        _ => return None,
+    })
+}
+
+/// What any other reason asks for: its own page where there is one.
+fn explain(reason: &str, this: &str) -> String {
+    match reasons::find(reason) {
+        Some(reason) if reason.code.is_some() => {
+            format!("what to do: kubectl bigip-tunnel explain {}", reason.name)
+        }
+        _ => describe(this),
     }
 }
 
@@ -69,9 +103,19 @@ fn release(object: &BigIpTunnel, this: &str) -> Option<String> {
 /// How the tunnel and its profile are looked at on a BIG-IP.
 fn unusable(object: &BigIpTunnel) -> Option<String> {
     let path = convert::tunnel_path(&object.spec).ok()?;
+    let devices = object.status.iter().flat_map(|status| &status.devices);
+    let tunnels = devices.filter_map(|device| device.tunnel.as_ref());
+    let kinds: BTreeSet<&str> = tunnels
+        .filter_map(|tunnel| tunnel.encapsulation.as_deref())
+        .collect();
+    let commands = [format!("tunnel {path}")].into_iter();
+    let commands = commands.chain(kinds.into_iter().map(str::to_owned));
+    let commands: Vec<String> = commands
+        .map(|command| format!("tmsh list net tunnels {command}; "))
+        .collect();
     Some(format!(
-        "on the BIG-IP: tmsh list net tunnels tunnel {path}; tmsh list net tunnels vxlan; tmsh list \
-         net self"
+        "on the BIG-IP: {}tmsh list net self",
+        commands.concat()
     ))
 }
 
@@ -85,7 +129,7 @@ fn to_look_at<'a>(
     object: &'a BigIpTunnel,
     ready: &Fact,
     devices: &'a [DeviceReport],
-) -> Option<(&'a Device, &'a str)> {
+) -> Option<(&'a Device, Option<Reason>)> {
     let failing = || devices.iter().filter(|device| device.is_failing());
     let same_reason = failing().find(|device| device.state == ready.reason);
     let device = same_reason.or_else(|| failing().next())?;
@@ -94,10 +138,10 @@ fn to_look_at<'a>(
         .devices
         .iter()
         .find(|listed| listed.name == device.status.name)?;
-    Some((listed, &device.state))
+    Some((listed, device.reason()))
 }
 
-fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<String> {
+fn about_device(object: &BigIpTunnel, device: &Device, reason: Reason) -> Option<String> {
     let (name, port) = (&device.name, device.port);
     let address = if device.address.contains(':') {
         format!("[{}]:{port}", device.address)
@@ -111,37 +155,37 @@ fn about_device(object: &BigIpTunnel, device: &Device, state: &str) -> Option<St
             object.namespace()?
         ))
     };
-    Some(match state {
-        reason::TIMEOUT
-        | reason::CONNECTION_REFUSED
-        | reason::CONNECTION_FAILED
-        | reason::NAME_NOT_RESOLVED => {
+    Some(match reason {
+        Reason::Timeout
+        | Reason::ConnectionRefused
+        | Reason::ConnectionFailed
+        | Reason::NameNotResolved => {
             format!("see whether {name} answers inside the cluster: https://{address}")
         }
-        reason::CERTIFICATE_INVALID => {
+        Reason::CertificateInvalid => {
             format!("compare with the CA bundle: openssl s_client -connect {address} -showcerts")
         }
-        reason::CA_BUNDLE_NOT_FOUND | reason::CA_BUNDLE_FORBIDDEN | reason::CA_BUNDLE_INVALID => {
+        Reason::CaBundleNotFound | Reason::CaBundleForbidden | Reason::CaBundleInvalid => {
             format!("correct what tls.caBundleRef of {name} names")
         }
-        reason::AUTHENTICATION_FAILED
-        | reason::NEW_PASSWORD_REFUSED
-        | reason::ACCOUNT_LOCKED
-        | reason::PASSWORD_EXPIRED
-        | reason::SECRET_NOT_FOUND
-        | reason::SECRET_FORBIDDEN
-        | reason::SECRET_INVALID
-        | reason::SECRET_NOT_BOUND
-        | reason::ADDRESS_NOT_ALLOWED => format!("correct {}", secret()?),
-        reason::AUTHORIZATION_FAILED => {
+        Reason::AuthenticationFailed
+        | Reason::NewPasswordRefused
+        | Reason::AccountLocked
+        | Reason::PasswordExpired
+        | Reason::SecretNotFound
+        | Reason::SecretForbidden
+        | Reason::SecretInvalid
+        | Reason::SecretNotBound
+        | Reason::AddressNotAllowed => format!("correct {}", secret()?),
+        Reason::AuthorizationFailed => {
             format!("give the user of {} more rights on {name}", secret()?)
         }
-        reason::DEVICE_IDENTITY_CHANGED => format!(
+        Reason::DeviceIdentityChanged => format!(
             "if {name} was replaced on purpose: kubectl bigip-tunnel accept-device {} {name} -n {}",
             object.name_any(),
             object.namespace()?
         ),
-        reason::TUNNEL_NOT_FOUND | reason::TUNNEL_MISMATCH => {
+        Reason::TunnelNotFound | Reason::TunnelMismatch => {
             let path = convert::tunnel_path(&object.spec).ok()?;
             format!("on {name}: tmsh list net tunnels tunnel {path}")
         }
@@ -158,7 +202,7 @@ mod tests {
     use crate::testing::{Tunnel, device_failing};
 
     /// What is said about a tunnel with this reason, and this one of its first BIG-IP.
-    fn said(reason: &'static str, device_reason: &'static str) -> String {
+    fn said(reason: Reason, device_reason: Reason) -> String {
         let tunnel = Tunnel::new("prod-east")
             .ready("False", reason, "m")
             .device(device_failing("bigip-a", device_reason));
@@ -168,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_held_removal_says_how_it_is_approved() {
-        let said = said(reason::MASS_REMOVAL_BLOCKED, reason::IN_SYNC);
+        let said = said(Reason::MassRemovalBlocked, Reason::InSync);
         assert!(
             said.ends_with("kubectl bigip-tunnel approve prod-east -n bigip"),
             "{said}"
@@ -178,9 +222,9 @@ mod tests {
     #[test]
     fn the_device_that_the_reason_comes_from_is_looked_at_first() {
         let tunnel = Tunnel::new("prod-east")
-            .ready("False", reason::AUTHENTICATION_FAILED, "m")
-            .device(device_failing("bigip-a", reason::TIMEOUT))
-            .device(device_failing("bigip-b", reason::AUTHENTICATION_FAILED));
+            .ready("False", Reason::AuthenticationFailed, "m")
+            .device(device_failing("bigip-a", Reason::Timeout))
+            .device(device_failing("bigip-b", Reason::AuthenticationFailed));
         let report = StatusReport::new(&[tunnel.read()]);
         let next = report.tunnels[0].next.as_deref();
         assert_eq!(next, Some("correct Secret bigip-login in namespace bigip"));
@@ -188,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_cleaned_up_is_released() {
-        let failed = Tunnel::new("prod-east").ready("False", reason::CLEANUP_FAILED, "m");
+        let failed = Tunnel::new("prod-east").ready("False", Reason::CleanupFailed, "m");
         let next = |tunnel: Tunnel| {
             let report = StatusReport::new(&[tunnel.read()]);
             report.tunnels[0].next.clone().unwrap()
@@ -211,32 +255,60 @@ mod tests {
     #[test]
     fn a_box_that_was_exchanged_is_accepted() {
         assert_eq!(
-            said(
-                reason::DEVICE_IDENTITY_CHANGED,
-                reason::DEVICE_IDENTITY_CHANGED
-            ),
+            said(Reason::DeviceIdentityChanged, Reason::DeviceIdentityChanged),
             "if bigip-a was replaced on purpose: kubectl bigip-tunnel accept-device prod-east \
              bigip-a -n bigip"
         );
     }
 
+    /// Reasons that ask for nothing beyond `kubectl describe`: they are good, pass by themselves, or are never shown
+    /// as the reason of `Ready` or of a device.
+    const NOTHING_TO_DO: &[Reason] = &[
+        Reason::InSync,
+        Reason::ProgressingWithRetry,
+        Reason::Accepted,
+        Reason::DevicesProgrammed,
+        Reason::NodeListIncomplete,
+        Reason::NodeListUncounted,
+        Reason::NodeListStale,
+        Reason::NodeListContradicted,
+        Reason::Answered,
+        Reason::Verified,
+        Reason::Pinned,
+        Reason::Usable,
+        Reason::PeersListed,
+        Reason::CiliumVerified,
+        Reason::Saved,
+        Reason::SavePending,
+    ];
+
     #[test]
     fn every_reason_has_a_next_step() {
+        let described: Vec<Reason> = Reason::ALL
+            .iter()
+            .copied()
+            .filter(|reason| said(*reason, *reason).starts_with("see all conditions"))
+            .collect();
+        assert_eq!(described, NOTHING_TO_DO);
+    }
+
+    #[test]
+    fn next_step_follows_from_the_reason() {
         let steps = [
-            said(reason::PENDING, reason::PENDING),
-            said(reason::CONFLICT, reason::CONFLICT),
-            said(reason::NODES_SKIPPED, reason::IN_SYNC),
-            said(reason::NO_NODES_SELECTED, reason::IN_SYNC),
-            said(reason::CILIUM_NODES_UNAVAILABLE, reason::IN_SYNC),
-            said(reason::INVALID_SPEC, reason::PENDING),
-            said(reason::DEVICE_UNREACHABLE, reason::TIMEOUT),
-            said(reason::CERTIFICATE_INVALID, reason::CERTIFICATE_INVALID),
-            said(reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_NOT_FOUND),
-            said(reason::AUTHENTICATION_FAILED, reason::AUTHENTICATION_FAILED),
-            said(reason::AUTHORIZATION_FAILED, reason::AUTHORIZATION_FAILED),
-            said(reason::TUNNEL_NOT_FOUND, reason::TUNNEL_NOT_FOUND),
-            said(reason::WRITE_NOT_EFFECTIVE, reason::WRITE_NOT_EFFECTIVE),
-            said(reason::NODE_LIST_FAILED, reason::IN_SYNC),
+            said(Reason::Pending, Reason::Pending),
+            said(Reason::Conflict, Reason::Conflict),
+            said(Reason::NodesSkipped, Reason::InSync),
+            said(Reason::NoNodesSelected, Reason::InSync),
+            said(Reason::CiliumNodesUnavailable, Reason::InSync),
+            said(Reason::InvalidSpec, Reason::Pending),
+            said(Reason::DeviceUnreachable, Reason::Timeout),
+            said(Reason::CertificateInvalid, Reason::CertificateInvalid),
+            said(Reason::CaBundleNotFound, Reason::CaBundleNotFound),
+            said(Reason::AuthenticationFailed, Reason::AuthenticationFailed),
+            said(Reason::AuthorizationFailed, Reason::AuthorizationFailed),
+            said(Reason::TunnelNotFound, Reason::TunnelNotFound),
+            said(Reason::WriteNotEffective, Reason::WriteNotEffective),
+            said(Reason::NodeListFailed, Reason::InSync),
         ];
         insta::assert_snapshot!(steps.join("\n"), @"
         see whether the operator runs: kubectl get pods -A -l app.kubernetes.io/name=bigip-tunnel-operator
@@ -251,8 +323,8 @@ mod tests {
         correct Secret bigip-login in namespace bigip
         give the user of Secret bigip-login in namespace bigip more rights on bigip-a
         on bigip-a: tmsh list net tunnels tunnel /Common/flannel_vxlan
-        see all conditions: kubectl describe btun prod-east -n bigip
-        see all conditions: kubectl describe btun prod-east -n bigip
+        what to do: kubectl bigip-tunnel explain WriteNotEffective
+        what to do: kubectl bigip-tunnel explain NodeListFailed
         ");
     }
 }

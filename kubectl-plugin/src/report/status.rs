@@ -5,6 +5,8 @@
 
 pub(crate) mod surroundings;
 
+use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode,
@@ -97,6 +99,13 @@ pub(crate) struct Fact {
     pub(crate) since: Option<Time>,
 }
 
+impl Fact {
+    /// Its reason; `None` where this version does not know it.
+    pub(crate) fn known_reason(&self) -> Option<Reason> {
+        Reason::parse(&self.reason)
+    }
+}
+
 /// One BIG-IP.
 #[derive(Serialize, Debug)]
 pub(crate) struct DeviceReport {
@@ -184,7 +193,7 @@ impl TunnelReport {
     fn unreadable(object: &InvalidObject) -> Self {
         let ready = Fact {
             status: UNKNOWN.to_owned(),
-            reason: reason::INVALID_SPEC.to_owned(),
+            reason: reason::INVALID_SPEC.to_string(),
             message: format!("the object cannot be read: {}", object.error),
             since: None,
         };
@@ -233,7 +242,7 @@ impl Fact {
 fn ready(object: &BigIpTunnel, status: &BigIpTunnelStatus) -> Fact {
     let unseen = |message: &str| Fact {
         status: UNKNOWN.to_owned(),
-        reason: reason::PENDING.to_owned(),
+        reason: reason::PENDING.to_string(),
         message: message.to_owned(),
         since: object.metadata.creation_timestamp.clone(),
     };
@@ -288,7 +297,7 @@ fn devices(listed: &[Device], status: &BigIpTunnelStatus) -> Vec<DeviceReport> {
 
 fn state(status: &DeviceStatus) -> String {
     shown(status)
-        .map_or(reason::PENDING, |condition| &condition.reason)
+        .map_or(reason::PENDING.as_str(), |condition| &condition.reason)
         .to_owned()
 }
 
@@ -301,24 +310,31 @@ pub(crate) fn shown(status: &DeviceStatus) -> Option<&Condition> {
 }
 
 impl DeviceReport {
+    /// The reason that its state is; `None` where this version does not know it.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        Reason::parse(&self.state)
+    }
+
     /// Whether something is wrong with it.
     pub(crate) fn is_failing(&self) -> bool {
-        ![reason::IN_SYNC, reason::OBSERVED].contains(&&*self.state)
+        !matches!(self.reason(), Some(Reason::InSync | Reason::Observed))
     }
 }
 
 /// The condition of this type.
-pub(crate) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.type_ == kind)
+pub(crate) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
 }
 
 /// Whether a condition of this type is there and holds.
-fn holds(conditions: &[Condition], kind: &str) -> bool {
+fn holds(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == TRUE)
 }
 
 /// Reasons of `Programmed` that are told by the records of a BIG-IP.
-const ABOUT_RECORDS: [&str; 8] = [
+const ABOUT_RECORDS: [Reason; 8] = [
     reason::IN_SYNC,
     reason::PROGRESSING,
     reason::CONFLICT,
@@ -333,7 +349,7 @@ const ABOUT_RECORDS: [&str; 8] = [
 /// wrong with it, if anything, is wrong with its records.
 pub(crate) fn is_verified(status: &DeviceStatus) -> bool {
     let programmed = find(&status.conditions, condition::PROGRAMMED);
-    let about_records =
-        programmed.is_some_and(|programmed| ABOUT_RECORDS.contains(&&*programmed.reason));
+    let about_records = programmed.and_then(|programmed| Reason::parse(&programmed.reason));
+    let about_records = about_records.is_some_and(|reason| ABOUT_RECORDS.contains(&reason));
     holds(&status.conditions, condition::REACHABLE) && about_records
 }

@@ -51,7 +51,7 @@ pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
     let begin = || work(&shared, &namespace);
     let tell = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR,
+            reason = reason::INTERNAL_ERROR.as_str(),
             "the comparison with Cilium panicked; it begins again in {} s",
             RESTART_DELAY.as_secs()
         );

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_core::reason::Reason;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -68,14 +68,15 @@ impl Default for DeviceMetrics {
 
 impl DeviceMetrics {
     /// Counts a write. `failed` is the reason why it failed, if it did.
-    pub(crate) fn record_write(&self, operation: WriteKind, failed: Option<&'static str>) {
-        let reason = failed.unwrap_or(reason::ANSWERED);
+    pub(crate) fn record_write(&self, operation: WriteKind, failed: Option<Reason>) {
+        let reason = failed.unwrap_or(Reason::Answered).as_str();
         let labels = WriteLabels { operation, reason };
         *self.lock().writes.entry(labels).or_default() += 1;
     }
 
     /// Counts a pass by how it ended.
-    pub(crate) fn record_pass(&self, reason: &'static str) {
+    pub(crate) fn record_pass(&self, reason: Reason) {
+        let reason = reason.as_str();
         *self
             .lock()
             .passes

@@ -63,7 +63,7 @@ impl Exchanges {
             resource: exchange.resource,
             code: match exchange.outcome {
                 Ok(status) => status.to_string(),
-                Err(reason) => reason.to_owned(),
+                Err(reason) => reason.to_string(),
             },
         };
         let mut numbers = self.lock();
@@ -132,10 +132,12 @@ impl Collector for Exchanges {
 mod tests {
     use std::time::Duration;
 
+    use bigip_tunnel_core::reason::Reason;
+
     use super::*;
     use crate::metrics::testing::text_of;
 
-    fn exchange<'a>(address: &'a str, outcome: Result<u16, &'static str>) -> Exchange<'a> {
+    fn exchange(address: &str, outcome: Result<u16, Reason>) -> Exchange<'_> {
         Exchange {
             address,
             verb: "GET",
@@ -151,7 +153,7 @@ mod tests {
         let exchanges = Exchanges::default();
         exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
         exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
-        exchanges.record(&exchange("192.0.2.12:443", Err("Timeout")));
+        exchanges.record(&exchange("192.0.2.12:443", Err(Reason::Timeout)));
         let text = text_of(&exchanges);
         for line in [
             r#"bigiptunnel_device_requests_total{address="192.0.2.11:443",method="GET",resource="records",code="200"} 2"#,

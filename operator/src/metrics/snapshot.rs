@@ -134,7 +134,8 @@ fn about(spec: &BigIpTunnelSpec) -> Vec<(&'static str, String)> {
 /// `None` while it is not known.
 fn is_up(device: &DeviceStatus) -> Option<i64> {
     let mut conditions = device.conditions.iter();
-    let reachable = conditions.find(|condition| condition.type_ == condition::REACHABLE)?;
+    let reachable =
+        conditions.find(|condition| condition.type_ == condition::REACHABLE.as_str())?;
     match reachable.status.as_str() {
         "True" => Some(1),
         "False" => Some(0),

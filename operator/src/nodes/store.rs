@@ -390,9 +390,9 @@ impl<K: Kept> Store<K> {
             .sender
             .send_if_modified(|state| note_failure(K::part_mut(state), failure));
         if is_news || !std::mem::replace(&mut self.failing, true) {
-            tracing::warn!(reason = failure.reason, "{}", failure.message);
+            tracing::warn!(reason = failure.reason.as_str(), "{}", failure.message);
         } else {
-            tracing::debug!(reason = failure.reason, "{}", failure.message);
+            tracing::debug!(reason = failure.reason.as_str(), "{}", failure.message);
         }
     }
 
@@ -440,6 +440,7 @@ async fn wait_for(publish_at: Option<(Instant, u64)>) {
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::reason::Reason;
     use std::convert::Infallible;
 
     use http::{Request, Response, StatusCode};
@@ -552,7 +553,7 @@ mod tests {
         ));
     }
 
-    fn failure(reason: &'static str, retryable: bool) -> Failure {
+    fn failure(reason: Reason, retryable: bool) -> Failure {
         Failure {
             reason,
             message: String::new(),
@@ -563,21 +564,27 @@ mod tests {
     #[test]
     fn objects_that_are_known_stay_known_while_trying_again_may_help() {
         let mut part: Known<()> = Ok(Arc::default());
-        assert!(!note_failure(&mut part, &failure("A", true)));
+        assert!(!note_failure(&mut part, &failure(Reason::Timeout, true)));
         assert!(part.is_ok());
     }
 
     #[test]
     fn objects_that_need_a_person_are_not_known_any_more() {
         let mut part: Known<()> = Ok(Arc::default());
-        assert!(note_failure(&mut part, &failure("A", false)));
-        assert_eq!(part, Err(failure("A", false)));
+        assert!(note_failure(&mut part, &failure(Reason::Timeout, false)));
+        assert_eq!(part, Err(failure(Reason::Timeout, false)));
     }
 
     #[test]
     fn a_failure_that_is_known_is_no_news() {
-        let mut part: Known<()> = Err(failure("A", true));
-        assert!(note_failure(&mut part, &failure("B", false)));
-        assert!(!note_failure(&mut part, &failure("B", false)));
+        let mut part: Known<()> = Err(failure(Reason::Timeout, true));
+        assert!(note_failure(
+            &mut part,
+            &failure(Reason::NodeListFailed, false)
+        ));
+        assert!(!note_failure(
+            &mut part,
+            &failure(Reason::NodeListFailed, false)
+        ));
     }
 }

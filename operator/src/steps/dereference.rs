@@ -15,6 +15,7 @@ use bigip_tunnel_core::damping::settle_list;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, BindingProblem};
@@ -449,7 +450,7 @@ fn read_problem(
     ctx: &DeviceContext,
     what: &str,
     error: &CallError,
-    (missing, forbidden): (&'static str, &'static str),
+    (missing, forbidden): (Reason, Reason),
 ) -> ReadProblem {
     match error.code() {
         Some(404) => permanent(missing, format!("{what} does not exist; create it")),
@@ -472,7 +473,7 @@ fn read_problem(
     }
 }
 
-fn permanent(reason: &'static str, message: String) -> ReadProblem {
+fn permanent(reason: Reason, message: String) -> ReadProblem {
     ReadProblem {
         failure: Failure {
             reason,

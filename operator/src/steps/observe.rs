@@ -10,6 +10,7 @@ use bigip_tunnel_core::claims::ClaimState;
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::outcome::{Failure, Reach};
 use bigip_tunnel_core::proven::Verified;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::record::ObservedRecords;
 use bigip_tunnel_core::unit::{ProvenUnit, UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
@@ -168,7 +169,7 @@ fn note_refusal(state: &mut DeviceState, refusal: &Error) {
     };
     let before = state.report.password_refused.replace(failure_of(refusal));
     if before.is_none() {
-        let reason = refusal.reason();
+        let reason = refusal.reason().as_str();
         tracing::warn!(
             reason,
             "the login from before the Secret changed is used until its token ends: {refusal}"
@@ -388,7 +389,7 @@ fn local_address(facts: &UnitFacts) -> Result<Endpoint, Stop> {
     }
 }
 
-fn refused(reason: &'static str, message: String) -> Stop {
+fn refused(reason: Reason, message: String) -> Stop {
     Stop::Refused(Failure {
         reason,
         message,

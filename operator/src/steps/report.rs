@@ -58,7 +58,7 @@ fn note_neighbours(state: &mut DeviceState, now: Option<NeighbourHold>) {
         Some(hold) => {
             let by = hold.by.as_ref();
             let neighbour = by.map(|by| format!("{}/{}", by.namespace, by.name));
-            let reason = reason::HELD_BY_NEIGHBOUR;
+            let reason = reason::HELD_BY_NEIGHBOUR.as_str();
             tracing::warn!(reason, neighbour, "{hold}");
         }
     }

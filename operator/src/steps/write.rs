@@ -15,6 +15,7 @@ use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::Failure;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::saving::Unsaved;
 use bigip_tunnel_core::turns::Urgency;
@@ -43,7 +44,7 @@ const NODE_LIMIT: Duration = Duration::from_secs(10);
 const SECOND_LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// What makes two refusals equal: the reason, and the device's own code.
-type Refusal = (&'static str, Option<String>);
+type Refusal = (Reason, Option<String>);
 
 /// The writes of one pass.
 pub(super) struct Writer<'a> {

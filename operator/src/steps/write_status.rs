@@ -6,6 +6,7 @@ use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_crds::status::{self, Access, Verified, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
 use jiff::{SignedDuration, Timestamp};
@@ -113,7 +114,7 @@ pub(crate) async fn write_status(
 pub(crate) async fn write_paused(
     shared: &Shared,
     ledger: &Ledger,
-    why: &'static str,
+    why: Reason,
     verified: &BTreeMap<String, Timestamp>,
     generation: i64,
     handled_request: Option<&str>,

@@ -11,6 +11,7 @@ use bigip_tunnel_core::claims::Claims;
 use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelSpec, DeletionPolicy, Device, FormerDevice, ManagementPolicy,
@@ -199,11 +200,7 @@ impl Worker {
     }
 
     /// The status of an object that is not worked on.
-    async fn write_paused(
-        &mut self,
-        object: &BigIpTunnel,
-        why: &'static str,
-    ) -> Result<(), LedgerError> {
+    async fn write_paused(&mut self, object: &BigIpTunnel, why: Reason) -> Result<(), LedgerError> {
         let request = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
         let generation = object.metadata.generation.unwrap_or_default();
         let request = request.map(String::as_str);

@@ -1,6 +1,7 @@
 //! What `diff` prints about fixed objects.
 
 use bigip_tunnel_core::node::NodeView;
+use bigip_tunnel_core::reason::Reason;
 use serde_json::{Value, json};
 
 use super::*;
@@ -125,7 +126,7 @@ fn a_file_shows_what_applying_it_would_do() {
     let devices = json!([{"name": "bigip-z", "address": "192.0.2.99"}]);
     let report = by_status(tunnel, &nodes(), Some(("/spec/devices", devices)));
     let (name, trouble) = report.trouble().unwrap();
-    assert_eq!((name, trouble.reason), ("bigip-z", "Pending"));
+    assert_eq!((name, trouble.reason), ("bigip-z", Reason::Pending));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -94,7 +95,10 @@ fn matter(end: &End, fits: bool, style: Style) -> String {
 fn device(device: &GraphDevice) -> End {
     let tone = tone::of_device(&device.state);
     let mut words = device_words(device).to_vec();
-    if ![reason::IN_SYNC, reason::OBSERVED].contains(&&*device.state) {
+    if !matches!(
+        Reason::parse(&device.state),
+        Some(reason::IN_SYNC | reason::OBSERVED)
+    ) {
         words.push(plain(&device.state));
     }
     End {

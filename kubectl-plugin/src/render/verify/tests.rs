@@ -1,5 +1,6 @@
 //! A report of `verify` as it is printed.
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::verify::{Doubt, NotAsked, Outcome};
 
 use super::*;
@@ -28,7 +29,7 @@ fn path(node: &str, outcome: Outcome, cause: Option<(crate::catalogue::Code, &st
 
 fn report() -> VerifyReport {
     let refused = NotAsked::Failed {
-        reason: "AuthorizationFailed",
+        reason: Reason::AuthorizationFailed,
         message: "192.0.2.12:443: the user may not POST the ping (util/ping)".to_owned(),
     };
     let device = |name: &str, paths| DevicePaths {

@@ -100,7 +100,7 @@ fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
     Some(match known.status.as_str() {
         "True" => Check::ok(present),
         // What is meant to be so is no failure.
-        _ if known.reason == reason::OBSERVED => {
+        _ if known.reason == reason::OBSERVED.as_str() => {
             Check::warning(BTN0010, format!("{name}: {}", known.message))
         }
         "False" => {
@@ -138,7 +138,7 @@ fn leftovers(name: &str, records: &RecordCounts) -> Vec<Check> {
 
 fn saved(name: &str, status: &DeviceStatus) -> Option<Check> {
     let known = condition_of(&status.conditions, condition::SAVED)?;
-    if known.status == "True" || known.reason == reason::SAVE_PENDING {
+    if known.status == "True" || known.reason == reason::SAVE_PENDING.as_str() {
         return None;
     }
     Some(Check::warning(

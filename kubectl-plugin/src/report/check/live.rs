@@ -8,6 +8,7 @@ use bigip_icontrol::{Pools, Route, SelfIp, SnatPools, VirtualServer};
 use bigip_tunnel_core::endpoint::{Endpoint, RouteDomain};
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::plan::Plan;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::unit::UnitFacts;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status::set_facts;
@@ -83,7 +84,7 @@ pub(super) fn checks(
             if is_about_the_person(trouble.reason) {
                 return vec![Check::skipped(BTN0011, text)];
             }
-            let code = device::code_of(trouble.reason, BTN0113);
+            let code = device::code_of(trouble.reason.as_str(), BTN0113);
             return vec![Check::error(code, text)];
         }
     };
@@ -106,7 +107,7 @@ pub(super) fn checks(
 }
 
 /// Whether it says nothing of the BIG-IP or of the operator: the person's way or rights are others.
-fn is_about_the_person(word: &str) -> bool {
+fn is_about_the_person(reason: Reason) -> bool {
     [
         reason::TIMEOUT,
         reason::CONNECTION_REFUSED,
@@ -117,7 +118,7 @@ fn is_about_the_person(word: &str) -> bool {
         reason::INSECURE_TLS_NOT_ALLOWED,
         reason::KUBERNETES_UNAVAILABLE,
     ]
-    .contains(&word)
+    .contains(&reason)
 }
 
 fn unread(name: &str, what: &str, trouble: &Trouble) -> Check {

@@ -2,6 +2,8 @@
 
 use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::seen::Node;
+use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, ManagementPolicy, SkippedNode};
 use bigip_tunnel_crds::{ANNOTATION_PAUSED, convert};
@@ -71,8 +73,9 @@ fn unit(tunnel: &BigIpTunnel, device: &str) -> UnitKey {
 }
 
 /// The condition of this type.
-pub(super) fn condition_of<'a>(all: &'a [Condition], kind: &str) -> Option<&'a Condition> {
-    all.iter().find(|condition| condition.type_ == kind)
+pub(super) fn condition_of(all: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    all.iter()
+        .find(|condition| condition.type_ == kind.as_str())
 }
 
 /// Whether the status is about the object as it is now.
@@ -189,9 +192,9 @@ fn other_counts(
 }
 
 fn skipped(node: &SkippedNode) -> Check {
-    let code = match node.reason.as_str() {
-        reason::DUPLICATE_ADDRESS => BTN0304,
-        reason::OWN_ADDRESS => BTN0409,
+    let code = match Reason::parse(&node.reason) {
+        Some(reason::DUPLICATE_ADDRESS) => BTN0304,
+        Some(reason::OWN_ADDRESS) => BTN0409,
         _ => BTN0306,
     };
     let why = match node.message.as_str() {

@@ -53,7 +53,7 @@ impl StatusReport {
             if let Some(message) = around.doubt(tunnel, now) {
                 report.ready = Fact {
                     status: UNKNOWN.to_owned(),
-                    reason: reason::PENDING.to_owned(),
+                    reason: reason::PENDING.to_string(),
                     message,
                     since: None,
                 };

@@ -90,9 +90,10 @@ pub(crate) fn likely(asked: &Asked, unit: &UnitKey, report: &CheckReport) -> Opt
         Outcome::NotAsked(why) => match why {
             NotAsked::NoSelfIp => found(&[BTN0216]),
             NotAsked::NotSent(_) => found(NOT_SENT),
-            NotAsked::Failed { reason, message } => {
-                Some(Cause::new(code_of(reason, BTN0113), message.clone()))
-            }
+            NotAsked::Failed { reason, message } => Some(Cause::new(
+                code_of(reason.as_str(), BTN0113),
+                message.clone(),
+            )),
             NotAsked::SelfIpElsewhere
             | NotAsked::RouteDomain(_)
             | NotAsked::NoAddress(_)
