@@ -27,7 +27,7 @@ When it is ready it prints one line of JSON on standard output:
   {\"address\":\"127.0.0.1\",\"port\":41233,\"ca\":\"-----BEGIN CERTIFICATE-----\\n...\"}
 
 With --dataplane, `namespace` is the network namespace that its tunnels are in,
-for `nsenter --net=`. `ca` is the certificate to trust; every start makes another one. The server's
+for `nsenter --net=`, also where it is that of bigip-sim itself. `ca` is the certificate to trust; every start makes another one. The server's
 certificate is good for the listen address, the management address and `localhost`.";
 
 const AFTER_HELP: &str = "\
@@ -162,14 +162,23 @@ pub(crate) struct Args {
     #[arg(long = "record", value_name = "MAC=ENDPOINT")]
     records: Vec<RecordArg>,
 
-    /// Let tunnels carry packets: VXLAN devices of this machine, in a network namespace of their own that
-    /// ends with the process. Needs `CAP_SYS_ADMIN`, `CAP_NET_ADMIN` and `CAP_NET_RAW`
+    /// Let tunnels carry packets: VXLAN devices of this machine. `separate` (if no place is given): in a network
+    /// namespace of their own that ends with the process; needs `CAP_SYS_ADMIN`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
+    /// `in-place`: in the namespace that bigip-sim is started in, such as that of a pod, for one unit; needs
+    /// `CAP_NET_ADMIN` and `CAP_NET_RAW`
     #[cfg(target_os = "linux")]
-    #[arg(long)]
-    dataplane: bool,
+    #[arg(
+        long,
+        value_name = "PLACE",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "separate"
+    )]
+    dataplane: Option<Place>,
 
     /// Network namespace in which tunnels send and receive, such as /run/netns/lab; that of bigip-sim if not
-    /// given. It has to have the local addresses of the tunnels
+    /// given. It has to have the local addresses of the tunnels. Not with `--dataplane=in-place`
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "FILE", requires = "dataplane")]
     underlay: Option<PathBuf>,
@@ -248,6 +257,24 @@ pub(crate) enum FileError {
     /// Nothing in it.
     #[error("the password file {} is empty", .0.display())]
     Empty(PathBuf),
+    /// Tunnels send and receive where they are.
+    #[cfg(target_os = "linux")]
+    #[error(
+        "--underlay={} goes with --dataplane=separate: tunnels in place send and receive in the network namespace that \
+         bigip-sim is started in",
+        .0.display()
+    )]
+    Underlay(PathBuf),
+}
+
+/// Where tunnels that carry packets are.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Place {
+    /// In a network namespace of their own.
+    Separate,
+    /// In the namespace of the process.
+    InPlace,
 }
 
 #[derive(Debug, Clone)]
@@ -314,9 +341,7 @@ impl Args {
             self_ips,
             latency_ms: self.latency_ms,
             #[cfg(target_os = "linux")]
-            data_plane: self.dataplane.then_some(DataPlaneConfig {
-                underlay: self.underlay,
-            }),
+            data_plane: data_plane(self.dataplane, self.underlay)?,
             tls: self.tls,
             leaks_tokens: self.leak_tokens,
             accepts_basic: !self.refuse_basic,
@@ -391,6 +416,19 @@ impl Args {
                 _ => FailoverState::Active,
             },
         }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn data_plane(
+    place: Option<Place>,
+    underlay: Option<PathBuf>,
+) -> Result<Option<DataPlaneConfig>, FileError> {
+    match (place, underlay) {
+        (None, _) => Ok(None),
+        (Some(Place::Separate), underlay) => Ok(Some(DataPlaneConfig::Separate { underlay })),
+        (Some(Place::InPlace), None) => Ok(Some(DataPlaneConfig::InPlace)),
+        (Some(Place::InPlace), Some(path)) => Err(FileError::Underlay(path)),
     }
 }
 

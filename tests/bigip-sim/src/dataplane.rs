@@ -1,5 +1,5 @@
 //! A data plane for the simulated device: what its configuration says of tunnels, as VXLAN devices, addresses, routes
-//! and forwarding entries of the kernel, in a network namespace of its own.
+//! and forwarding entries of the kernel, in a network namespace of its own or in that of the process.
 //!
 //! Linux stands in for TMM. What it cannot stand in for is refused when it is configured, never ignored.
 
@@ -8,10 +8,12 @@ mod kernel;
 mod ping;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::sync::{Mutex, Semaphore, watch};
 
+use self::desired::Mac;
 use self::kernel::{Kernel, KernelError};
 use self::plan::plan;
 use crate::netns::{Namespace, NamespaceError};
@@ -25,11 +27,24 @@ pub(crate) use self::desired::{Desired, Unsupported};
 const PINGS_MAX: usize = 64;
 
 /// Where the data plane of a device is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DataPlaneConfig {
-    /// The network namespace in which tunnels send and receive, which has to have their local addresses; that of the
-    /// process if not given. The tunnels themselves are in a namespace of their own.
-    pub underlay: Option<PathBuf>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataPlaneConfig {
+    /// In a network namespace of its own, which takes `CAP_SYS_ADMIN` and `CAP_NET_ADMIN` and goes with the process.
+    Separate {
+        /// The namespace in which tunnels send and receive, which has to have their local addresses; that of the
+        /// process if not given.
+        underlay: Option<PathBuf>,
+    },
+    /// In the network namespace of the process, such as that of a pod, which takes `CAP_NET_ADMIN` alone. One device at
+    /// a time can have its tunnels there. They are removed by [`crate::Simulator::close`]; those of a process that was
+    /// killed are removed by the next one.
+    InPlace,
+}
+
+impl Default for DataPlaneConfig {
+    fn default() -> Self {
+        Self::Separate { underlay: None }
+    }
 }
 
 /// The data plane cannot be made, or cannot follow the configuration.
@@ -39,6 +54,18 @@ pub enum DataPlaneError {
     /// A network namespace cannot be had.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    /// It may not make a namespace of its own.
+    #[error(
+        "{0}; with CAP_NET_ADMIN alone, --dataplane=in-place puts the tunnels of one unit into the network namespace \
+         that bigip-sim is started in"
+    )]
+    NoNamespace(NamespaceError),
+    /// Another device has its tunnels in this network namespace.
+    #[error(
+        "another bigip-sim has its tunnels in this network namespace: start each unit in a namespace of its own, such as \
+         that of a pod"
+    )]
+    Occupied,
     /// The configuration has something that it cannot stand in for.
     #[error("bigip-sim does not simulate {0}")]
     Unsupported(String),
@@ -54,6 +81,8 @@ impl From<KernelError> for DataPlaneError {
     fn from(error: KernelError) -> Self {
         match error {
             KernelError::Namespace(error) => Self::Namespace(error),
+            KernelError::NoNamespace(error) => Self::NoNamespace(error),
+            KernelError::Occupied => Self::Occupied,
             other => Self::Kernel(other.to_string()),
         }
     }
@@ -85,11 +114,16 @@ struct Followed {
 impl DataPlane {
     /// Makes one that is empty.
     pub(crate) async fn start(config: &DataPlaneConfig) -> Result<Self, DataPlaneError> {
-        let underlay = match &config.underlay {
-            Some(path) => Namespace::open(path)?,
-            None => Namespace::current()?,
+        let kernel = match config {
+            DataPlaneConfig::Separate { underlay } => {
+                let underlay = match underlay {
+                    Some(path) => Namespace::open(path)?,
+                    None => Namespace::current()?,
+                };
+                Kernel::separate(&underlay).await?
+            }
+            DataPlaneConfig::InPlace => Kernel::in_place().await?,
         };
-        let kernel = Kernel::new(&underlay).await?;
         Ok(Self {
             namespace: kernel.namespace().clone(),
             pings: Semaphore::new(PINGS_MAX),
@@ -111,6 +145,24 @@ impl DataPlane {
         followed.follow(state).await
     }
 
+    /// Removes its tunnels. They come back with the next change.
+    pub(crate) async fn close(&self) -> Result<(), DataPlaneError> {
+        let mut followed = self.followed.lock().await;
+        followed.current = None;
+        Ok(followed.kernel.clear().await?)
+    }
+
+    /// Follows, then says which MAC address each tunnel has.
+    pub(crate) async fn macs(
+        &self,
+        state: &watch::Sender<State>,
+    ) -> Result<BTreeMap<String, String>, DataPlaneError> {
+        let mut followed = self.followed.lock().await;
+        followed.follow(state).await?;
+        let macs = followed.kernel.macs().await?.into_iter();
+        Ok(macs.map(|(path, mac)| (path, text(mac))).collect())
+    }
+
     /// Follows, then says what it has learned by ARP.
     pub(crate) async fn learned(
         &self,
@@ -120,9 +172,7 @@ impl DataPlane {
         followed.follow(state).await?;
         let neighbours = followed.kernel.neighbours().await?;
         let learned = neighbours.into_iter().map(|neighbour| {
-            let mac = neighbour
-                .mac
-                .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
+            let mac = neighbour.mac.map(text);
             Learned::new(
                 &neighbour.address.to_string(),
                 mac.as_deref(),
@@ -143,6 +193,11 @@ impl DataPlane {
         self.follow(state).await?;
         ping::run(&self.namespace, arguments).await
     }
+}
+
+/// A MAC address as REST shows it.
+fn text(mac: Mac) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 impl Followed {

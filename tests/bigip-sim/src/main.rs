@@ -62,5 +62,5 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
     shutdown.requested().await;
-    Ok(())
+    Ok(simulator.close().await?)
 }

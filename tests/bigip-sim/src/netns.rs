@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -92,17 +93,29 @@ impl Namespace {
     }
 
     /// Does something inside, on a thread of its own. What is opened there, such as a socket, stays inside wherever it
-    /// is used.
+    /// is used. No right is needed where the calling thread is inside already.
     ///
     /// # Errors
     ///
     /// It cannot be entered.
     pub fn within<T: Send>(&self, action: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
         in_a_thread(|| {
-            setns(&self.0, CloneFlags::CLONE_NEWNET)
-                .map_err(|error| failed("enter", error.into()))?;
+            if !self.is_same(&Self::current()?)? {
+                setns(&self.0, CloneFlags::CLONE_NEWNET)
+                    .map_err(|error| failed("enter", error.into()))?;
+            }
             Ok(action())
         })
+    }
+
+    /// Whether both are the same one.
+    fn is_same(&self, other: &Self) -> Result<bool, NamespaceError> {
+        let identity = |namespace: &Self| {
+            let metadata = namespace.0.metadata();
+            let metadata = metadata.map_err(|source| failed("identify", source))?;
+            Ok((metadata.dev(), metadata.ino()))
+        };
+        Ok(identity(self)? == identity(other)?)
     }
 
     /// A way to its links, addresses, routes and neighbours. To be called on a Tokio runtime, on which it works until
@@ -154,6 +167,13 @@ mod tests {
     use std::path::Path;
 
     use super::{Namespace, failed};
+
+    #[test]
+    fn own_namespace_is_entered_without_a_right() {
+        let own = Namespace::current().unwrap();
+        assert!(own.is_same(&Namespace::current().unwrap()).unwrap());
+        assert_eq!(own.within(|| 7).unwrap(), 7);
+    }
 
     #[test]
     fn refusal_names_the_missing_right() {

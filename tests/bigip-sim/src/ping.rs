@@ -16,6 +16,8 @@ const SIZE_MAX_BYTES: u16 = 65_507;
 const INTERVAL_MIN_MS: u32 = 1;
 /// The longest time of an argument, in seconds.
 const TIME_MAX_S: u32 = 3600;
+/// The longest time that a ping may take, in seconds, so that each one ends, whether its client waits or has gone.
+const PING_MAX_S: u32 = 300;
 /// Without so many bytes there is no room for the time of sending, and ping prints no time (iputils).
 const TIMED_MIN_BYTES: u16 = 16;
 
@@ -58,6 +60,9 @@ pub enum PingArgumentsError {
     /// A short interval (`-i`) and a long deadline (`-w`).
     #[error("a ping of more than 65535 packets")]
     TooManyPackets,
+    /// Many packets (`-c`), a long interval (`-i`) or much patience (`-W`), and no deadline (`-w`) below the limit.
+    #[error("a ping that may take more than {PING_MAX_S} s")]
+    TooLong,
     /// An option that is not one of those read.
     #[error("option {0} of ping")]
     Option(String),
@@ -113,6 +118,7 @@ impl FromStr for PingArguments {
             } if ping.packets_until_deadline() > PACKETS_MAX => {
                 Err(PingArgumentsError::TooManyPackets)
             }
+            ping if ping.longest_ms() > PING_MAX_S * 1000 => Err(PingArgumentsError::TooLong),
             ping => Ok(ping),
         }
     }
@@ -153,6 +159,17 @@ impl PingArguments {
         })
     }
 
+    /// How long it takes, at most. No product of limits is beyond the type: 100 packets an hour apart are 3.6e8 ms.
+    fn longest_ms(&self) -> u32 {
+        let last_ms = self
+            .count
+            .saturating_sub(1)
+            .saturating_mul(self.interval_ms);
+        let patient_ms = last_ms.saturating_add(self.reply_timeout_s * 1000);
+        self.deadline_s
+            .map_or(patient_ms, |deadline| deadline * 1000)
+    }
+
     /// How many packets are sent until the deadline, or without end: a last one at the deadline itself is not.
     fn packets_until_deadline(&self) -> u32 {
         self.deadline_s.map_or(u32::MAX, |deadline| {
@@ -179,6 +196,7 @@ impl PingArguments {
         });
         PingOutcome::Sent {
             transmitted,
+            unroutable: 0,
             elapsed_ms: u64::from(transmitted - 1) * u64::from(self.interval_ms),
             replies: replies.into_iter().flatten().collect(),
         }
@@ -186,15 +204,17 @@ impl PingArguments {
 
     /// What ping prints, in the form of iputils 20160308 (*assumed* to be that of every version).
     pub(crate) fn text(&self, outcome: &PingOutcome) -> String {
-        let (transmitted, elapsed_ms, replies) = match outcome {
+        let (transmitted, unroutable, elapsed_ms, replies) = match outcome {
             PingOutcome::NoSuchSource => {
-                return "ping: bind: Cannot assign requested address\n".to_owned();
+                return "bind: Cannot assign requested address\n".to_owned();
             }
+            PingOutcome::NoRoute => return "connect: Network is unreachable\n".to_owned(),
             PingOutcome::Sent {
                 transmitted,
+                unroutable,
                 elapsed_ms,
                 replies,
-            } => (*transmitted, *elapsed_ms, replies),
+            } => (*transmitted, *unroutable, *elapsed_ms, replies),
         };
         let Self {
             address,
@@ -206,6 +226,9 @@ impl PingArguments {
         let packet = u32::from(*size_bytes) + 28;
         let mut text =
             format!("PING {address} ({address}){source} {size_bytes}({packet}) bytes of data.\n");
+        for _ in 0..unroutable {
+            text.push_str("ping: sendmsg: Network is unreachable\n");
+        }
         let is_timed = *size_bytes >= TIMED_MIN_BYTES;
         for PingReply {
             sequence,
@@ -249,10 +272,18 @@ impl PingArguments {
 pub(crate) enum PingOutcome {
     /// The device has no such address to send from.
     NoSuchSource,
+    /// The device has no route to the address, and nothing was to say where to send from.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only a data plane has routes")
+    )]
+    NoRoute,
     /// Packets were sent.
     Sent {
-        /// How many.
+        /// How many, with those that there was no route for.
         transmitted: u32,
+        /// How many the device had no route for.
+        unroutable: u32,
         /// From the first packet to the last, in milliseconds.
         elapsed_ms: u64,
         /// The replies, in the order of arrival.
@@ -409,6 +440,9 @@ mod tests {
             ("-c 1 -w -1 10.244.1.7", value("-w", "-1")),
             ("-c 1 -i 0 10.244.1.7", value("-i", "0")),
             ("-c 1 -i 1. 10.244.1.7", value("-i", "1.")),
+            ("-c 1 -W 301 10.244.1.7", Error::TooLong),
+            ("-c 1 -w 301 10.244.1.7", Error::TooLong),
+            ("-c 100 -i 3600 10.244.1.7", Error::TooLong),
             ("-c 1 -I eth0 10.244.1.7", value("-I", "eth0")),
             ("-c 1 -I fd00::1 10.244.1.7", value("-I", "fd00::1")),
         ] {
@@ -422,8 +456,9 @@ mod tests {
                 transmitted,
                 replies,
                 elapsed_ms,
+                unroutable: 0,
             } => (transmitted, replies.len(), elapsed_ms),
-            PingOutcome::NoSuchSource => unreachable!("not asked here"),
+            outcome => panic!("{outcome:?}"),
         }
     }
 
@@ -437,6 +472,36 @@ mod tests {
             (1, 1, 0)
         );
         assert_eq!(transmitted("-c 9 -w 2 10.244.1.7", Some(350)), (2, 2, 1000));
+    }
+
+    #[test]
+    fn ping_up_to_the_limit_is_taken() {
+        // 99 intervals and the wait for the last reply.
+        parse("-c 100 -i 3 -W 3 10.244.1.7");
+        parse("-c 100 -i 3600 -w 300 10.244.1.7");
+    }
+
+    #[test]
+    fn missing_route_is_told_as_ping_tells_it() {
+        let from = parse("-c 2 -w 2 -I 10.1.6.34 10.244.1.7");
+        let outcome = PingOutcome::Sent {
+            transmitted: 2,
+            unroutable: 2,
+            elapsed_ms: 1000,
+            replies: Vec::new(),
+        };
+        assert_eq!(
+            from.text(&outcome),
+            "PING 10.244.1.7 (10.244.1.7) from 10.1.6.34 : 56(84) bytes of data.\n\
+             ping: sendmsg: Network is unreachable\n\
+             ping: sendmsg: Network is unreachable\n\
+             \n\
+             --- 10.244.1.7 ping statistics ---\n\
+             2 packets transmitted, 0 received, 100% packet loss, time 1000ms\n\
+             \n"
+        );
+        let nowhere = parse("-c 1 10.244.1.7").text(&PingOutcome::NoRoute);
+        assert_eq!(nowhere, "connect: Network is unreachable\n");
     }
 
     #[test]
@@ -461,6 +526,7 @@ mod tests {
         };
         let outcome = PingOutcome::Sent {
             transmitted: 3,
+            unroutable: 0,
             elapsed_ms: 2003,
             replies: vec![reply(1, 12_345), reply(3, 1_567)],
         };

@@ -47,9 +47,7 @@ use crate::wire::{Fields, Links, kind};
 #[cfg(target_os = "linux")]
 pub(crate) use self::ping::arguments as ping_arguments;
 pub(crate) use self::ping::{ArpAnswers, Pings};
-#[cfg(target_os = "linux")]
-pub(crate) use self::stats::own_mac;
-pub(crate) use self::stats::{Learned, TunnelMacs, tunnel_mac};
+pub(crate) use self::stats::{Learned, TunnelMacs, given_mac};
 pub(crate) use self::sys::available;
 pub(crate) use self::transaction::{COORDINATION, Transactions};
 pub(crate) use self::vlans::read_interfaces;

@@ -138,6 +138,29 @@ impl Simulator {
         self.shared.data_plane.as_ref().map(DataPlane::namespace)
     }
 
+    /// Ends it, and removes the tunnels that carry packets from a namespace that goes on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not remove them.
+    pub async fn close(self) -> Result<(), StartError> {
+        #[cfg(target_os = "linux")]
+        {
+            let mut this = self;
+            // Nothing brings them back: both tasks have ended.
+            this.accepting.abort();
+            let _ = (&mut this.accepting).await;
+            if let Some(following) = this.following.take() {
+                following.abort();
+                let _ = following.await;
+            }
+            if let Some(data_plane) = &this.shared.data_plane {
+                data_plane.close().await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

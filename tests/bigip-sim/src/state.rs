@@ -24,7 +24,7 @@ use crate::configuration::{Configuration, TUNNEL};
 use crate::faults::{Answer, Effect, Fault, FaultId, Faults, Preset};
 use crate::journal::{Journal, WriteId};
 use crate::log::{EntryId, Log, LoggedRequest};
-use crate::resources::{Device, Learned, Transactions, TunnelMacs, tunnel_mac};
+use crate::resources::{Device, Learned, Transactions, TunnelMacs, given_mac};
 use crate::tmos::TmosVersion;
 use crate::wire::Links;
 
@@ -94,6 +94,7 @@ impl State {
             macs: TunnelMacs {
                 doubled_keys: config.doubled_stats_keys,
                 told: BTreeMap::new(),
+                seen: BTreeMap::new(),
             },
         };
         Ok(Self {
@@ -155,8 +156,12 @@ impl State {
     /// The MAC address that the device tells of a tunnel; `None` if it tells none, or there is no such tunnel.
     pub fn tunnel_mac(&self, tunnel: &str) -> Option<String> {
         let device = &self.device;
+        if device.macs.told.get(tunnel) == Some(&None) {
+            return None;
+        }
         let tunnel = device.running.get(TUNNEL, tunnel)?;
-        tunnel_mac(&device.running, &device.base_mac, &device.macs, tunnel)
+        let mac = given_mac(&device.running, &device.base_mac, &device.macs, tunnel);
+        Some(mac)
     }
 
     /// Login attempts (`shared/authn/login`).
@@ -250,8 +255,8 @@ impl State {
         self.device.running.add_virtual_server(server)
     }
 
-    /// Gives a tunnel another MAC address, or none that the device would tell; false if there is no such
-    /// tunnel. It stays when the tunnel is made again.
+    /// Gives a tunnel another MAC address, which the interface of a data plane takes, too, or none that the device would
+    /// tell; false if there is no such tunnel. It stays when the tunnel is made again.
     pub fn set_tunnel_mac(&mut self, tunnel: &str, mac: Option<&str>) -> bool {
         let told = &mut self.device.macs.told;
         told.insert(tunnel.to_owned(), mac.map(str::to_owned));

@@ -122,6 +122,8 @@ pub(crate) struct Datapath {
     /// Its own address, for which it answers ARP, too.
     pub(crate) address: Ipv4Addr,
     pub(crate) vteps: VtepTable,
+    /// Whether ARP is answered with the MAC address 0, as Cilium does without the fix of cilium#44453.
+    pub(crate) arp_mac_is_zero: bool,
     pub(crate) seen: Seen,
 }
 
@@ -164,9 +166,14 @@ impl Datapath {
             return Verdict::Drop;
         };
         self.seen.arp_answers += 1;
+        let told = if self.arp_mac_is_zero {
+            EthernetAddress([0; 6])
+        } else {
+            self.mac
+        };
         let answer = ArpRepr::EthernetIpv4 {
             operation: ArpOperation::Reply,
-            source_hardware_addr: self.mac,
+            source_hardware_addr: told,
             source_protocol_addr: target_protocol_addr,
             target_hardware_addr: source_hardware_addr,
             target_protocol_addr: source_protocol_addr,

@@ -75,6 +75,7 @@ impl Node {
                 mac: EthernetAddress([0x06, 0xc1, a, b, c, d]),
                 address,
                 vteps,
+                arp_mac_is_zero: false,
                 seen: Seen::default(),
             },
             pods: BTreeMap::new(),
@@ -87,6 +88,11 @@ impl Node {
     pub fn add_pod(&self, address: Ipv4Addr) {
         let pod = Pod::new(address, Instant::now());
         lock(&self.inner).pods.insert(address, pod);
+    }
+
+    /// Answers ARP with the MAC address 0 from now on, as Cilium does without the fix of cilium#44453.
+    pub fn answer_arp_with_mac_zero(&self) {
+        lock(&self.inner).datapath.arp_mac_is_zero = true;
     }
 
     /// What has arrived.

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use crate::addresses::{Network, destination_network};
 use crate::configuration::{Configuration, GENEVE, Object, ROUTE, SELF_IP, TUNNEL, VXLAN};
-use crate::resources::own_mac;
+use crate::resources::{TunnelMacs, given_mac};
 use crate::validate;
 
 /// An Ethernet address.
@@ -68,10 +68,14 @@ const VNI_MAX: u32 = 0x00ff_ffff;
 
 impl Desired {
     /// Works it out.
-    pub(crate) fn of(configuration: &Configuration, base_mac: &str) -> Result<Self, Unsupported> {
+    pub(crate) fn of(
+        configuration: &Configuration,
+        base_mac: &str,
+        macs: &TunnelMacs,
+    ) -> Result<Self, Unsupported> {
         let mut desired = Self::default();
         for tunnel in configuration.all(TUNNEL) {
-            if let Some(device) = device(configuration, base_mac, tunnel)? {
+            if let Some(device) = device(configuration, base_mac, macs, tunnel)? {
                 desired.add_tunnel(configuration, tunnel, device)?;
             }
         }
@@ -191,6 +195,7 @@ impl Desired {
 fn device(
     configuration: &Configuration,
     base_mac: &str,
+    macs: &TunnelMacs,
     tunnel: &Object,
 ) -> Result<Option<Device>, Unsupported> {
     let path = tunnel.path();
@@ -211,7 +216,7 @@ fn device(
     }
     let port = property("port").and_then(serde_json::Value::as_u64);
     let local = tunnel.text("localAddress").unwrap_or_default();
-    let mac = mac(&own_mac(configuration, base_mac, tunnel));
+    let mac = mac(&given_mac(configuration, base_mac, macs, tunnel));
     let key = tunnel.number("key").unwrap_or_default();
     let mtu = tunnel.number("mtu").filter(|mtu| *mtu > 0);
     Ok(Some(Device {

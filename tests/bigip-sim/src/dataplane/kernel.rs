@@ -5,12 +5,18 @@ use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use ipnet::Ipv4Net;
 use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
     NetlinkPayload,
+};
+use rtnetlink::packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkMessage,
 };
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -30,9 +36,18 @@ const IPV6_OFF: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 /// The loopback interface of every namespace.
 const LOOPBACK: u32 = 1;
 
+/// By this alias a VXLAN device is known that an earlier process left behind in a namespace that goes on.
+const ALIAS: &str = "bigip-sim";
+/// The name of an abstract socket. Each network namespace has its own ones, and one ends with its process.
+const CLAIM: &[u8] = b"bigip-sim/dataplane";
+/// The settings of IPv6; a kernel without it has none.
+const IPV6: &str = "/proc/sys/net/ipv6";
+
 /// The kernel's part of a data plane.
 #[derive(Debug)]
 pub(super) struct Kernel {
+    /// Keeps others from the namespace, where it is that of the process.
+    claim: Option<UnixDatagram>,
     inside: Namespace,
     /// Makes devices that send and receive in the underlay.
     underlay: Handle,
@@ -56,6 +71,10 @@ pub(super) struct Neighbour {
 pub(super) enum KernelError {
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    #[error("{0}")]
+    NoNamespace(NamespaceError),
+    #[error("another process has its tunnels here")]
+    Occupied,
     #[error("the right CAP_NET_ADMIN is missing ({0})")]
     NotPermitted(String),
     #[error("{step}: {reason}")]
@@ -66,8 +85,11 @@ pub(super) enum KernelError {
 
 impl Kernel {
     /// A namespace of its own, with tunnels that send and receive in `underlay`.
-    pub(super) async fn new(underlay: &Namespace) -> Result<Self, KernelError> {
-        let inside = Namespace::new()?;
+    pub(super) async fn separate(underlay: &Namespace) -> Result<Self, KernelError> {
+        let inside = Namespace::new().map_err(|error| match error {
+            NamespaceError::NotPermitted { .. } => KernelError::NoNamespace(error),
+            other => KernelError::Namespace(other),
+        })?;
         // With IPv6 interfaces search for routers, which is flooded.
         match inside.within(|| fs::write(IPV6_OFF, "1"))? {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -81,11 +103,72 @@ impl Kernel {
         let result = links.link().set(up).execute().await;
         refused("set the loopback interface up", result)?;
         Ok(Self {
+            claim: None,
             underlay: underlay.netlink()?,
             inside,
             links,
             indexes: BTreeMap::new(),
         })
+    }
+
+    /// The namespace of the process, in which tunnels send and receive, too, without those that were left behind there.
+    pub(super) async fn in_place() -> Result<Self, KernelError> {
+        let inside = Namespace::current()?;
+        let claim = SocketAddr::from_abstract_name(CLAIM)
+            .and_then(|name| UnixDatagram::bind_addr(&name))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => KernelError::Occupied,
+                _ => KernelError::Refused {
+                    step: "claim the network namespace".to_owned(),
+                    reason: error.to_string(),
+                },
+            })?;
+        let links = inside.netlink()?;
+        let kernel = Self {
+            claim: Some(claim),
+            underlay: links.clone(),
+            inside,
+            links,
+            indexes: BTreeMap::new(),
+        };
+        kernel.remove_left_over().await?;
+        Ok(kernel)
+    }
+
+    /// Removes the devices of a process that was killed.
+    async fn remove_left_over(&self) -> Result<(), KernelError> {
+        let failed = |error: &rtnetlink::Error| refusal("remove tunnels left behind", error);
+        let ours = |link: &LinkMessage| {
+            let alias = LinkAttribute::IfAlias(ALIAS.to_owned());
+            link.attributes.contains(&alias)
+        };
+        for link in self.all_links().await?.iter().filter(|link| ours(link)) {
+            let removed = self.links.link().del(link.header.index).execute().await;
+            removed.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn all_links(&self) -> Result<Vec<LinkMessage>, KernelError> {
+        let all: Result<Vec<_>, _> = self.links.link().get().execute().try_collect().await;
+        all.map_err(|error| refusal("list the interfaces", &error))
+    }
+
+    /// The MAC address of each tunnel's interface.
+    pub(super) async fn macs(&self) -> Result<Vec<(String, Mac)>, KernelError> {
+        let links = self.all_links().await?;
+        let of = |index: u32| {
+            let link = links.iter().find(|link| link.header.index == index)?;
+            let mut attributes = link.attributes.iter();
+            attributes.find_map(|attribute| match attribute {
+                LinkAttribute::Address(mac) => Mac::try_from(mac.as_slice()).ok(),
+                _ => None,
+            })
+        };
+        let tunnels = self.indexes.iter();
+        Ok(tunnels
+            .filter_map(|(path, index)| Some((path.clone(), of(*index)?)))
+            .collect())
     }
 
     /// The namespace of the data plane.
@@ -197,7 +280,6 @@ impl Kernel {
             .address(device.mac.to_vec())
             .mtu(device.mtu)
             .setns_by_fd(self.inside.as_fd().as_raw_fd())
-            .up()
             .build();
         self.underlay.link().add(message).execute().await?;
         let mut found = self
@@ -207,10 +289,27 @@ impl Kernel {
             .match_name(device.name.clone())
             .execute();
         // Its absence is an error of the next step.
-        if let Some(link) = found.try_next().await? {
-            self.indexes.insert(path.to_owned(), link.header.index);
+        let Some(link) = found.try_next().await? else {
+            return Ok(());
+        };
+        let index = link.header.index;
+        self.indexes.insert(path.to_owned(), index);
+        if self.claim.is_some() && Path::new(IPV6).exists() {
+            self.turn_ipv6_off(index).await;
         }
-        Ok(())
+        let up = LinkUnspec::new_with_index(index).alias(ALIAS).up().build();
+        self.links.link().set(up).execute().await
+    }
+
+    /// Keeps one interface without an address of IPv6, with which it would search for routers: that is flooded. The
+    /// setting for interfaces to come is not ours in the namespace of the process.
+    async fn turn_ipv6_off(&self, index: u32) {
+        let without = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+        let without = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![without])]);
+        let message = LinkUnspec::new_with_index(index).append_extra_attribute(without);
+        if let Err(error) = self.links.link().set(message.build()).execute().await {
+            tracing::warn!(%error, "cannot turn off IPv6 on a tunnel, which floods router solicitations");
+        }
     }
 
     async fn add_address(&self, index: u32, address: Ipv4Net) -> Result<(), rtnetlink::Error> {

@@ -1,7 +1,7 @@
 //! A ping that is sent: ICMP echo requests from a network namespace, timed as ping of iputils times them.
 
 use std::io::{self, Read as _};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use crate::ping::{PingArguments, PingOutcome, PingReply};
 
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
+/// The port of iputils; nothing is sent to it.
+const PROBE_PORT: u16 = 1025;
 /// The longest IPv4 packet.
 const PACKET_BYTES: usize = 65_535;
 /// A read with no timeout at all would wait for ever.
@@ -60,9 +62,23 @@ fn ping(
         };
     }
     let failed = |error: io::Error| DataPlaneError::Ping(error.to_string());
+    if arguments.source.is_none() && !has_route(namespace, arguments.address)? {
+        return Ok(PingOutcome::NoRoute);
+    }
     Pinging::new(socket, arguments)
         .run(is_abandoned)
         .map_err(failed)
+}
+
+/// Whether there is a way to an address. Asked as ping of iputils asks that is not told where to send from: it connects a
+/// socket that sends nothing.
+fn has_route(namespace: &Namespace, address: Ipv4Addr) -> Result<bool, DataPlaneError> {
+    let connect = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.connect((address, PROBE_PORT));
+    match namespace.within(connect)? {
+        Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => Ok(false),
+        // Whatever else is wrong, sending says it.
+        Ok(()) | Err(_) => Ok(true),
+    }
 }
 
 /// A ping under way.
@@ -73,6 +89,8 @@ struct Pinging<'a> {
     id: u16,
     /// When each packet was sent.
     sent: Vec<Instant>,
+    /// How many of them had no route.
+    unroutable: u32,
     replies: Vec<PingReply>,
     buffer: Vec<u8>,
 }
@@ -85,6 +103,7 @@ impl<'a> Pinging<'a> {
             arguments,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             sent: Vec::new(),
+            unroutable: 0,
             replies: Vec::new(),
             buffer: vec![0; PACKET_BYTES],
         }
@@ -122,6 +141,7 @@ impl<'a> Pinging<'a> {
         let elapsed = self.sent.last().map(|last| last.duration_since(start));
         Ok(PingOutcome::Sent {
             transmitted: u32::try_from(self.sent.len()).unwrap_or(u32::MAX),
+            unroutable: self.unroutable,
             elapsed_ms: millis(elapsed.unwrap_or_default()),
             replies: self.replies,
         })
@@ -137,6 +157,7 @@ impl<'a> Pinging<'a> {
             .socket
             .send_to(&packet, &address(self.arguments.address))
         {
+            self.unroutable += u32::from(error.kind() == io::ErrorKind::NetworkUnreachable);
             tracing::debug!(%error, "ping not sent");
         }
     }

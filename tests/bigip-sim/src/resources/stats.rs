@@ -49,12 +49,15 @@ impl Learned {
     }
 }
 
-/// The MAC addresses of tunnels that are not what the device would give them: others, or not told.
+/// The MAC addresses of tunnels.
 #[derive(Debug, Clone)]
 pub(crate) struct TunnelMacs {
     /// Whether the path of the tunnel is in the key of its own statistics twice.
     pub(crate) doubled_keys: bool,
+    /// Those that are not what the device would give them: others, or not told.
     pub(crate) told: BTreeMap<String, Option<String>>,
+    /// Those that the interfaces of a data plane have, as last read.
+    pub(crate) seen: BTreeMap<String, String>,
 }
 
 /// `net/tunnels/tunnel/stats` (TS fixture, 14.1.0).
@@ -106,21 +109,34 @@ pub(super) fn tunnel(device: &Device, call: &Call<'_>, path: &str) -> Answer {
 
 /// The MAC address of a tunnel: that of the device's base, one for all tunnels unless
 /// `iptunnel.macaddr_per_tunnel` says otherwise (its default is recorded on 14.1.2.1, what it does and how the
-/// addresses are made are *assumed*). `None` if the device does not tell it.
-pub(crate) fn tunnel_mac(
+/// addresses are made are *assumed*), or what its interface has, where there is one. `None` if the device does not tell it.
+fn tunnel_mac(
     configuration: &Configuration,
     base_mac: &str,
     macs: &TunnelMacs,
     tunnel: &Object,
 ) -> Option<String> {
-    match macs.told.get(&tunnel.path()) {
-        Some(told) => told.clone(),
-        None => Some(own_mac(configuration, base_mac, tunnel)),
+    let path = tunnel.path();
+    match (macs.told.get(&path), macs.seen.get(&path)) {
+        (Some(None), _) => None,
+        (_, Some(seen)) => Some(seen.clone()),
+        (_, None) => Some(given_mac(configuration, base_mac, macs, tunnel)),
     }
 }
 
-/// The MAC address that a tunnel has.
-pub(crate) fn own_mac(configuration: &Configuration, base_mac: &str, tunnel: &Object) -> String {
+/// The MAC address that a tunnel is given: what a test has set, else the device's own.
+pub(crate) fn given_mac(
+    configuration: &Configuration,
+    base_mac: &str,
+    macs: &TunnelMacs,
+    tunnel: &Object,
+) -> String {
+    let set = macs.told.get(&tunnel.path()).cloned().flatten();
+    set.unwrap_or_else(|| own_mac(configuration, base_mac, tunnel))
+}
+
+/// The MAC address that a tunnel has by itself.
+fn own_mac(configuration: &Configuration, base_mac: &str, tunnel: &Object) -> String {
     let base = base_mac.replace(':', "");
     let base = u64::from_str_radix(&base, 16).unwrap_or_default();
     let own = configuration.variable("iptunnel.macaddr_per_tunnel") == Some("enable");

@@ -24,8 +24,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::broken::{self, Socket};
 #[cfg(target_os = "linux")]
-use super::packets::failed;
-#[cfg(target_os = "linux")]
 use crate::dataplane::DataPlane;
 use crate::faults::Delivery;
 use crate::journal::WriteId;
@@ -94,21 +92,21 @@ impl Shared {
         }
         #[cfg(target_os = "linux")]
         if let Err(error) = self.before(&mut request).await {
-            return failed(&error);
+            return self.failed(&request, &error);
         }
         let path = log::mask(&request.uri().to_string());
         let method = request.method().clone();
         let reply = match self.change(|state| state.handle(&request, Timestamp::now())) {
             Reply::Hold(held) => self.released(&request, &held).await,
             Reply::Late(first, held) => {
-                let late = Arc::clone(&self);
+                let (late, request) = (Arc::clone(&self), request.clone());
                 tokio::spawn(async move { late.released(&request, &held).await });
                 *first
             }
             reply => reply,
         };
         #[cfg(target_os = "linux")]
-        let reply = self.after(&method, reply).await;
+        let reply = self.after(&request, reply).await;
         let (status, delivery) = match &reply {
             Reply::Answer(response) => (Some(response.status().as_u16()), Delivery::Whole),
             Reply::Broken(response, delivery) => (Some(response.status().as_u16()), *delivery),

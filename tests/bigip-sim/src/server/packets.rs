@@ -31,6 +31,12 @@ impl Shared {
             return Ok(());
         };
         let now = Timestamp::now();
+        // Before the packets that it asks for.
+        self.change(|state| state.arrived(request, now));
+        if State::asks_for_macs(request) {
+            let macs = data_plane.macs(&self.state).await?;
+            self.change(|state| state.set_macs(macs));
+        }
         if State::asks_what_is_learned(request) && self.change(|state| state.may_ask(request, now))
         {
             let learned = data_plane.learned(&self.state).await?;
@@ -46,23 +52,24 @@ impl Shared {
     }
 
     /// Has the data plane follow a change before it is answered.
-    pub(super) async fn after(&self, method: &Method, reply: Reply) -> Reply {
+    pub(super) async fn after(&self, request: &Request<Bytes>, reply: Reply) -> Reply {
         match &self.data_plane {
-            Some(data_plane) if *method != Method::GET => {
+            Some(data_plane) if *request.method() != Method::GET => {
                 match data_plane.follow(&self.state).await {
                     Ok(()) => reply,
-                    Err(error) => failed(&error),
+                    Err(error) => self.failed(request, &error),
                 }
             }
             _ => reply,
         }
     }
-}
 
-/// What a client sees of a data plane that failed.
-pub(super) fn failed(error: &DataPlaneError) -> Reply {
-    tracing::error!(%error, "the data plane failed");
-    Reply::Answer(State::data_plane_failed(error))
+    /// What a client sees of a data plane that failed.
+    pub(super) fn failed(&self, request: &Request<Bytes>, error: &DataPlaneError) -> Reply {
+        tracing::error!(%error, "the data plane failed");
+        let answer = self.change(|state| state.data_plane_failed(request, error));
+        Reply::Answer(answer)
+    }
 }
 
 /// Lets the data plane, if there is one, follow what a test does behind the back of the REST interface, too.

@@ -1,10 +1,13 @@
 //! What a data plane has to know of the device, and what it says to it.
 
+use std::collections::BTreeMap;
+
 use hyper::body::Bytes;
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::State;
+use super::handling::Arrived;
 use super::routing::{path_and_query, plain, segments};
 use crate::dataplane::{DataPlaneError, Desired, Unsupported};
 use crate::failure::Failure;
@@ -15,7 +18,8 @@ use crate::resources::{self, COORDINATION, Call, Learned};
 impl State {
     /// What the kernel has to hold for the configuration as it is now.
     pub(crate) fn desired(&self) -> Result<Desired, Unsupported> {
-        Desired::of(&self.device.running, &self.device.base_mac)
+        let device = &self.device;
+        Desired::of(&device.running, &device.base_mac, &device.macs)
     }
 
     /// Answers from the configuration, and refuses a change that the data plane could not follow.
@@ -70,15 +74,37 @@ impl State {
         *request.method() == Method::GET && segments == ["mgmt", "tm", "net", "arp", "stats"]
     }
 
+    /// Whether the answer to a request may show the MAC address of a tunnel.
+    pub(crate) fn asks_for_macs(request: &Request<Bytes>) -> bool {
+        let segments = segments(request.uri().path());
+        let tunnels = ["mgmt", "tm", "net", "tunnels", "tunnel"];
+        let is_below = segments.iter().take(tunnels.len()).eq(&tunnels);
+        let is_stats = segments.last().is_some_and(|last| last == "stats");
+        *request.method() == Method::GET && is_below && is_stats
+    }
+
+    /// Replaces what is known of the tunnels' interfaces.
+    pub(crate) fn set_macs(&mut self, macs: BTreeMap<String, String>) {
+        self.device.macs.seen = macs;
+    }
+
     /// Replaces what the device has learned by ARP.
     pub(crate) fn set_learned(&mut self, learned: Vec<Learned>) {
         self.device.learned = learned;
     }
 
     /// The answer to a request that the data plane failed. No device gives it.
-    pub(crate) fn data_plane_failed(error: &DataPlaneError) -> Response<Bytes> {
+    pub(crate) fn data_plane_failed(
+        &mut self,
+        request: &Request<Bytes>,
+        error: &DataPlaneError,
+    ) -> Response<Bytes> {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        if let Some(Arrived(entry)) = request.extensions().get() {
+            self.log.answered(*entry, status.as_u16());
+        }
         let text = format!("bigip-sim: the data plane failed: {error}\n");
-        plain(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text)
+        plain(status, "text/plain", text)
     }
 }
 

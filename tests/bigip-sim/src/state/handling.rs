@@ -80,6 +80,15 @@ struct Struck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pinged(pub(crate) PingOutcome);
 
+/// The entry of the log for a request that waited for the data plane, put into the extensions of the request. Without
+/// it a request arrives when it is carried out.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only a data plane has requests wait")
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arrived(pub(super) EntryId);
+
 /// The sender's address, put into the extensions of a request. Without it refusals do not name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub IpAddr);
@@ -124,13 +133,27 @@ impl State {
         self.noting(write, record.as_deref(), action)
     }
 
-    fn take(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+    /// Logs the arrival of a request that is handled after something else was done for it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn arrived(&mut self, request: &mut Request<Bytes>, now: Timestamp) {
+        let entry = self.log_arrival(request, now);
+        request.extensions_mut().insert(Arrived(entry));
+    }
+
+    fn log_arrival(&mut self, request: &Request<Bytes>, now: Timestamp) -> EntryId {
         let path = path_and_query(request.uri());
         let record = record_of(request);
         let is_queued = request.headers().contains_key(COORDINATION);
-        let entry = self
-            .log
-            .arrived(request.method(), path, record, is_queued, now);
+        self.log
+            .arrived(request.method(), path, record, is_queued, now)
+    }
+
+    fn take(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let path = path_and_query(request.uri());
+        let entry = match request.extensions().get() {
+            Some(Arrived(entry)) => *entry,
+            None => self.log_arrival(request, now),
+        };
         let struck = self.faults.strike(request.method(), path);
         let struck = struck.map(|(fault, effect)| (Some(fault), effect));
         let struck = struck.or_else(|| Some((None, self.slow_login(request)?)));

@@ -247,7 +247,7 @@ fn ping_needs_a_source_that_the_device_has() {
     }
     assert_eq!(
         ping_from("10.1.6.35"),
-        "ping: bind: Cannot assign requested address\n"
+        "bind: Cannot assign requested address\n"
     );
 }
 

@@ -51,6 +51,10 @@ mod linux {
         #[arg(long, value_name = "BITS", default_value_t = 24, value_parser = clap::value_parser!(u8).range(..=32))]
         mask_length: u8,
 
+        /// Answer ARP with the MAC address 0, as Cilium does without the fix of cilium#44453
+        #[arg(long)]
+        arp_mac_zero: bool,
+
         /// End when standard input does
         #[arg(long)]
         exit_with_stdin: bool,
@@ -72,6 +76,9 @@ mod linux {
         let shutdown = Shutdown::watch(args.exit_with_stdin)?;
         let table = VtepTable::new(args.mask_length, &args.vteps);
         let node = Node::start(&Namespace::current()?, args.address, table)?;
+        if args.arp_mac_zero {
+            node.answer_arp_with_mac_zero();
+        }
         for pod in &args.pods {
             node.add_pod(*pod);
         }

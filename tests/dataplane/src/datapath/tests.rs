@@ -25,6 +25,7 @@ fn datapath(mask_length: u8, entries: &[Vtep]) -> Datapath {
         mac: NODE_MAC,
         address: NODE,
         vteps: VtepTable::new(mask_length, entries),
+        arp_mac_is_zero: false,
         seen: Seen::default(),
     }
 }

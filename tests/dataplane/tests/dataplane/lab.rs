@@ -3,8 +3,8 @@
 //!
 //! It must not know what a single test is about.
 
+mod plugin;
 mod requests;
-mod verify;
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
@@ -124,7 +124,7 @@ impl Drop for Program {
 }
 
 /// Why the tests cannot run here, if they cannot. They have to for root, and where [`REQUIRED`] says so.
-async fn missing_right() -> Option<String> {
+pub(crate) async fn missing_right() -> Option<String> {
     let error = Underlay::new().await.err()?;
     let has_to_run = rustix::process::geteuid().is_root()
         || std::env::var(REQUIRED).as_deref() == Ok("required");
@@ -340,7 +340,7 @@ async fn start_devices(
                 vlan: "/Common/underlay".to_owned(),
             },
         ];
-        config.data_plane = Some(DataPlaneConfig {
+        config.data_plane = Some(DataPlaneConfig::Separate {
             underlay: Some(hosts[index].path()),
         });
     };
@@ -382,7 +382,7 @@ pub(crate) fn node_mac(address: &str) -> String {
 }
 
 /// An address in the network of the underlay.
-fn network(address: &str) -> ipnet::Ipv4Net {
+pub(crate) fn network(address: &str) -> ipnet::Ipv4Net {
     format!("{address}/24").parse().unwrap()
 }
 

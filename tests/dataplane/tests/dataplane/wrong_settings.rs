@@ -56,12 +56,37 @@ async fn reach(lab: &Lab, node: &Node) -> Reach {
     }
 }
 
-/// `verify` says this of the first unit, and names this code.
-async fn assert_verify_names(lab: &Lab, outcome: &str, code: &str) {
+/// Where `check` sees a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// In the cluster: in Cilium's configuration, and in what the operator says of the units.
+    Cluster,
+    /// Only on the unit, with `--direct`.
+    Unit,
+    /// In nothing that is configured: only a packet shows it.
+    Packet,
+}
+
+/// The codes of the mistakes.
+const CODES: [&str; 11] = [
+    "BTN0202", "BTN0203", "BTN0204", "BTN0206", "BTN0208", "BTN0301", "BTN0402", "BTN0403",
+    "BTN0404", "BTN0411", "BTN0421",
+];
+
+/// `verify` says this of the first unit, and names this code; `check` names the code where the mistake shows.
+async fn assert_named(lab: &Lab, outcome: &str, code: &str, shown: Shown) {
     let [first, second] = lab.verify(NODE, POD).await;
     assert_eq!(first, (outcome.to_owned(), Some(code.to_owned())));
     // The path of the second unit is in use.
     assert_eq!(second.0, "Reached");
+
+    let (cluster, unit) = (lab.check(&[]).await, lab.check(&["--direct"]).await);
+    let seen = match (cluster.contains(code), unit.contains(code)) {
+        (true, _) => Shown::Cluster,
+        (false, true) => Shown::Unit,
+        (false, false) => Shown::Packet,
+    };
+    assert_eq!(seen, shown, "{cluster:?} {unit:?}");
 }
 
 /// The second unit, whose settings are right, reaches the pod.
@@ -80,6 +105,9 @@ async fn right_settings_reach_the_pod() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::All);
     assert_second_unit_reaches_the_pod(&lab).await;
+    // What is named below is named for its mistake.
+    let found = lab.check(&["--direct"]).await;
+    assert!(CODES.iter().all(|code| !found.contains(*code)), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +121,7 @@ async fn other_vni_loses_the_arp_answer_at_the_unit() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0202").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0202", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +135,7 @@ async fn other_udp_port_is_silence() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0203").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0203", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +151,7 @@ async fn longer_mask_cuts_off_the_upper_half() {
     assert_eq!(reach(&lab, &node).await, Reach::ArpIsSilent);
     // Its self IP is in the lower half.
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0404", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +168,7 @@ async fn shorter_mask_cuts_off_all_networks_but_the_first() {
     // The answer goes to the second unit, whose network is the first one of the mask.
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0404", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +182,7 @@ async fn self_ip_outside_the_vtep_network_is_silence() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpIsSilent);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0404").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0404", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +196,7 @@ async fn wrong_vtep_mac_resolves_arp_and_loses_every_reply() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ReplyIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoReply", "BTN0403").await;
+    assert_named(&lab, "NoReply", "BTN0403", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +210,7 @@ async fn wrong_vtep_endpoint_loses_the_arp_answer() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0402").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0402", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +224,7 @@ async fn flooding_type_none_asks_no_node() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NothingArrives);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0206").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0206", Shown::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +238,7 @@ async fn missing_route_asks_no_node() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::NoArp);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0208").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0208", Shown::Unit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +253,7 @@ async fn missing_record_asks_other_nodes_only() {
     assert_eq!(lab.ping(0, "10.0.1.7").await, Ping::Answered);
     lab.assert_lost(0, NODE);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0301").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0301", Shown::Unit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,5 +267,18 @@ async fn network_of_the_second_unit_gets_the_answers_of_the_first() {
     };
     assert_eq!(reach(&lab, &node).await, Reach::ArpAnswerIsLost);
     assert_second_unit_reaches_the_pod(&lab).await;
-    assert_verify_names(&lab, "NoARPAnswer", "BTN0204").await;
+    assert_named(&lab, "NoARPAnswer", "BTN0204", Shown::Cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arp_with_mac_zero_is_told_from_silence() {
+    let Some((lab, node)) = lab("mac-zero", Settings::default()).await else {
+        return;
+    };
+    assert_second_unit_reaches_the_pod(&lab).await;
+    node.answer_arp_with_mac_zero();
+    lab.ping(0, POD).await;
+    let zero = Learned::Resolved("00:00:00:00:00:00".to_owned());
+    assert_eq!(lab.learned(0, POD).await, zero);
+    assert_named(&lab, "ARPMACZero", "BTN0411", Shown::Packet).await;
 }

@@ -43,7 +43,7 @@ impl Packets {
                 address: SELF_IP.to_owned(),
                 vlan: TUNNEL_PATH.to_owned(),
             }];
-            config.data_plane = Some(DataPlaneConfig {
+            config.data_plane = Some(DataPlaneConfig::Separate {
                 underlay: Some(self.unit.path()),
             });
         }

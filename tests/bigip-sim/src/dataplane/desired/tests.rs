@@ -35,8 +35,16 @@ fn configuration(config: &SimConfig) -> Configuration {
     Configuration::new(config).unwrap()
 }
 
+fn macs() -> TunnelMacs {
+    TunnelMacs {
+        doubled_keys: true,
+        told: BTreeMap::new(),
+        seen: BTreeMap::new(),
+    }
+}
+
 fn desired(configuration: &Configuration) -> Desired {
-    Desired::of(configuration, BASE_MAC).unwrap()
+    Desired::of(configuration, BASE_MAC, &macs()).unwrap()
 }
 
 /// The only tunnel.
@@ -47,9 +55,30 @@ fn tunnel(configuration: &Configuration) -> Tunnel {
 }
 
 fn refusal(configuration: &Configuration) -> String {
-    Desired::of(configuration, BASE_MAC)
+    Desired::of(configuration, BASE_MAC, &macs())
         .unwrap_err()
         .to_string()
+}
+
+#[test]
+fn mac_that_is_set_is_that_of_the_device() {
+    let configuration = configuration(&config());
+    let mut macs = macs();
+    let set = |mac: &str| Some(mac.to_owned());
+    macs.told
+        .insert(TUNNEL.to_owned(), set("02:00:00:00:00:99"));
+    let desired = Desired::of(&configuration, BASE_MAC, &macs).unwrap();
+    assert_eq!(desired.tunnels[TUNNEL].device.mac, [2, 0, 0, 0, 0, 0x99]);
+
+    // One that is not told is the device's own.
+    macs.told.insert(TUNNEL.to_owned(), None);
+    let desired = Desired::of(&configuration, BASE_MAC, &macs).unwrap();
+    assert_eq!(desired, self::desired(&configuration));
+
+    macs.told
+        .insert(TUNNEL.to_owned(), set("01:00:5e:00:00:01"));
+    let refused = Desired::of(&configuration, BASE_MAC, &macs).unwrap_err();
+    assert!(refused.to_string().contains("the MAC address"), "{refused}");
 }
 
 #[test]
@@ -173,7 +202,7 @@ fn mtu_that_the_kernel_lacks_has_no_counterpart() {
         let mut changed = configuration.get(TUNNEL_TYPE, TUNNEL).unwrap().clone();
         changed.values.insert("mtu", json!(mtu));
         configuration.put(TUNNEL_TYPE, changed);
-        let result = Desired::of(&configuration, BASE_MAC);
+        let result = Desired::of(&configuration, BASE_MAC, &macs());
         assert_eq!(result.is_ok(), is_supported, "{mtu}: {result:?}");
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use bigip_tunnel_dataplane::http_get;
 use bigip_tunnel_harness::devices::USER;
+use futures::TryStreamExt as _;
+use rtnetlink::packet_route::link::LinkAttribute;
 use serde_json::{Value, json};
 
 use super::{HTTP_LIMIT, Lab, Learned, Ping};
@@ -57,6 +59,41 @@ impl Lab {
             ("incomplete", "unknown") => Learned::Incomplete,
             other => panic!("{address}: {other:?}"),
         }
+    }
+
+    /// The MAC address of the tunnel as a unit shows it.
+    pub(crate) async fn shown_mac(&self, unit: usize) -> String {
+        let path = "net/tunnels/tunnel/~Common~flannel_vxlan/stats?options=all-properties";
+        let stats = self.rest(unit, "GET", path, None).await;
+        let entries = stats["entries"].as_object().unwrap().values().next();
+        let entries = &entries.unwrap()["nestedStats"]["entries"];
+        let mac = entries["macAddr"]["description"].as_str().unwrap();
+        mac.to_owned()
+    }
+
+    /// The MAC address that the tunnel's interface has.
+    pub(crate) async fn device_mac(&self, unit: usize) -> String {
+        let links = self.unit(unit).namespace().unwrap().netlink().unwrap();
+        let links: Vec<_> = links.link().get().execute().try_collect().await.unwrap();
+        let attributes = |name: &str| {
+            let mut links = links.iter().map(|link| &link.attributes);
+            let is_named = |one: &LinkAttribute| matches!(one, LinkAttribute::IfName(found) if found.starts_with(name));
+            links
+                .find(|attributes| attributes.iter().any(is_named))
+                .unwrap()
+        };
+        let mac = attributes("tunnel")
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Address(mac) => Some(mac),
+                _ => None,
+            });
+        let bytes: Vec<String> = mac
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        bytes.join(":")
     }
 
     /// Sends an HTTP request from a unit to a pod; an error where there is no answer.

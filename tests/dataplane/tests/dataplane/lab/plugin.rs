@@ -1,5 +1,6 @@
-//! What `kubectl bigip-tunnel verify` says of a pod, with Cilium's configuration as the cluster would show it.
+//! What `kubectl bigip-tunnel verify` and `check` say, with Cilium's configuration as the cluster would show it.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::process::Command;
 
@@ -43,24 +44,42 @@ impl Lab {
     pub(crate) async fn verify(&self, node: &str, pod: &str) -> [Verified; 2] {
         let name = self.write_pod(node, pod).await;
         self.write_cilium_config().await;
-        let kubeconfig = ControlPlane::shared().unwrap().kubeconfig();
-        let mut command = Command::new(Product::Plugin.path().unwrap());
-        command
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--namespace", &self.name, "verify", NAME])
-            .args(["--pod", &format!("{}/{name}", self.name)])
-            .args(["--cilium-namespace", &self.name, "-o", "json"]);
-        let ended = tokio::task::spawn_blocking(move || command.output());
-        let ended = ended.await.unwrap().unwrap();
-        let report: Value = serde_json::from_slice(&ended.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        let pod = format!("{}/{name}", self.name);
+        let report = self.plugin("verify", &["--pod", &pod]).await;
         [0, 1].map(|unit| {
             let path = &report["tunnels"][0]["devices"][unit]["paths"][0];
             let code = path["cause"]["code"].as_str();
             let outcome = path["outcome"].as_str().unwrap();
             (outcome.to_owned(), code.map(str::to_owned))
         })
+    }
+
+    /// The codes that `check` finds something for, from the cluster alone or with `--direct` also from the units.
+    pub(crate) async fn check(&self, options: &[&str]) -> BTreeSet<String> {
+        self.write_cilium_config().await;
+        let report = self.plugin("check", options).await;
+        let categories = report["categories"].as_array().unwrap().iter();
+        let checks = categories.flat_map(|category| category["checks"].as_array().unwrap());
+        let is_found = |check: &&Value| check["result"] == "warning" || check["result"] == "error";
+        let codes = checks
+            .filter(is_found)
+            .filter_map(|check| check["code"].as_str());
+        codes.map(str::to_owned).collect()
+    }
+
+    /// The report of a verb of the plugin about the tunnel.
+    async fn plugin(&self, verb: &str, options: &[&str]) -> Value {
+        let kubeconfig = ControlPlane::shared().unwrap().kubeconfig();
+        let mut command = Command::new(Product::Plugin.path().unwrap());
+        command
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["--namespace", &self.name, verb, NAME])
+            .args(options)
+            .args(["--cilium-namespace", &self.name, "-o", "json"]);
+        let ended = tokio::task::spawn_blocking(move || command.output());
+        let ended = ended.await.unwrap().unwrap();
+        serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
     }
 
     /// The pod as the API server would show it, and the network that its node has for pods.
