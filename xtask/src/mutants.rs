@@ -8,10 +8,11 @@ mod patch;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::step::Failure;
 use patch::Patch;
@@ -25,8 +26,10 @@ enum Verdict {
     Survived,
     /// The patch does not apply to the sources of today.
     Outdated,
-    /// The patched sources do not compile, or the test did not run.
+    /// The patched sources do not compile, or there is no such test.
     NotRun,
+    /// The test cannot run on this machine, as it says itself.
+    Skipped(String),
 }
 
 impl fmt::Display for Verdict {
@@ -36,6 +39,7 @@ impl fmt::Display for Verdict {
             Self::Survived => "SURVIVED: the test passes although the rule is broken",
             Self::Outdated => "OUTDATED: the patch does not apply; write it for the code of today",
             Self::NotRun => "NOT RUN: the patched sources do not compile, or there is no such test",
+            Self::Skipped(why) => return write!(f, "NOT RUN: the test says “{why}”"),
         })
     }
 }
@@ -51,12 +55,15 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
         return Err(Failure::new("no mutant has such a name".to_owned()));
     }
     let tree = Tree::check_out(&root)?;
-    tree.check_baseline(&patches)?;
+    let skipped = tree.check_baseline(&patches)?;
     let mut out = io::stderr();
-    let mut missed = 0;
+    let mut tally = Tally::default();
     for patch in &patches {
-        let verdict = tree.judge(patch)?;
-        missed += usize::from(verdict != Verdict::Caught);
+        let verdict = match skipped.get(patch.test.as_str()) {
+            Some(why) => Verdict::Skipped(why.clone()),
+            None => tree.judge(patch)?,
+        };
+        tally.count(&verdict);
         writeln!(out, "{}: {verdict}", patch.name)?;
         if verdict != Verdict::Caught {
             writeln!(out, "    fault: {}", patch.fault)?;
@@ -68,19 +75,51 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
             )?;
         }
     }
-    writeln!(
-        out,
-        "{} of {} mutants caught",
-        patches.len() - missed,
-        patches.len()
-    )?;
-    if missed == 0 {
+    writeln!(out, "{tally}")?;
+    if tally.is_complete() {
         Ok(())
     } else {
         Err(Failure::new(format!(
-            "{missed} of {} mutants were not caught",
-            patches.len()
+            "not every mutant was caught: {tally}"
         )))
+    }
+}
+
+/// How many mutants were judged how.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    caught: usize,
+    not_caught: usize,
+    not_run: usize,
+}
+
+impl Tally {
+    /// A test that did not run says nothing about its rule.
+    fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Caught => self.caught += 1,
+            Verdict::Survived | Verdict::Outdated => self.not_caught += 1,
+            Verdict::NotRun | Verdict::Skipped(_) => self.not_run += 1,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.not_caught == 0 && self.not_run == 0
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            caught,
+            not_caught,
+            not_run,
+        } = self;
+        let all = caught + not_caught + not_run;
+        write!(
+            f,
+            "{caught} of {all} mutants caught, {not_caught} not caught, {not_run} not run"
+        )
     }
 }
 
@@ -132,22 +171,32 @@ impl Tree {
         Ok(())
     }
 
-    /// Every named test has to pass while no rule is broken.
-    fn check_baseline(&self, patches: &[Patch]) -> Result<(), Failure> {
+    /// Every named test has to pass while no rule is broken. Returns those that cannot run here, with the reason.
+    fn check_baseline(&self, patches: &[Patch]) -> Result<BTreeMap<String, String>, Failure> {
+        let mut skipped = BTreeMap::new();
         let mut by_run: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
         for patch in patches {
             by_run.entry(&patch.run).or_default().push(&patch.test);
         }
         for (run, tests) in by_run {
             let printed = self.test(run, &tests)?;
-            if let Some(test) = tests.iter().find(|test| !says(&printed, test, "ok")) {
+            if let Some(test) = tests.iter().find(|test| !says(&printed.tests, test, "ok")) {
                 let run = run.join(" ");
                 let why =
                     format!("does not pass without a mutant: cargo test {run} -- --exact {test}");
                 return Err(Failure::new(why));
             }
+            if printed.skip.is_none() {
+                continue;
+            }
+            // Of several tests the line does not say which one it is of.
+            for test in tests {
+                if let Some(why) = self.test(run, &[test])?.skip {
+                    skipped.insert(test.to_owned(), why);
+                }
+            }
         }
-        Ok(())
+        Ok(skipped)
     }
 
     fn judge(&self, patch: &Patch) -> Result<Verdict, Failure> {
@@ -157,18 +206,11 @@ impl Tree {
         }
         let printed = self.test(&patch.run, &[&patch.test]);
         self.restore()?;
-        let printed = printed?;
-        Ok(if says(&printed, &patch.test, "FAILED") {
-            Verdict::Caught
-        } else if says(&printed, &patch.test, "ok") {
-            Verdict::Survived
-        } else {
-            Verdict::NotRun
-        })
+        Ok(verdict(printed?, &patch.test))
     }
 
-    /// What `cargo test` prints of these tests.
-    fn test(&self, run: &[String], tests: &[&str]) -> Result<String, Failure> {
+    /// What `cargo test` prints of these tests. Its standard error is passed on.
+    fn test(&self, run: &[String], tests: &[&str]) -> Result<Printed, Failure> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command
@@ -180,16 +222,59 @@ impl Tree {
             .current_dir(&self.path)
             .env("CARGO_TARGET_DIR", &self.target)
             // Programs are built from the patched sources, too.
-            .env_remove("BIGIP_TUNNEL_BINARIES")
-            // A test that is skipped would count as passed.
-            .env("BIGIP_TUNNEL_DATAPLANE", "required");
-        let output = command.stderr(Stdio::inherit()).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            .env_remove("BIGIP_TUNNEL_BINARIES");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let errors = child.stderr.take();
+        let passing_on = thread::spawn(move || pass_on(errors));
+        let output = child.wait_with_output()?;
+        let panicked = |_| Failure::new("reading what cargo prints failed".to_owned());
+        Ok(Printed {
+            tests: String::from_utf8_lossy(&output.stdout).into_owned(),
+            skip: passing_on.join().map_err(panicked)??,
+        })
     }
 
     fn restore(&self) -> Result<(), Failure> {
         output(git(&self.path).args(["checkout", "--quiet", "--force", "--", "."]))?;
         output(git(&self.path).args(["clean", "--quiet", "-d", "--force"])).map(|_| ())
+    }
+}
+
+/// What a run of `cargo test` printed.
+struct Printed {
+    tests: String,
+    /// The first line in which a test says that it cannot run here.
+    skip: Option<String>,
+}
+
+/// Passes the lines on to standard error. Returns the first one in which a test says that it cannot run here: the test
+/// harness reports it as passed.
+fn pass_on(errors: Option<impl io::Read>) -> io::Result<Option<String>> {
+    let (mut out, mut skip) = (io::stderr(), None);
+    for line in errors
+        .into_iter()
+        .flat_map(|errors| BufReader::new(errors).lines())
+    {
+        let line = line?;
+        writeln!(out, "{line}")?;
+        if skip.is_none() && line.starts_with("skipped: ") {
+            skip = Some(line);
+        }
+    }
+    Ok(skip)
+}
+
+/// What the run of a mutant's test says of it.
+fn verdict(printed: Printed, test: &str) -> Verdict {
+    let has = |result| says(&printed.tests, test, result);
+    match (has("FAILED"), has("ok"), printed.skip) {
+        (_, _, Some(why)) => Verdict::Skipped(why),
+        (true, _, None) => Verdict::Caught,
+        (false, true, None) => Verdict::Survived,
+        (false, false, None) => Verdict::NotRun,
     }
 }
 
@@ -218,6 +303,47 @@ fn output(command: &mut Command) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn judged(tests: &str, skip: Option<&str>) -> Verdict {
+        let printed = Printed {
+            tests: format!("running 1 test\n{tests}\n"),
+            skip: skip.map(str::to_owned),
+        };
+        verdict(printed, "a::b")
+    }
+
+    #[test]
+    fn skipped_test_is_neither_caught_nor_survived() {
+        let why = "skipped: a: cannot make a network namespace";
+        for result in ["ok", "FAILED"] {
+            let verdict = judged(&format!("test a::b ... {result}"), Some(why));
+            assert_eq!(verdict, Verdict::Skipped(why.to_owned()));
+        }
+        assert_eq!(judged("test a::b ... FAILED", None), Verdict::Caught);
+        assert_eq!(judged("test a::b ... ok", None), Verdict::Survived);
+        assert_eq!(judged("error: no such test", None), Verdict::NotRun);
+    }
+
+    #[test]
+    fn mutant_that_was_not_run_fails_the_run() {
+        let mut tally = Tally::default();
+        tally.count(&Verdict::Caught);
+        assert!(tally.is_complete());
+        tally.count(&Verdict::Skipped("skipped: a".to_owned()));
+        assert!(!tally.is_complete());
+        assert_eq!(
+            tally.to_string(),
+            "1 of 2 mutants caught, 0 not caught, 1 not run"
+        );
+    }
+
+    #[test]
+    fn line_of_a_skipped_test_is_found_among_others() {
+        let errors = "   Compiling a\nskipped: a: no right\nskipped: b: no right\n";
+        let skip = pass_on(Some(errors.as_bytes())).unwrap();
+        assert_eq!(skip.as_deref(), Some("skipped: a: no right"));
+        assert_eq!(pass_on(Some(&b"Finished\n"[..])).unwrap(), None);
+    }
 
     #[test]
     fn result_of_another_test_does_not_count() {
