@@ -34,16 +34,20 @@ impl Product {
         }
     }
 
-    fn package(self) -> &'static str {
+    /// Its package, and the program that its image runs, which has the same name.
+    fn program(self) -> &'static str {
         match self {
             Self::Operator => "bigip-tunnel-operator",
             Self::Simulator => "bigip-sim",
         }
     }
 
-    /// The same as its package.
-    fn program(self) -> &'static str {
-        self.package()
+    /// Other programs in its image, each with its package.
+    fn also(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Operator => &[],
+            Self::Simulator => &[("bigip-tunnel-dataplane", "node-stand-in")],
+        }
     }
 
     fn port(self) -> &'static str {
@@ -58,7 +62,9 @@ impl Product {
             Self::Operator => {
                 "Keeps the FDB records of F5 BIG-IPs in step with the nodes of a Cilium cluster"
             }
-            Self::Simulator => "A simulated F5 BIG-IP: the iControl REST resources of a tunnel",
+            Self::Simulator => {
+                "A simulated F5 BIG-IP: the iControl REST resources of a tunnel, and stand-ins for nodes behind it"
+            }
         }
     }
 }
@@ -144,7 +150,10 @@ fn build(
         &target,
     ];
     for product in products {
-        args.extend(["--package", product.package(), "--bin", product.program()]);
+        let own = (product.program(), product.program());
+        for (package, program) in product.also().iter().chain([&own]) {
+            args.extend(["--package", *package, "--bin", *program]);
+        }
     }
     Step::cargo("static programs", &args)
         .current_dir(root)
@@ -216,8 +225,11 @@ fn make(
         .arg(options.output.join(name))
         .arg("--archive")
         .arg(options.output.join(format!("{name}.tar")));
+    for (_, program) in product.also() {
+        step = step.arg("--also").arg(programs.join(program));
+    }
     let labels = [
-        ("title", product.package()),
+        ("title", product.program()),
         ("description", product.description()),
         ("source", env!("CARGO_PKG_REPOSITORY")),
         ("licenses", env!("CARGO_PKG_LICENSE")),
@@ -272,6 +284,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("--program built/bigip-sim "), "{text}");
+        assert!(text.contains(" --also built/node-stand-in "), "{text}");
         assert!(
             text.contains("--output out/simulator --archive out/simulator.tar"),
             "{text}"

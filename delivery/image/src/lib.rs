@@ -54,8 +54,10 @@ pub enum ImageError {
 pub struct Options {
     /// Its name, such as `ghcr.io/bigip-tunnel/operator:0.1.0`.
     pub name: String,
-    /// The static program.
+    /// The static program that the image runs.
     pub program: PathBuf,
+    /// Other static programs that lie beside it.
+    pub also: Vec<PathBuf>,
     /// The ports it listens on.
     pub ports: Vec<u16>,
     /// Labels of the image.
@@ -66,10 +68,22 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// The program cannot be read, is not for Linux on amd64 or arm64, or is not static.
+/// A program cannot be read, is not for Linux on amd64 or arm64, or is not static.
 pub fn build(options: &Options) -> Result<Layout, ImageError> {
     let program = Program::read(&options.program)?;
-    let layer = contents::layer(&entries(&program))?;
+    let mut entries = entries(&program);
+    for path in &options.also {
+        let other = Program::read(path)?;
+        if other.architecture != program.architecture {
+            return Err(ImageError::Program {
+                path: path.clone(),
+                reason: "it is for another processor than the program that the image runs",
+            });
+        }
+        entries.push(Entry::program(&other.name, other.bytes));
+    }
+    contents::sort(&mut entries);
+    let layer = contents::layer(&entries)?;
     Layout::new(options, &program, layer)
 }
 

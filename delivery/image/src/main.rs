@@ -36,9 +36,12 @@ struct Build {
     /// Name of the image.
     #[arg(long)]
     name: String,
-    /// The static program.
+    /// The static program that the image runs.
     #[arg(long, value_name = "FILE")]
     program: PathBuf,
+    /// Another static program that lies beside it; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    also: Vec<PathBuf>,
     /// A port that it listens on; may be repeated.
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
@@ -77,6 +80,7 @@ fn make(arguments: Build) -> Result<(), ImageError> {
     let layout = build(&Options {
         name: arguments.name,
         program: arguments.program,
+        also: arguments.also,
         ports: arguments.ports,
         labels: BTreeMap::from_iter(arguments.labels),
     })?;

@@ -51,6 +51,7 @@ impl Bench {
         Options {
             name: "registry.example/operator:1.2.3".to_owned(),
             program: self.path("operator"),
+            also: Vec::new(),
             ports: vec![8080],
             labels: BTreeMap::from([("a.label".to_owned(), "its value".to_owned())]),
         }
@@ -273,4 +274,44 @@ fn older_image_in_the_folder_is_replaced() {
 
 fn blob_count(folder: &Path) -> usize {
     fs::read_dir(folder.join("blobs/sha256")).unwrap().count()
+}
+
+#[test]
+fn other_programs_lie_beside_the_first() {
+    let bench = Bench::new();
+    fs::write(bench.path("stand-in"), static_program(AMD64)).unwrap();
+    let options = Options {
+        also: vec![bench.path("stand-in")],
+        ..bench.options()
+    };
+    let folder = bench.path("both");
+    build(&options).unwrap().write(&folder).unwrap();
+    let image = Written { folder };
+    let layer = image.layer();
+    let mut archive = tar::Archive::new(layer.as_slice());
+    let paths = archive.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        entry.path().unwrap().display().to_string()
+    });
+    let paths: Vec<String> = paths.collect();
+    let mut sorted = paths.clone();
+    sorted.sort();
+    assert_eq!(paths, sorted);
+    for program in ["operator", "stand-in"] {
+        assert!(paths.iter().any(|path| path == program), "{paths:?}");
+    }
+    let entrypoint = &image.config()["config"]["Entrypoint"];
+    assert_eq!(*entrypoint, serde_json::json!(["/operator"]));
+}
+
+#[test]
+fn programs_for_two_processors_make_no_image() {
+    let bench = Bench::new();
+    fs::write(bench.path("stand-in"), static_program(ARM64)).unwrap();
+    let options = Options {
+        also: vec![bench.path("stand-in")],
+        ..bench.options()
+    };
+    let error = build(&options).unwrap_err().to_string();
+    assert!(error.contains("another processor"), "{error}");
 }

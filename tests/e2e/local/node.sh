@@ -211,7 +211,7 @@ evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 
 imageGCHighThresholdPercent: 100
 CONFIG
     start kubelet kubelet --config "$world/kubelet.yaml" --kubeconfig "$world/node.kubeconfig" \
-        --node-ip "$address" --hostname-override "$node"
+        --node-ip "$address" --hostname-override "$node" --housekeeping-interval 2s
     "${kubectl[@]}" apply --filename "$here/dns.yaml"
     until_true 60 'the node is there' "${kubectl[@]}" get node "$node"
     "${kubectl[@]}" wait node "$node" --for=condition=Ready --timeout=60s

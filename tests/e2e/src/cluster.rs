@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bigip_tunnel_harness::binaries::node;
@@ -14,6 +13,7 @@ use bigip_tunnel_harness::binaries::tools::Tool;
 use bigip_tunnel_harness::control_plane::client;
 use bigip_tunnel_harness::paths::workspace_root;
 use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_harness::wait::{Answer, eventually_blocking};
 use http::Request;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,6 +36,8 @@ pub(crate) struct Access {
     pub(crate) folder: Option<PathBuf>,
     /// What a command on the node begins with; `None` where the nodes are not ours to enter.
     pub(crate) node: Option<Vec<String>>,
+    /// What Helm has installed Cilium with, where it is ours to change: chart, version, namespace.
+    pub(crate) cilium: Option<Vec<String>>,
 }
 
 impl Access {
@@ -48,6 +50,7 @@ impl Access {
             inside: Vec::new(),
             folder: None,
             node: None,
+            cilium: None,
         })
     }
 
@@ -104,6 +107,11 @@ impl Cluster {
         &self.access.kubeconfig
     }
 
+    /// See [`Access::cilium`].
+    pub(crate) fn cilium(&self) -> Option<&[String]> {
+        self.access.cilium.as_deref()
+    }
+
     /// The folder that commands run in.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -126,6 +134,16 @@ impl Cluster {
             String::from_utf8_lossy(&output.stderr),
             String::from_utf8_lossy(&output.stdout),
         )))
+    }
+
+    /// Runs a command. Returns its exit code, and what it prints whatever that is.
+    pub(crate) fn exit_of(&self, args: &[&str]) -> Result<(Option<i32>, String), Failure> {
+        let output = self.output(args, "")?;
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if text.is_empty() {
+            text = String::from_utf8_lossy(&output.stderr).into_owned();
+        }
+        Ok((output.status.code(), text))
     }
 
     /// Whether a command succeeds.
@@ -274,20 +292,13 @@ pub(crate) fn until(
     mut is_so: impl FnMut() -> Result<bool, Failure>,
 ) -> Result<Duration, Failure> {
     let started = Instant::now();
-    loop {
-        let last = match is_so() {
-            Ok(true) => return Ok(started.elapsed()),
-            Ok(false) => "no".to_owned(),
-            Err(failure) => failure.to_string(),
-        };
-        if started.elapsed() >= limit {
-            let seconds = limit.as_secs();
-            return Err(Failure::Wrong(format!(
-                "{what}: not within {seconds} s; last: {last}"
-            )));
-        }
-        sleep(INTERVAL);
-    }
+    eventually_blocking(what, (limit, INTERVAL), || {
+        Ok(match is_so() {
+            Ok(true) => Answer::Done(started.elapsed()),
+            Ok(false) => Answer::NotYet("no".to_owned()),
+            Err(failure) => Answer::NotYet(failure.to_string()),
+        })
+    })
 }
 
 /// Our programs, the pinned kubectl and Helm, then what the machine has.

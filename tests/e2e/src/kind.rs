@@ -13,7 +13,8 @@ use crate::cluster::Access;
 
 /// The releases that this is for.
 const NODE_IMAGE: &str = "kindest/node:v1.35.0";
-const CILIUM_VERSION: &str = "1.18.4";
+/// The first of 1.18 that answers ARP of a BIG-IP (cilium#44453).
+const CILIUM_VERSION: &str = "1.18.8";
 const NAME: &str = "bigip-tunnel-e2e";
 
 /// One node, so that every pod is where commands on the node run.
@@ -21,21 +22,24 @@ const CONFIG: &str =
     "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n";
 const NO_NETWORK: &str = "networking: {disableDefaultCNI: true}\n";
 
-/// What the tunnel of a BIG-IP is to Cilium: an endpoint for a network behind it. The addresses are of documentation.
-const CILIUM_VALUES: [&str; 7] = [
-    "ipam.mode=kubernetes",
-    "operator.replicas=1",
-    "vtep.enabled=true",
-    "vtep.endpoint=192.0.2.11",
-    "vtep.cidr=198.51.100.0/24",
-    "vtep.mask=255.255.255.0",
-    "vtep.mac=82:36:4c:98:2e:56",
+/// What Helm installs.
+const CILIUM_CHART: [&str; 7] = [
+    "cilium",
+    "--repo",
+    "https://helm.cilium.io",
+    "--version",
+    CILIUM_VERSION,
+    "--namespace",
+    "kube-system",
 ];
+/// Without VTEP entries: the body sets those that the plugin renders.
+const CILIUM_VALUES: [&str; 2] = ["ipam.mode=kubernetes", "operator.replicas=1"];
 
 /// A cluster of kind. It is deleted when this value goes.
 #[derive(Debug)]
 pub(crate) struct Kind {
     folder: TempDir,
+    has_cilium: bool,
 }
 
 impl Kind {
@@ -63,7 +67,10 @@ impl Kind {
             CONFIG.to_owned()
         };
         std::fs::write(&config, text).map_err(|error| Failure::failed("write a file", error))?;
-        let kind = Self { folder };
+        let kind = Self {
+            folder,
+            has_cilium: with_cilium,
+        };
         let config = config.to_string_lossy();
         kind.run(&[
             "kind", "create", "cluster", "--name", NAME, "--image", NODE_IMAGE, "--config", &config,
@@ -100,19 +107,15 @@ impl Kind {
             inside: Vec::new(),
             folder: Some(self.folder.path().to_owned()),
             node: Some(node.to_vec()),
+            cilium: self
+                .has_cilium
+                .then(|| CILIUM_CHART.map(str::to_owned).to_vec()),
         }
     }
 
     fn install_cilium(&self) -> Result<(), Failure> {
-        let mut words = vec![
-            "helm",
-            "install",
-            "cilium",
-            "cilium",
-            "--repo",
-            "https://helm.cilium.io",
-        ];
-        words.extend(["--version", CILIUM_VERSION, "--namespace", "kube-system"]);
+        let mut words = vec!["helm", "install", "cilium"];
+        words.extend(CILIUM_CHART);
         for value in CILIUM_VALUES {
             words.extend(["--set", value]);
         }

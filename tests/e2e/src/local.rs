@@ -13,11 +13,11 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bigip_tunnel_harness::binaries::{self, Binaries, BinariesError, node};
 use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_harness::wait::{Answer, eventually_blocking};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::Failure;
@@ -133,24 +133,25 @@ impl World {
             node: Some(enter(&[
                 "--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup",
             ])),
+            cilium: None,
         })
     }
 
     fn until_ready(&mut self) -> Result<(), Failure> {
-        let started = Instant::now();
-        while !self.folder.join("ready").exists() {
-            let ended = self.guard.try_wait();
-            let has_ended = ended
-                .map_err(|error| Failure::failed("watch the node", error))?
-                .is_some();
-            if has_ended || started.elapsed() > READY_TIMEOUT {
-                let seconds = started.elapsed().as_secs();
-                return Err(Failure::Failed(format!(
-                    "the local node is not ready after {seconds} s; its messages are above"
-                )));
+        let ready = self.folder.join("ready");
+        let what = "the local node is ready (its messages are above)";
+        eventually_blocking(what, (READY_TIMEOUT, READY_INTERVAL), || {
+            if ready.exists() {
+                return Ok(Answer::Done(()));
             }
-            sleep(READY_INTERVAL);
-        }
+            let ended = self.guard.try_wait();
+            match ended.map_err(|error| Failure::failed("watch the node", error))? {
+                None => Ok(Answer::NotYet("not yet".to_owned())),
+                Some(status) => Err(Failure::Failed(format!(
+                    "the local node ended before it was ready: {status}; its messages are above"
+                ))),
+            }
+        })?;
         let init = fs::read_to_string(self.folder.join("init"))
             .map_err(|error| Failure::failed("find the node's first process", error))?;
         init.trim().clone_into(&mut self.init);

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use bigip_tunnel_harness::binaries::node;
 use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_harness::wait::Timeout;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use cluster::{Access, Cluster};
@@ -91,6 +92,12 @@ enum Failure {
     /// The product does something else than it should.
     #[error("not as it should be: {0}")]
     Wrong(String),
+}
+
+impl From<Timeout> for Failure {
+    fn from(timeout: Timeout) -> Self {
+        Self::Wrong(timeout.to_string())
+    }
 }
 
 impl Failure {

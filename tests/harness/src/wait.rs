@@ -72,9 +72,48 @@ pub async fn eventually<T>(
     })
 }
 
+/// The same for a program without a runtime, which asks every `interval`: an answer that has come by `limit` counts.
+///
+/// # Errors
+///
+/// The answer is not `Done` in time, or the question cannot be asked.
+pub fn eventually_blocking<T, E: From<Timeout>>(
+    what: impl Into<String>,
+    (limit, interval): (Duration, Duration),
+    mut question: impl FnMut() -> Result<Answer<T>, E>,
+) -> Result<T, E> {
+    let started = Instant::now();
+    loop {
+        let last = match question()? {
+            Answer::Done(value) => return Ok(value),
+            Answer::NotYet(seen) => seen,
+        };
+        let waited = started.elapsed();
+        if waited >= limit {
+            let what = what.into();
+            return Err(Timeout { what, waited, last }.into());
+        }
+        std::thread::sleep(interval);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocking_wait_ends_with_the_answer_or_the_limit() {
+        let mut count = 0;
+        let pace = (Duration::from_secs(5), Duration::ZERO);
+        let seen = eventually_blocking("the count", pace, || {
+            count += 1;
+            Ok::<_, Timeout>(Answer::when(count, |count| *count == 3))
+        });
+        assert_eq!(seen, Ok(3));
+        let never = || Ok::<Answer<()>, Timeout>(Answer::NotYet("nothing yet".to_owned()));
+        let over = eventually_blocking("never", (Duration::ZERO, Duration::ZERO), never);
+        assert_eq!(over.unwrap_err().last, "nothing yet");
+    }
 
     #[tokio::test]
     async fn it_asks_until_the_answer_is_right() {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::units::LEAVING;
 use super::{NAMESPACE, PODS, RELEASE, SHORT, SYSTEM, Stage, text};
 use crate::Failure;
 use crate::cluster::until;
@@ -18,9 +19,11 @@ const REFUSED_MAX: usize = 4;
 const SECRET: &str = "bigip-login";
 
 impl Stage<'_> {
-    /// While the record of a node that has gone waits for its time, the level of the log changes.
+    /// A new leader waits before it removes anything, and the record of a node that has gone waits for its time. What
+    /// leaves the leader alone is shown meanwhile.
     pub(super) fn node_joins_and_leaves(&self) -> Result<(), Failure> {
-        self.add_node(NODE, "10.169.72.239")?;
+        let frozen = self.leader_is_frozen()?;
+        self.add_node(NODE, &LEAVING.to_string())?;
         let took =
             self.until_records_are_right(SHORT, "a new node has its record on both units")?;
         self.say(&format!(
@@ -29,7 +32,14 @@ impl Stage<'_> {
         ));
         self.cluster.kubectl(&["delete", "node", NODE])?;
         let waiting = Instant::now();
+        if let Some(frozen) = frozen {
+            self.thawed_leader_writes_nothing(&frozen)?;
+        }
         self.log_level_changes_without_a_restart()?;
+        self.packets_prove_the_records()?;
+        self.second_eviction_is_refused()?;
+        self.another_release_stays_apart()?;
+        self.upgrade_without_a_change_writes_nothing()?;
         self.until_records_are_right(REMOVAL_MAX, "the record of a node that has gone is removed")?;
         self.say(&format!(
             "the record of a node that has gone was removed, {:.0} s later",

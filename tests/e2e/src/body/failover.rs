@@ -16,6 +16,15 @@ const AWAY: Duration = Duration::from_secs(60);
 /// A node that comes while the leader stands still. It stays, as its removal would be a write of later steps.
 const NODE: &str = "e2e-while-frozen";
 
+/// A leader that stands still.
+pub(super) struct Frozen {
+    container: String,
+    /// Of all pods, before.
+    restarts: u64,
+    /// How long the tunnel had no leader.
+    took: Duration,
+}
+
 impl Stage<'_> {
     pub(super) fn rollout_writes_nothing(&self) -> Result<(), Failure> {
         let started = Instant::now();
@@ -57,11 +66,11 @@ impl Stage<'_> {
     }
 
     /// A node comes while the leader stands still, so that there is something to write. The old leader wakes up with
-    /// that in front of it, and must leave it to the new one.
-    pub(super) fn frozen_leader_writes_nothing_when_it_thaws(&self) -> Result<(), Failure> {
+    /// that in front of it, and must leave it to the new one. Returns once another one leads.
+    pub(super) fn leader_is_frozen(&self) -> Result<Option<Frozen>, Failure> {
         let leader = self.leader()?;
         let Some(container) = self.container_of(&leader)? else {
-            return Ok(());
+            return Ok(None);
         };
         let (restarts, before) = (self.restarts()?, self.units.writes()?);
         self.enter(&["ctr", "--namespace", "k8s.io", "tasks", "pause", &container])?;
@@ -69,21 +78,6 @@ impl Stage<'_> {
         let took = self.until_led_by_another(&leader)?;
         self.until_records_are_right(SHORT, "the new leader writes the record of a new node")?;
         let by_the_new_leader = beyond(&before, self.units.writes()?);
-        self.without_a_write("a leader that thaws", || {
-            self.enter(&[
-                "ctr",
-                "--namespace",
-                "k8s.io",
-                "tasks",
-                "resume",
-                &container,
-            ])?;
-            until(SHORT, "the old leader ends", || {
-                Ok(self.restarts()? > restarts)
-            })?;
-            self.until_rolled_out()?;
-            self.reconcile()
-        })?;
         let records = by_the_new_leader
             .iter()
             .filter(|line| line.ends_with("/records"))
@@ -94,9 +88,26 @@ impl Stage<'_> {
                 "one new record on two units took these writes: {writes}"
             )));
         }
+        Ok(Some(Frozen {
+            container,
+            restarts,
+            took,
+        }))
+    }
+
+    pub(super) fn thawed_leader_writes_nothing(&self, frozen: &Frozen) -> Result<(), Failure> {
+        self.without_a_write("a leader that thaws", || {
+            let container = frozen.container.as_str();
+            self.enter(&["ctr", "--namespace", "k8s.io", "tasks", "resume", container])?;
+            until(SHORT, "the old leader ends", || {
+                Ok(self.restarts()? > frozen.restarts)
+            })?;
+            self.until_rolled_out()?;
+            self.reconcile()
+        })?;
         self.say(&format!(
             "figure: another leader {:.1} s after the leader froze; it thawed without a write",
-            took.as_secs_f64()
+            frozen.took.as_secs_f64()
         ));
         Ok(())
     }
@@ -109,7 +120,10 @@ impl Stage<'_> {
             Ok(budget.pointer("/status/disruptionsAllowed") == Some(&json!(1)))
         })?;
         let pods = self.pods()?;
-        let names: Vec<&str> = pods.iter().map(|pod| text(pod, "/metadata/name")).collect();
+        let mut names: Vec<&str> = pods.iter().map(|pod| text(pod, "/metadata/name")).collect();
+        // The one that leads goes on: a new leader would begin its wait before removals from the start.
+        let leader = self.leader()?;
+        names.sort_by_key(|name| leader.starts_with(&format!("{name}_")));
         let [first, second] = names[..] else {
             return Err(Failure::Wrong(format!("not two pods: {names:?}")));
         };

@@ -13,12 +13,23 @@ use crate::Failure;
 use crate::cluster::Cluster;
 
 /// Where they run.
-const NAMESPACE: &str = "bigip-units";
+pub(super) const NAMESPACE: &str = "bigip-units";
+/// The first and the second of them.
+pub(super) const FIRST: &str = "bigip-a";
+pub(super) const SECOND: &str = "bigip-b";
 /// Their names, and the addresses that the page gives them.
-const UNITS: [(&str, &str); 2] = [("bigip-a", "192.0.2.11"), ("bigip-b", "192.0.2.12")];
+const UNITS: [(&str, &str); 2] = [(FIRST, "192.0.2.11"), (SECOND, "192.0.2.12")];
+/// Clusters that restrict pods elsewhere let these two have their rights.
+const PRIVILEGED: &str = "pod-security.kubernetes.io/enforce=privileged";
 /// The user on the page.
 const USER: &str = "fdb-operator";
 const RECORDS: &str = "tm/net/fdb/tunnel/~Common~flannel_vxlan/records";
+/// Full path of the tunnel.
+const TUNNEL: &str = "/Common/flannel_vxlan";
+/// A node whose record is removed while other steps go on, whenever its time has come: that is no write of theirs.
+pub(super) const LEAVING: Ipv4Addr = Ipv4Addr::new(10, 169, 72, 239);
+/// What is asked for a ping, which changes nothing.
+const PING: &str = "/mgmt/tm/util/ping";
 /// What is asked to save the configuration.
 const SAVING: &str = "/mgmt/tm/sys/config";
 /// More than one record for each node that there ever is, so that an answer is whole.
@@ -34,10 +45,12 @@ pub(super) struct Units<'a> {
 }
 
 impl<'a> Units<'a> {
-    /// Starts them and waits until they answer.
-    pub(super) fn start(cluster: &'a Cluster, image: &str) -> Result<Self, Failure> {
+    /// Starts them, waits until they answer, and gives them what carries packets: their address in the underlay, and a
+    /// route into the tunnel for the network of all pods.
+    pub(super) fn start(cluster: &'a Cluster, image: &str, pods: &str) -> Result<Self, Failure> {
         let initial_password = new_password();
         cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+        cluster.kubectl(&["label", "namespace", NAMESPACE, PRIVILEGED])?;
         cluster.apply(&secret(&initial_password).to_string())?;
         for (place, (name, address)) in UNITS.into_iter().enumerate() {
             cluster.apply(&pod(name, address, place, image).to_string())?;
@@ -68,8 +81,31 @@ impl<'a> Units<'a> {
             let missing = || Failure::Failed(format!("{name} names no authority"));
             units.authorities += text(&announced.ok_or_else(missing)?, "/ca");
             units.tokens.insert(name, units.log_in(name)?);
+            units.give_network(name, pods)?;
         }
         Ok(units)
+    }
+
+    /// As a user does that makes a unit ready for its tunnel.
+    fn give_network(&self, unit: &str, pods: &str) -> Result<(), Failure> {
+        let pod = self.cluster.get(&["pod", unit, "--namespace", NAMESPACE])?;
+        let address = format!("{}/24", text(&pod, "/status/podIP"));
+        for (path, body) in [
+            ("tm/net/vlan", json!({"name": "underlay"})),
+            (
+                "tm/net/self",
+                json!({"name": "underlay-self", "address": address, "vlan": "/Common/underlay"}),
+            ),
+            (
+                "tm/net/route",
+                json!({"name": "pods", "network": pods, "tmInterface": TUNNEL}),
+            ),
+        ] {
+            let token = self.tokens.get(unit).map(String::as_str);
+            let body = body.to_string().into_bytes();
+            self.ask(unit, Method::POST, path, token, body)?;
+        }
+        Ok(())
     }
 
     /// The password that the user has until it is rotated.
@@ -119,6 +155,37 @@ impl<'a> Units<'a> {
         Ok(true)
     }
 
+    /// Whether each unit has the record with this MAC address.
+    pub(super) fn all_have(&self, mac: &str) -> Result<bool, Failure> {
+        for (name, _) in UNITS {
+            let records = self.records(name)?;
+            if !records.iter().any(|record| record.starts_with(mac)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes a record from a unit, as a person at its console would.
+    pub(super) fn remove_record(&self, unit: &str, mac: &str) -> Result<(), Failure> {
+        let token = self.tokens.get(unit).map(String::as_str);
+        let path = format!("{RECORDS}/{mac}");
+        self.send(unit, Method::DELETE, &path, token, Vec::new())
+            .map(drop)
+    }
+
+    /// Whether an address answers a ping from the self IP of a unit.
+    pub(super) fn ping(&self, unit: &str, address: Ipv4Addr) -> Result<bool, Failure> {
+        let place = UNITS.iter().position(|(name, _)| *name == unit);
+        let source = self_ip(place.unwrap_or_default());
+        let args = format!("-n -c 1 -W 1 -w 2 -I {source} {address}");
+        let body = json!({"command": "run", "utilCmdArgs": args});
+        let token = self.tokens.get(unit).map(String::as_str);
+        let body = body.to_string().into_bytes();
+        let answer = self.ask(unit, Method::POST, "tm/util/ping", token, body)?;
+        Ok(text(&answer, "/commandResult").contains(" 1 received, "))
+    }
+
     /// Whether no unit holds a record.
     pub(super) fn are_empty(&self) -> Result<bool, Failure> {
         for (name, _) in UNITS {
@@ -130,7 +197,11 @@ impl<'a> Units<'a> {
     }
 
     fn wanted(&self) -> Result<BTreeSet<String>, Failure> {
-        let nodes = self.cluster.get(&["nodes"])?;
+        // Not by kubectl, which takes seconds for thousands of them.
+        let request = Request::get("/api/v1/nodes").body(Vec::new());
+        let request = request.map_err(|error| Failure::failed("ask for the nodes", error))?;
+        let nodes: Value = serde_json::from_str(&self.cluster.request(request)?)
+            .map_err(|error| Failure::failed("read JSON", error))?;
         let nodes = nodes
             .get("items")
             .and_then(Value::as_array)
@@ -174,6 +245,19 @@ impl<'a> Units<'a> {
         token: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Value, Failure> {
+        let answer = self.send(unit, method, path, token, body)?;
+        serde_json::from_str(&answer)
+            .map_err(|error| Failure::failed("read a unit's answer", error))
+    }
+
+    fn send(
+        &self,
+        unit: &str,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<String, Failure> {
         let uri =
             format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{unit}:8443/proxy/mgmt/{path}");
         let mut request = Request::builder()
@@ -186,9 +270,7 @@ impl<'a> Units<'a> {
         let request = request
             .body(body)
             .map_err(|error| Failure::failed("ask a unit", error))?;
-        let answer = self.cluster.request(request)?;
-        serde_json::from_str(&answer)
-            .map_err(|error| Failure::failed("read a unit's answer", error))
+        self.cluster.request(request)
     }
 
     /// The requests of this kind in the logs of the units, the first unit's first.
@@ -218,7 +300,8 @@ fn new_password() -> String {
 
 fn is_write(method: &str, path: &str) -> bool {
     let is_change = !matches!(method, "GET" | "HEAD") && path.starts_with("/mgmt/tm/");
-    is_change && path != SAVING
+    let is_removal = method == "DELETE" && path.ends_with(&record_mac(LEAVING));
+    is_change && !is_removal && path != SAVING && path != PING
 }
 
 /// The word behind a name in a line of the log.
@@ -228,8 +311,18 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
 }
 
 fn record(address: Ipv4Addr) -> String {
+    format!("{} {address}%0", record_mac(address))
+}
+
+/// The MAC address of the record of a node with this address.
+pub(super) fn record_mac(address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
-    format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x} {address}%0")
+    format!("0a:0a:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// The self IP of a unit on its tunnel: each one has a network of its own.
+pub(super) fn self_ip(place: usize) -> String {
+    format!("10.1.{}.34", 6 + place)
 }
 
 fn secret(password: &str) -> Value {
@@ -239,7 +332,7 @@ fn secret(password: &str) -> Value {
     })
 }
 
-/// A unit. It keeps the policy `restricted`, too.
+/// A unit. Its tunnels are devices of the pod's network, which takes two rights of root and no other.
 fn pod(name: &str, address: &str, place: usize, image: &str) -> Value {
     let args = [
         "--listen=0.0.0.0:8443".to_owned(),
@@ -249,8 +342,9 @@ fn pod(name: &str, address: &str, place: usize, image: &str) -> Value {
         format!("--user={USER}"),
         "--password-file=/login/password".to_owned(),
         "--tunnel=/Common/flannel_vxlan".to_owned(),
-        "--local-address=10.169.72.34".to_owned(),
-        "--self-ip=10.169.72.34/24".to_owned(),
+        "--dataplane=in-place".to_owned(),
+        "--local-address=$(POD_IP)".to_owned(),
+        format!("--self-ip={}/24", self_ip(place)),
         "--log".to_owned(),
     ];
     json!({
@@ -258,16 +352,15 @@ fn pod(name: &str, address: &str, place: usize, image: &str) -> Value {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"unit": name}},
         "spec": {
             "automountServiceAccountToken": false,
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": {"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": "bigip-sim", "image": image, "imagePullPolicy": "IfNotPresent", "args": args,
+                "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
                 "readinessProbe": {"tcpSocket": {"port": 8443}, "periodSeconds": 1},
                 "volumeMounts": [{"name": "login", "mountPath": "/login", "readOnly": true}],
                 "securityContext": {
                     "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-                    "capabilities": {"drop": ["ALL"]},
+                    "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]},
                 },
             }],
             "volumes": [{"name": "login", "secret": {"secretName": "password"}}],
@@ -318,6 +411,17 @@ mod tests {
         ));
         assert!(!is_write("POST", "/mgmt/shared/authn/login"));
         assert!(!is_write("POST", SAVING));
+        assert!(!is_write("POST", PING));
+    }
+
+    #[test]
+    fn removal_of_the_leaving_node_alone_is_no_write() {
+        let record = |mac: &str| format!("/mgmt/{RECORDS}/{mac}");
+        let leaving = record(&record_mac(LEAVING));
+        assert!(!is_write("DELETE", &leaving));
+        assert!(is_write("PATCH", &leaving));
+        let other = record_mac(Ipv4Addr::new(10, 169, 72, 230));
+        assert!(is_write("DELETE", &record(&other)));
     }
 
     #[test]

@@ -6,8 +6,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use bigip_tunnel_harness::wait::{Answer, Timeout, eventually_blocking};
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// The hierarchies that containers need.
@@ -54,14 +55,15 @@ impl Cgroups {
 
     /// Removes them, once what runs in them is gone.
     pub(super) fn remove(self) -> io::Result<()> {
-        let started = Instant::now();
-        loop {
-            let result = self.0.iter().try_for_each(|folder| remove_tree(folder));
-            if result.is_ok() || started.elapsed() > GONE_TIMEOUT {
-                return result;
-            }
-            sleep(GONE_INTERVAL);
-        }
+        let pace = (GONE_TIMEOUT, GONE_INTERVAL);
+        eventually_blocking("the cgroups of the node are removed", pace, || {
+            let removed = self.0.iter().try_for_each(|folder| remove_tree(folder));
+            Ok::<_, Timeout>(match removed {
+                Ok(()) => Answer::Done(()),
+                Err(error) => Answer::NotYet(error.to_string()),
+            })
+        })
+        .map_err(io::Error::other)
     }
 }
 

@@ -9,21 +9,24 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::thread::{sleep, spawn};
+use std::process::Stdio;
 use std::time::Duration;
 
+use bigip_sim::shutdown::Shutdown;
 use bigip_tunnel_harness::paths::workspace_root;
+use bigip_tunnel_harness::wait::{Answer, eventually_blocking};
 use bigip_tunnel_image::{Options as ImageOptions, build};
 use clap::Args;
+use tokio::process::Command;
+use tokio::runtime::Builder;
 
 use super::cgroups::Cgroups;
 use crate::Failure;
 
 /// The images, in the folder of the node.
 const IMAGES: &str = "images";
-const INTERVAL: Duration = Duration::from_millis(50);
+/// How long removing the folder may take, and how often it is tried.
+const CLEARING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(50));
 /// Moves itself into the cgroups that come before `--`, then becomes the command behind it.
 const MOVE: &str =
     r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@""#;
@@ -44,20 +47,28 @@ pub(crate) struct Options {
 /// Runs the node until standard input closes or the node ends.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::failed("keep the local node", error);
-    let lifeline = watch_stdin();
+    // Of one thread: the node ends with the thread that has started it.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(failed)?;
+    let lifeline = {
+        let _entered = runtime.enter();
+        Shutdown::watch(true).map_err(failed)?
+    };
     let cgroups = Cgroups::create(std::process::id()).map_err(failed)?;
     let kept = lay_out(options).and_then(|()| {
-        start(options, &cgroups)
-            .and_then(|child| keep(child, &lifeline))
+        runtime
+            .block_on(keep(node(options, &cgroups), lifeline))
             .map_err(failed)
     });
-    let removed = cgroups.remove();
-    // What the kernel still holds on to for a moment is tried once more.
-    let cleared = fs::remove_dir_all(&options.folder).or_else(|_| {
-        sleep(INTERVAL);
-        fs::remove_dir_all(&options.folder)
+    let removed = cgroups.remove().map_err(failed);
+    // The kernel holds on to some of it for a moment.
+    let cleared = eventually_blocking("the folder of the node is removed", CLEARING, || {
+        Ok(match fs::remove_dir_all(&options.folder) {
+            Ok(()) => Answer::Done(()),
+            Err(error) => Answer::NotYet(error.to_string()),
+        })
     });
-    kept.and(removed.and(cleared).map_err(failed))
+    kept.and(removed).and(cleared)
 }
 
 /// Makes the folder, with all images in it.
@@ -78,8 +89,10 @@ fn lay_out(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn start(options: &Options, cgroups: &Cgroups) -> io::Result<Child> {
-    Command::new("bash")
+/// The first process of the node.
+fn node(options: &Options, cgroups: &Cgroups) -> Command {
+    let mut command = Command::new("bash");
+    command
         .args(["-c", MOVE, "bash"])
         .args(cgroups.folders())
         // When this process is killed, unshare is; with that its child, the first process of the node; with that
@@ -93,33 +106,20 @@ fn start(options: &Options, cgroups: &Cgroups) -> io::Result<Child> {
         .arg(options.folder.join(IMAGES))
         // The node ends with this pipe, too.
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
+        .stdout(Stdio::null());
+    command
 }
 
-fn keep(mut child: Child, lifeline: &Receiver<()>) -> io::Result<()> {
-    loop {
-        if child.try_wait()?.is_some() {
-            return Err(io::Error::other("it ended"));
-        }
-        if lifeline.try_recv() != Err(TryRecvError::Empty) {
-            child.kill()?;
-            child.wait()?;
-            return Ok(());
-        }
-        sleep(INTERVAL);
-    }
-}
-
-/// Tells when standard input has ended.
-fn watch_stdin() -> Receiver<()> {
-    let (ended, watch) = channel();
-    spawn(move || {
-        // An error ends it as much as the end does.
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = ended.send(());
-    });
-    watch
+async fn keep(mut node: Command, lifeline: Shutdown) -> io::Result<()> {
+    let mut child = node.spawn()?;
+    // Waiting for a child closes its standard input, with which the node ends.
+    let stdin = child.stdin.take();
+    let kept = tokio::select! {
+        ended = child.wait() => Err(io::Error::other(format!("it ended: {}", ended?))),
+        () = lifeline.requested() => child.kill().await,
+    };
+    drop(stdin);
+    kept
 }
 
 /// Makes the image of a foreign program.
@@ -128,6 +128,7 @@ fn archive(name: &str, programs: &Path, folder: &Path) -> Result<(), Failure> {
     let layout = build(&ImageOptions {
         name: format!("localhost/{name}:1"),
         program: programs.join(name),
+        also: Vec::new(),
         ports: Vec::new(),
         labels: BTreeMap::new(),
     })

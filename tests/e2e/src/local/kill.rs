@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bigip_tunnel_harness::progress::to_stderr;
+use bigip_tunnel_harness::wait::{Answer, eventually_blocking};
 
 use super::{PREFIX, READY_TIMEOUT, cgroups, check_machine, prepare};
 use crate::Failure;
@@ -52,32 +52,31 @@ pub(crate) fn run(images: &Path) -> Result<(), Failure> {
 /// Waits until a node that was not there before has this in its folder.
 fn until_there(file: &str, before: &Traces) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::failed("wait for a node", error);
-    let started = Instant::now();
-    while started.elapsed() < READY_TIMEOUT {
+    let what = format!("a node has {file}");
+    eventually_blocking(what, (READY_TIMEOUT, INTERVAL), || {
         let folders = Traces::now().map_err(failed)?.folders;
         let mut new = folders.difference(&before.folders);
-        if new.any(|folder| std::env::temp_dir().join(folder).join(file).exists()) {
-            return Ok(());
-        }
-        sleep(INTERVAL);
-    }
-    Err(Failure::Failed(format!("no node has {file}")))
+        let has_it = new.any(|folder| std::env::temp_dir().join(folder).join(file).exists());
+        Ok(if has_it {
+            Answer::Done(())
+        } else {
+            Answer::NotYet(format!("{folders:?}"))
+        })
+    })
 }
 
 fn until_gone(before: &Traces) -> Result<Duration, Failure> {
     let killed = Instant::now();
-    loop {
+    let what = "a killed run leaves nothing behind";
+    eventually_blocking(what, (LIMIT, INTERVAL), || {
         let now = Traces::now().map_err(|error| Failure::failed("look for traces", error))?;
         let left = now.beyond(before);
-        if left.is_empty() {
-            return Ok(killed.elapsed());
-        }
-        if killed.elapsed() > LIMIT {
-            let left = left.join(", ");
-            return Err(Failure::Wrong(format!("a killed run left {left}")));
-        }
-        sleep(INTERVAL);
-    }
+        Ok(if left.is_empty() {
+            Answer::Done(killed.elapsed())
+        } else {
+            Answer::NotYet(left.join(", "))
+        })
+    })
 }
 
 /// What a node leaves on the machine while it is there.
