@@ -3,6 +3,7 @@
 //! Foreign entries of the lists stay as they stand and where they stand; an entry of ours that is there keeps
 //! its place, and a new one is appended, by namespace, object and device. Must not know a format.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -173,10 +174,11 @@ impl fmt::Display for Refusal {
 /// # Errors
 ///
 /// What is not known of a unit, all of it.
-pub fn of_tunnels(tunnels: &[Tunnel]) -> Result<Vec<Row>, Vec<Refusal>> {
-    let mut units: Vec<&Unit> = tunnels.iter().flat_map(|tunnel| &tunnel.units).collect();
+pub fn of_tunnels<T: Borrow<Tunnel>>(tunnels: &[T]) -> Result<Vec<Row>, Vec<Refusal>> {
+    let tunnels = || tunnels.iter().map(Borrow::borrow);
+    let mut units: Vec<&Unit> = tunnels().flat_map(|tunnel| &tunnel.units).collect();
     units.sort_by(|one, other| one.key.cmp(&other.key));
-    let unread = tunnels.iter().flat_map(|tunnel| &tunnel.unread);
+    let unread = tunnels().flat_map(|tunnel| &tunnel.unread);
     let mut refusals: Vec<Refusal> = unread.cloned().map(Refusal::TunnelUnread).collect();
     refusals.extend(floating(&units));
     let mut rows = Vec::<Row>::new();
@@ -280,10 +282,10 @@ fn taken(rows: &[Row]) -> Vec<Refusal> {
 /// # Errors
 ///
 /// Every reason not to configure them.
-pub fn lists(
+pub fn lists<T: Borrow<Tunnel>>(
     config: Config<'_>,
     cluster: &Cluster,
-    tunnels: &[Tunnel],
+    tunnels: &[T],
 ) -> Result<Desired, Vec<Refusal>> {
     let ours = of_tunnels(tunnels)?;
     let (live, lengths) = vtep::of_lists(config);

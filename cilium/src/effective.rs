@@ -1,4 +1,4 @@
-//! What each node's agent is told: `cilium-config`, and what CiliumNodeConfigs and the Node's own labels
+//! The configuration of each node's agent: `cilium-config`, and what CiliumNodeConfigs and the Node's own labels
 //! and annotations put in its place.
 //!
 //! Which of two values counts differs between versions of Cilium (`pkg/option/resolver`: node objects win
@@ -33,16 +33,16 @@ const KEYS: [&str; 18] = [
 ];
 /// One more: the lists and their mask go together.
 const MASK: &str = "vtep-mask";
-/// As many alternatives are looked at: those of six keys with two values each.
+/// As many alternatives are compared: those of six keys with two values each.
 const ALTERNATIVES_MAX: usize = 64;
 
-/// Nodes that are told the same.
+/// Nodes whose agents have the same configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// What they may be told: one where no key is undecided, and none where there are too many to look at.
+pub struct Group<'a> {
+    /// What it may be: one where no key is undecided, and none where there are too many combinations.
     pub alternatives: Vec<BTreeMap<String, String>>,
     /// Their names. Empty where the nodes of the cluster are not known.
-    pub nodes: Vec<String>,
+    pub nodes: Vec<&'a str>,
     /// Keys on which sources differ, and those that differ from `cilium-config`.
     pub undecided: BTreeMap<String, BTreeSet<String>>,
 }
@@ -56,28 +56,22 @@ struct Override {
     candidates: BTreeMap<String, BTreeSet<Option<String>>>,
 }
 
-/// The nodes of the cluster by what they are told.
-pub fn groups(config: &ConfigMap, cluster: &Cluster) -> Vec<Group> {
-    let none = Vec::new();
-    let objects = cluster.node_configs.as_ref().unwrap_or(&none);
-    let nodes: Vec<&Node> = cluster
-        .nodes
-        .iter()
-        .flatten()
-        .filter(|node| node.stands_for.is_none())
-        .collect();
-    let mut by_override: BTreeMap<Override, Vec<String>> = BTreeMap::new();
-    for node in &nodes {
-        let its_own = of_node(config, objects, node);
-        by_override
-            .entry(its_own)
-            .or_default()
-            .push(node.name.clone());
+/// The nodes of the cluster by the configuration of their agents.
+pub fn groups<'a>(config: &ConfigMap, cluster: &'a Cluster) -> Vec<Group<'a>> {
+    let objects = cluster.node_configs.iter().flatten();
+    let mut objects: Vec<&NodeConfig> = objects.collect();
+    objects.sort_by(|one, other| one.name.cmp(&other.name));
+    let nodes = cluster.nodes.iter().flatten();
+    let nodes = nodes.filter(|node| node.stands_for.is_none());
+    let mut by_override: BTreeMap<Override, Vec<&str>> = BTreeMap::new();
+    for node in nodes {
+        let its_own = of_node(config, &objects, node);
+        by_override.entry(its_own).or_default().push(&node.name);
     }
-    if nodes.is_empty() {
+    if by_override.is_empty() {
         // Which nodes there are is not known: only what is for all of them can be said.
         let any = Node::default();
-        by_override.insert(of_node(config, objects, &any), Vec::new());
+        by_override.insert(of_node(config, &objects, &any), Vec::new());
     }
     let groups = by_override.into_iter().map(|(its_own, nodes)| {
         let mut values = config.data.clone();
@@ -117,12 +111,11 @@ fn alternatives(
     all
 }
 
-fn of_node(config: &ConfigMap, objects: &[NodeConfig], node: &Node) -> Override {
+/// `objects`: by name.
+fn of_node(config: &ConfigMap, objects: &[&NodeConfig], node: &Node) -> Override {
     let mut its_own = Override::default();
     let mut by_objects: BTreeMap<&str, (&str, String)> = BTreeMap::new();
-    let mut sorted: Vec<&NodeConfig> = objects.iter().collect();
-    sorted.sort_by(|one, other| one.name.cmp(&other.name));
-    for object in sorted {
+    for object in objects {
         let source = format!("CiliumNodeConfig {}", object.name);
         let is_known = match (&object.scope, object.scope.holds(&node.name)) {
             (Scope::All, _) | (_, Some(true)) => true,
@@ -194,7 +187,6 @@ fn relevant(values: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seen::Unread;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs.iter();
@@ -219,23 +211,30 @@ mod tests {
         }
     }
 
-    fn of(data: &[(&str, &str)], objects: Vec<NodeConfig>, nodes: Vec<Node>) -> Vec<Group> {
-        let no = || Unread(String::new());
+    /// Names, alternatives and undecided keys of a group.
+    struct Told {
+        nodes: Vec<String>,
+        alternatives: Vec<BTreeMap<String, String>>,
+        undecided: BTreeMap<String, BTreeSet<String>>,
+    }
+
+    fn of(data: &[(&str, &str)], objects: Vec<NodeConfig>, nodes: Vec<Node>) -> Vec<Told> {
         let cluster = Cluster {
-            config: Ok(None),
             node_configs: Ok(objects),
-            vtep_objects: Ok(None),
-            vtep_nodes: Ok(Vec::new()),
-            agents: Err(no()),
-            policies: None,
-            nodes: Ok(nodes),
-            cilium_nodes: Err(no()),
+            nodes: Ok(nodes.into_iter().map(Into::into).collect()),
+            ..crate::testing::cluster()
         };
         let config = ConfigMap {
             data: map(data),
             ..ConfigMap::default()
         };
-        groups(&config, &cluster)
+        let groups = groups(&config, &cluster).into_iter();
+        let told = groups.map(|group| Told {
+            nodes: group.nodes.into_iter().map(str::to_owned).collect(),
+            alternatives: group.alternatives,
+            undecided: group.undecided,
+        });
+        told.collect()
     }
 
     #[test]
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn more_alternatives_than_are_looked_at_are_none() {
+    fn too_many_alternatives_are_none() {
         let disputed = [
             "enable-ipsec",
             "enable-ipv4",
@@ -325,10 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_grouped_by_what_they_are_told() {
+    fn nodes_are_grouped_by_their_configuration() {
         let scope = Scope::Some {
             selector: "zone=a".to_owned(),
-            nodes: BTreeSet::from(["n1".to_owned()]),
+            nodes: BTreeSet::from(["n1".to_owned()]).into(),
         };
         let object = object("vtep", scope, &[("vtep-mask", "255.255.0.0")]);
         let nodes = vec![node("n1", &[]), node("n2", &[]), node("n3", &[])];

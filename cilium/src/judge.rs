@@ -1,51 +1,309 @@
 //! The whole judgement: a cluster as read and the units of the tunnels become findings.
+//!
+//! A `Judge` is made once for a cluster and all of its tunnels. What does not depend on a tunnel is judged when it is
+//! made, so that many tunnels on many nodes cost little more than one.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
-use crate::config::Config;
+use crate::config::{Config, Routing};
 use crate::desired;
 use crate::effective::{self, Group};
 use crate::finding::{Finding, Problem, Weight};
+use crate::nodes::Apart;
 use crate::render::Lists;
-use crate::seen::{Cluster, ConfigMap};
+use crate::seen::{Cluster, ConfigMap, Node};
+use crate::table::Table;
 use crate::unit::{Tunnel, Unit};
 use crate::unit_entries::{self, Context};
 use crate::words::{count, some_of};
-use crate::{agents, nodes, policies, settings, table};
+use crate::{agents, policies, settings, table};
 
-/// What is found about Cilium, in the order in which a packet depends on it.
-pub fn judge(cluster: &Cluster, tunnels: &[Tunnel]) -> Vec<Finding> {
-    judge_beside(cluster, tunnels, &[])
+/// A cluster and its tunnels, prepared to be judged.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    cluster: &'a Cluster,
+    /// What is found where the configuration could not be read.
+    unread: Option<Finding>,
+    groups: Vec<Prepared<'a>>,
+    nodes: Apart<'a>,
+    /// The units by the local address of their tunnel: several where a tunnel moves between them.
+    sharing: BTreeMap<Ipv4Addr, Vec<&'a Unit>>,
+    /// What cures wrong lists, where it is known.
+    lines: Option<String>,
+    /// What is found of agents, and of what they could not program.
+    of_agents: Vec<Finding>,
+    of_policies: Option<Finding>,
 }
 
-/// The same about these tunnels alone, with what `others` need counted in: the lines to set hold their entries,
-/// too, and a unit may share its local address with one of theirs.
-pub fn judge_beside(cluster: &Cluster, tunnels: &[Tunnel], others: &[Tunnel]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut config = None;
-    match &cluster.config {
-        Ok(Some(read)) => {
-            config = Some(read);
-            let groups = effective::groups(read, cluster);
-            findings.extend(configuration(&groups, cluster, (tunnels, others)));
-            // Which of two values counts is not known, so neither is what has to be changed.
-            let is_disputed =
-                |group: &Group| group.undecided.keys().any(|key| key.contains("vtep"));
-            if !groups.iter().any(is_disputed) {
-                let all = tunnels.iter().chain(others).map(Tunnel::without_nodes);
-                add_lines(&mut findings, read, cluster, &all.collect::<Vec<_>>());
+/// Nodes with one configuration, and what is found about it whatever the tunnel.
+#[derive(Debug)]
+struct Prepared<'a> {
+    group: Group<'a>,
+    /// For each of its alternatives.
+    ways: Vec<Way>,
+}
+
+#[derive(Debug)]
+struct Way {
+    findings: Vec<Finding>,
+    routing: Routing,
+    /// `None`: VTEP is off.
+    table: Option<Table>,
+}
+
+/// Some nodes of a cluster.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// The nodes of each group of the judge.
+    groups: Vec<Vec<&'a str>>,
+    /// Whether Nodes and agents agree about them.
+    apart: Option<Finding>,
+}
+
+/// A tunnel on the nodes that it selects.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'s> {
+    /// The tunnel.
+    pub tunnel: &'s Tunnel,
+    /// The nodes; all of the cluster where they are not known.
+    pub nodes: &'s Selection<'s>,
+}
+
+impl<'a> Judge<'a> {
+    /// Prepares the judgement of these tunnels, which are all of the cluster: the lines to set hold the entries of
+    /// all, and a unit may share its local address with one of another tunnel.
+    pub fn new<T: Borrow<Tunnel>>(cluster: &'a Cluster, tunnels: &'a [T]) -> Self {
+        let config = cluster.config.as_ref().ok().and_then(Option::as_ref);
+        let groups: Vec<Prepared<'_>> = config.map_or_else(Vec::new, |config| {
+            let groups = effective::groups(config, cluster).into_iter();
+            groups.map(|group| Prepared::new(group, cluster)).collect()
+        });
+        // Which of two values counts is not known, so neither is what has to be changed.
+        let is_disputed = |prepared: &Prepared<'_>| {
+            let mut keys = prepared.group.undecided.keys();
+            keys.any(|key| key.contains("vtep"))
+        };
+        let lines = config
+            .filter(|_| !groups.iter().any(is_disputed))
+            .and_then(|config| lines(config, cluster, tunnels));
+        let mut sharing: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
+        let units = tunnels.iter().flat_map(|tunnel| &tunnel.borrow().units);
+        for unit in units {
+            if let Some(local) = unit.local {
+                sharing.entry(local).or_default().push(unit);
             }
         }
+        Self {
+            cluster,
+            unread: unread(cluster),
+            groups,
+            nodes: Apart::new(cluster),
+            sharing,
+            lines,
+            of_agents: of_agents(cluster, config),
+            of_policies: of_policies(cluster, config),
+        }
+    }
+
+    /// The nodes that are selected. One that stands for a BIG-IP never is.
+    pub fn select(&self, selects: impl Fn(&Node) -> bool) -> Selection<'a> {
+        let nodes = self.cluster.nodes.iter().flatten();
+        let selected = nodes.filter(|node| node.stands_for.is_none() && selects(node));
+        let mut selected: Vec<&str> = selected.map(|node| node.name.as_str()).collect();
+        selected.sort_unstable();
+        let is_selected = |node: &str| selected.binary_search(&node).is_ok();
+        let of_group = |prepared: &Prepared<'a>| -> Vec<&'a str> {
+            let nodes = prepared.group.nodes.iter();
+            nodes.copied().filter(|node| is_selected(node)).collect()
+        };
+        Selection {
+            groups: self.groups.iter().map(of_group).collect(),
+            apart: self.nodes.finding(is_selected),
+        }
+    }
+
+    /// All nodes.
+    pub fn all(&self) -> Selection<'a> {
+        self.select(|_| true)
+    }
+
+    /// What is found about these tunnels, in the order in which a packet depends on it. `nodes`: those that any of
+    /// them selects.
+    pub fn judge(&self, subjects: &[Subject<'_>], nodes: &Selection<'_>) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self.unread.iter().cloned().collect();
+        findings.extend(self.configuration(subjects));
+        findings.extend(self.of_agents.iter().cloned());
+        findings.extend(nodes.apart.iter().cloned());
+        findings.extend(self.of_policies.iter().cloned());
+        self.add_lines(&mut findings);
+        findings
+    }
+
+    /// What is found about one tunnel.
+    pub fn one(&self, tunnel: &Tunnel, nodes: &Selection<'_>) -> Vec<Finding> {
+        self.judge(&[Subject { tunnel, nodes }], nodes)
+    }
+
+    /// What is found about the configuration, by the nodes that have it.
+    fn configuration(&self, subjects: &[Subject<'_>]) -> Vec<Finding> {
+        let mut found: Vec<(Finding, Vec<usize>)> = Vec::new();
+        for index in self.selected(subjects) {
+            for finding in self.of_group(index, subjects) {
+                match found.iter_mut().find(|(known, _)| *known == finding) {
+                    Some((_, groups)) => groups.push(index),
+                    None => found.push((finding, vec![index])),
+                }
+            }
+        }
+        let nodes_of = |groups: &[usize]| -> Vec<&str> {
+            let groups = groups.iter().filter_map(|index| self.groups.get(*index));
+            groups
+                .flat_map(|prepared| prepared.group.nodes.iter().copied())
+                .collect()
+        };
+        let mut findings = Vec::new();
+        for (mut finding, groups) in found {
+            if groups.len() < self.groups.len() {
+                let nodes = nodes_of(&groups);
+                let some = format!(" (on {}: {})", count(nodes.len(), "node"), some_of(&nodes));
+                finding.text.push_str(&some);
+            }
+            findings.push(finding);
+        }
+        if let (Err(why), false) = (&self.cluster.node_configs, self.groups.is_empty()) {
+            let text = format!("CiliumNodeConfigs: {why}");
+            findings.push(Finding::not_judged(Problem::Unreadable, text));
+        }
+        findings
+    }
+
+    /// The groups with a node that a tunnel selects. All where no tunnel selects a node.
+    fn selected(&self, subjects: &[Subject<'_>]) -> Vec<usize> {
+        let all = || 0..self.groups.len();
+        let is_meant = |index: &usize| {
+            let group = self.groups.get(*index);
+            let mut subjects = subjects.iter();
+            group.is_some_and(|prepared| prepared.group.nodes.is_empty())
+                || subjects.any(|subject| !subject.nodes.of_group(*index).is_empty())
+        };
+        let meant: Vec<usize> = all().filter(is_meant).collect();
+        if meant.is_empty() {
+            all().collect()
+        } else {
+            meant
+        }
+    }
+
+    /// What is found for a group: what is found with each of the values that its undecided keys may have.
+    fn of_group(&self, index: usize, subjects: &[Subject<'_>]) -> Vec<Finding> {
+        let Some(Prepared { group, ways }) = self.groups.get(index) else {
+            return Vec::new();
+        };
+        let mut ways = ways.iter().map(|way| self.of_way(way, index, subjects));
+        let mut findings = ways.next().unwrap_or_default();
+        for way in ways {
+            findings.retain(|finding| way.contains(finding));
+        }
+        if !group.undecided.is_empty() {
+            findings.insert(0, undecided(group, self.cluster.namespace()));
+        }
+        findings
+    }
+
+    fn of_way(&self, way: &Way, index: usize, subjects: &[Subject<'_>]) -> Vec<Finding> {
+        let mut findings = way.findings.clone();
+        // Without a table there is nothing that a unit could be compared with.
+        let Some(table) = &way.table else {
+            return findings;
+        };
+        for subject in subjects {
+            let nodes = subject.nodes.of_group(index);
+            if nodes.is_empty() && self.groups.len() > 1 {
+                continue;
+            }
+            for unit in &subject.tunnel.units {
+                let same = unit.local.and_then(|local| self.sharing.get(&local));
+                let context = Context {
+                    table,
+                    routing: &way.routing,
+                    nodes,
+                    sharing: same.map_or(&[], Vec::as_slice),
+                };
+                findings.extend(unit_entries::findings(unit, &context));
+            }
+        }
+        findings
+    }
+
+    /// Puts the lines to set in the place of general advice, where all that they need is known.
+    fn add_lines(&self, findings: &mut [Finding]) {
+        let Some(lines) = &self.lines else { return };
+        let is_helped = |finding: &&mut Finding| {
+            matches!(
+                finding.problem,
+                Some(
+                    Problem::VtepOff
+                        | Problem::EndpointMissing
+                        | Problem::MacMismatch
+                        | Problem::NetworkMismatch
+                        | Problem::NetworkTwice
+                )
+            ) && finding.weight >= Weight::Warning
+        };
+        for finding in findings.iter_mut().filter(is_helped) {
+            finding.fix = Some(lines.clone());
+        }
+    }
+}
+
+impl Selection<'_> {
+    fn of_group(&self, index: usize) -> &[&str] {
+        self.groups.get(index).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl<'a> Prepared<'a> {
+    fn new(group: Group<'a>, cluster: &Cluster) -> Self {
+        let ways = group.alternatives.iter().map(|values| {
+            let config = Config(values);
+            let mut findings = settings::findings(config);
+            let (table, problems) = table::build(config, cluster);
+            findings.extend(problems);
+            if let Some(table) = &table {
+                findings.extend(table::findings(table, &group, config, cluster));
+            }
+            Way {
+                findings,
+                routing: config.routing(),
+                table,
+            }
+        });
+        Self {
+            ways: ways.collect(),
+            group,
+        }
+    }
+}
+
+/// Why the configuration is not known, if it is not.
+fn unread(cluster: &Cluster) -> Option<Finding> {
+    match &cluster.config {
+        Ok(Some(_)) => None,
         Ok(None) => {
             let text = "there is no ConfigMap cilium-config";
-            findings.push(Finding::warning(Problem::ConfigMissing, text));
+            Some(Finding::warning(Problem::ConfigMissing, text))
         }
         Err(why) => {
             let text = format!("cilium-config: {why}");
-            findings.push(Finding::not_judged(Problem::Unreadable, text));
+            Some(Finding::not_judged(Problem::Unreadable, text))
         }
     }
-    findings.extend(table::not_programmed(cluster));
+}
+
+fn of_agents(cluster: &Cluster, config: Option<&ConfigMap>) -> Vec<Finding> {
+    let mut findings = table::not_programmed(cluster);
     match &cluster.agents {
         Ok(seen) => {
             let changed = config.and_then(|config| config.changed);
@@ -56,179 +314,40 @@ pub fn judge_beside(cluster: &Cluster, tunnels: &[Tunnel], others: &[Tunnel]) ->
             findings.push(Finding::not_judged(Problem::Unreadable, text));
         }
     }
-    findings.extend(nodes::finding(cluster, tunnels));
-    findings.extend(cluster.policies.as_ref().map(|policies| match policies {
-        Ok(policies) => {
-            let config = config.map(|config| Config(&config.data));
-            policies::finding(policies, config)
+    findings
+}
+
+fn of_policies(cluster: &Cluster, config: Option<&ConfigMap>) -> Option<Finding> {
+    Some(match cluster.policies.as_ref()? {
+        Ok(policies) => policies::finding(policies, config.map(|config| Config(&config.data))),
+        Err(why) => {
+            let text = format!("network policies: {why}");
+            Finding::not_judged(Problem::Unreadable, text)
         }
-        Err(why) => Finding::not_judged(Problem::Unreadable, format!("network policies: {why}")),
-    }));
-    findings
+    })
 }
 
-/// Puts the lines to set in the place of general advice, where all that they need is known.
-fn add_lines(findings: &mut [Finding], config: &ConfigMap, cluster: &Cluster, tunnels: &[Tunnel]) {
-    let has_objects = cluster
-        .vtep_objects
-        .iter()
-        .flatten()
-        .flatten()
-        .next()
-        .is_some();
-    if has_objects {
-        return;
-    }
-    let Ok(desired) = desired::lists(Config(&config.data), cluster, tunnels) else {
-        return;
-    };
-    let line = Lists::new(&desired.rows).line();
-    let namespace = &config.namespace;
-    let fix = format!(
-        "set Cilium's Helm values {line} and run kubectl -n {namespace} rollout restart ds/cilium"
-    );
-    let is_helped = |finding: &&mut Finding| {
-        matches!(
-            finding.problem,
-            Some(
-                Problem::VtepOff
-                    | Problem::EndpointMissing
-                    | Problem::MacMismatch
-                    | Problem::NetworkMismatch
-                    | Problem::NetworkTwice
-            )
-        ) && finding.weight >= Weight::Warning
-    };
-    for finding in findings.iter_mut().filter(is_helped) {
-        finding.fix = Some(fix.clone());
-    }
-}
-
-/// The tunnels that are judged, and those beside them.
-type Beside<'a> = (&'a [Tunnel], &'a [Tunnel]);
-
-/// What is found about the configuration, by the nodes that are told the same.
-fn configuration(groups: &[Group], cluster: &Cluster, tunnels: Beside<'_>) -> Vec<Finding> {
-    let mut found: Vec<(Finding, Vec<String>)> = Vec::new();
-    let is_one = groups.len() == 1;
-    for group in selected(groups, tunnels.0) {
-        for finding in of_group(group, is_one, cluster, tunnels) {
-            match found.iter_mut().find(|(known, _)| *known == finding) {
-                Some((_, nodes)) => nodes.extend(group.nodes.iter().cloned()),
-                None => found.push((finding, group.nodes.clone())),
-            }
-        }
-    }
-    let all: usize = groups.iter().map(|group| group.nodes.len()).sum();
-    let mut findings: Vec<Finding> = found
-        .into_iter()
-        .map(|(mut finding, nodes)| {
-            if !is_one && nodes.len() < all {
-                let some = format!(" (on {}: {})", count(nodes.len(), "node"), some_of(&nodes));
-                finding.text.push_str(&some);
-            }
-            finding
-        })
-        .collect();
-    if let Err(why) = &cluster.node_configs {
-        let text = format!("CiliumNodeConfigs: {why}");
-        findings.push(Finding::not_judged(Problem::Unreadable, text));
-    }
-    findings
-}
-
-/// The nodes of a group that a tunnel selects; all where that is not known.
-fn nodes_of<'a>(tunnel: &Tunnel, group: &'a Group) -> Vec<&'a str> {
-    let selected = tunnel.nodes.as_ref();
-    let nodes = group.nodes.iter().map(String::as_str);
-    nodes
-        .filter(|node| selected.is_none_or(|names| names.contains(*node)))
-        .collect()
-}
-
-/// The groups with a node that a tunnel selects. All where no tunnel selects a node.
-fn selected<'a>(groups: &'a [Group], tunnels: &[Tunnel]) -> Vec<&'a Group> {
-    let is_meant = |group: &&Group| {
-        let mut of_tunnels = tunnels.iter().map(|tunnel| nodes_of(tunnel, group));
-        group.nodes.is_empty() || of_tunnels.any(|nodes| !nodes.is_empty())
-    };
-    let meant: Vec<&Group> = groups.iter().filter(is_meant).collect();
-    if meant.is_empty() {
-        groups.iter().collect()
-    } else {
-        meant
-    }
-}
-
-/// What is found for a group: what is found with each of the values that its undecided keys may have.
-fn of_group(group: &Group, is_one: bool, cluster: &Cluster, tunnels: Beside<'_>) -> Vec<Finding> {
-    let alternatives = group.alternatives.iter();
-    let mut ways =
-        alternatives.map(|values| of_values(Config(values), (group, is_one), cluster, tunnels));
-    let mut findings = ways.next().unwrap_or_default();
-    for way in ways {
-        findings.retain(|finding| way.contains(finding));
-    }
-    if !group.undecided.is_empty() {
-        findings.insert(0, undecided(group));
-    }
-    findings
-}
-
-fn of_values(
-    config: Config<'_>,
-    (group, is_one): (&Group, bool),
+/// What to set so that the lists have the entries of all tunnels.
+fn lines<T: Borrow<Tunnel>>(
+    config: &ConfigMap,
     cluster: &Cluster,
-    (tunnels, others): Beside<'_>,
-) -> Vec<Finding> {
-    let mut findings = settings::findings(config);
-    let (table, problems) = table::build(config, cluster);
-    findings.extend(problems);
-    // Without a table there is nothing that a unit could be compared with.
-    let Some(table) = &table else {
-        return findings;
-    };
-    findings.extend(table::findings(table, group, config, cluster));
-    let sharing = by_local_address(tunnels.iter().chain(others));
-    for tunnel in tunnels {
-        let nodes = nodes_of(tunnel, group);
-        if nodes.is_empty() && !is_one {
-            continue;
-        }
-        for unit in &tunnel.units {
-            let same = unit.local.and_then(|local| sharing.get(&local));
-            let context = Context {
-                table,
-                routing: config.routing(),
-                nodes: &nodes,
-                sharing: same.map_or(&[], Vec::as_slice),
-            };
-            findings.extend(unit_entries::findings(unit, &context));
-        }
+    tunnels: &[T],
+) -> Option<String> {
+    let mut objects = cluster.vtep_objects.iter().flatten().flatten();
+    if objects.next().is_some() {
+        return None;
     }
-    findings
+    let desired = desired::lists(Config(&config.data), cluster, tunnels).ok()?;
+    let (line, namespace) = (Lists::new(&desired.rows).line(), &config.namespace);
+    Some(format!(
+        "set Cilium's Helm values {line} and run kubectl -n {namespace} rollout restart ds/cilium"
+    ))
 }
 
-fn by_local_address<'a>(
-    tunnels: impl Iterator<Item = &'a Tunnel>,
-) -> BTreeMap<std::net::Ipv4Addr, Vec<&'a Unit>> {
-    let mut sharing: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
-    for unit in tunnels.flat_map(|tunnel| &tunnel.units) {
-        if let Some(local) = unit.local {
-            sharing.entry(local).or_default().push(unit);
-        }
-    }
-    sharing
-}
-
-fn undecided(group: &Group) -> Finding {
+fn undecided(group: &Group<'_>, namespace: &str) -> Finding {
     let keys: Vec<&str> = group.undecided.keys().map(String::as_str).collect();
-    let mut sources: Vec<&str> = group
-        .undecided
-        .values()
-        .flatten()
-        .map(String::as_str)
-        .collect();
+    let sources = group.undecided.values().flatten().map(String::as_str);
+    let mut sources: Vec<&str> = sources.collect();
     sources.sort_unstable();
     sources.dedup();
     let nodes = match group.nodes.len() {
@@ -241,8 +360,9 @@ fn undecided(group: &Group) -> Finding {
         some_of(&keys),
         some_of(&sources)
     );
-    let fix =
-        "kubectl -n kube-system exec ds/cilium -- cilium-dbg bpf vtep list shows what a node has";
+    let fix = format!(
+        "kubectl -n {namespace} exec ds/cilium -- cilium-dbg bpf vtep list shows what a node has"
+    );
     Finding::not_judged(Problem::Overridden, text).with_fix(fix)
 }
 

@@ -1,7 +1,7 @@
-//! Cilium's side of a BIG-IP's tunnel, as pure functions on plain data: what agents are told, and whether
-//! it fits the tunnels.
+//! Cilium's side of a BIG-IP's tunnel, as pure functions on plain data: the configuration of its agents, and
+//! whether it matches the tunnels.
 //!
-//! `judge` is the whole: a cluster as read, and the units of the tunnels, become findings. Facts about
+//! `Judge` is the whole: a cluster as read, and the units of the tunnels, become findings. Facts about
 //! Cilium carry their evidence in `docs/reference/cilium-compatibility.md`. Nothing here does I/O, reads
 //! a clock or knows a Kubernetes client; the caller converts objects at the edge.
 
@@ -28,5 +28,5 @@ mod unit_entries;
 pub mod vtep;
 pub mod words;
 
-pub use judge::{judge, judge_beside};
+pub use judge::{Judge, Selection, Subject};
 pub use overlap::pod_cidrs;

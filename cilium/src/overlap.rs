@@ -4,6 +4,8 @@
 //! node's own address are faults; a pool and the range of the services may become one; a native-routing
 //! CIDR says nothing in tunnel mode.
 
+use std::sync::Arc;
+
 use bigip_tunnel_core::node::Ipv4Net;
 
 use crate::config::{Config, Ipam};
@@ -16,19 +18,21 @@ use crate::words::some_of;
 /// The networks that nodes' pods have now, with the names of the nodes, as far as they may be read.
 ///
 /// Those of CiliumNodes count. A Node's own count where Kubernetes hands out the addresses of pods.
-pub fn pod_cidrs(cluster: &Cluster, config: Option<Config<'_>>) -> Vec<(String, Ipv4Net)> {
-    let cidrs = |node: &Node| -> Vec<(String, Ipv4Net)> {
-        let cidrs = node.pod_cidrs.iter();
-        cidrs.map(|cidr| (node.name.clone(), *cidr)).collect()
-    };
+pub fn pod_cidrs<'a>(
+    cluster: &'a Cluster,
+    config: Option<Config<'_>>,
+) -> impl Iterator<Item = (&'a str, Ipv4Net)> {
     let of_agents = cluster.cilium_nodes.iter().flatten();
-    let of_agents = of_agents.flatten().flat_map(|node| cidrs(node));
-    let of_agents = of_agents.collect::<Vec<_>>();
-    match &cluster.nodes {
-        _ if !of_agents.is_empty() => of_agents,
-        Ok(nodes) if is_of_kubernetes(config) => nodes.iter().flat_map(cidrs).collect(),
-        _ => Vec::new(),
-    }
+    let of_agents = of_agents.map(Vec::as_slice).next().unwrap_or_default();
+    let nodes: &[Arc<Node>] = match &cluster.nodes {
+        _ if of_agents.iter().any(|node| !node.pod_cidrs.is_empty()) => of_agents,
+        Ok(nodes) if is_of_kubernetes(config) => nodes,
+        _ => &[],
+    };
+    nodes.iter().flat_map(|node| {
+        let cidrs = node.pod_cidrs.iter();
+        cidrs.map(|cidr| (node.name.as_str(), *cidr))
+    })
 }
 
 /// Whether pods get their addresses out of the networks of the Nodes. With another IPAM these are unused.
@@ -45,7 +49,7 @@ pub(crate) fn not_seen(config: Option<Config<'_>>, cluster: &Cluster) -> Vec<Str
     if let Err(why) = &cluster.nodes {
         unknown.push(format!("the addresses of the nodes ({why})"));
     }
-    if pod_cidrs(cluster, config).is_empty() {
+    if pod_cidrs(cluster, config).next().is_none() {
         let why = match (&cluster.cilium_nodes, &cluster.nodes) {
             (Err(why), _) => why.to_string(),
             (_, Err(why)) if is_of_kubernetes(config) => why.to_string(),
@@ -63,7 +67,6 @@ pub(crate) fn findings(entry: &Entry, config: Config<'_>, cluster: &Cluster) -> 
     };
     let pods = pod_cidrs(cluster, Some(config));
     let taken: Vec<String> = pods
-        .iter()
         .filter(|(_, pods)| overlap(cidr, *pods))
         .map(|(node, pods)| format!("{pods} ({node})"))
         .collect();
@@ -139,7 +142,7 @@ mod tests {
             ..Node::default()
         };
         Cluster {
-            nodes: Ok(vec![node(&["10.244.0.0/24"])]),
+            nodes: Ok(vec![node(&["10.244.0.0/24"]).into()]),
             cilium_nodes: Ok(Some(vec![node(of_agents).into()])),
             ..crate::testing::cluster()
         }
@@ -147,8 +150,9 @@ mod tests {
 
     fn cidrs(ipam: Option<&str>, of_agents: &[&str]) -> Vec<String> {
         let data = ipam.map(|ipam| BTreeMap::from([("ipam".to_owned(), ipam.to_owned())]));
-        let cidrs = pod_cidrs(&cluster(of_agents), data.as_ref().map(Config));
-        cidrs.iter().map(|(_, cidr)| cidr.to_string()).collect()
+        let cluster = cluster(of_agents);
+        let cidrs = pod_cidrs(&cluster, data.as_ref().map(Config));
+        cidrs.map(|(_, cidr)| cidr.to_string()).collect()
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub type Readable<T> = Result<T, Unread>;
 /// Everything about Cilium and the nodes that a tunnel depends on.
 #[derive(Debug, Clone)]
 pub struct Cluster {
+    /// The namespaces that were asked for `cilium-config`: Cilium's, or those where it usually is.
+    pub namespaces: Vec<String>,
     /// `cilium-config`. `None` where it is not in the namespaces that were asked for.
     pub config: Readable<Option<ConfigMap>>,
     /// The CiliumNodeConfigs of that namespace. Empty where the kind is not served.
@@ -40,9 +42,22 @@ pub struct Cluster {
     /// Policies about what comes in. `None` where they are not part of the question.
     pub policies: Option<Readable<Vec<Policy>>>,
     /// The nodes of the cluster.
-    pub nodes: Readable<Vec<Node>>,
+    pub nodes: Readable<Vec<Arc<Node>>>,
     /// What agents say of their nodes. `None` where the kind is not served.
     pub cilium_nodes: Readable<Option<Vec<Arc<Node>>>>,
+}
+
+impl Cluster {
+    /// The namespace of Cilium, as far as it is known: where `cilium-config` was found, or was looked for first.
+    pub fn namespace(&self) -> &str {
+        match &self.config {
+            Ok(Some(config)) => &config.namespace,
+            _ => self
+                .namespaces
+                .first()
+                .map_or("kube-system", String::as_str),
+        }
+    }
 }
 
 /// The ConfigMap `cilium-config`.
@@ -77,7 +92,7 @@ pub enum Scope {
         /// The selector, as text.
         selector: String,
         /// Names of the nodes that it selects now.
-        nodes: BTreeSet<String>,
+        nodes: Arc<BTreeSet<String>>,
     },
     /// Those of a selector; which they are could not be read.
     Unknown {

@@ -1,6 +1,6 @@
 //! The table of VTEP entries as such: how it is built, and what agents make of it. Must not know units.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, Switch};
 use crate::effective::Group;
@@ -8,9 +8,10 @@ use crate::finding::{Finding, Problem};
 use crate::overlap;
 use crate::seen::{Cluster, Scope};
 use crate::vtep::{self, ENTRIES_MAX, Entry, Lengths, Source};
-use crate::words::count;
+use crate::words::{count, some_of};
 
 /// The entries that agents of one group have.
+#[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) entries: Vec<Entry>,
     /// The mask of the lists, where it can be read.
@@ -142,7 +143,7 @@ fn two_sources(of_lists: &[Entry], of_objects: &[Entry]) -> Option<Finding> {
 /// What is wrong with the entries of a table.
 pub(crate) fn findings(
     table: &Table,
-    group: &Group,
+    group: &Group<'_>,
     config: Config<'_>,
     cluster: &Cluster,
 ) -> Vec<Finding> {
@@ -187,7 +188,7 @@ fn fix_of(entry: &Entry) -> String {
 
 /// More entries than an agent's table holds: of the lists on every node, of objects on the node that has
 /// most.
-fn too_many(table: &Table, group: &Group) -> Option<Finding> {
+fn too_many(table: &Table, group: &Group<'_>) -> Option<Finding> {
     let most = |counts: &dyn Fn(Option<bool>) -> bool| -> usize {
         let on = |node: Option<&str>| {
             let holds = |entry: &&Entry| match (node, &entry.scope) {
@@ -284,14 +285,7 @@ pub(crate) fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
             .iter()
             .map(move |failed| (place.clone(), failed))
     });
-    let nodes = cluster.vtep_nodes.iter().flatten();
-    let of_nodes = nodes.flat_map(|node| {
-        let place = format!("node {}", node.node);
-        node.failed
-            .iter()
-            .map(move |failed| (place.clone(), failed))
-    });
-    let findings = of_objects.chain(of_nodes);
+    let findings = of_objects.chain(of_nodes(cluster));
     let findings = findings.map(|(place, (entry, words))| {
         let what = match entry.as_str() {
             "" => "VTEP entries are not programmed".to_owned(),
@@ -304,6 +298,23 @@ pub(crate) fn not_programmed(cluster: &Cluster) -> Vec<Finding> {
         Finding::error(Problem::NotProgrammed, format!("{place}: {what}{words}"))
     });
     findings.chain(unread(cluster)).collect()
+}
+
+/// What agents say that they could not program: once for all nodes that say the same.
+fn of_nodes(cluster: &Cluster) -> impl Iterator<Item = (String, &(String, String))> {
+    let mut alike: BTreeMap<&(String, String), Vec<&str>> = BTreeMap::new();
+    for node in cluster.vtep_nodes.iter().flatten() {
+        for failed in &node.failed {
+            alike.entry(failed).or_default().push(&node.node);
+        }
+    }
+    alike.into_iter().map(|(failed, nodes)| {
+        let place = match nodes.as_slice() {
+            [node] => format!("node {node}"),
+            nodes => format!("{} ({})", count(nodes.len(), "node"), some_of(nodes)),
+        };
+        (place, failed)
+    })
 }
 
 /// What agents say of the entries of objects is not known. Without such an entry they say nothing.

@@ -26,12 +26,11 @@ pub(crate) fn unit(object: &str, device: &str, local: &str, self_ips: &[&str], m
     }
 }
 
-/// A tunnel of these units, on nodes that are not known.
+/// A tunnel of these units.
 pub(crate) fn tunnel(units: Vec<Unit>) -> Tunnel {
     Tunnel {
         units,
         unread: Vec::new(),
-        nodes: None,
     }
 }
 
@@ -39,6 +38,7 @@ pub(crate) fn tunnel(units: Vec<Unit>) -> Tunnel {
 pub(crate) fn cluster() -> Cluster {
     let no = || Unread(String::new());
     Cluster {
+        namespaces: vec!["kube-system".to_owned()],
         config: Ok(None),
         node_configs: Ok(Vec::new()),
         vtep_objects: Ok(None),
@@ -66,7 +66,7 @@ pub(crate) fn scope(nodes: &[&str]) -> Scope {
     let nodes: BTreeSet<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
     Scope::Some {
         selector: "zone=a".to_owned(),
-        nodes,
+        nodes: nodes.into(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The units of the tunnels, as far as Cilium is concerned. Knows no status and no client.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::mac::MacAddress;
@@ -9,27 +8,13 @@ use bigip_tunnel_core::unit::Encapsulation;
 
 use crate::finding::UnitKey;
 
-/// A tunnel: its units and its nodes.
+/// A tunnel: its units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
     /// The units whose tunnel was read.
     pub units: Vec<Unit>,
     /// Those whose tunnel was not.
     pub unread: Vec<UnitKey>,
-    /// Names of the nodes that it selects. `None` where they are not known.
-    pub nodes: Option<BTreeSet<String>>,
-}
-
-impl Tunnel {
-    /// The same on nodes that are not known.
-    #[must_use]
-    pub fn without_nodes(&self) -> Self {
-        Self {
-            units: self.units.clone(),
-            unread: self.unread.clone(),
-            nodes: None,
-        }
-    }
 }
 
 /// A unit with its tunnel.

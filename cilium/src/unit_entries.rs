@@ -16,8 +16,8 @@ use crate::words::count;
 /// What a unit is compared with.
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) routing: Routing,
-    /// The nodes of its tunnel that are told so, where they are known.
+    pub(crate) routing: &'a Routing,
+    /// The nodes of its tunnel with these entries, where they are known.
     pub(crate) nodes: &'a [&'a str],
     /// The units with the same local address, itself included: a pair whose tunnel moves.
     pub(crate) sharing: &'a [&'a Unit],
@@ -25,7 +25,7 @@ pub(crate) struct Context<'a> {
 
 /// What is found.
 pub(crate) fn findings(unit: &Unit, context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = talk(unit, &context.routing);
+    let mut findings = talk(unit, context.routing);
     findings.extend(unknown(unit));
     if let Some(local) = unit.local {
         findings.extend(known(unit, local, context.table, context));

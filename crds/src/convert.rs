@@ -21,7 +21,7 @@ pub use self::credentials::{
 };
 pub(crate) use self::login::stored_login;
 pub use self::login::{login, logins};
-pub use self::node::{has_kubelet, node_traits, node_view, traits_of};
+pub use self::node::{NodeParts, addresses, has_kubelet, node_traits, node_view, traits_of};
 pub use self::seen::seen;
 pub use self::spec::{
     InvalidSpec, address_rule, mac_prefix, port, secret_name, selector, tunnel_path,

@@ -21,7 +21,7 @@ use std::future::Future;
 
 use bigip_tunnel_core::node::{AddressKind, AddressRule, NodeView};
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
-use bigip_tunnel_crds::convert;
+use bigip_tunnel_crds::convert::{self, NodeParts};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use k8s_openapi::api::core::v1::{Event, Node};
 use kube::api::ListParams;
@@ -166,18 +166,18 @@ impl Cluster {
         let seen = |node: Node| {
             let traits = convert::traits_of(&node);
             let status = node.status.unwrap_or_default();
-            let name = node.metadata.name.as_ref();
-            let cilium = cilium
-                .as_ref()
-                .zip(name)
-                .and_then(|(all, name)| all.get(name));
-            let view = convert::node_view(
-                &node.metadata,
-                &status.addresses.unwrap_or_default(),
+            let metadata = node.metadata;
+            let name = metadata.name.unwrap_or_default();
+            let cilium = cilium.as_ref().and_then(|all| all.get(&name));
+            let parts = NodeParts {
+                name: &name,
+                uid: metadata.uid.as_deref().unwrap_or_default(),
+                created: metadata.creation_timestamp.map(|created| created.0),
+                labels: &metadata.labels.unwrap_or_default(),
+                addresses: &convert::addresses(status.addresses.unwrap_or_default()),
                 traits,
-                cilium.map(Vec::as_slice),
-                selector,
-            );
+            };
+            let view = convert::node_view(&parts, cilium.map(Vec::as_slice), selector);
             let mut conditions = status.conditions.iter().flatten();
             let ready = conditions.find(|condition| condition.type_ == NODE_READY);
             (view, ready.map(|ready| ready.status.clone()))

@@ -36,8 +36,8 @@ pub(crate) struct Cilium {
 /// What counts of an object.
 #[derive(Debug, Clone, PartialEq)]
 struct Noted {
-    /// Its units, on nodes that are not known.
-    units: Tunnel,
+    /// Its units.
+    tunnel: Arc<Tunnel>,
     /// Selects its nodes. `None` where it cannot be read.
     selector: Option<Selector>,
     /// Whether it asks for a judgement.
@@ -48,7 +48,7 @@ impl Cilium {
     /// Takes an object in, as it is now.
     pub(crate) fn note(&self, key: &ObjectKey, object: &BigIpTunnel) {
         let noted = Noted {
-            units: convert::cilium::units(object),
+            tunnel: Arc::new(convert::cilium::tunnel(object)),
             selector: convert::selector(&object.spec).ok(),
             verifies: verifies(object),
         };

@@ -6,18 +6,19 @@ mod cilium;
 mod seen;
 mod store;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::node::{AddressKind, Ipv4Net, NodeTraits, NodeView};
+use bigip_tunnel_cilium::seen::Node as Seen;
+use bigip_tunnel_core::node::{AddressKind, INTERNAL_IP, NodeAddress, NodeTraits, NodeView};
 use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress, without_managed_fields};
-use bigip_tunnel_crds::convert;
-use k8s_openapi::api::core::v1::{Node, NodeAddress};
+use bigip_tunnel_crds::convert::{self, NodeParts};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{self, Node};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Client, Resource};
 use serde::Deserialize;
@@ -32,13 +33,12 @@ use crate::settings::Settings;
 /// What a record, or the way to it, can depend on, of one Node. A heartbeat does not change it.
 #[derive(Debug, Clone, PartialEq)]
 struct NodeEntry {
-    metadata: ObjectMeta,
-    addresses: Vec<NodeAddress>,
+    /// What Cilium's side is judged by, its name and labels among it.
+    seen: Arc<Seen>,
+    uid: Box<str>,
+    created: Option<Timestamp>,
+    addresses: Box<[NodeAddress]>,
     traits: NodeTraits,
-    /// The IPv4 networks of its pods.
-    pod_cidrs: Box<[Ipv4Net]>,
-    /// Values of Cilium's configuration in its labels and annotations.
-    overrides: BTreeMap<String, String>,
 }
 
 /// What is known about the nodes.
@@ -101,12 +101,21 @@ impl NodeState {
 impl NodeEntry {
     fn view(&self, cilium: Option<&[CiliumNodeAddress]>, settings: &Settings) -> NodeView {
         let Self {
-            metadata,
+            seen,
+            uid,
+            created,
             addresses,
             traits,
-            ..
         } = self;
-        let view = convert::node_view(metadata, addresses, *traits, cilium, &settings.selector);
+        let parts = NodeParts {
+            name: &seen.name,
+            uid,
+            created: *created,
+            labels: &seen.labels,
+            addresses,
+            traits: *traits,
+        };
+        let view = convert::node_view(&parts, cilium, &settings.selector);
         view.without_stand_in(&settings.units)
     }
 }
@@ -217,9 +226,12 @@ impl Nodes {
     }
 
     async fn list_all(&self, settings: &Settings, floor: u128) -> Result<NodeState, ListProblem> {
-        let nodes = self.kubernetes.list(floor).await?;
+        let nodes = self
+            .kubernetes
+            .list(floor, self.current().nodes.ok())
+            .await?;
         let cilium = if asks_for_cilium(settings) {
-            Some(self.cilium.list(floor).await?)
+            Some(self.cilium.list(floor, self.current().cilium.ok()).await?)
         } else {
             None
         };
@@ -307,7 +319,7 @@ struct SlimTaint {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SlimNodeStatus {
-    addresses: Option<Vec<NodeAddress>>,
+    addresses: Option<Vec<v1::NodeAddress>>,
     conditions: Option<Vec<SlimCondition>>,
     node_info: Option<SlimNodeInfo>,
 }
@@ -354,8 +366,9 @@ impl Kept for SlimNode {
         let traits = self.traits();
         let overrides = convert::cilium::overrides(&self.metadata);
         let cidrs = self.spec.as_ref().and_then(|spec| spec.pod_cidrs.as_ref());
-        let cidrs = cidrs.into_iter().flatten();
-        let pod_cidrs = cidrs.filter_map(|cidr| cidr.parse().ok()).collect();
+        let cidrs: Vec<&str> = cidrs.into_iter().flatten().map(String::as_str).collect();
+        let pod_cidrs = cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect();
+        // Everything else in the metadata would only cost memory, thousands of times.
         let ObjectMeta {
             name,
             uid,
@@ -364,26 +377,26 @@ impl Kept for SlimNode {
             ..
         } = self.metadata;
         let name = name?;
-        // Everything else in the metadata would only cost memory, thousands of times.
-        let metadata = ObjectMeta {
-            name: Some(name.clone()),
-            uid,
-            creation_timestamp,
-            labels,
-            ..ObjectMeta::default()
-        };
         let addresses = self.status.and_then(|status| status.addresses);
-        let addresses = addresses.unwrap_or_default();
-        Some((
-            name,
-            NodeEntry {
-                metadata,
-                addresses,
-                traits,
-                pod_cidrs,
-                overrides,
-            },
-        ))
+        let addresses = convert::addresses(addresses.unwrap_or_default());
+        let internal = addresses.iter().filter(|listed| listed.kind == INTERNAL_IP);
+        let seen = Seen {
+            name: name.clone(),
+            internal: internal.filter_map(|a| a.value.parse().ok()).collect(),
+            stands_for: traits.stands_for,
+            pod_cidrs,
+            health: None,
+            overrides,
+            labels: labels.unwrap_or_default(),
+        };
+        let entry = NodeEntry {
+            seen: Arc::new(seen),
+            uid: uid.unwrap_or_default().into(),
+            created: creation_timestamp.map(|created| created.0),
+            addresses: addresses.into(),
+            traits,
+        };
+        Some((name, entry))
     }
 
     fn failure(_: Option<u16>, cause: &str) -> Failure {

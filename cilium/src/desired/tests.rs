@@ -159,7 +159,7 @@ fn what_is_not_known_of_a_unit_is_refused() {
         let refusal = Refusal::MacUnusable(key, mac.parse().unwrap());
         assert_eq!(found, Err(vec![refusal]));
     }
-    assert_eq!(of_tunnels(&[]), Err(vec![Refusal::NoUnit]));
+    assert_eq!(of_tunnels::<Tunnel>(&[]), Err(vec![Refusal::NoUnit]));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! What is found where nodes are told different things, or something could not be read.
 
-use std::collections::BTreeSet;
-
 use bigip_tunnel_core::unit::Encapsulation;
 
 use super::*;
@@ -15,9 +13,32 @@ fn seen(data: BTreeMap<String, String>, nodes: Vec<Node>) -> Cluster {
             data,
             ..ConfigMap::default()
         })),
-        nodes: Ok(nodes),
+        nodes: Ok(nodes.into_iter().map(Into::into).collect()),
         ..cluster()
     }
+}
+
+/// A tunnel, and names of the nodes that it selects.
+struct On {
+    tunnel: Tunnel,
+    nodes: Vec<String>,
+}
+
+/// What is found about these tunnels together.
+fn judge(cluster: &Cluster, tunnels: &[On]) -> Vec<Finding> {
+    let all: Vec<Tunnel> = tunnels.iter().map(|on| on.tunnel.clone()).collect();
+    let judge = Judge::new(cluster, &all);
+    let selects = |on: &On, node: &Node| on.nodes.contains(&node.name);
+    let selections = tunnels
+        .iter()
+        .map(|on| judge.select(|node| selects(on, node)));
+    let selections: Vec<Selection<'_>> = selections.collect();
+    let subjects = all.iter().zip(&selections);
+    let subjects: Vec<_> = subjects
+        .map(|(tunnel, nodes)| Subject { tunnel, nodes })
+        .collect();
+    let of_any = judge.select(|node| tunnels.iter().any(|on| selects(on, node)));
+    judge.judge(&subjects, &of_any)
 }
 
 fn lists() -> BTreeMap<String, String> {
@@ -25,7 +46,7 @@ fn lists() -> BTreeMap<String, String> {
 }
 
 /// A tunnel of one unit that fits the lists, on these nodes.
-fn east(nodes: &[&str]) -> Tunnel {
+fn east(nodes: &[&str]) -> On {
     let unit = unit(
         "east",
         "a",
@@ -33,10 +54,9 @@ fn east(nodes: &[&str]) -> Tunnel {
         &["10.1.1.1/24"],
         "02:00:00:00:00:01",
     );
-    let nodes: BTreeSet<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
-    Tunnel {
-        nodes: Some(nodes),
-        ..tunnel(vec![unit])
+    On {
+        tunnel: tunnel(vec![unit]),
+        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
     }
 }
 
@@ -99,8 +119,8 @@ fn tunnel_is_not_compared_with_nodes_of_another_tunnel() {
         &["10.1.2.1/24"],
         "02:00:00:00:00:01",
     );
-    let west = Tunnel {
-        units: vec![second],
+    let west = On {
+        tunnel: tunnel(vec![second]),
         ..east(&["n2"])
     };
     let found = judge(&zones(), &[east(&["n1"]), west]);
@@ -212,7 +232,7 @@ fn entries_that_may_be_too_many_are_not_judged() {
 /// The sentences about a unit that is not known as far as this changes it.
 fn unknown(change: fn(&mut Unit)) -> Vec<String> {
     let mut tunnel = east(&["a1"]);
-    let unit = &mut tunnel.units[0];
+    let unit = &mut tunnel.tunnel.units[0];
     unit.encapsulation = Some(Encapsulation::Vxlan);
     unit.port = Some(8472);
     change(unit);

@@ -4,6 +4,7 @@
 //! no object stops another. Judges nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::network;
@@ -25,7 +26,7 @@ use kube::ResourceExt as _;
 use kube::core::{DynamicObject, Selector, SelectorExt as _};
 use serde_json::Value;
 
-use super::{selector, traits_of};
+use super::traits_of;
 use crate::cilium::{AgentPod, CiliumNode};
 use crate::v1alpha1::{BigIpTunnel, DeviceStatus, TunnelStatus};
 
@@ -67,27 +68,6 @@ pub fn overrides(metadata: &ObjectMeta) -> BTreeMap<String, String> {
         Some((key.to_owned(), value.clone()))
     });
     overrides.collect()
-}
-
-/// A Node as selectors see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Selectable<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its labels.
-    pub labels: &'a BTreeMap<String, String>,
-    /// Whether it stands for a machine that is no node.
-    pub stands_in: bool,
-}
-
-/// These nodes as selectors see them.
-pub fn selectable(nodes: &[Node]) -> Vec<Selectable<'_>> {
-    let each = nodes.iter().map(|node| Selectable {
-        name: &node.name,
-        labels: &node.labels,
-        stands_in: node.stands_for.is_some(),
-    });
-    each.collect()
 }
 
 /// A CiliumNode.
@@ -156,7 +136,7 @@ fn is_ready(pod: &AgentPod) -> bool {
 }
 
 /// A CiliumNodeConfig. Without a selector it selects no node (cilium, `pkg/option/resolver`).
-pub fn node_config(object: &DynamicObject, nodes: Option<&[Selectable<'_>]>) -> NodeConfig {
+pub fn node_config(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> NodeConfig {
     let defaults = object
         .data
         .pointer("/spec/defaults")
@@ -176,7 +156,7 @@ pub fn node_config(object: &DynamicObject, nodes: Option<&[Selectable<'_>]>) -> 
 }
 
 /// A CiliumVTEPConfig. Without a selector it is for every node.
-pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Selectable<'_>]>) -> VtepObject {
+pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> VtepObject {
     let selector = object
         .data
         .pointer("/spec/nodeSelector")
@@ -206,27 +186,7 @@ pub fn cilium_policies(object: &DynamicObject) -> Vec<Policy> {
 }
 
 /// The tunnel of an object, with its units. A device whose tunnel its status does not show is unread.
-pub fn tunnel(object: &BigIpTunnel, nodes: Option<&[Selectable<'_>]>) -> Tunnel {
-    let selector = selector(&object.spec).ok();
-    Tunnel {
-        nodes: selected(selector.as_ref(), nodes),
-        ..units(object)
-    }
-}
-
-/// Names of the nodes that a tunnel selects. `None` where its selector or the nodes are not known.
-pub fn selected(
-    selector: Option<&Selector>,
-    nodes: Option<&[Selectable<'_>]>,
-) -> Option<BTreeSet<String>> {
-    let (selector, nodes) = selector.zip(nodes)?;
-    let nodes = nodes.iter().filter(|node| !node.stands_in);
-    let nodes = nodes.filter(|node| selector.matches(node.labels));
-    Some(nodes.map(|node| node.name.to_owned()).collect())
-}
-
-/// The units of an object, on nodes that are not known.
-pub fn units(object: &BigIpTunnel) -> Tunnel {
+pub fn tunnel(object: &BigIpTunnel) -> Tunnel {
     let (mut units, mut unread) = (Vec::new(), Vec::new());
     for device in &object.spec.devices {
         let key = UnitKey {
@@ -241,11 +201,7 @@ pub fn units(object: &BigIpTunnel) -> Tunnel {
             None => unread.push(key),
         }
     }
-    Tunnel {
-        units,
-        unread,
-        nodes: None,
-    }
+    Tunnel { units, unread }
 }
 
 /// Whether a device answered, with the tunnel, when its status was written. A device that does not answer keeps the
@@ -285,21 +241,24 @@ fn unit(key: UnitKey, is_current: bool, tunnel: &TunnelStatus) -> Unit {
 fn nothing() -> Scope {
     Scope::Some {
         selector: "no selector".to_owned(),
-        nodes: BTreeSet::new(),
+        nodes: Arc::default(),
     }
 }
 
 /// The nodes of a selector.
-fn scope(written: &Value, nodes: Option<&[Selectable<'_>]>) -> Scope {
+fn scope(written: &Value, nodes: Option<&[Arc<Node>]>) -> Scope {
     let parsed: Option<LabelSelector> = serde_json::from_value(written.clone()).ok();
     let selector = parsed.as_ref().map(shown).unwrap_or_default();
     let parsed: Option<Selector> = parsed.and_then(|parsed| parsed.try_into().ok());
     match (parsed, nodes) {
         (Some(parsed), _) if parsed.selects_all() => Scope::All,
         (Some(parsed), Some(nodes)) => {
-            let nodes = nodes.iter().filter(|node| parsed.matches(node.labels));
-            let nodes = nodes.map(|node| node.name.to_owned()).collect();
-            Scope::Some { selector, nodes }
+            let nodes = nodes.iter().filter(|node| parsed.matches(&node.labels));
+            let nodes: BTreeSet<String> = nodes.map(|node| node.name.clone()).collect();
+            Scope::Some {
+                selector,
+                nodes: nodes.into(),
+            }
         }
         _ => Scope::Unknown { selector },
     }
@@ -350,9 +309,9 @@ mod tests {
         serde_json::from_value(whole).unwrap()
     }
 
-    fn labelled(name: &str, zone: &str) -> Node {
+    fn labelled(name: &str, zone: &str) -> Arc<Node> {
         let node = json!({"metadata": {"name": name, "labels": {"zone": zone}}});
-        super::node(&serde_json::from_value(node).unwrap())
+        super::node(&serde_json::from_value(node).unwrap()).into()
     }
 
     #[test]
@@ -434,7 +393,7 @@ mod tests {
                 "CiliumVTEPConfig",
                 &json!({"spec": {"nodeSelector": selector}}),
             );
-            vtep_object(&object, Some(&selectable(&nodes))).scope
+            vtep_object(&object, Some(&nodes)).scope
         };
         assert_eq!(of(json!({})), Scope::All);
         assert_eq!(of(Value::Null), Scope::All);
@@ -451,7 +410,7 @@ mod tests {
             zone,
             Scope::Some {
                 selector,
-                nodes: names
+                nodes: names.into()
             }
         );
     }
@@ -510,7 +469,7 @@ mod tests {
             "spec": {"tunnel": {"name": "t"}, "devices": devices},
             "status": {"devices": shown},
         });
-        tunnel(&serde_json::from_value(object).unwrap(), None)
+        tunnel(&serde_json::from_value(object).unwrap())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bigip_tunnel_core::node::{NodeAddress, NodeTraits, NodeView};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{Selector, SelectorExt};
@@ -57,57 +58,77 @@ pub fn has_kubelet<'a>(
     has_version || heartbeats.any(|(kind, is_kept)| kind == "Ready" && is_kept)
 }
 
-/// The node with this metadata and these `status.addresses`, as an object with this selector sees
-/// it. `cilium` are the addresses of the `CiliumNode` of its name, where there is one and the object
-/// asks for it. Takes only the parts of a Node that count, so that a caller need not keep whole ones.
+/// The parts of a Node that count, so that a caller need not keep whole ones.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeParts<'a> {
+    /// `metadata.name`.
+    pub name: &'a str,
+    /// `metadata.uid`.
+    pub uid: &'a str,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
+    /// `metadata.labels`.
+    pub labels: &'a BTreeMap<String, String>,
+    /// `status.addresses`.
+    pub addresses: &'a [NodeAddress],
+    /// What else is read of it.
+    pub traits: NodeTraits,
+}
+
+/// `status.addresses` of a Node.
+pub fn addresses(listed: Vec<v1::NodeAddress>) -> Vec<NodeAddress> {
+    let each = listed.into_iter().map(|address| NodeAddress {
+        kind: address.type_,
+        value: address.address,
+    });
+    each.collect()
+}
+
+/// The node with these parts, as an object with this selector sees it. `cilium` are the addresses of the
+/// `CiliumNode` of its name, where there is one and the object asks for it.
 pub fn node_view(
-    metadata: &ObjectMeta,
-    addresses: &[v1::NodeAddress],
-    traits: NodeTraits,
+    node: &NodeParts<'_>,
     cilium: Option<&[CiliumNodeAddress]>,
     selector: &Selector,
 ) -> NodeView {
-    let unlabelled = BTreeMap::new();
-    let labels = metadata.labels.as_ref().unwrap_or(&unlabelled);
-    let addresses = addresses.iter().map(|address| NodeAddress {
-        kind: address.type_.clone(),
-        value: address.address.clone(),
-    });
     let cilium_address = |address: &CiliumNodeAddress| NodeAddress {
         kind: address.kind.clone(),
         value: address.ip.clone(),
     };
     NodeView {
-        name: metadata.name.clone().unwrap_or_default(),
-        uid: metadata.uid.clone().unwrap_or_default(),
-        created: metadata
-            .creation_timestamp
-            .as_ref()
-            .map(|created| created.0),
-        selected: selector.matches(labels),
-        addresses: addresses.collect(),
+        name: node.name.to_owned(),
+        uid: node.uid.to_owned(),
+        created: node.created,
+        selected: selector.matches(node.labels),
+        addresses: node.addresses.to_vec(),
         cilium_addresses: cilium.map(|listed| listed.iter().map(cilium_address).collect()),
         damped: None,
-        traits,
+        traits: node.traits,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
     use super::*;
 
-    fn metadata(labels: &[(&str, &str)]) -> ObjectMeta {
-        let labels = labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        ObjectMeta {
-            name: Some("worker-01".into()),
-            uid: Some("u1".into()),
-            creation_timestamp: Some(Time("2026-01-01T00:00:00Z".parse().unwrap())),
-            labels: Some(labels.collect()),
-            ..ObjectMeta::default()
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn parts<'a>(
+        labels: &'a BTreeMap<String, String>,
+        addresses: &'a [NodeAddress],
+    ) -> NodeParts<'a> {
+        NodeParts {
+            name: "worker-01",
+            uid: "u1",
+            created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            labels,
+            addresses,
+            traits: NodeTraits::default(),
         }
     }
 
@@ -117,17 +138,16 @@ mod tests {
             type_: kind.into(),
             address: value.into(),
         };
-        let listed = [
+        let listed = addresses(vec![
             address("InternalIP", "10.0.0.2"),
             address("InternalIP", "10.0.0.1"),
-        ];
+        ]);
         let cilium = [CiliumNodeAddress {
             kind: "InternalIP".into(),
             ip: "10.9.0.1".into(),
         }];
-        let traits = NodeTraits::default();
-        let (metadata, all) = (metadata(&[]), Selector::default());
-        let view = node_view(&metadata, &listed, traits, Some(&cilium), &all);
+        let (labels, all) = (labels(&[]), Selector::default());
+        let view = node_view(&parts(&labels, &listed), Some(&cilium), &all);
         let copy = |value: &str| NodeAddress {
             kind: "InternalIP".into(),
             value: value.into(),
@@ -142,7 +162,7 @@ mod tests {
                 addresses: vec![copy("10.0.0.2"), copy("10.0.0.1")],
                 cilium_addresses: Some(vec![copy("10.9.0.1")]),
                 damped: None,
-                traits,
+                traits: NodeTraits::default(),
             }
         );
     }
@@ -150,26 +170,25 @@ mod tests {
     #[test]
     fn a_node_is_selected_by_its_labels() {
         let selector: Selector = Some(("pool", "edge")).into_iter().collect();
-        let traits = NodeTraits::default();
-        let selected = |labels: &[(&str, &str)]| {
-            node_view(&metadata(labels), &[], traits, None, &selector).selected
+        let selected = |pairs: &[(&str, &str)]| {
+            node_view(&parts(&labels(pairs), &[]), None, &selector).selected
         };
         assert!(selected(&[("pool", "edge"), ("zone", "a")]));
         assert!(!selected(&[("pool", "core")]));
-        assert!(!node_view(&ObjectMeta::default(), &[], traits, None, &selector).selected);
+        assert!(!selected(&[]));
     }
 
     #[test]
     fn taint_of_the_cloud_provider_is_read() {
         let is_uninitialized =
-            |key| node_traits(&metadata(&[]), [key].into_iter(), true).is_uninitialized;
+            |key| node_traits(&ObjectMeta::default(), [key].into_iter(), true).is_uninitialized;
         assert!(is_uninitialized(UNINITIALIZED));
         assert!(!is_uninitialized("node.kubernetes.io/not-ready"));
     }
 
     #[test]
     fn flannel_address_counts_only_without_a_kubelet() {
-        let mut metadata = metadata(&[]);
+        let mut metadata = ObjectMeta::default();
         let annotation = (FLANNEL_ADDRESS.to_owned(), "10.1.6.34".to_owned());
         metadata.annotations = Some([annotation].into());
         let stands_for = |has_kubelet| {

@@ -69,12 +69,7 @@ async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumRep
         CiliumFormat::Helm | CiliumFormat::Configmap => None,
         CiliumFormat::Vtepconfig => cluster.vtep_shape().await?,
     };
-    let nodes = seen.nodes.as_deref().ok();
-    let nodes = nodes.map(convert::cilium::selectable);
-    let tunnels = objects
-        .iter()
-        .map(|object| convert::cilium::tunnel(object, nodes.as_deref()));
-    let tunnels: Vec<_> = tunnels.collect();
+    let tunnels: Vec<_> = objects.iter().map(convert::cilium::tunnel).collect();
     report(&seen, &tunnels, args.output, shape).map_err(|refusals| {
         let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         Error::NoEntries(refusals.join("; "))

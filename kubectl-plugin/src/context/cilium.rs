@@ -28,10 +28,12 @@ impl Cluster {
     /// Everything about Cilium and the nodes. `namespace`: the one of Cilium, if it is named.
     pub(crate) async fn cilium_seen(&self, namespace: Option<&str>) -> Result<Seen, Error> {
         let nodes = optional(self.nodes_seen().await)?;
-        let config = self.cilium_config(namespace).await?;
+        let namespaces = namespace.map_or(CILIUM_NAMESPACES.to_vec(), |named| vec![named]);
+        let config = self.cilium_config(&namespaces).await?;
         let found = config.as_ref().ok().and_then(Option::as_ref);
         let place = found.map(|config| config.namespace.clone());
         Ok(Seen {
+            namespaces: namespaces.into_iter().map(str::to_owned).collect(),
             node_configs: self.node_configs(place.as_deref(), &nodes).await?,
             config,
             vtep_objects: self.vtep_objects(&nodes).await?,
@@ -45,9 +47,8 @@ impl Cluster {
 
     async fn cilium_config(
         &self,
-        namespace: Option<&str>,
+        namespaces: &[&str],
     ) -> Result<Readable<Option<ConfigMap>>, Error> {
-        let namespaces = namespace.map_or(CILIUM_NAMESPACES.to_vec(), |named| vec![named]);
         let mut unread = None;
         for namespace in namespaces {
             let api: Api<v1::ConfigMap> = Api::namespaced(self.client.clone(), namespace);
@@ -67,13 +68,12 @@ impl Cluster {
     async fn node_configs(
         &self,
         namespace: Option<&str>,
-        nodes: &Readable<Vec<Node>>,
+        nodes: &Readable<Vec<Arc<Node>>>,
     ) -> Result<Readable<Vec<NodeConfig>>, Error> {
         let Some(namespace) = namespace else {
             return Ok(Ok(Vec::new()));
         };
-        let nodes = nodes.as_deref().ok().map(convert::cilium::selectable);
-        let nodes = nodes.as_deref();
+        let nodes = nodes.as_deref().ok();
         let seen = |object: DynamicObject| {
             let is_there = object.metadata.namespace.as_deref() == Some(namespace);
             is_there.then(|| convert::cilium::node_config(&object, nodes))
@@ -85,10 +85,9 @@ impl Cluster {
 
     async fn vtep_objects(
         &self,
-        nodes: &Readable<Vec<Node>>,
+        nodes: &Readable<Vec<Arc<Node>>>,
     ) -> Result<Readable<Option<Vec<VtepObject>>>, Error> {
-        let nodes = nodes.as_deref().ok().map(convert::cilium::selectable);
-        let nodes = nodes.as_deref();
+        let nodes = nodes.as_deref().ok();
         let seen = |object: DynamicObject| convert::cilium::vtep_object(&object, nodes);
         self.served("CiliumVTEPConfig", "ciliumvtepconfigs", seen)
             .await

@@ -83,9 +83,9 @@ impl Cluster {
         }))
     }
 
-    pub(super) async fn nodes_seen(&self) -> Result<Vec<Node>, Error> {
+    pub(super) async fn nodes_seen(&self) -> Result<Vec<Arc<Node>>, Error> {
         let (api, all) = (Api::all(self.client.clone()), ListParams::default());
-        let seen = |node: v1::Node| convert::cilium::node(&node);
+        let seen = |node: v1::Node| Arc::new(convert::cilium::node(&node));
         self.list_all(&api, all, "nodes", seen).await
     }
 

@@ -175,7 +175,10 @@ fn take<K: Resource, T: PartialEq>(
         watcher::Event::Init => listed.clear(),
         watcher::Event::InitApply(object) => {
             let name = object.name_any();
-            listed.extend(keep(object).map(|kept| (name, Arc::new(kept))));
+            if let Some(kept) = keep(object) {
+                let kept = slot.share(&name, kept);
+                listed.insert(name, kept);
+            }
         }
         watcher::Event::InitDone => slot.set(Known::Read(std::mem::take(listed))),
         watcher::Event::Apply(object) => {

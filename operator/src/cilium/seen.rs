@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bigip_tunnel_cilium::seen::{Agent, Cluster, ConfigMap, Node, Readable, Unread, VtepNode};
-use bigip_tunnel_crds::convert::cilium::{self as convert, Selectable};
+use bigip_tunnel_crds::convert::cilium as convert;
 use kube::core::DynamicObject;
 use tokio::sync::Notify;
 
@@ -67,6 +67,17 @@ impl<T: PartialEq> Slot<T> {
         self.changed.notify_one();
     }
 
+    /// An object of a new list: the known one where both are equal, so that two lists take up the memory of one.
+    pub(super) fn share(&self, name: &str, object: T) -> Arc<T> {
+        match &*self.lock() {
+            Known::Read(objects) => match objects.get(name).filter(|known| ***known == object) {
+                Some(known) => known.clone(),
+                None => Arc::new(object),
+            },
+            _ => Arc::new(object),
+        }
+    }
+
     /// The objects, and `None` for a kind that is not served. Nothing while they were not asked for yet.
     fn objects(&self) -> Option<Readable<Option<Vec<Arc<T>>>>> {
         Some(match &*self.lock() {
@@ -92,7 +103,7 @@ pub(super) struct Seen {
     pub(super) vtep_nodes: Slot<VtepNode>,
     pub(super) agents: Slot<Agent>,
     pub(super) cilium_nodes: Slot<Node>,
-    /// Told when any of them changes.
+    /// Notified when any of them changes.
     pub(super) changed: Arc<Notify>,
 }
 
@@ -114,14 +125,16 @@ impl Seen {
     /// The cluster with these nodes. `None` until every kind was asked for.
     pub(super) fn cluster(
         &self,
-        nodes: Readable<Vec<Node>>,
-        selectable: Option<&[Selectable<'_>]>,
+        namespace: &str,
+        nodes: Readable<Vec<Arc<Node>>>,
     ) -> Option<Cluster> {
+        let known = nodes.as_deref().ok();
         let config = self.config.objects()?;
         let node_configs = self.node_configs.objects()?.map(Option::unwrap_or_default);
         let vtep_objects = self.vtep_objects.objects()?;
         let vtep_nodes = self.vtep_nodes.objects()?.map(Option::unwrap_or_default);
         Some(Cluster {
+            namespaces: vec![namespace.to_owned()],
             config: config.map(|found| {
                 let mut found = found.into_iter().flatten();
                 found.next().map(|config| ConfigMap::clone(&config))
@@ -129,14 +142,14 @@ impl Seen {
             node_configs: node_configs.map(|objects| {
                 let objects = objects.iter();
                 objects
-                    .map(|object| convert::node_config(object, selectable))
+                    .map(|object| convert::node_config(object, known))
                     .collect()
             }),
             vtep_objects: vtep_objects.map(|objects| {
                 objects.map(|objects| {
                     let objects = objects.iter();
                     objects
-                        .map(|object| convert::vtep_object(object, selectable))
+                        .map(|object| convert::vtep_object(object, known))
                         .collect()
                 })
             }),
@@ -156,8 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether a change was told since the last time that this was asked.
-    fn is_told(slot: &Slot<u8>) -> bool {
+    /// Whether there was a change since the last call.
+    fn is_notified(slot: &Slot<u8>) -> bool {
         slot.changed.notified().now_or_never().is_some()
     }
 
@@ -171,29 +184,41 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_told() {
+    fn only_a_difference_is_notified() {
         let slot = Slot::new(&Arc::new(Notify::new()));
         slot.set(read(&[("a", 1)]));
-        assert!(is_told(&slot));
+        assert!(is_notified(&slot));
         slot.set(read(&[("a", 1)]));
         slot.put("a".to_owned(), Some(1));
         slot.put("b".to_owned(), None);
-        assert!(!is_told(&slot));
+        assert!(!is_notified(&slot));
         for change in [("a", Some(2)), ("b", Some(1)), ("b", None)] {
             slot.put(change.0.to_owned(), change.1);
-            assert!(is_told(&slot), "{change:?}");
+            assert!(is_notified(&slot), "{change:?}");
         }
         slot.set(Known::NotServed);
-        assert!(is_told(&slot));
+        assert!(is_notified(&slot));
         slot.set(Known::NotServed);
         slot.put("a".to_owned(), Some(1));
-        assert!(!is_told(&slot));
+        assert!(!is_notified(&slot));
+    }
+
+    #[test]
+    fn equal_object_of_a_new_list_is_the_known_one() {
+        let slot = Slot::new(&Arc::new(Notify::new()));
+        slot.set(read(&[("a", 1)]));
+        let known = slot.objects().unwrap().unwrap().unwrap().remove(0);
+        assert!(Arc::ptr_eq(&slot.share("a", 1), &known));
+        for (name, object) in [("a", 2), ("b", 1)] {
+            assert!(!Arc::ptr_eq(&slot.share(name, object), &known), "{name}");
+        }
     }
 
     #[test]
     fn nothing_is_judged_until_each_kind_was_asked_for() {
         let seen = Seen::new();
-        let is_known = || seen.cluster(Ok(Vec::new()), Some(&[])).is_some();
+        let cluster = || seen.cluster("cilium", Ok(Vec::new()));
+        let is_known = || cluster().is_some();
         seen.config.set(Known::Read(BTreeMap::new()));
         seen.node_configs.set(Known::NotServed);
         seen.vtep_objects.set(Known::NotServed);
@@ -202,8 +227,9 @@ mod tests {
         assert!(!is_known());
         seen.agents.set(Known::Unread(Unread("no".to_owned())));
         assert!(is_known());
-        let cluster = seen.cluster(Ok(Vec::new()), Some(&[])).unwrap();
+        let cluster = cluster().unwrap();
         assert_eq!(cluster.config, Ok(None));
+        assert_eq!(cluster.namespace(), "cilium");
         assert_eq!(cluster.cilium_nodes, Ok(None));
         assert!(cluster.agents.is_err());
         assert!(cluster.policies.is_none());

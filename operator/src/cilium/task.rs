@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_cilium::condition::{condition, mac_mismatches};
-use bigip_tunnel_cilium::judge_beside;
-use bigip_tunnel_cilium::seen::Agent;
+use bigip_tunnel_cilium::seen::{Agent, Cluster, Node};
 use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_cilium::{Judge, Selection};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{AgentPod, CiliumNode};
 use bigip_tunnel_crds::convert::cilium as convert;
@@ -15,7 +15,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, GroupVersionKind};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Selector, SelectorExt as _};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -26,7 +26,6 @@ use super::seen::Seen;
 use super::{Judged, Noted};
 use crate::index::ObjectKey;
 use crate::kubernetes::WATCH_SECONDS;
-use crate::nodes::NodeState;
 use crate::restart::{self, RESTART_DELAY};
 use crate::shared::Shared;
 
@@ -70,7 +69,7 @@ async fn work(shared: &Shared, namespace: &str) {
         let following = join_all(followers(shared, namespace, &seen));
         tokio::select! {
             _ = following => {}
-            () = judge_while_asked(shared, &seen) => {}
+            () = judge_while_asked(shared, namespace, &seen) => {}
         }
     }
 }
@@ -166,15 +165,15 @@ fn with_shared_image(agent: Agent, images: &mut BTreeSet<Arc<str>>) -> Agent {
 }
 
 /// Judges whenever something changed, what changes together once, until no object asks for it.
-async fn judge_while_asked(shared: &Shared, seen: &Seen) {
-    let mut nodes = shared.nodes.subscribe();
+async fn judge_while_asked(shared: &Shared, namespace: &str, seen: &Seen) {
+    let mut states = shared.nodes.subscribe();
     let mut board = Board::default();
     let mut due = None;
     loop {
         tokio::select! {
             () = seen.changed.notified() => {}
             () = shared.cilium.changed.notified() => {}
-            changed = nodes.changed() => if changed.is_err() {
+            changed = states.changed() => if changed.is_err() {
                 // The process ends.
                 return std::future::pending().await;
             },
@@ -186,9 +185,10 @@ async fn judge_while_asked(shared: &Shared, seen: &Seen) {
             return;
         }
         let begun = Instant::now();
-        let state = nodes.borrow_and_update().clone();
+        let nodes = states.borrow_and_update().seen();
         due = None;
-        if let Some((found, mismatches)) = judge_all(seen, &state, &shared.cilium.tunnels()) {
+        if let Some(cluster) = nodes.and_then(|nodes| seen.cluster(namespace, nodes)) {
+            let (found, mismatches) = judge_all(&cluster, &shared.cilium.tunnels());
             shared.metrics.cilium.set_mac_mismatches(mismatches);
             if board.update(&found, shared.clock.now()) {
                 shared.cilium.judged.send_replace(Arc::new(board.shown()));
@@ -208,28 +208,30 @@ async fn wait_until(due: Option<Instant>) {
 }
 
 /// The conditions of all objects that ask for one, and how many units have another MAC address than Cilium
-/// sends to. `None` while something was not read yet.
-fn judge_all(
-    seen: &Seen,
-    state: &NodeState,
-    tunnels: &BTreeMap<ObjectKey, Noted>,
-) -> Option<(Judged, usize)> {
-    let selectable = state.selectable();
-    let selectable = selectable.as_deref();
-    let cluster = seen.cluster(state.seen()?, selectable)?;
+/// sends to.
+fn judge_all(cluster: &Cluster, noted: &BTreeMap<ObjectKey, Noted>) -> (Judged, usize) {
+    let tunnels = noted.values().map(|noted| &*noted.tunnel);
+    let tunnels: Vec<&Tunnel> = tunnels.collect();
+    let judge = Judge::new(cluster, &tunnels);
     let (mut judged, mut mismatches) = (Judged::new(), BTreeSet::new());
-    for (key, noted) in tunnels.iter().filter(|(_, noted)| noted.verifies) {
-        let own = Tunnel {
-            nodes: convert::selected(noted.selector.as_ref(), selectable),
-            ..noted.units.clone()
+    // Many objects have one selector.
+    let mut selections: Vec<(Option<&Selector>, Selection<'_>)> = Vec::new();
+    for (key, noted) in noted.iter().filter(|(_, noted)| noted.verifies) {
+        let selector = noted.selector.as_ref();
+        let known = selections.iter().position(|(known, _)| *known == selector);
+        let index = known.unwrap_or_else(|| {
+            let selects = |node: &Node| selector.is_none_or(|s| s.matches(&node.labels));
+            selections.push((selector, judge.select(selects)));
+            selections.len() - 1
+        });
+        let Some((_, nodes)) = selections.get(index) else {
+            continue;
         };
-        let others = tunnels.iter().filter(|(other, _)| *other != key);
-        let others: Vec<Tunnel> = others.map(|(_, noted)| noted.units.clone()).collect();
-        let findings = judge_beside(&cluster, std::slice::from_ref(&own), &others);
+        let findings = judge.one(&noted.tunnel, nodes);
         mismatches.extend(mac_mismatches(&findings));
-        judged.insert(key.clone(), condition(&findings, &own));
+        judged.insert(key.clone(), condition(&findings, &noted.tunnel));
     }
-    Some((judged, mismatches.len()))
+    (judged, mismatches.len())
 }
 
 #[cfg(test)]

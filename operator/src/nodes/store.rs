@@ -100,23 +100,29 @@ impl<K: Kept> Source<K> {
 
     /// A complete list, made now: all pages, consistent (never from the API server's watch cache
     /// alone, since a list at an unset resource version is the most recent one), as large as the API
-    /// server counts, and not older than `floor` or a list before.
-    pub(super) async fn list(&self, floor: u128) -> Result<Entries<K::Entry>, ListProblem> {
+    /// server counts, and not older than `floor` or a list before. What is equal to what is `known` is shared with it,
+    /// so that two lists take up the memory of one.
+    pub(super) async fn list(
+        &self,
+        floor: u128,
+        known: Option<Entries<K::Entry>>,
+    ) -> Result<Entries<K::Entry>, ListProblem> {
         let late = |_| {
             let cause = format!("not complete within {} s", LIST_DEADLINE.as_secs());
             Err(ListProblem::Failed(K::failure(None, &cause)))
         };
-        let listing = timeout(LIST_DEADLINE, self.list_counted(floor)).await;
+        let listing = timeout(LIST_DEADLINE, self.list_counted(floor, known.as_deref())).await;
         listing.unwrap_or_else(late).map(Arc::new)
     }
 
     async fn list_counted(
         &self,
         floor: u128,
+        known: Option<&BTreeMap<String, Arc<K::Entry>>>,
     ) -> Result<BTreeMap<String, Arc<K::Entry>>, ListProblem> {
         let mut tries = 1;
         loop {
-            let listed = self.list_pages(floor).await?;
+            let listed = self.list_pages(floor, known).await?;
             let counted = self.count(&listed.resource_version).await;
             let problem = match counted {
                 Ok(counted) => match check_count(K::PLURAL, listed.items, counted) {
@@ -133,7 +139,11 @@ impl<K: Kept> Source<K> {
         }
     }
 
-    async fn list_pages(&self, floor: u128) -> Result<Listed<K::Entry>, ListProblem> {
+    async fn list_pages(
+        &self,
+        floor: u128,
+        known: Option<&BTreeMap<String, Arc<K::Entry>>>,
+    ) -> Result<Listed<K::Entry>, ListProblem> {
         let mut listed = Listed {
             entries: BTreeMap::new(),
             items: 0,
@@ -147,9 +157,8 @@ impl<K: Kept> Source<K> {
             let version = page.metadata.resource_version;
             let version = self.check_age(version, floor)?;
             listed.items += page.items.len();
-            listed
-                .entries
-                .extend(page.items.into_iter().filter_map(kept));
+            let items = page.items.into_iter();
+            listed.entries.extend(items.filter_map(|o| kept(o, known)));
             match page.metadata.continue_ {
                 Some(token) if !token.is_empty() => params = params.continue_token(&token),
                 _ => {
@@ -218,10 +227,18 @@ struct Listed<E> {
     resource_version: String,
 }
 
-fn kept<K: Kept>(object: K) -> Option<(String, Arc<K::Entry>)> {
-    object
-        .into_entry()
-        .map(|(name, entry)| (name, Arc::new(entry)))
+/// An object's name and what is kept of it: the known entry where that is equal.
+fn kept<K: Kept>(
+    object: K,
+    known: Option<&BTreeMap<String, Arc<K::Entry>>>,
+) -> Option<(String, Arc<K::Entry>)> {
+    let (name, entry) = object.into_entry()?;
+    let before = known.and_then(|known| known.get(&name));
+    let entry = match before.filter(|before| ***before == entry) {
+        Some(before) => before.clone(),
+        None => Arc::new(entry),
+    };
+    Some((name, entry))
 }
 
 /// The task that keeps the objects up to date.
@@ -304,7 +321,8 @@ impl<K: Kept> Store<K> {
                     Relist::Due => {
                         changes_at_list = self.changes;
                         let source = self.source.clone();
-                        relist = async move { Relist::Done(source.list(0).await) }.boxed();
+                        let known = K::part(&self.sender.borrow()).as_ref().ok().cloned();
+                        relist = async move { Relist::Done(source.list(0, known).await) }.boxed();
                     }
                     Relist::Done(Ok(entries)) => {
                         self.failing = false;
@@ -339,11 +357,11 @@ impl<K: Kept> Store<K> {
                 false
             }
             watcher::Event::InitApply(object) => {
-                batch.extend(kept(object));
+                batch.extend(kept(object, Some(&self.entries)));
                 false
             }
             watcher::Event::InitDone => self.replace(std::mem::take(batch)),
-            watcher::Event::Apply(object) => match kept(object) {
+            watcher::Event::Apply(object) => match kept(object, None) {
                 Some((name, entry)) if self.entries.get(&name) != Some(&entry) => {
                     self.entries.insert(name, entry);
                     true
@@ -482,7 +500,7 @@ mod tests {
     }
 
     async fn list(answers: &[Value], floor: u128) -> Result<usize, ListProblem> {
-        let listed = source(answers).list(floor).await;
+        let listed = source(answers).list(floor, None).await;
         listed.map(|entries| entries.len())
     }
 
@@ -539,8 +557,8 @@ mod tests {
             page("6", &["a"], None),
         ];
         let source = source(&twice);
-        source.list(0).await.unwrap();
-        assert!(stale(source.list(0).await.unwrap_err()));
+        source.list(0, None).await.unwrap();
+        assert!(stale(source.list(0, None).await.unwrap_err()));
     }
 
     #[tokio::test]

@@ -1,9 +1,11 @@
 //! Checks of Cilium: what the crate `cilium` finds, with the check codes of the plugin.
 
 use bigip_tunnel_cilium::finding::{Finding, Problem, Weight};
-use bigip_tunnel_cilium::judge;
+use bigip_tunnel_cilium::seen::Node;
 use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_cilium::{Judge, Selection, Subject};
 use bigip_tunnel_crds::convert;
+use kube::core::{Selector, SelectorExt as _};
 
 use super::evidence::Evidence;
 use super::{Category, Check, Verdict};
@@ -15,14 +17,30 @@ use crate::catalogue::{
 
 /// The checks.
 pub(super) fn category(evidence: &Evidence) -> Category {
-    let nodes = evidence.cilium.nodes.as_deref().ok();
-    let nodes = nodes.map(convert::cilium::selectable);
-    let tunnels = evidence.tunnels.iter().flatten();
-    let tunnels: Vec<Tunnel> = tunnels
-        .filter_map(|tunnel| tunnel.0.as_ref().ok())
-        .map(|tunnel| convert::cilium::tunnel(tunnel, nodes.as_deref()))
+    let objects = evidence.tunnels.iter().flatten();
+    let objects: Vec<_> = objects.filter_map(|o| o.0.as_ref().ok()).collect();
+    let tunnels = objects.iter().map(|object| convert::cilium::tunnel(object));
+    let tunnels: Vec<Tunnel> = tunnels.collect();
+    let judge = Judge::new(&evidence.cilium, &tunnels);
+    let selectors = objects.iter().map(|o| convert::selector(&o.spec).ok());
+    let selectors: Vec<Option<Selector>> = selectors.collect();
+    // One that cannot be read may select any node.
+    let selects = |selector: &Option<Selector>, node: &Node| {
+        let selector = selector.as_ref();
+        selector.is_none_or(|selector| selector.matches(&node.labels))
+    };
+    let selections = selectors.iter();
+    let selections = selections.map(|selector| judge.select(|node| selects(selector, node)));
+    let selections: Vec<Selection<'_>> = selections.collect();
+    let subjects = tunnels.iter().zip(&selections);
+    let subjects: Vec<_> = subjects
+        .map(|(tunnel, nodes)| Subject { tunnel, nodes })
         .collect();
-    let findings = judge(&evidence.cilium, &tunnels);
+    let of_any = judge.select(|node| {
+        let mut selectors = selectors.iter();
+        subjects.is_empty() || selectors.any(|selector| selects(selector, node))
+    });
+    let findings = judge.judge(&subjects, &of_any);
     Category::new("cilium", findings.into_iter().map(check).collect())
 }
 

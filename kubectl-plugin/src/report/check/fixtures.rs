@@ -57,7 +57,7 @@ impl Objects {
     /// What `check` would read of a cluster with these objects.
     fn seen(&self) -> Cluster {
         let nodes = self.of::<Node>("Node");
-        let nodes: Vec<_> = nodes.iter().map(convert::node).collect();
+        let nodes: Vec<_> = nodes.iter().map(convert::node).map(Arc::new).collect();
         let policies = self.of::<NetworkPolicy>("NetworkPolicy");
         let mut policies: Vec<_> = policies.iter().map(convert::network_policy).collect();
         let of_cilium = self.dynamic("CiliumNetworkPolicy", convert::cilium_policies);
@@ -66,15 +66,15 @@ impl Objects {
         let agents = agents.iter().filter_map(convert::agent);
         let cilium_nodes = self.of::<CiliumNode>("CiliumNode");
         let cilium_nodes = cilium_nodes.iter().map(convert::cilium_node);
-        let selectable = convert::selectable(&nodes);
         let config = self.of::<ConfigMap>("ConfigMap").pop();
         Cluster {
+            namespaces: vec!["kube-system".to_owned()],
             config: Ok(config.map(|config| convert::config_map("kube-system", config))),
             node_configs: Ok(self.dynamic("CiliumNodeConfig", |object| {
-                convert::node_config(object, Some(&selectable))
+                convert::node_config(object, Some(&nodes))
             })),
             vtep_objects: Ok(Some(self.dynamic("CiliumVTEPConfig", |object| {
-                convert::vtep_object(object, Some(&selectable))
+                convert::vtep_object(object, Some(&nodes))
             }))),
             vtep_nodes: Ok(self.dynamic("CiliumVTEPNodeConfig", convert::vtep_node)),
             agents: Ok(agents.map(Arc::new).collect()),

@@ -57,7 +57,7 @@ fn shared(devices: &[DeviceStatus]) -> Vec<Check> {
 pub(super) fn pod_cidrs_of(evidence: &Evidence, is_meant: impl Fn(&str) -> bool) -> Vec<Ipv4Net> {
     let config = evidence.cilium.config.as_ref().ok();
     let config = config.and_then(|config| Some(Config(&config.as_ref()?.data)));
-    let cidrs = pod_cidrs(&evidence.cilium, config).into_iter();
+    let cidrs = pod_cidrs(&evidence.cilium, config);
     cidrs
         .filter(|(node, _)| is_meant(node))
         .map(|(_, cidr)| cidr)

@@ -90,6 +90,7 @@ pub(crate) fn evidence(tunnel: Tunnel) -> Evidence {
             cis: Vec::new(),
         }),
         cilium: Cluster {
+            namespaces: vec!["kube-system".to_owned()],
             config: Ok(Some(ConfigMap {
                 namespace: "kube-system".to_owned(),
                 data: config(),
@@ -100,7 +101,7 @@ pub(crate) fn evidence(tunnel: Tunnel) -> Evidence {
             vtep_objects: Ok(None),
             vtep_nodes: Ok(Vec::new()),
             policies: Some(Ok(Vec::new())),
-            nodes: Ok(nodes()),
+            nodes: Ok(nodes().into_iter().map(Arc::new).collect()),
             cilium_nodes: Ok(Some(nodes().into_iter().map(Arc::new).collect())),
         },
     }
@@ -242,7 +243,8 @@ fn status_that_is_older_than_the_nodes_is_a_finding() {
         internal: vec!["10.169.72.241".parse().unwrap()],
         ..Node::default()
     };
-    evidence.cilium.nodes.as_mut().unwrap().push(node.clone());
+    let nodes = evidence.cilium.nodes.as_mut().unwrap();
+    nodes.push(node.clone().into());
     let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
     theirs.as_mut().unwrap().push(Arc::new(node));
     assert_eq!(codes(&evidence), [(WARNING, BTN0008)]);
@@ -468,7 +470,8 @@ fn a_node_with_the_address_of_a_bigip_is_named() {
         internal: vec!["10.169.72.34".parse().unwrap()],
         ..Node::default()
     };
-    evidence.cilium.nodes.as_mut().unwrap().push(dummy.clone());
+    let nodes = evidence.cilium.nodes.as_mut().unwrap();
+    nodes.push(dummy.clone().into());
     let theirs = evidence.cilium.cilium_nodes.as_mut().unwrap();
     theirs.as_mut().unwrap().push(Arc::new(dummy));
     // The status was written before it came.
@@ -479,11 +482,13 @@ fn a_node_with_the_address_of_a_bigip_is_named() {
 #[test]
 fn flannel_node_that_stands_for_a_bigip_is_named() {
     let mut evidence = evidence(tunnel());
-    evidence.cilium.nodes.as_mut().unwrap().push(Node {
+    let dummy = Node {
         name: "bigip-a-dummy".to_owned(),
         stands_for: Some("10.169.72.34".parse().unwrap()),
         ..Node::default()
-    });
+    };
+    let nodes = evidence.cilium.nodes.as_mut().unwrap();
+    nodes.push(dummy.into());
     assert_eq!(codes(&evidence), [(WARNING, BTN0409)]);
 }
 

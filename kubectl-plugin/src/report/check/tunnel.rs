@@ -172,8 +172,8 @@ fn other_counts(
 ) -> Option<Check> {
     let nodes = evidence.cilium.nodes.as_deref().ok()?;
     let selector = convert::selector(&tunnel.spec).ok()?;
+    let nodes = nodes.iter().map(|node| &**node);
     let (selected, stand_ins): (Vec<&Node>, Vec<&Node>) = nodes
-        .iter()
         .filter(|node| selector.matches(&node.labels))
         .partition(|node| node.stands_for.is_none());
     let counted = usize::try_from(status.nodes.as_ref()?.selected).ok()?;

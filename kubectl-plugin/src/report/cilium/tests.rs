@@ -18,7 +18,7 @@ fn tunnels() -> Vec<Tunnel> {
     device["tunnel"]["selfIPs"] = json!(["10.1.6.34/24"]);
     device["tunnel"]["mac"] = json!("52:54:00:3e:3f:c1");
     let object = Made::new("prod-east").device(device).object();
-    vec![convert::cilium::tunnel(&object, None)]
+    vec![convert::cilium::tunnel(&object)]
 }
 
 fn cluster(lists: Option<(&str, &str, &str)>) -> Cluster {
@@ -38,6 +38,7 @@ fn cluster(lists: Option<(&str, &str, &str)>) -> Cluster {
         }
     });
     Cluster {
+        namespaces: vec!["kube-system".to_owned()],
         config: Ok(config),
         node_configs: Ok(Vec::new()),
         vtep_objects: Ok(None),
@@ -118,7 +119,7 @@ fn what_is_not_known_of_the_cluster_is_a_note() {
 
 /// The tunnel of two BIG-IPs that `check` is tested with.
 fn pair() -> Vec<Tunnel> {
-    vec![convert::cilium::tunnel(&tunnel().object(), None)]
+    vec![convert::cilium::tunnel(&tunnel().object())]
 }
 
 fn given(seen: &Cluster, format: CiliumFormat) -> CiliumReport {
