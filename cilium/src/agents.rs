@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::advice::Advice;
 use crate::finding::{Finding, Problem};
 use crate::seen::Agent;
 use crate::words::{count, some_of};
@@ -23,23 +24,27 @@ pub fn version(image: &str) -> Option<Version> {
     Some((next()?, next()?, next()?))
 }
 
-/// What is broken in a version.
+/// What is broken in a version, and the next one in which it is not.
 ///
 /// cilium#31023: 1.15.0 and 1.15.1. cilium#44453: 1.18.0 to 1.18.7, 1.19.0 (by source) and 1.19.1 (by
 /// dates); seen on the wire.
-fn broken(version: Version) -> Option<&'static str> {
+fn broken(version: Version) -> Option<(&'static str, &'static str)> {
     const ZERO: &str = "answers the ARP requests of a BIG-IP with the MAC address 0";
     match version {
-        (1, minor, _) if minor < 12 => Some("has no VTEP"),
-        (1, 15, 0 | 1) => Some("drops what comes from a VTEP"),
-        (1, 18, patch) if patch < 8 => Some(ZERO),
-        (1, 19, patch) if patch < 2 => Some(ZERO),
+        (1, minor, _) if minor < 12 => Some(("has no VTEP", "1.12")),
+        (1, 15, 0 | 1) => Some(("drops what comes from a VTEP", "1.15.2")),
+        (1, 18, patch) if patch < 8 => Some((ZERO, "1.18.8")),
+        (1, 19, patch) if patch < 2 => Some((ZERO, "1.19.2")),
         _ => None,
     }
 }
 
 /// What is found. `changed`: when the data of the configuration last changed.
-pub fn findings(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Vec<Finding> {
+pub(crate) fn findings(
+    agents: &[Arc<Agent>],
+    changed: Option<Timestamp>,
+    advice: &Advice<'_>,
+) -> Vec<Finding> {
     if agents.is_empty() {
         let text = "no pod with the label k8s-app=cilium runs, so that no version is known";
         return vec![Finding::not_judged(Problem::Unreadable, text)];
@@ -59,8 +64,9 @@ pub fn findings(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Vec<Findin
             let nodes = count(*number, "node");
             let name = format!("Cilium {major}.{minor}.{patch} on {nodes}");
             match broken(*version) {
-                Some(problem) => {
+                Some((problem, cured)) => {
                     Finding::error(Problem::BrokenVersion, format!("{name} {problem}"))
+                        .with_fix(format!("upgrade Cilium to {cured} or later"))
                 }
                 None => Finding::holds(name),
             }
@@ -71,17 +77,22 @@ pub fn findings(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Vec<Findin
         unknown.sort_unstable();
         unknown.dedup();
         let text = format!(
-            "the version of {agents} cannot be told from the image {}",
+            "the image of {agents} names no version: {}",
             some_of(&unknown)
         );
-        let fix = "kubectl -n kube-system exec ds/cilium -- cilium-dbg version";
+        let namespace = advice.namespace;
+        let fix = format!("kubectl -n {namespace} exec ds/cilium -- cilium-dbg version");
         findings.push(Finding::not_judged(Problem::Unreadable, text).with_fix(fix));
     }
-    findings.extend(outdated(agents, changed));
+    findings.extend(outdated(agents, changed, advice));
     findings
 }
 
-fn outdated(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Option<Finding> {
+fn outdated(
+    agents: &[Arc<Agent>],
+    changed: Option<Timestamp>,
+    advice: &Advice<'_>,
+) -> Option<Finding> {
     let is_older = |agent: &&Arc<Agent>| agent.started.is_some_and(|at| Some(at) < changed);
     let older = agents.iter().filter(is_older);
     let nodes: Vec<&str> = older.map(|agent| agent.node.as_str()).collect();
@@ -93,6 +104,7 @@ fn outdated(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Option<Finding
             some_of(&nodes)
         );
         Finding::warning(Problem::AgentsOutdated, text)
+            .with_fix(format!("run {}", advice.restart()))
     })
 }
 
@@ -100,6 +112,10 @@ fn outdated(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Option<Finding
 mod tests {
     use super::*;
     use crate::finding::Weight;
+
+    fn findings(agents: &[Arc<Agent>], changed: Option<Timestamp>) -> Vec<Finding> {
+        super::findings(agents, changed, &Advice::new("cilium", []))
+    }
 
     fn agent(image: &str, started: &str) -> Arc<Agent> {
         let agent = Agent {
@@ -149,7 +165,7 @@ mod tests {
         let found = findings(&agents, None);
         assert_eq!(found[0], Finding::holds("Cilium 1.17.9 on 1 node"));
         assert_eq!(found[1].weight, Weight::NotJudged);
-        assert!(found[1].text.contains("version of 1 agent"), "{found:?}");
+        assert!(found[1].text.contains("image of 1 agent"), "{found:?}");
         assert_eq!(found.len(), 2);
     }
 

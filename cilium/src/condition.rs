@@ -47,6 +47,18 @@ pub fn condition(findings: &[Finding], tunnel: &Tunnel) -> Condition {
     }
 }
 
+/// The condition while nothing of Cilium is read.
+pub fn off() -> Condition {
+    Condition {
+        kind: condition::CILIUM_READY,
+        truth: Truth::Unknown,
+        reason: reason::CILIUM_VERIFICATION_OFF,
+        message: "the operator reads nothing of Cilium: --cilium-verify=false (the chart's value \
+                  cilium.verify.enabled)"
+            .to_owned(),
+    }
+}
+
 fn sentence(found: &Finding, others: usize) -> String {
     let fix = found.fix.as_ref();
     let fix = fix.map_or_else(String::new, |fix| format!(": {fix}"));
@@ -122,7 +134,7 @@ mod tests {
     #[test]
     fn nothing_found_is_true() {
         let policies = Finding::warning(Problem::PoliciesClosed, "in 1 namespace");
-        for findings in [vec![], vec![Finding::holds("fits"), policies]] {
+        for findings in [vec![], vec![Finding::holds("matches"), policies]] {
             let (truth, reason, _) = said(&findings);
             assert_eq!((truth, reason), (Truth::True, Reason::CiliumVerified));
         }

@@ -3,21 +3,26 @@
 //! Foreign entries of the lists stay as they stand and where they stand; an entry of ours that is there keeps
 //! its place, and a new one is appended, by namespace, object and device. Must not know a format.
 
+mod refusal;
+
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::Ipv4Net;
 
+use crate::advice::Advice;
 use crate::config::{Config, Switch};
 use crate::finding::{UnitKey, Weight};
 use crate::network::overlap;
 use crate::overlap;
 use crate::seen::{Cluster, Scope};
+use crate::settings;
 use crate::unit::{Tunnel, Unit};
 use crate::vtep::{self, ENTRIES_MAX, Entry, Source};
+
+pub use self::refusal::Refusal;
 
 /// An entry to be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,128 +49,14 @@ pub struct Desired {
     pub differs: bool,
     /// What may go wrong with the entries, or could not be checked.
     pub cautions: Vec<String>,
+    /// Why entries of units are not among them.
+    pub left_out: Vec<Refusal>,
 }
 
-/// Why no entries can be given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no unit.
-    NoUnit,
-    /// The entries of others are not known, because there is no `cilium-config`.
-    NoConfig,
-    /// The unit's tunnel was not read yet.
-    TunnelUnread(UnitKey),
-    /// The unit has more self IPs than are known.
-    SelfIpsCut(UnitKey),
-    /// Two units with different local addresses share a self IP: it moves between them, and an entry does not.
-    Floating(Ipv4Addr, Box<(UnitKey, UnitKey)>),
-    /// The object would have a name that is too long.
-    NameTooLong(String),
-    /// The unit's tunnel has no local IPv4 address.
-    NoEndpoint(UnitKey),
-    /// No self IP is on the unit's tunnel.
-    NoNetwork(UnitKey),
-    /// The unit does not say its tunnel's MAC address.
-    MacUnknown(UnitKey),
-    /// The unit says a MAC address to which no frame can be sent.
-    MacUnusable(UnitKey, MacAddress),
-    /// Two units share endpoint and network and have different MAC addresses.
-    MacsDiffer(Box<(UnitKey, UnitKey)>),
-    /// An entry of others cannot be used, and would be written again.
-    Faulty(String),
-    /// Two entries with different endpoints have overlapping networks.
-    NetworkTaken(Ipv4Net, Ipv4Net),
-    /// An entry of an object of others has a network of ours, or leads a part of it elsewhere.
-    ObjectHasNetwork(String, Ipv4Net),
-    /// A network of ours overlaps one of the cluster.
-    Overlaps(String),
-    /// The lists have one mask for all networks.
-    PrefixesDiffer(Vec<Ipv4Net>),
-    /// There are more entries than a table holds.
-    TooMany(usize),
-}
-
-impl fmt::Display for UnitKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}/{}", self.device, self.namespace, self.object)
-    }
-}
-
-const NO_CONFIG: &str = "there is no ConfigMap cilium-config in the namespaces that were searched, so the VTEP \
-                         entries of others are not known and would be removed; name Cilium's namespace with \
-                         --cilium-namespace";
-const SELF_IPS_CUT: &str = "the status does not list all self IPs of its tunnel, so a network may be missing; \
-                            write the entries of this unit by hand";
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoUnit => f.write_str("there is no BigIpTunnel with a BIG-IP"),
-            Self::NoConfig => f.write_str(NO_CONFIG),
-            Self::TunnelUnread(unit) => write!(
-                f,
-                "{unit}: its tunnel has not been read, so its entries are not known and would be removed"
-            ),
-            Self::SelfIpsCut(unit) => write!(f, "{unit}: {SELF_IPS_CUT}"),
-            Self::Floating(address, units) => write!(
-                f,
-                "the self IP {address} floats between {} and {}, whose tunnels have different local \
-                 addresses; an entry leads to one of them only: give each unit a self IP in a network of \
-                 its own, or both tunnels one floating local address",
-                units.0, units.1
-            ),
-            Self::NameTooLong(name) => write!(
-                f,
-                "the name of the CiliumVTEPConfig {name} has more than 253 characters; shorten the name of \
-                 the BigIpTunnel"
-            ),
-            Self::NoEndpoint(unit) => write!(f, "{unit}: its tunnel has no local IPv4 address"),
-            Self::NoNetwork(unit) => write!(f, "{unit}: no self IP is on its tunnel"),
-            Self::MacUnknown(unit) => write!(
-                f,
-                "{unit}: the MAC address of its tunnel is not known; tmsh show net tunnels tunnel PATH \
-                 all-properties shows it"
-            ),
-            Self::MacUnusable(unit, mac) => {
-                write!(
-                    f,
-                    "{unit}: its tunnel has the MAC address {mac}, which is not a unicast address"
-                )
-            }
-            Self::MacsDiffer(units) => write!(
-                f,
-                "{} and {} have one local address and network, and different MAC addresses; Cilium \
-                 holds one of them",
-                units.0, units.1
-            ),
-            Self::Faulty(entry) => write!(f, "{entry}; correct or remove it first"),
-            Self::NetworkTaken(one, other) => {
-                write!(
-                    f,
-                    "{one} and {other} overlap, and lead to different endpoints"
-                )
-            }
-            Self::ObjectHasNetwork(entry, cidr) => write!(
-                f,
-                "{entry} has the network {cidr} or a part of it already; remove that entry first"
-            ),
-            Self::Overlaps(text) => f.write_str(text),
-            Self::PrefixesDiffer(networks) => {
-                let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
-                write!(
-                    f,
-                    "the lists have one mask for all networks, and the prefixes of {} differ; use equal \
-                     prefixes or CiliumVTEPConfig (-o vtepconfig)",
-                    networks.join(", ")
-                )
-            }
-            Self::TooMany(number) => {
-                write!(
-                    f,
-                    "{number} entries, and the table of an agent holds {ENTRIES_MAX}"
-                )
-            }
-        }
+impl Row {
+    /// Whether it is of one of these units.
+    fn is_of(&self, units: &BTreeSet<UnitKey>) -> bool {
+        self.unit.as_ref().is_some_and(|unit| units.contains(unit))
     }
 }
 
@@ -175,6 +66,28 @@ impl fmt::Display for Refusal {
 ///
 /// What is not known of a unit, all of it.
 pub fn of_tunnels<T: Borrow<Tunnel>>(tunnels: &[T]) -> Result<Vec<Row>, Vec<Refusal>> {
+    let (rows, mut refusals) = all(tunnels);
+    if rows.is_empty() && refusals.is_empty() {
+        refusals.push(Refusal::NoUnit);
+    }
+    let is_said = |net: Ipv4Net| {
+        let mut floats = refusals.iter();
+        floats.any(|refusal| matches!(refusal, Refusal::Floating(own, _) if net.contains(own)))
+    };
+    let taken = taken(&rows).into_iter().filter(
+        |refusal| !matches!(refusal, Refusal::NetworkTaken(one, other) if is_said(*one) && is_said(*other)),
+    );
+    let taken: Vec<Refusal> = taken.collect();
+    refusals.extend(taken);
+    if refusals.is_empty() {
+        Ok(rows)
+    } else {
+        Err(refusals)
+    }
+}
+
+/// The entries of the units of which they are known, and what is not known of others.
+fn all<T: Borrow<Tunnel>>(tunnels: &[T]) -> (Vec<Row>, Vec<Refusal>) {
     let tunnels = || tunnels.iter().map(Borrow::borrow);
     let mut units: Vec<&Unit> = tunnels().flat_map(|tunnel| &tunnel.units).collect();
     units.sort_by(|one, other| one.key.cmp(&other.key));
@@ -204,23 +117,7 @@ pub fn of_tunnels<T: Borrow<Tunnel>>(tunnels: &[T]) -> Result<Vec<Row>, Vec<Refu
             }
         }
     }
-    if rows.is_empty() && refusals.is_empty() {
-        refusals.push(Refusal::NoUnit);
-    }
-    let is_said = |net: Ipv4Net| {
-        let mut floats = refusals.iter();
-        floats.any(|refusal| matches!(refusal, Refusal::Floating(own, _) if net.contains(own)))
-    };
-    let taken = taken(&rows).into_iter().filter(
-        |refusal| !matches!(refusal, Refusal::NetworkTaken(one, other) if is_said(*one) && is_said(*other)),
-    );
-    let taken: Vec<Refusal> = taken.collect();
-    refusals.extend(taken);
-    if refusals.is_empty() {
-        Ok(rows)
-    } else {
-        Err(refusals)
-    }
+    (rows, refusals)
 }
 
 /// Self IPs that two units with different local addresses have.
@@ -239,7 +136,8 @@ fn floating(units: &[&Unit]) -> Vec<Refusal> {
     refusals
 }
 
-fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
+/// The entries of a unit.
+pub(crate) fn of_unit(unit: &Unit) -> Result<Vec<Row>, Refusal> {
     let key = || unit.key.clone();
     let endpoint = unit.local.ok_or_else(|| Refusal::NoEndpoint(key()))?;
     let mac = unit.mac.ok_or_else(|| Refusal::MacUnknown(key()))?;
@@ -277,7 +175,8 @@ fn taken(rows: &[Row]) -> Vec<Refusal> {
     refusals
 }
 
-/// The lists with the entries of the tunnels. `config`: what stands there now.
+/// The lists with the entries of the tunnels, but for those of units that are not known, or whose network another
+/// has: entries that may be theirs stay as they stand. `config`: what stands there now.
 ///
 /// # Errors
 ///
@@ -287,8 +186,17 @@ pub fn lists<T: Borrow<Tunnel>>(
     cluster: &Cluster,
     tunnels: &[T],
 ) -> Result<Desired, Vec<Refusal>> {
-    let ours = of_tunnels(tunnels)?;
     let (live, lengths) = vtep::of_lists(config);
+    let (ours, left_out) = without_refused(config, cluster, tunnels, &live);
+    if ours.is_empty() {
+        let none = || vec![Refusal::NoUnit];
+        return Err(if left_out.is_empty() {
+            none()
+        } else {
+            left_out
+        });
+    }
+    let hidden = Hidden::new(tunnels, &left_out);
     let mut refusals = Vec::new();
     let mut waiting: BTreeMap<(Ipv4Addr, Ipv4Net), Row> = BTreeMap::new();
     for row in &ours {
@@ -306,7 +214,7 @@ pub fn lists<T: Borrow<Tunnel>>(
         };
         match (waiting.remove(&(*endpoint, *cidr)), &entry.mac) {
             (Some(row), _) => rows.push(row),
-            (None, _) if is_ours => stale.push(*cidr),
+            (None, _) if is_ours && !hidden.may_have(*endpoint) => stale.push(*cidr),
             (None, Ok(mac)) => rows.push(Row {
                 unit: None,
                 endpoint: *endpoint,
@@ -320,9 +228,9 @@ pub fn lists<T: Borrow<Tunnel>>(
         .iter()
         .filter(|row| waiting.contains_key(&(row.endpoint, row.cidr)));
     rows.extend(appended.cloned());
-    refusals.extend(unfit(&rows, config, cluster));
+    refusals.extend(unfit(&rows));
     if !refusals.is_empty() {
-        return Err(refusals);
+        return Err([refusals, left_out].concat());
     }
     stale.retain(|cidr| !rows.iter().any(|row| row.cidr == *cidr));
     let differs = !is_live(&rows, &live, config) || !lengths.are_equal();
@@ -332,11 +240,82 @@ pub fn lists<T: Borrow<Tunnel>>(
         stale,
         differs,
         cautions,
+        left_out,
     })
 }
 
-/// Why agents would not start with these rows, or would cut something off.
-fn unfit(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refusal> {
+/// The entries of the tunnels without those of units that a refusal concerns, and these refusals.
+fn without_refused<T: Borrow<Tunnel>>(
+    config: Config<'_>,
+    cluster: &Cluster,
+    tunnels: &[T],
+    live: &[Entry],
+) -> (Vec<Row>, Vec<Refusal>) {
+    let (mut rows, mut refusals) = all(tunnels);
+    let mut units: BTreeSet<UnitKey> = refusals.iter().flat_map(Refusal::units).cloned().collect();
+    let known: Vec<Row> = rows
+        .iter()
+        .filter(|row| !row.is_of(&units))
+        .cloned()
+        .collect();
+    let endpoints: BTreeSet<Ipv4Addr> = rows.iter().map(|row| row.endpoint).collect();
+    let foreign = live.iter().filter_map(|entry| {
+        let endpoint = *entry.endpoint.as_ref().ok()?;
+        let cidr = *entry.cidr.as_ref().ok()?;
+        (!endpoints.contains(&endpoint)).then_some((endpoint, cidr))
+    });
+    let foreign: Vec<(Ipv4Addr, Ipv4Net)> = foreign.collect();
+    for row in &known {
+        let others = known.iter().map(|other| (other.endpoint, other.cidr));
+        let mut others = others.chain(foreign.iter().copied());
+        let taken =
+            others.find(|(endpoint, cidr)| *endpoint != row.endpoint && overlap(*cidr, row.cidr));
+        let mut of_row: Vec<Refusal> = taken
+            .map(|(_, cidr)| Refusal::NetworkTaken(cidr, row.cidr))
+            .into_iter()
+            .collect();
+        of_row.extend(overlaps(std::slice::from_ref(row), config, cluster));
+        if let Some(unit) = row.unit.as_ref().filter(|_| !of_row.is_empty()) {
+            units.insert(unit.clone());
+            let of_unit = of_row
+                .into_iter()
+                .map(|why| Refusal::Unit(unit.clone(), Box::new(why)));
+            refusals.extend(of_unit);
+        }
+    }
+    rows.retain(|row| !row.is_of(&units));
+    (rows, refusals)
+}
+
+/// Units without entries of ours, which may have entries all the same.
+struct Hidden {
+    /// Whether there is one whose local address is not known.
+    anywhere: bool,
+    /// The local addresses of the others.
+    endpoints: BTreeSet<Ipv4Addr>,
+}
+
+impl Hidden {
+    fn new<T: Borrow<Tunnel>>(tunnels: &[T], left_out: &[Refusal]) -> Self {
+        let keys: BTreeSet<&UnitKey> = left_out.iter().flat_map(Refusal::units).collect();
+        let tunnels = || tunnels.iter().map(Borrow::borrow);
+        let units = tunnels().flat_map(|tunnel| &tunnel.units);
+        let hidden: Vec<&Unit> = units.filter(|unit| keys.contains(&unit.key)).collect();
+        let mut unread = tunnels().flat_map(|tunnel| &tunnel.unread);
+        Self {
+            anywhere: unread.next().is_some() || hidden.iter().any(|unit| unit.local.is_none()),
+            endpoints: hidden.iter().filter_map(|unit| unit.local).collect(),
+        }
+    }
+
+    /// Whether one of them may have this local address.
+    fn may_have(&self, endpoint: Ipv4Addr) -> bool {
+        self.anywhere || self.endpoints.contains(&endpoint)
+    }
+}
+
+/// Why agents would not start with these rows.
+fn unfit(rows: &[Row]) -> Vec<Refusal> {
     let mut refusals = taken(rows);
     if rows.len() > ENTRIES_MAX {
         refusals.push(Refusal::TooMany(rows.len()));
@@ -346,7 +325,6 @@ fn unfit(rows: &[Row], config: Config<'_>, cluster: &Cluster) -> Vec<Refusal> {
     if networks.iter().any(|net| Some(net.prefix_len()) != first) {
         refusals.push(Refusal::PrefixesDiffer(networks));
     }
-    refusals.extend(overlaps(rows, config, cluster));
     refusals
 }
 
@@ -380,6 +358,15 @@ pub(crate) fn cautions(rows: &[Row], config: Option<Config<'_>>, cluster: &Clust
     let mut cautions: Vec<String> = ours
         .flat_map(|row| texts(row, values, cluster, Weight::Warning))
         .collect();
+    if let Some(config) = config {
+        let advice = Advice::new(cluster.namespace(), []);
+        let settings = settings::findings(config, &advice).into_iter();
+        let wrong = settings.filter(|found| found.weight >= Weight::Warning);
+        cautions.extend(wrong.map(|found| match &found.fix {
+            Some(fix) => format!("{}: {fix}", found.text),
+            None => found.text,
+        }));
+    }
     let unknown = overlap::not_seen(config, cluster);
     if !unknown.is_empty() {
         let unknown = unknown.join("; ");

@@ -212,13 +212,13 @@ mod tests {
     }
 
     /// Names, alternatives and undecided keys of a group.
-    struct Told {
+    struct Seen {
         nodes: Vec<String>,
         alternatives: Vec<BTreeMap<String, String>>,
         undecided: BTreeMap<String, BTreeSet<String>>,
     }
 
-    fn of(data: &[(&str, &str)], objects: Vec<NodeConfig>, nodes: Vec<Node>) -> Vec<Told> {
+    fn of(data: &[(&str, &str)], objects: Vec<NodeConfig>, nodes: Vec<Node>) -> Vec<Seen> {
         let cluster = Cluster {
             node_configs: Ok(objects),
             nodes: Ok(nodes.into_iter().map(Into::into).collect()),
@@ -229,12 +229,12 @@ mod tests {
             ..ConfigMap::default()
         };
         let groups = groups(&config, &cluster).into_iter();
-        let told = groups.map(|group| Told {
+        let seen = groups.map(|group| Seen {
             nodes: group.nodes.into_iter().map(str::to_owned).collect(),
             alternatives: group.alternatives,
             undecided: group.undecided,
         });
-        told.collect()
+        seen.collect()
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub enum Problem {
     EndpointMissing,
     /// An entry has another MAC address than the tunnel.
     MacMismatch,
-    /// A self IP is outside the networks of its entries, or the mask does not fit them.
+    /// A self IP is outside the networks of its entries, or the mask does not match them.
     NetworkMismatch,
     /// Agents started before the configuration changed.
     AgentsOutdated,

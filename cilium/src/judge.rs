@@ -7,12 +7,12 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::config::{Config, Routing};
-use crate::desired;
+use crate::advice::Advice;
+use crate::config::Config;
 use crate::effective::{self, Group};
-use crate::finding::{Finding, Problem, Weight};
+use crate::finding::{Finding, Problem, UnitKey, Weight};
+use crate::lines::Lines;
 use crate::nodes::Apart;
-use crate::render::Lists;
 use crate::seen::{Cluster, ConfigMap, Node};
 use crate::table::Table;
 use crate::unit::{Tunnel, Unit};
@@ -24,14 +24,16 @@ use crate::{agents, policies, settings, table};
 #[derive(Debug)]
 pub struct Judge<'a> {
     cluster: &'a Cluster,
+    advice: Advice<'a>,
     /// What is found where the configuration could not be read.
     unread: Option<Finding>,
     groups: Vec<Prepared<'a>>,
     nodes: Apart<'a>,
     /// The units by the local address of their tunnel: several where a tunnel moves between them.
     sharing: BTreeMap<Ipv4Addr, Vec<&'a Unit>>,
-    /// What cures wrong lists, where it is known.
-    lines: Option<String>,
+    units: BTreeMap<&'a UnitKey, &'a Unit>,
+    /// What cures wrong entries.
+    lines: Lines,
     /// What is found of agents, and of what they could not program.
     of_agents: Vec<Finding>,
     of_policies: Option<Finding>,
@@ -48,7 +50,6 @@ struct Prepared<'a> {
 #[derive(Debug)]
 struct Way {
     findings: Vec<Finding>,
-    routing: Routing,
     /// `None`: VTEP is off.
     table: Option<Table>,
 }
@@ -76,33 +77,28 @@ impl<'a> Judge<'a> {
     /// all, and a unit may share its local address with one of another tunnel.
     pub fn new<T: Borrow<Tunnel>>(cluster: &'a Cluster, tunnels: &'a [T]) -> Self {
         let config = cluster.config.as_ref().ok().and_then(Option::as_ref);
-        let groups: Vec<Prepared<'_>> = config.map_or_else(Vec::new, |config| {
-            let groups = effective::groups(config, cluster).into_iter();
-            groups.map(|group| Prepared::new(group, cluster)).collect()
-        });
-        // Which of two values counts is not known, so neither is what has to be changed.
-        let is_disputed = |prepared: &Prepared<'_>| {
-            let mut keys = prepared.group.undecided.keys();
-            keys.any(|key| key.contains("vtep"))
-        };
-        let lines = config
-            .filter(|_| !groups.iter().any(is_disputed))
-            .and_then(|config| lines(config, cluster, tunnels));
+        let groups: Vec<Group<'_>> =
+            config.map_or_else(Vec::new, |config| effective::groups(config, cluster));
+        let units = || tunnels.iter().flat_map(|tunnel| &tunnel.borrow().units);
+        let advice = Advice::new(cluster.namespace(), units());
+        let lines = Lines::new(cluster, &groups, tunnels, &advice.restart());
         let mut sharing: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
-        let units = tunnels.iter().flat_map(|tunnel| &tunnel.borrow().units);
-        for unit in units {
+        for unit in units() {
             if let Some(local) = unit.local {
                 sharing.entry(local).or_default().push(unit);
             }
         }
+        let prepared = |group| Prepared::new(group, cluster, &advice);
         Self {
             cluster,
             unread: unread(cluster),
-            groups,
+            groups: groups.into_iter().map(prepared).collect(),
             nodes: Apart::new(cluster),
             sharing,
+            units: units().map(|unit| (&unit.key, unit)).collect(),
             lines,
-            of_agents: of_agents(cluster, config),
+            of_agents: of_agents(cluster, config, &advice),
+            advice,
             of_policies: of_policies(cluster, config),
         }
     }
@@ -201,7 +197,9 @@ impl<'a> Judge<'a> {
         let Some(Prepared { group, ways }) = self.groups.get(index) else {
             return Vec::new();
         };
-        let mut ways = ways.iter().map(|way| self.of_way(way, index, subjects));
+        let alternatives = group.alternatives.iter().map(Config);
+        let ways = ways.iter().zip(alternatives);
+        let mut ways = ways.map(|(way, config)| self.of_way((way, config), index, subjects));
         let mut findings = ways.next().unwrap_or_default();
         for way in ways {
             findings.retain(|finding| way.contains(finding));
@@ -212,7 +210,12 @@ impl<'a> Judge<'a> {
         findings
     }
 
-    fn of_way(&self, way: &Way, index: usize, subjects: &[Subject<'_>]) -> Vec<Finding> {
+    fn of_way(
+        &self,
+        (way, config): (&Way, Config<'_>),
+        index: usize,
+        subjects: &[Subject<'_>],
+    ) -> Vec<Finding> {
         let mut findings = way.findings.clone();
         // Without a table there is nothing that a unit could be compared with.
         let Some(table) = &way.table else {
@@ -227,7 +230,8 @@ impl<'a> Judge<'a> {
                 let same = unit.local.and_then(|local| self.sharing.get(&local));
                 let context = Context {
                     table,
-                    routing: &way.routing,
+                    config,
+                    advice: &self.advice,
                     nodes,
                     sharing: same.map_or(&[], Vec::as_slice),
                 };
@@ -237,23 +241,27 @@ impl<'a> Judge<'a> {
         findings
     }
 
-    /// Puts the lines to set in the place of general advice, where all that they need is known.
+    /// Puts the entries to set in the place of general advice, where all that they need is known.
     fn add_lines(&self, findings: &mut [Finding]) {
-        let Some(lines) = &self.lines else { return };
-        let is_helped = |finding: &&mut Finding| {
-            matches!(
-                finding.problem,
-                Some(
-                    Problem::VtepOff
-                        | Problem::EndpointMissing
-                        | Problem::MacMismatch
-                        | Problem::NetworkMismatch
-                        | Problem::NetworkTwice
-                )
-            ) && finding.weight >= Weight::Warning
+        let is_helped = |finding: &&mut Finding| match finding.problem {
+            Some(
+                Problem::VtepOff
+                | Problem::EndpointMissing
+                | Problem::MacMismatch
+                | Problem::NetworkMismatch
+                | Problem::NetworkTwice,
+            ) => finding.weight >= Weight::Warning,
+            // One with advice of its own is about another key.
+            Some(Problem::InvalidEntry) => finding.fix.is_none(),
+            _ => false,
         };
         for finding in findings.iter_mut().filter(is_helped) {
-            finding.fix = Some(lines.clone());
+            let unit = finding.unit.as_ref().and_then(|key| self.units.get(key));
+            if (self.lines.is_complete() || finding.fix.is_none())
+                && let Some(fix) = self.lines.fix(unit.copied())
+            {
+                finding.fix = Some(fix);
+            }
         }
     }
 }
@@ -265,20 +273,16 @@ impl Selection<'_> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(group: Group<'a>, cluster: &Cluster) -> Self {
+    fn new(group: Group<'a>, cluster: &Cluster, advice: &Advice<'_>) -> Self {
         let ways = group.alternatives.iter().map(|values| {
             let config = Config(values);
-            let mut findings = settings::findings(config);
+            let mut findings = settings::findings(config, advice);
             let (table, problems) = table::build(config, cluster);
             findings.extend(problems);
             if let Some(table) = &table {
                 findings.extend(table::findings(table, &group, config, cluster));
             }
-            Way {
-                findings,
-                routing: config.routing(),
-                table,
-            }
+            Way { findings, table }
         });
         Self {
             ways: ways.collect(),
@@ -292,8 +296,12 @@ fn unread(cluster: &Cluster) -> Option<Finding> {
     match &cluster.config {
         Ok(Some(_)) => None,
         Ok(None) => {
-            let text = "there is no ConfigMap cilium-config";
-            Some(Finding::warning(Problem::ConfigMissing, text))
+            let places = cluster.namespaces.join(" or ");
+            let text = format!("there is no ConfigMap cilium-config in the namespace {places}");
+            let fix = "kubectl get configmaps -A --field-selector metadata.name=cilium-config shows where it is; \
+                       the chart's value cilium.namespace names that namespace for the operator, \
+                       --cilium-namespace for the plugin";
+            Some(Finding::warning(Problem::ConfigMissing, text).with_fix(fix))
         }
         Err(why) => {
             let text = format!("cilium-config: {why}");
@@ -302,12 +310,12 @@ fn unread(cluster: &Cluster) -> Option<Finding> {
     }
 }
 
-fn of_agents(cluster: &Cluster, config: Option<&ConfigMap>) -> Vec<Finding> {
+fn of_agents(cluster: &Cluster, config: Option<&ConfigMap>, advice: &Advice<'_>) -> Vec<Finding> {
     let mut findings = table::not_programmed(cluster);
     match &cluster.agents {
         Ok(seen) => {
             let changed = config.and_then(|config| config.changed);
-            findings.extend(agents::findings(seen, changed));
+            findings.extend(agents::findings(seen, changed, advice));
         }
         Err(why) => {
             let text = format!("Cilium's agents: {why}");
@@ -325,23 +333,6 @@ fn of_policies(cluster: &Cluster, config: Option<&ConfigMap>) -> Option<Finding>
             Finding::not_judged(Problem::Unreadable, text)
         }
     })
-}
-
-/// What to set so that the lists have the entries of all tunnels.
-fn lines<T: Borrow<Tunnel>>(
-    config: &ConfigMap,
-    cluster: &Cluster,
-    tunnels: &[T],
-) -> Option<String> {
-    let mut objects = cluster.vtep_objects.iter().flatten().flatten();
-    if objects.next().is_some() {
-        return None;
-    }
-    let desired = desired::lists(Config(&config.data), cluster, tunnels).ok()?;
-    let (line, namespace) = (Lists::new(&desired.rows).line(), &config.namespace);
-    Some(format!(
-        "set Cilium's Helm values {line} and run kubectl -n {namespace} rollout restart ds/cilium"
-    ))
 }
 
 fn undecided(group: &Group<'_>, namespace: &str) -> Finding {

@@ -5,6 +5,7 @@
 //! Cilium carry their evidence in `docs/reference/cilium-compatibility.md`. Nothing here does I/O, reads
 //! a clock or knows a Kubernetes client; the caller converts objects at the edge.
 
+mod advice;
 pub mod agents;
 pub mod condition;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod desired;
 pub mod effective;
 pub mod finding;
 mod judge;
+mod lines;
 pub mod network;
 mod nodes;
 pub mod objects;
@@ -28,5 +30,6 @@ mod unit_entries;
 pub mod vtep;
 pub mod words;
 
+pub use advice::restart;
 pub use judge::{Judge, Selection, Subject};
 pub use overlap::pod_cidrs;

@@ -159,7 +159,7 @@ fn names_world(rule: &Value) -> bool {
 }
 
 /// Namespaces whose policies restrict what comes in while none of theirs, and none for all pods of the
-/// cluster, lets the world in. Which pods a policy of a namespace selects is not looked at, so that a
+/// cluster, lets the world in. Which pods a policy of a namespace selects is not considered, so that a
 /// namespace in which one pod is open counts as open.
 pub fn finding(policies: &[Policy], config: Option<Config<'_>>) -> Finding {
     match config.map(|config| config.get("enable-policy")) {

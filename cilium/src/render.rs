@@ -103,7 +103,21 @@ impl Lists {
         )
     }
 
-    /// As one line for a person.
+    /// As keys of `cilium-config`, for a sentence.
+    pub(crate) fn keys(&self) -> String {
+        let Self {
+            endpoint,
+            cidr,
+            mask,
+            mac,
+        } = self;
+        format!(
+            "enable-vtep: \"true\", vtep-endpoint: \"{endpoint}\", vtep-cidr: \"{cidr}\", vtep-mask: \"{mask}\", \
+             vtep-mac: \"{mac}\""
+        )
+    }
+
+    /// As Helm values, for a sentence.
     pub fn line(&self) -> String {
         let Self {
             endpoint,

@@ -48,7 +48,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The namespace of Cilium, as far as it is known: where `cilium-config` was found, or was looked for first.
+    /// The namespace of Cilium, as far as it is known: where `cilium-config` was found, or searched first.
     pub fn namespace(&self) -> &str {
         match &self.config {
             Ok(Some(config)) => &config.namespace,
@@ -67,7 +67,7 @@ pub struct ConfigMap {
     pub namespace: String,
     /// Its data.
     pub data: BTreeMap<String, String>,
-    /// When its data was last changed, as far as its managed fields tell.
+    /// When its data was last changed, as far as its managed fields show.
     pub changed: Option<Timestamp>,
 }
 

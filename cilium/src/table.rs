@@ -158,7 +158,9 @@ pub(crate) fn findings(
         // What a list lacks is said of the lists.
         if lists_fit || !matches!(entry.source, Source::Lists(_)) {
             let text = format!("{entry}: {}", entry.faults().join(", "));
-            findings.push(Finding::error(Problem::InvalidEntry, text).with_fix(fix_of(entry)));
+            let mut finding = Finding::error(Problem::InvalidEntry, text);
+            finding.fix = fix_of(entry);
+            findings.push(finding);
         }
     }
     if faulty.is_empty() {
@@ -174,15 +176,13 @@ pub(crate) fn findings(
     findings
 }
 
-fn fix_of(entry: &Entry) -> String {
+/// What corrects an entry of an object. Lists are corrected as a whole.
+fn fix_of(entry: &Entry) -> Option<String> {
     match &entry.source {
-        Source::Lists(number) => format!(
-            "correct item {number} of vtep-endpoint, vtep-cidr and vtep-mac; the MAC address is the one of \
-             the BIG-IP's tunnel"
-        ),
-        Source::Object { object, entry } => {
-            format!("correct entry {entry} of CiliumVTEPConfig {object}")
-        }
+        Source::Lists(_) => None,
+        Source::Object { object, entry } => Some(format!(
+            "correct entry {entry} of CiliumVTEPConfig {object}"
+        )),
     }
 }
 

@@ -6,7 +6,8 @@ use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::unit::CILIUM_VNI;
 
-use crate::config::Routing;
+use crate::advice::Advice;
+use crate::config::{Config, Routing};
 use crate::finding::{Finding, Problem};
 use crate::table::{Table, partial};
 use crate::unit::Unit;
@@ -16,7 +17,9 @@ use crate::words::count;
 /// What a unit is compared with.
 pub(crate) struct Context<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) routing: &'a Routing,
+    /// What its agents have.
+    pub(crate) config: Config<'a>,
+    pub(crate) advice: &'a Advice<'a>,
     /// The nodes of its tunnel with these entries, where they are known.
     pub(crate) nodes: &'a [&'a str],
     /// The units with the same local address, itself included: a pair whose tunnel moves.
@@ -25,7 +28,7 @@ pub(crate) struct Context<'a> {
 
 /// What is found.
 pub(crate) fn findings(unit: &Unit, context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = talk(unit, context.routing);
+    let mut findings = talk(unit, context);
     findings.extend(unknown(unit));
     if let Some(local) = unit.local {
         findings.extend(known(unit, local, context.table, context));
@@ -73,19 +76,27 @@ fn unknown(unit: &Unit) -> Option<Finding> {
 }
 
 /// Whether both speak the same protocol, to the same port, with the same VNI.
-fn talk(unit: &Unit, routing: &Routing) -> Vec<Finding> {
-    let name = &unit.key.device;
+fn talk(unit: &Unit, context: &Context<'_>) -> Vec<Finding> {
+    let (name, path) = (&unit.key.device, &unit.path);
     let mut findings = Vec::new();
     if let (Routing::Tunnel { protocol, port }, Some(kind), Some(theirs)) =
-        (routing, &unit.encapsulation, unit.port)
-        && (kind != protocol || theirs != *port)
+        (context.config.routing(), &unit.encapsulation, unit.port)
+        && (*kind != protocol || theirs != port)
     {
         let text = format!("{name} speaks {kind} to UDP {theirs}, Cilium {protocol} to UDP {port}");
-        findings.push(Finding::error(Problem::WrongProtocol, text));
+        let on_unit = format!(
+            "on {name}: give {path} a {protocol} profile with port {port} and flooding-type multipoint"
+        );
+        let in_cilium = context.advice.protocol(context.config);
+        let fix = in_cilium.map_or(on_unit.clone(), |line| format!("{on_unit}; or {line}"));
+        findings.push(Finding::error(Problem::WrongProtocol, text).with_fix(fix));
     }
     if let Some(vni) = unit.vni.filter(|vni| *vni != CILIUM_VNI) {
         let text = format!("{name} has VNI {vni}, Cilium uses {CILIUM_VNI}");
-        findings.push(Finding::error(Problem::WrongVni, text));
+        let fix = format!(
+            "Cilium has no other: on {name}: tmsh modify net tunnels tunnel {path} key {CILIUM_VNI}"
+        );
+        findings.push(Finding::error(Problem::WrongVni, text).with_fix(fix));
     }
     findings
 }
@@ -129,7 +140,7 @@ fn known(unit: &Unit, local: Ipv4Addr, table: &Table, context: &Context<'_>) -> 
     }
     let macs = sound.into_iter().filter_map(|entry| {
         let theirs = *entry.mac.as_ref().ok()?;
-        Some(mac(unit, (entry, theirs), context.sharing))
+        Some(mac(unit, (entry, theirs), context))
     });
     findings.extend(macs);
     findings
@@ -224,7 +235,7 @@ const fn is_list(entry: &Entry) -> bool {
 }
 
 /// Whether pods send to the tunnel's own MAC address.
-fn mac(unit: &Unit, (entry, theirs): (&Entry, MacAddress), sharing: &[&Unit]) -> Finding {
+fn mac(unit: &Unit, (entry, theirs): (&Entry, MacAddress), context: &Context<'_>) -> Finding {
     let name = &unit.key.device;
     let Some(own) = unit.mac else {
         let text = format!(
@@ -240,8 +251,12 @@ fn mac(unit: &Unit, (entry, theirs): (&Entry, MacAddress), sharing: &[&Unit]) ->
             "{name}: {entry} has the MAC address of its tunnel, {own}"
         ));
     }
-    let fix = mac_fix(entry, own);
-    if sharing.iter().any(|other| other.mac == Some(theirs)) {
+    let fix = mac_fix(entry, own, context.advice);
+    if context
+        .sharing
+        .iter()
+        .any(|other| other.mac == Some(theirs))
+    {
         let text = format!(
             "{name}: its tunnel has the MAC address {own}; {entry} has the one of another unit with the \
              same local address, so that pods reach one of them only"
@@ -255,10 +270,11 @@ fn mac(unit: &Unit, (entry, theirs): (&Entry, MacAddress), sharing: &[&Unit]) ->
     Finding::error(Problem::MacMismatch, text).with_fix(fix)
 }
 
-fn mac_fix(entry: &Entry, mac: MacAddress) -> String {
+fn mac_fix(entry: &Entry, mac: MacAddress, advice: &Advice<'_>) -> String {
     match &entry.source {
         Source::Lists(number) => {
-            format!("set item {number} of vtep-mac to {mac} and restart the agents")
+            let restart = advice.restart();
+            format!("set item {number} of vtep-mac to {mac} and run {restart}")
         }
         Source::Object { object, entry } => {
             format!("set mac of entry {entry} of CiliumVTEPConfig {object} to {mac}")

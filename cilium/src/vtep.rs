@@ -1,7 +1,7 @@
 //! VTEP entries: the BIG-IPs as Cilium knows them, from the lists of its configuration and from objects.
 //!
 //! A multi-map: an endpoint may have several entries, and an entry with one bad member is an entry still.
-//! Must not judge whether an entry fits a unit.
+//! Must not judge whether an entry matches a unit.
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -140,6 +140,27 @@ impl Journal {
         done
     }
 
+    /// What to tell of Cilium's side: that it does not match, and that it matches again. What is not known is no news.
+    pub fn cilium(
+        &mut self,
+        condition: &Condition,
+        (now, time): (Moment, Timestamp),
+    ) -> Option<Event> {
+        if condition.truth == Truth::Unknown {
+            return None;
+        }
+        let said = said(condition, time);
+        let before = self.seen.conditions.insert(condition.kind, said);
+        let is_news = match condition.truth {
+            Truth::True => before.is_some_and(|before| before.truth == Truth::False),
+            _ => !says_the_same(before.as_ref(), condition.reason),
+        };
+        (is_news && self.limits.allow(condition.reason.into(), now)).then(|| Event {
+            action: "Verify",
+            ..of_object(condition.clone())
+        })
+    }
+
     /// What to tell of an object that is not worked on. `why` is the reason of its condition.
     pub fn pause(&mut self, why: Reason, (now, time): (Moment, Timestamp)) -> Option<Event> {
         let paused = conditions::paused(why);

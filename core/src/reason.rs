@@ -158,6 +158,8 @@ pub enum Reason {
     CiliumVerified,
     /// Something of Cilium may not be read, could not be read, or is not said by the cluster.
     CiliumUnreadable,
+    /// The operator was started to read nothing of Cilium.
+    CiliumVerificationOff,
     /// There is no `cilium-config`.
     CiliumConfigMissing,
     /// Values are overridden for some nodes, and which of them counts is not known.

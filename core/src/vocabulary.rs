@@ -172,6 +172,8 @@ pub mod reason {
     pub const CILIUM_VERIFIED: Reason = Reason::CiliumVerified;
     /// [`Reason::CiliumUnreadable`]
     pub const CILIUM_UNREADABLE: Reason = Reason::CiliumUnreadable;
+    /// [`Reason::CiliumVerificationOff`]
+    pub const CILIUM_VERIFICATION_OFF: Reason = Reason::CiliumVerificationOff;
     /// [`Reason::CiliumConfigMissing`]
     pub const CILIUM_CONFIG_MISSING: Reason = Reason::CiliumConfigMissing;
     /// [`Reason::CiliumConfigOverridden`]

@@ -18,6 +18,10 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "bigip-tunnel-operator", version = version(), args_override_self = true,
           args_conflicts_with_subcommands = true)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Args {
     /// What to do instead of running the operator
     #[command(subcommand)]
@@ -101,6 +105,12 @@ pub(crate) struct Args {
         default_value = "kube-system"
     )]
     pub(crate) cilium_namespace: String,
+
+    /// Compare Cilium's configuration with the tunnels, for a condition of each; false reads nothing of Cilium for it,
+    /// and the condition is Unknown
+    #[arg(long, env = "CILIUM_VERIFY", action = ArgAction::Set, num_args = 0..=1,
+          default_value_t = true, default_missing_value = "true")]
+    pub(crate) cilium_verify: bool,
 
     /// Form of the log on stderr
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
@@ -241,8 +251,9 @@ mod tests {
     #[test]
     fn switches_take_their_value_in_both_forms() {
         type Switch = (&'static str, fn(&Args) -> bool);
-        let switches: [Switch; 2] = [
+        let switches: [Switch; 3] = [
             ("--allow-insecure-tls", |args| args.allow_insecure_tls),
+            ("--cilium-verify", |args| args.cilium_verify),
             ("--require-secret-binding", |args| {
                 args.require_secret_binding
             }),
@@ -255,6 +266,11 @@ mod tests {
             }
             assert!(of(&["operator", flag]));
         }
+    }
+
+    #[test]
+    fn cilium_is_verified_by_default() {
+        assert!(Args::try_parse_from(["operator"]).unwrap().cilium_verify);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod task;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bigip_tunnel_cilium::condition;
 use bigip_tunnel_cilium::unit::Tunnel;
 use bigip_tunnel_core::conditions::Condition;
 use bigip_tunnel_crds::convert;
@@ -28,6 +29,8 @@ pub(crate) type Judged = BTreeMap<ObjectKey, Condition>;
 /// The tunnels to compare, and what came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Cilium {
+    /// Whether nothing of Cilium is read.
+    is_off: bool,
     tunnels: Mutex<BTreeMap<ObjectKey, Noted>>,
     changed: Notify,
     judged: watch::Sender<Arc<Judged>>,
@@ -45,8 +48,20 @@ struct Noted {
 }
 
 impl Cilium {
+    /// `verifies`: whether the task of [`run`] reads and judges.
+    pub(crate) fn new(verifies: bool) -> Self {
+        Self {
+            is_off: !verifies,
+            ..Self::default()
+        }
+    }
+
     /// Takes an object in, as it is now.
     pub(crate) fn note(&self, key: &ObjectKey, object: &BigIpTunnel) {
+        if self.is_off {
+            let found = verifies(object).then(condition::off);
+            return self.show(key, found);
+        }
         let noted = Noted {
             tunnel: Arc::new(convert::cilium::tunnel(object)),
             selector: convert::selector(&object.spec).ok(),
@@ -60,9 +75,27 @@ impl Cilium {
 
     /// Forgets an object.
     pub(crate) fn forget(&self, key: &ObjectKey) {
+        if self.is_off {
+            return self.show(key, None);
+        }
         if self.lock().remove(key).is_some() {
             self.changed.notify_one();
         }
+    }
+
+    /// Replaces what is found of an object.
+    fn show(&self, key: &ObjectKey, found: Option<Condition>) {
+        self.judged.send_if_modified(|judged| {
+            if judged.get(key) == found.as_ref() {
+                return false;
+            }
+            let judged = Arc::make_mut(judged);
+            match found {
+                Some(found) => judged.insert(key.clone(), found),
+                None => judged.remove(key),
+            };
+            true
+        });
     }
 
     /// What is found, and its changes.

@@ -90,7 +90,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         nodes: Nodes::start(client.clone(), metrics.watches.clone(), stop.clone()),
         client,
         index: Index::default(),
-        cilium: Cilium::default(),
+        cilium: Cilium::new(args.cilium_verify),
         pool: DevicePool::new(clock),
         clock,
         settle: args.settle_seconds,
@@ -103,7 +103,9 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
     });
     http::serve(listener, shared.clone(), endpoints.clone());
     let sweep = tokio::spawn(sweep_pool(shared.clone()));
-    tokio::spawn(cilium::run(shared.clone(), args.cilium_namespace));
+    if args.cilium_verify {
+        tokio::spawn(cilium::run(shared.clone(), args.cilium_namespace));
+    }
     let supervisor = Supervisor::new(shared.clone());
     let mut work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
 

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const NETWORK: &str = "10.244.0.0/16";
 
 /// Makes the object with one unit: Cilium cannot have the MAC addresses of both for their common address.
-async fn create(world: &World) {
+pub(crate) async fn create(world: &World) {
     world.create(one_unit(world, 0)).await;
     world.until_ready().await;
 }
@@ -39,7 +39,7 @@ fn one_unit(world: &World, unit: usize) -> Value {
 }
 
 /// A world with nodes, an object with one unit, and the operator.
-async fn begin(mut world: World) -> World {
+pub(crate) async fn begin(mut world: World) -> World {
     world.create_nodes().await;
     world.start_operator().await;
     create(&world).await;
@@ -47,7 +47,7 @@ async fn begin(mut world: World) -> World {
 }
 
 /// The MAC address of the unit's tunnel.
-async fn mac(world: &World) -> String {
+pub(crate) async fn mac(world: &World) -> String {
     let status = world.status().await;
     let tunnel = status.devices[0].tunnel.clone().unwrap();
     assert_eq!(tunnel.self_ips, ["10.244.255.1/16"]);
@@ -55,7 +55,7 @@ async fn mac(world: &World) -> String {
 }
 
 /// The configuration that fits.
-fn fitting(mac: &str) -> Value {
+pub(crate) fn fitting(mac: &str) -> Value {
     json!({
         "enable-vtep": "true",
         "routing-mode": "tunnel",
@@ -66,7 +66,7 @@ fn fitting(mac: &str) -> Value {
     })
 }
 
-async fn configure(world: &World, data: &Value) {
+pub(crate) async fn configure(world: &World, data: &Value) {
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "cilium-config"}, "data": data,
@@ -79,7 +79,7 @@ async fn configure(world: &World, data: &Value) {
 }
 
 /// An agent that was started after any change that a test makes.
-async fn run_agent(world: &World) {
+pub(crate) async fn run_agent(world: &World) {
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), &world.name);
     let pod = serde_json::from_value(json!({
         "metadata": {"name": "cilium-x", "labels": {"k8s-app": "cilium"}},
@@ -97,7 +97,7 @@ async fn run_agent(world: &World) {
 }
 
 /// Waits for the condition with this status and reason.
-async fn until(world: &World, status: &str, reason: &str) -> Condition {
+pub(crate) async fn until(world: &World, status: &str, reason: &str) -> Condition {
     let is_it = |seen: &BigIpTunnelStatus| {
         let found = find(&seen.conditions, "CiliumReady");
         found.is_some_and(|found| found.status == status && found.reason == reason)
@@ -108,19 +108,19 @@ async fn until(world: &World, status: &str, reason: &str) -> Condition {
 }
 
 /// A world on a control plane of these tests: `check` of another test would find their agents.
-async fn world(name: &str, tunnel: TunnelConfig) -> World {
+pub(crate) async fn world(name: &str, tunnel: TunnelConfig) -> World {
     static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
     let start = async || ControlPlane::start().unwrap();
     let control_plane = CONTROL_PLANE.get_or_init(start).await;
     World::on(control_plane, name, tunnel).await
 }
 
-fn tunnel() -> TunnelConfig {
+pub(crate) fn tunnel() -> TunnelConfig {
     TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS)
 }
 
 /// A world whose Cilium fits, and the MAC address of its tunnel.
-async fn fit(name: &str) -> (World, String) {
+pub(crate) async fn fit(name: &str) -> (World, String) {
     let world = begin(world(name, tunnel()).await).await;
     until(&world, "Unknown", "CiliumConfigMissing").await;
     let mac = mac(&world).await;

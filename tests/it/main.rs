@@ -21,6 +21,7 @@ mod chart_policies;
 mod chart_rights;
 mod chart_watched;
 mod cilium;
+mod cilium_reads;
 mod claims_limit;
 mod converge;
 mod crash;

@@ -167,8 +167,6 @@ fn lists_that_no_agent_starts_with_are_refused() {
     let refused = |data: &BTreeMap<String, String>| rendered(data, &pairs()).unwrap_err();
     let prefix = data("10.8.0.1", "10.7.1.0/25", "02:00:00:00:08:01");
     assert!(matches!(*refused(&prefix), [Refusal::PrefixesDiffer(_)]));
-    let taken = data("10.8.0.1", "10.1.1.0/24", "02:00:00:00:08:01");
-    assert!(matches!(*refused(&taken), [Refusal::NetworkTaken(..)]));
     let faulty = data("10.8.0.1", "10.7.1.0/24", "03:00:00:00:08:01");
     assert!(matches!(*refused(&faulty), [Refusal::Faulty(_)]));
     let join = |text: &dyn Fn(u8) -> String| (1..6).map(text).collect::<Vec<_>>().join(" ");
@@ -178,9 +176,85 @@ fn lists_that_no_agent_starts_with_are_refused() {
         &join(&|n| format!("02:00:00:00:08:0{n}")),
     );
     assert_eq!(refused(&many), [Refusal::TooMany(9)]);
+}
+
+/// The reasons why units are left out of lists, and the endpoints that the lists have.
+fn left_out(data: &BTreeMap<String, String>, tunnels: &[Tunnel]) -> (Vec<Refusal>, Vec<String>) {
+    let desired = rendered(data, tunnels).unwrap();
+    let endpoints = desired.rows.iter().map(|row| row.endpoint.to_string());
+    (desired.left_out, endpoints.collect())
+}
+
+#[test]
+fn unit_whose_network_is_not_free_is_left_out_alone() {
+    let taken = data("10.8.0.1", "10.1.1.0/24", "02:00:00:00:08:01");
     let mut services = foreign();
     services.insert("ipv4-service-range".to_owned(), "10.1.1.0/24".to_owned());
-    assert!(matches!(*refused(&services), [Refusal::Overlaps(_)]));
+    for values in [taken, services] {
+        let (refusals, endpoints) = left_out(&values, &pairs());
+        let [Refusal::Unit(unit, why)] = &*refusals else {
+            panic!("{refusals:?}");
+        };
+        assert_eq!((&*unit.object, &*unit.device), ("east", "a"));
+        assert!(matches!(
+            **why,
+            Refusal::NetworkTaken(..) | Refusal::Overlaps(_)
+        ));
+        assert_eq!(endpoints, ["10.8.0.1", "10.9.0.2", "10.9.0.3", "10.9.0.4"]);
+    }
+}
+
+#[test]
+fn unit_that_is_not_known_hides_no_other() {
+    type Change = fn(&mut Tunnel);
+    let changes: [Change; 4] = [
+        |tunnel| tunnel.units[1].mac = None,
+        |tunnel| tunnel.units[1].self_ips.clear(),
+        |tunnel| tunnel.units[1].local = None,
+        |tunnel| {
+            let unit = tunnel.units.remove(1);
+            tunnel.unread.push(unit.key);
+        },
+    ];
+    for change in changes {
+        let mut tunnels = pairs();
+        change(&mut tunnels[0]);
+        // What may be its own entry stays as it stands.
+        let live = data("10.9.0.4", "10.1.4.0/24", "02:00:00:00:00:99");
+        let (refusals, endpoints) = left_out(&live, &tunnels);
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        let [unit] = *refusals[0].units() else {
+            panic!("{refusals:?}");
+        };
+        assert_eq!((&*unit.object, &*unit.device), ("west", "d"));
+        assert_eq!(endpoints, ["10.9.0.4", "10.9.0.1", "10.9.0.2", "10.9.0.3"]);
+    }
+    let none = [tunnel(vec![unit("east", "a", "10.9.0.1", &[], "")])];
+    assert!(rendered(&foreign(), &none).is_err());
+}
+
+#[test]
+fn entry_that_a_hidden_unit_may_have_is_not_stale() {
+    let old = data("10.9.0.1", "10.1.9.0/24", "02:00:00:00:00:01");
+    let units = || {
+        let a = unit(
+            "east",
+            "a",
+            "10.9.0.1",
+            &["10.1.1.1/24"],
+            "02:00:00:00:00:01",
+        );
+        let b = unit("east", "b", "10.9.0.1", &["10.1.9.1/24"], "");
+        [a, b]
+    };
+    let stale = |tunnel: Tunnel| rendered(&old, &[tunnel]).unwrap().stale;
+    let [alone, _] = units();
+    assert_eq!(stale(tunnel(vec![alone])).len(), 1);
+    assert_eq!(stale(tunnel(units().into())), []);
+    let [alone, other] = units();
+    let mut unread = tunnel(vec![alone]);
+    unread.unread.push(other.key);
+    assert_eq!(stale(unread), []);
 }
 
 #[test]

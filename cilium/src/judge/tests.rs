@@ -1,9 +1,13 @@
-//! What is found where nodes are told different things, or something could not be read.
+//! What is found where nodes have different configurations, or something could not be read.
 
+use std::sync::Arc;
+
+use bigip_tunnel_core::conditions::Truth;
 use bigip_tunnel_core::unit::Encapsulation;
 
 use super::*;
-use crate::seen::{Node, NodeConfig, Scope, Unread};
+use crate::condition::condition;
+use crate::seen::{Agent, Node, NodeConfig, Scope, Unread, VtepNode};
 use crate::testing::{cluster, data, node, scope, tunnel, unit};
 use crate::vtep::{VtepObject, WrittenEntry};
 
@@ -45,7 +49,7 @@ fn lists() -> BTreeMap<String, String> {
     data("10.9.0.1", "10.1.1.0/24", "02:00:00:00:00:01")
 }
 
-/// A tunnel of one unit that fits the lists, on these nodes.
+/// A tunnel of one unit that matches the lists, on these nodes.
 fn east(nodes: &[&str]) -> On {
     let unit = unit(
         "east",
@@ -288,4 +292,205 @@ fn nodes_that_cannot_be_read_are_not_judged() {
         said.contains(&(Weight::NotJudged, "Nodes: forbidden")),
         "{said:?}"
     );
+}
+
+/// What cures the findings of this kind.
+fn fixes(findings: &[Finding], problem: Problem) -> Vec<String> {
+    let meant = findings
+        .iter()
+        .filter(|found| found.problem == Some(problem));
+    meant
+        .map(|found| found.fix.clone().unwrap_or_default())
+        .collect()
+}
+
+/// A tunnel that no list has, beside one whose MAC address is not known.
+fn beside(mac: &str) -> [On; 2] {
+    let second = unit("west", "b", "10.9.0.2", &["10.1.2.1/24"], mac);
+    let west = On {
+        tunnel: tunnel(vec![second]),
+        ..east(&["n1"])
+    };
+    [east(&["n1"]), west]
+}
+
+#[test]
+fn unit_without_mac_address_hides_no_lines_of_others() {
+    let mut values = lists();
+    values.insert("vtep-endpoint".to_owned(), "10.8.0.1".to_owned());
+    values.insert("vtep-cidr".to_owned(), "10.7.1.0/24".to_owned());
+    let cluster = seen(values, vec![node("n1", &[])]);
+    let found = judge(&cluster, &beside(""));
+    let fixes = fixes(&found, Problem::EndpointMissing);
+    let [own, other] = &*fixes else {
+        panic!("{found:?}");
+    };
+    assert!(own.contains("vtep.endpoint=\"10.8.0.1 10.9.0.1\""), "{own}");
+    assert!(
+        own.contains("without the entries of b of bigip/west"),
+        "{own}"
+    );
+    assert!(
+        other.starts_with("no entry can be given: b of bigip/west"),
+        "{other}"
+    );
+    assert!(other.contains("MAC address"), "{other}");
+    let found = judge(&cluster, &beside("02:00:00:00:00:02"));
+    for fix in self::fixes(&found, Problem::EndpointMissing) {
+        let all = "vtep.endpoint=\"10.8.0.1 10.9.0.1 10.9.0.2\"";
+        assert!(fix.contains(all) && !fix.contains("without"), "{fix}");
+    }
+}
+
+#[test]
+fn lines_go_where_the_keys_stand() {
+    let mut cluster = seen(BTreeMap::new(), vec![node("n1", &[]), node("n2", &[])]);
+    let mut values = lists();
+    values.insert("vtep-mac".to_owned(), "02:00:00:00:00:99".to_owned());
+    let of_all = NodeConfig {
+        name: "vtep".to_owned(),
+        scope: Scope::All,
+        defaults: values,
+    };
+    cluster.node_configs = Ok(vec![of_all.clone()]);
+    let found = judge(&cluster, &[east(&["n1"])]);
+    let fix = fixes(&found, Problem::MacMismatch).remove(0);
+    assert!(
+        fix.starts_with("set in spec.defaults of CiliumNodeConfig vtep "),
+        "{fix}"
+    );
+    assert!(fix.contains("vtep-mac: \"02:00:00:00:00:01\""), "{fix}");
+    // Two of them are not written as one.
+    let second = NodeConfig {
+        name: "more".to_owned(),
+        scope: scope(&["n2"]),
+        ..of_all
+    };
+    cluster.node_configs.as_mut().unwrap().push(second);
+    let found = judge(&cluster, &[east(&["n1"])]);
+    let fix = fixes(&found, Problem::MacMismatch).remove(0);
+    assert!(fix.contains("set item 1 of vtep-mac"), "{fix}");
+}
+
+#[test]
+fn entries_of_objects_are_given_as_entries() {
+    let mut cluster = seen(BTreeMap::new(), vec![node("n1", &[])]);
+    cluster.vtep_objects = Ok(Some(vec![object(Scope::All, "10.8.0.1", "10.7.1.0/24")]));
+    let found = judge(&cluster, &[east(&["n1"])]);
+    let fix = fixes(&found, Problem::EndpointMissing).remove(0);
+    let entry = "{name: \"a\", tunnelEndpoint: \"10.9.0.1\", cidr: \"10.1.1.0/24\", mac: \"02:00:00:00:00:01\"}";
+    assert!(fix.contains(entry), "{fix}");
+}
+
+#[test]
+fn lists_that_cannot_be_given_say_why() {
+    let mut values = lists();
+    values.insert("vtep-endpoint".to_owned(), "10.8.0.1".to_owned());
+    values.insert("vtep-cidr".to_owned(), "10.7.0.0/16".to_owned());
+    let cluster = seen(values, vec![node("n1", &[])]);
+    let found = judge(&cluster, &[east(&["n1"])]);
+    let fix = fixes(&found, Problem::EndpointMissing).remove(0);
+    assert!(
+        fix.contains("no lists can be given") && fix.contains("equal prefixes"),
+        "{fix}"
+    );
+}
+
+#[test]
+fn protocol_and_vni_name_both_ways_to_agree() {
+    let mut tunnel = east(&["n1"]);
+    let unit = &mut tunnel.tunnel.units[0];
+    (unit.encapsulation, unit.port, unit.vni) = (Some(Encapsulation::Geneve), Some(6081), Some(9));
+    let found = judge(&seen(lists(), vec![node("n1", &[])]), &[tunnel]);
+    let fix = fixes(&found, Problem::WrongProtocol).remove(0);
+    assert!(
+        fix.contains("give /Common/t a vxlan profile with port 8472"),
+        "{fix}"
+    );
+    assert!(
+        fix.contains("tunnelProtocol=geneve tunnelPort=6081"),
+        "{fix}"
+    );
+    let fix = fixes(&found, Problem::WrongVni).remove(0);
+    assert!(
+        fix.contains("tmsh modify net tunnels tunnel /Common/t key 2"),
+        "{fix}"
+    );
+}
+
+#[test]
+fn missing_configuration_names_the_namespace() {
+    let mut cluster = cluster();
+    cluster.namespaces = vec!["network".to_owned()];
+    let found = judge(&cluster, &[east(&[])]);
+    let said = of(&found, Problem::ConfigMissing);
+    assert!(said[0].1.ends_with("in the namespace network"), "{said:?}");
+    let fix = fixes(&found, Problem::ConfigMissing).remove(0);
+    assert!(fix.contains("--cilium-namespace"), "{fix}");
+}
+
+#[test]
+fn advice_names_the_namespace_of_cilium() {
+    let mut values = lists();
+    values.insert("mtu".to_owned(), "9000".to_owned());
+    let mut cluster = seen(values, vec![node("n1", &[])]);
+    if let Ok(Some(config)) = &mut cluster.config {
+        config.namespace = "network".to_owned();
+    }
+    cluster.node_configs = Ok(vec![config_of("mtu", Scope::All, &[("mtu", "1400")])]);
+    cluster.cilium_nodes = Ok(Some(Vec::new()));
+    let found = judge(&cluster, &[east(&["n1"])]);
+    for problem in [Problem::Overridden, Problem::NodesDiffer] {
+        let fix = fixes(&found, problem).remove(0);
+        assert!(fix.contains("kubectl -n network "), "{problem:?}: {fix}");
+    }
+}
+
+#[test]
+fn failure_that_nodes_share_is_one_finding() {
+    let failed = |node: &str, words: &str| VtepNode {
+        node: node.to_owned(),
+        failed: vec![("x".to_owned(), words.to_owned())],
+    };
+    let mut cluster = seen(lists(), vec![node("n1", &[])]);
+    cluster.vtep_nodes = Ok(vec![
+        failed("n1", "full"),
+        failed("n2", "full"),
+        failed("n3", "no"),
+    ]);
+    let found = judge(&cluster, &[east(&["n1"])]);
+    let texts: Vec<&str> = of(&found, Problem::NotProgrammed)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    let wanted = [
+        "2 nodes (n1, n2): entry x is not programmed: full",
+        "node n3: entry x is not programmed: no",
+    ];
+    assert_eq!(texts, wanted);
+}
+
+#[test]
+fn agents_that_cannot_be_read_are_never_right() {
+    let mut tunnel = east(&["n1"]);
+    let unit = &mut tunnel.tunnel.units[0];
+    (unit.encapsulation, unit.port) = (Some(Encapsulation::Vxlan), Some(8472));
+    let own = tunnel.tunnel.clone();
+    let mut cluster = seen(lists(), vec![node("n1", &[])]);
+    let agent = Agent {
+        node: "n1".to_owned(),
+        image: "cilium:v1.17.13".into(),
+        started: None,
+        ready: true,
+    };
+    let tunnels = [tunnel];
+    let mut of = |agents: Result<Vec<Arc<Agent>>, Unread>| {
+        cluster.agents = agents;
+        let found = condition(&judge(&cluster, &tunnels), &own);
+        (found.truth, found.message)
+    };
+    assert_eq!(of(Ok(vec![agent.into()])).0, Truth::True);
+    let (truth, message) = of(Err(Unread("may not list pods".to_owned())));
+    assert_eq!(truth, Truth::Unknown);
+    assert!(message.contains("may not list pods"), "{message}");
 }

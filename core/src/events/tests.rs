@@ -127,6 +127,55 @@ fn added(names: &[&str]) -> Changes {
     }
 }
 
+/// Cilium's side, as found.
+fn cilium(truth: Truth, reason: Reason) -> Condition {
+    Condition {
+        kind: condition::CILIUM_READY,
+        truth,
+        reason,
+        message: format!("it is {reason}"),
+    }
+}
+
+#[test]
+fn cilium_that_stops_to_match_gives_an_event() {
+    let mut journal = Journal::default();
+    let mut told = |second, truth, reason| {
+        let event = journal.cilium(&cilium(truth, reason), at(second));
+        event.map(|event| (event.kind, event.reason, event.action))
+    };
+    let wrong = |reason: Reason| Some((Kind::Warning, reason.into(), "Verify"));
+    let right = Some((Kind::Normal, reason::CILIUM_VERIFIED.into(), "Verify"));
+    // That it matches from the beginning is no turning point.
+    assert_eq!(told(0, Truth::True, reason::CILIUM_VERIFIED), None);
+    assert_eq!(
+        told(1, Truth::False, reason::VTEP_DISABLED),
+        wrong(reason::VTEP_DISABLED)
+    );
+    assert_eq!(told(2, Truth::False, reason::VTEP_DISABLED), None);
+    assert_eq!(told(3, Truth::Unknown, reason::CILIUM_UNREADABLE), None);
+    assert_eq!(told(4, Truth::False, reason::VTEP_DISABLED), None);
+    assert_eq!(
+        told(5, Truth::False, reason::NATIVE_ROUTING),
+        wrong(reason::NATIVE_ROUTING)
+    );
+    assert_eq!(told(6, Truth::True, reason::CILIUM_VERIFIED), right);
+    assert_eq!(told(7, Truth::True, reason::CILIUM_VERIFIED), None);
+}
+
+#[test]
+fn events_of_cilium_are_limited_like_others() {
+    let mut journal = Journal::default();
+    let mut events = 0;
+    for second in 0..60 {
+        let wrong = cilium(Truth::False, reason::VTEP_DISABLED);
+        events += u32::from(journal.cilium(&wrong, at(second)).is_some());
+        let right = cilium(Truth::True, reason::CILIUM_VERIFIED);
+        journal.cilium(&right, at(second));
+    }
+    assert!((10..=12).contains(&events), "{events}");
+}
+
 #[test]
 fn an_object_that_becomes_ready_is_told_of_once() {
     let mut case = Case::new();

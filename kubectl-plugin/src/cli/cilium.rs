@@ -25,7 +25,7 @@ pub(crate) struct CiliumArgs {
     #[arg(value_name = "NAME", add = Completes::Tunnels)]
     pub(crate) names: Vec<String>,
 
-    /// Namespace of Cilium; without it, kube-system and cilium are looked at
+    /// Namespace of Cilium; without it, kube-system and cilium are searched
     #[arg(long, value_name = "NAMESPACE", add = Completes::Namespaces)]
     pub(crate) cilium_namespace: Option<String>,
 

@@ -80,7 +80,7 @@ pub(crate) struct VerifyArgs {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Namespace of Cilium; without it, kube-system and cilium are looked at
+    /// Namespace of Cilium; without it, kube-system and cilium are searched
     #[arg(long, value_name = "NAMESPACE", add = Completes::Namespaces)]
     pub(crate) cilium_namespace: Option<String>,
 

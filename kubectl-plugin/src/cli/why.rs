@@ -84,7 +84,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, conflicts_with_all = ["names", "direct"])]
     pub(crate) pre: bool,
 
-    /// Namespace of Cilium; without it, kube-system and cilium are looked at
+    /// Namespace of Cilium; without it, kube-system and cilium are searched
     #[arg(long, value_name = "NAMESPACE", add = Completes::Namespaces)]
     pub(crate) cilium_namespace: Option<String>,
 

@@ -34,10 +34,10 @@ fn write(
     }
     if !diff {
         out.write_all(report.wanted.as_bytes())?;
-        return Ok(Outcome::Fine);
+        return Ok(report.outcome(diff));
     }
     render::cilium::write_diff(report, out)?;
-    Ok(report.outcome())
+    Ok(report.outcome(diff))
 }
 
 async fn collect(connection: &Connection, args: &CiliumArgs) -> Result<CiliumReport, Error> {
@@ -90,6 +90,7 @@ mod tests {
             }
             .to_owned(),
             differs,
+            lacks: false,
             notes: vec!["a note".to_owned()],
         }
     }
@@ -108,6 +109,15 @@ mod tests {
         assert_eq!(outcome, Outcome::Fine);
         assert_eq!(out, "mask: \"255.255.255.0\"\n");
         assert_eq!(err, "a note\n");
+    }
+
+    #[test]
+    fn entries_that_are_missing_exit_with_findings() {
+        for diff in [false, true] {
+            let mut report = report(false);
+            report.lacks = true;
+            assert_eq!(shown(&report, diff).0, Outcome::Findings, "{diff}");
+        }
     }
 
     #[test]

@@ -5,16 +5,12 @@ use bigip_tunnel_cilium::config::Config;
 use bigip_tunnel_cilium::desired::{self, Desired, Refusal};
 use bigip_tunnel_cilium::objects::{self, Objects};
 use bigip_tunnel_cilium::render::{Lists, Shape, delete_line, vtep_configs};
+use bigip_tunnel_cilium::restart;
 use bigip_tunnel_cilium::seen::{Cluster, ConfigMap};
 use bigip_tunnel_cilium::unit::Tunnel;
 
 use crate::cli::cilium::CiliumFormat;
 use crate::error::Outcome;
-
-/// What restarts the agents of this namespace.
-fn restart(namespace: &str) -> String {
-    format!("agents read it when they start: kubectl -n {namespace} rollout restart ds/cilium")
-}
 
 /// Entries in one form.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,14 +21,17 @@ pub(crate) struct CiliumReport {
     pub(crate) live: String,
     /// Whether they mean something else now.
     pub(crate) differs: bool,
+    /// Whether entries of a unit are missing, because they are not known.
+    pub(crate) lacks: bool,
     /// What a person has to know or do besides.
     pub(crate) notes: Vec<String>,
 }
 
 impl CiliumReport {
-    /// How a comparison exits.
-    pub(crate) fn outcome(&self) -> Outcome {
-        Outcome::fine_if(!self.differs)
+    /// How it exits, as a comparison (`diff`) or not: entries that are missing are a finding in either.
+    pub(crate) fn outcome(&self, diff: bool) -> Outcome {
+        let is_found = self.lacks || diff && self.differs;
+        Outcome::fine_if(!is_found)
     }
 }
 
@@ -79,10 +78,13 @@ fn lists(
         stale,
         differs,
         cautions,
+        left_out,
     } = desired::lists(values, seen, tunnels)?;
-    let mut notes = cautions;
+    let mut notes = missing(&left_out);
+    notes.extend(cautions);
     if differs {
-        notes.push(restart(&config.namespace));
+        let restart = restart(&config.namespace);
+        notes.push(format!("agents read it when they start: {restart}"));
     }
     notes.extend(stale.iter().map(|cidr| {
         let line = delete_line(*cidr);
@@ -94,6 +96,7 @@ fn lists(
             .map(|lists| form(&lists))
             .unwrap_or_default(),
         differs,
+        lacks: !left_out.is_empty(),
         notes,
     })
 }
@@ -105,14 +108,26 @@ fn objects(
     shape: Option<Shape>,
 ) -> Result<CiliumReport, Vec<Refusal>> {
     let values = config.map(|config| Config(&config.data));
-    let objects = objects::of_tunnels(values, seen, tunnels)?;
+    // An object has all entries of its tunnel, or would take some away.
+    let (mut known, mut left_out) = (Vec::new(), Vec::new());
+    for tunnel in tunnels {
+        match desired::of_tunnels(std::slice::from_ref(tunnel)) {
+            Ok(_) => known.push(tunnel.clone()),
+            Err(refusals) => left_out.extend(refusals),
+        }
+    }
+    if known.is_empty() && !left_out.is_empty() {
+        return Err(left_out);
+    }
+    let objects = objects::of_tunnels(values, seen, &known)?;
     let differs = objects.differ();
     let Objects {
         wanted,
         live,
         cautions,
     } = objects;
-    let mut notes = cautions;
+    let mut notes = missing(&left_out);
+    notes.extend(cautions);
     if shape.is_none() {
         let note = "the cluster does not serve CiliumVTEPConfig; this is the form of the upstream proposal";
         notes.push(note.to_owned());
@@ -122,8 +137,15 @@ fn objects(
         wanted: vtep_configs(&wanted, shape),
         live: vtep_configs(&live, shape),
         differs,
+        lacks: !left_out.is_empty(),
         notes,
     })
+}
+
+/// Which entries are missing, and why.
+fn missing(left_out: &[Refusal]) -> Vec<String> {
+    let each = left_out.iter();
+    each.map(|refusal| format!("left out: {refusal}")).collect()
 }
 
 #[cfg(test)]

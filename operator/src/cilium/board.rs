@@ -114,14 +114,14 @@ mod tests {
     fn other_status_is_shown_at_once() {
         let mut board = Board::default();
         board.update(&found(Truth::Unknown, "1 of 5"), at(10));
-        assert!(board.update(&found(Truth::True, "fits"), at(11)));
-        assert_eq!(message(&board), ["fits"]);
+        assert!(board.update(&found(Truth::True, "matches"), at(11)));
+        assert_eq!(message(&board), ["matches"]);
     }
 
     #[test]
     fn object_that_is_not_judged_any_more_is_not_shown() {
         let mut board = Board::default();
-        board.update(&found(Truth::True, "fits"), at(10));
+        board.update(&found(Truth::True, "matches"), at(10));
         assert!(board.update(&Judged::new(), at(11)));
         assert!(!board.update(&Judged::new(), at(12)));
         assert_eq!(message(&board), [""; 0]);

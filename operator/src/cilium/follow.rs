@@ -34,6 +34,8 @@ const FAILURES_MAX: u32 = 5;
 pub(super) struct Kind<K> {
     /// Its plural, as in its path.
     pub(super) plural: &'static str,
+    /// Their namespace, where they have one.
+    pub(super) namespace: Option<String>,
     /// Where they are: in the versions in which they may be served.
     pub(super) apis: Vec<Api<K>>,
     /// Which of them.
@@ -73,17 +75,26 @@ pub(super) async fn follow<K, T>(
         match ended {
             Ended::Relist => continue,
             Ended::NotServed => slot.set(Known::NotServed),
-            Ended::Forbidden => slot.set(Known::Unread(forbidden(kind.plural))),
+            Ended::Forbidden => slot.set(Known::Unread(kind.forbidden())),
             Ended::Failed(why) => slot.set(Known::Unread(why)),
         }
         sleep(RETRY_INTERVAL).await;
     }
 }
 
-fn forbidden(plural: &str) -> Unread {
-    Unread(format!(
-        "the operator may not list and watch {plural}; the chart's value cilium.verify.enabled grants it"
-    ))
+impl<K> Kind<K> {
+    fn forbidden(&self) -> Unread {
+        let place = self.namespace.as_ref();
+        let place = place.map_or_else(String::new, |name| format!(" in the namespace {name}"));
+        Unread(format!(
+            "the operator may not list and watch {}{place}; the chart's value cilium.verify.enabled grants it",
+            self.plural
+        ))
+    }
+
+    fn unread(&self, cause: &str) -> Unread {
+        Unread(format!("{} could not be read: {cause}", self.plural))
+    }
 }
 
 async fn follow_one<K, T>(
@@ -97,8 +108,10 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     T: PartialEq,
 {
-    if let Some(ended) = refused(kind, api).await {
-        return ended;
+    match probe(kind, api).await {
+        Ok(None) => {}
+        Ok(Some(ended)) => return ended,
+        Err(cause) => slot.fail(kind.unread(&cause)),
     }
     let build = || watcher(api.clone(), kind.config.clone()).boxed();
     let (mut events, mut progress) = (build(), Progress::new(Instant::now(), RELIST_INTERVAL));
@@ -113,7 +126,7 @@ where
             Ok(Some(Err(error))) => {
                 // A refusal is asked for once more: what was read is not given up for one answer.
                 if let Some(401 | 403 | 404) = code_of(&error)
-                    && let Some(ended) = refused(kind, api).await
+                    && let Ok(Some(ended)) = probe(kind, api).await
                 {
                     return ended;
                 }
@@ -133,9 +146,9 @@ where
         let failures = progress.fail();
         tracing::debug!(failures, "{} cannot be watched: {cause}", kind.plural);
         if failures >= FAILURES_MAX {
-            let why = format!("{} could not be read: {cause}", kind.plural);
-            return Ended::Failed(Unread(why));
+            return Ended::Failed(kind.unread(&cause));
         }
+        slot.fail(kind.unread(&cause));
         sleep(back_off(failures)).await;
         progress.resume(Instant::now());
         progress.extend_list(Instant::now());
@@ -143,7 +156,11 @@ where
 }
 
 /// Whether there is no use in a watch: it would log each refusal as a fault.
-async fn refused<K>(kind: &Kind<K>, api: &Api<K>) -> Option<Ended>
+///
+/// # Errors
+///
+/// There was no answer, or another one.
+async fn probe<K>(kind: &Kind<K>, api: &Api<K>) -> Result<Option<Ended>, String>
 where
     K: Clone + DeserializeOwned + Debug,
 {
@@ -152,15 +169,17 @@ where
         field_selector: kind.config.field_selector.clone(),
         ..ListParams::default().limit(1)
     };
-    let error = call(READ_DEADLINE, api.list_metadata(&one)).await.err()?;
-    match error.code()? {
-        404 => Some(Ended::NotServed),
-        401 => Some(Ended::Failed(Unread(format!(
-            "{} could not be read: the API server does not accept the operator's token (401)",
-            kind.plural
-        )))),
-        403 => Some(Ended::Forbidden),
-        _ => None,
+    let Err(error) = call(READ_DEADLINE, api.list_metadata(&one)).await else {
+        return Ok(None);
+    };
+    match error.code() {
+        Some(404) => Ok(Some(Ended::NotServed)),
+        Some(401) => {
+            let cause = "the API server does not accept the operator's token (401)";
+            Ok(Some(Ended::Failed(kind.unread(cause))))
+        }
+        Some(403) => Ok(Some(Ended::Forbidden)),
+        _ => Err(error.to_string()),
     }
 }
 

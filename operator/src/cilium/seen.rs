@@ -50,6 +50,13 @@ impl<T: PartialEq> Slot<T> {
         }
     }
 
+    /// Notes that a read failed. What was read before counts on.
+    pub(super) fn fail(&self, why: Unread) {
+        if matches!(&*self.lock(), Known::Pending | Known::Unread(_)) {
+            self.set(Known::Unread(why));
+        }
+    }
+
     /// Replaces one object; with nothing, it goes.
     pub(super) fn put(&self, name: String, object: Option<T>) {
         let mut known = self.lock();
@@ -212,6 +219,17 @@ mod tests {
         for (name, object) in [("a", 2), ("b", 1)] {
             assert!(!Arc::ptr_eq(&slot.share(name, object), &known), "{name}");
         }
+    }
+
+    #[test]
+    fn failure_counts_where_nothing_was_read_before() {
+        let why = || Unread("no answer".to_owned());
+        let slot = Slot::<u8>::new(&Arc::new(Notify::new()));
+        slot.fail(why());
+        assert_eq!(slot.objects(), Some(Err(why())));
+        slot.set(read(&[("a", 1)]));
+        slot.fail(why());
+        assert!(slot.objects().unwrap().is_ok());
     }
 
     #[test]

@@ -48,14 +48,14 @@ const PAGE_SIZE: u32 = 50;
 pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
     let stop = shared.stop.clone();
     let begin = || work(&shared, &namespace);
-    let tell = || async {
+    let log_panic = || async {
         tracing::error!(
             reason = reason::INTERNAL_ERROR.as_str(),
             "the comparison with Cilium panicked; it begins again in {} s",
             RESTART_DELAY.as_secs()
         );
     };
-    stop.run_until_cancelled(restart::keep_running(&stop, begin, tell))
+    stop.run_until_cancelled(restart::keep_running(&stop, begin, log_panic))
         .await;
 }
 
@@ -79,21 +79,25 @@ fn followers<'a>(shared: &'a Shared, namespace: &str, seen: &'a Seen) -> Vec<Box
     let (client, watches) = (&shared.client, &shared.metrics.watches);
     let config = Kind {
         plural: "configmaps",
+        namespace: Some(namespace.to_owned()),
         apis: vec![Api::<ConfigMap>::namespaced(client.clone(), namespace)],
         config: watching().fields(&format!("metadata.name={CONFIG}")),
     };
     let agents = Kind {
         plural: "pods",
+        namespace: Some(namespace.to_owned()),
         apis: vec![Api::<AgentPod>::namespaced(client.clone(), namespace)],
         config: watching().labels(AGENTS),
     };
     let cilium_nodes = Kind {
         plural: "ciliumnodes",
+        namespace: None,
         apis: vec![Api::<CiliumNode>::all(client.clone())],
         config: watching(),
     };
     let dynamic = |kind: &str, plural: &'static str, namespace: Option<&str>| Kind {
         plural,
+        namespace: namespace.map(str::to_owned),
         apis: VERSIONS
             .map(|version| objects(client, version, kind, plural, namespace))
             .into(),

@@ -14,13 +14,16 @@ use crate::index::ObjectKey;
 /// What is found, and what was put into the status last.
 pub(super) struct Findings {
     judged: watch::Receiver<Arc<Judged>>,
-    told: Option<Condition>,
+    shown: Option<Condition>,
 }
 
 impl Findings {
     /// What is found from now on.
     pub(super) fn new(judged: watch::Receiver<Arc<Judged>>) -> Self {
-        Self { judged, told: None }
+        Self {
+            judged,
+            shown: None,
+        }
     }
 
     /// Waits until something else is found of any object.
@@ -30,16 +33,21 @@ impl Findings {
 
     /// Whether something else is found of this object than what its status says.
     pub(super) fn is_news(&mut self, key: &ObjectKey) -> bool {
-        self.judged.borrow_and_update().get(key) != self.told.as_ref()
+        self.judged.borrow_and_update().get(key) != self.shown.as_ref()
     }
 
-    /// What the status of this object has to say now.
-    pub(super) fn tell(&mut self, key: &ObjectKey, object: &BigIpTunnel) -> Verified<'_> {
-        self.told = self.judged.borrow_and_update().get(key).cloned();
+    /// What the status of this object shows.
+    pub(super) fn of_status(&self, object: &BigIpTunnel) -> Option<&Condition> {
+        self.shown.as_ref().filter(|_| verifies(object))
+    }
+
+    /// What the status of this object shows from now on.
+    pub(super) fn verified(&mut self, key: &ObjectKey, object: &BigIpTunnel) -> Verified<'_> {
+        self.shown = self.judged.borrow_and_update().get(key).cloned();
         if !verifies(object) {
             return Verified::Off;
         }
-        self.told
+        self.shown
             .as_ref()
             .map_or(Verified::Pending, Verified::Found)
     }

@@ -189,11 +189,14 @@ impl Worker {
                 .or(object.metadata.generation)
                 .unwrap_or_default(),
             handled_request: handled.as_deref(),
-            cilium: self.cilium.tell(&self.key, object),
+            cilium: self.cilium.verified(&self.key, object),
         };
         write_status(&self.shared, &self.ledger, &summary).await?;
         let both = self.shared.clock.both();
         let told = self.journal.look(&summary.report(), both);
+        let shown = self.cilium.of_status(object);
+        let of_cilium = shown.and_then(|found| self.journal.cilium(found, both));
+        let told = told.into_iter().chain(of_cilium);
         self.shared.events.tell(object, told);
         self.plan_overdue(&desired, now);
         Ok(())
@@ -205,7 +208,7 @@ impl Worker {
         let generation = object.metadata.generation.unwrap_or_default();
         let request = request.map(String::as_str);
         let verified = &self.verified;
-        let cilium = self.cilium.tell(&self.key, object);
+        let cilium = self.cilium.verified(&self.key, object);
         write_paused(
             &self.shared,
             &self.ledger,
@@ -216,7 +219,10 @@ impl Worker {
             cilium,
         )
         .await?;
-        let told = self.journal.pause(why, self.shared.clock.both());
+        let both = self.shared.clock.both();
+        let shown = self.cilium.of_status(object);
+        let of_cilium = shown.and_then(|found| self.journal.cilium(found, both));
+        let told = self.journal.pause(why, both).into_iter().chain(of_cilium);
         self.shared.events.tell(object, told);
         Ok(())
     }

@@ -76,7 +76,7 @@ fn lists_without_cilium_config_are_refused() {
 #[test]
 fn lists_in_another_spelling_exit_fine_without_restart() {
     let report = of(&cluster(Some(RIGHT)), CiliumFormat::Helm);
-    assert_eq!(report.outcome(), Outcome::Fine);
+    assert_eq!(report.outcome(true), Outcome::Fine);
     assert_eq!(report.live, report.wanted);
     assert!(!report.notes.iter().any(|note| note.contains("restart")));
 }
@@ -84,7 +84,7 @@ fn lists_in_another_spelling_exit_fine_without_restart() {
 #[test]
 fn entry_that_goes_asks_for_a_restart_and_a_deletion() {
     let report = of(&cluster(Some(OLD)), CiliumFormat::Helm);
-    assert_eq!(report.outcome(), Outcome::Findings);
+    assert_eq!(report.outcome(true), Outcome::Findings);
     let restart = "agents read it when they start: kubectl -n cilium rollout restart ds/cilium";
     assert!(
         report.notes.iter().any(|note| note == restart),
@@ -193,4 +193,44 @@ fn networks_of_nodes_that_are_not_known_refuse_nothing() {
     seen.nodes = Err(Unread("not allowed".to_owned()));
     seen.cilium_nodes = Err(Unread("not allowed".to_owned()));
     assert!(report(&seen, &pair(), CiliumFormat::Helm, None).is_ok());
+}
+
+/// A second tunnel, whose unit does not say its MAC address.
+fn without_mac() -> Tunnel {
+    let mut device = testing::device("bigip-z", "192.0.2.12", "Active");
+    device["tunnel"]["localAddress"] = json!("10.169.72.99%0");
+    device["tunnel"]["selfIPs"] = json!(["10.1.99.34/24"]);
+    let tunnel = device["tunnel"].as_object_mut().unwrap();
+    tunnel.remove("mac");
+    convert::cilium::tunnel(&Made::new("prod-west").device(device).object())
+}
+
+#[test]
+fn unit_without_mac_address_hides_no_other_entries() {
+    for format in [
+        CiliumFormat::Helm,
+        CiliumFormat::Configmap,
+        CiliumFormat::Vtepconfig,
+    ] {
+        let tunnels = [tunnels(), vec![without_mac()]].concat();
+        let report = report(&cluster(Some(RIGHT)), &tunnels, format, None).unwrap();
+        assert_eq!(report.outcome(false), Outcome::Findings);
+        assert!(
+            report.notes[0].contains("left out: bigip-z of bigip/prod-west"),
+            "{report:?}"
+        );
+        assert!(report.notes[0].contains("MAC address"), "{report:?}");
+        assert!(report.wanted.contains("10.169.72.34"), "{report:?}");
+        assert!(!report.wanted.contains("10.169.72.99"), "{report:?}");
+    }
+}
+
+#[test]
+fn settings_in_the_way_of_the_entries_are_notes() {
+    let mut seen = cluster(Some(RIGHT));
+    let config = seen.config.as_mut().unwrap().as_mut().unwrap();
+    config.data.insert("routing-mode".into(), "native".into());
+    let notes = of(&seen, CiliumFormat::Helm).notes;
+    let line = "routingMode=tunnel tunnelProtocol=vxlan";
+    assert!(notes.iter().any(|note| note.contains(line)), "{notes:?}");
 }
