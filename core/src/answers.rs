@@ -15,6 +15,8 @@ use crate::vocabulary::event;
 pub const LENGTH_MAX: usize = 400;
 /// How many handled answers are kept: as many as there are listed and former devices.
 pub const HANDLED_MAX: usize = 16;
+/// The annotation that accepts another unit.
+pub const ACCEPT_DEVICE: &str = "bigip-tunnel.dev/accept-device";
 /// The answer that releases the whole object.
 const WHOLE: &str = "true";
 

@@ -149,7 +149,7 @@ impl Choice<'_> {
 
 /// What a unit's stored configuration says about what was changed on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
+pub enum SavedConfig {
     /// It is none of our business: saving is left to others.
     Ignored,
     /// It may hold what was removed: a reboot brings that back, and it is still ours to remove then.
@@ -160,21 +160,21 @@ pub enum Stored {
 
 /// What the fate of claims depends on, besides the plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Bookkeeping<'a> {
+pub struct ClaimContext<'a> {
     /// Whether a removed record can come back with a reboot.
-    pub stored: Stored,
+    pub saved_config: SavedConfig,
     /// Whether a write whose fate is unknown may still take effect.
     pub awaits_late_write: bool,
     /// Whether such a write of the process before this one may: it is not known what that one sent
     /// last.
-    pub is_young: bool,
+    pub within_settle_period: bool,
     /// Whether the records were read for this plan. What was read before a save, or before a unit
     /// restarted, does not show that a record is gone for good.
     pub is_fresh: bool,
     /// Records that stay claimed on another device of the object.
-    pub elsewhere: &'a BTreeSet<MacAddress>,
+    pub claimed_on_other_device: &'a BTreeSet<MacAddress>,
     /// Records that another object takes care of.
-    pub theirs: &'a BTreeSet<MacAddress>,
+    pub claimed_by_peer: &'a BTreeSet<MacAddress>,
 }
 
 /// The claims to store before the batch is written. Names every record of the batch, also where its
@@ -183,19 +183,22 @@ pub fn claims_before(
     plan: &Plan,
     batch: &Batch,
     claims: &DeviceClaims,
-    book: Bookkeeping<'_>,
+    context: ClaimContext<'_>,
 ) -> ClaimChanges {
     let mut changes = ClaimChanges::new();
     for mac in &plan.gone {
-        changes.insert(*mac, gone(*mac, claims.get(mac).copied(), book));
+        changes.insert(*mac, gone(*mac, claims.get(mac).copied(), context));
     }
     // A pending claim on a record that turned out to be another's is withdrawn.
     let withdrawn = plan.conflict.keys().filter(|mac| claims.contains_key(*mac));
     // A correction that was lost may still make a redirected record ours again.
-    let is_settled = !(book.awaits_late_write || book.is_young);
+    let is_settled = !(context.awaits_late_write || context.within_settle_period);
     let disowned = plan.disown.iter().filter(|_| is_settled);
     changes.extend(withdrawn.chain(disowned).map(|mac| (*mac, None)));
-    let left_to_others = plan.remove.keys().filter(|mac| book.theirs.contains(*mac));
+    let left_to_others = plan
+        .remove
+        .keys()
+        .filter(|mac| context.claimed_by_peer.contains(*mac));
     changes.extend(left_to_others.map(|mac| (*mac, None)));
     changes.extend(
         batch
@@ -230,16 +233,24 @@ pub fn claims_before(
 }
 
 /// The claim of a record that nobody desires and that is not on the device.
-fn gone(mac: MacAddress, claim: Option<ClaimState>, book: Bookkeeping<'_>) -> Option<ClaimState> {
+fn gone(
+    mac: MacAddress,
+    claim: Option<ClaimState>,
+    context: ClaimContext<'_>,
+) -> Option<ClaimState> {
     match claim {
         // It may still come into being, or may have come back.
-        Some(_) if book.awaits_late_write || !book.is_fresh => claim,
-        Some(ClaimState::Pending | ClaimState::Owned) if book.is_young => claim,
+        Some(_) if context.awaits_late_write || !context.is_fresh => claim,
+        Some(ClaimState::Pending | ClaimState::Owned) if context.within_settle_period => claim,
         // Shows that its removal was taken from the budget, for the devices that have it still.
-        Some(ClaimState::Leaving) if book.elsewhere.contains(&mac) => claim,
+        Some(ClaimState::Leaving) if context.claimed_on_other_device.contains(&mac) => claim,
         // It may be in the stored configuration, whoever removed it. Leaving is only what we removed:
         // that was taken from the budget once, and is free on every other device.
-        Some(ClaimState::Owned | ClaimState::Leaving) if book.stored == Stored::Behind => claim,
+        Some(ClaimState::Owned | ClaimState::Leaving)
+            if context.saved_config == SavedConfig::Behind =>
+        {
+            claim
+        }
         None | Some(_) => None,
     }
 }
@@ -258,13 +269,13 @@ mod tests {
     const E2: &str = "10.0.0.2%0";
 
     const NONE: BTreeSet<MacAddress> = BTreeSet::new();
-    const BOOK: Bookkeeping<'static> = Bookkeeping {
-        stored: Stored::Ignored,
+    const CONTEXT: ClaimContext<'static> = ClaimContext {
+        saved_config: SavedConfig::Ignored,
         awaits_late_write: false,
-        is_young: false,
+        within_settle_period: false,
         is_fresh: true,
-        elsewhere: &NONE,
-        theirs: &NONE,
+        claimed_on_other_device: &NONE,
+        claimed_by_peer: &NONE,
     };
 
     const NO_CLAIMS: DeviceClaims = DeviceClaims::new();
@@ -289,7 +300,7 @@ mod tests {
         desired: &[(&str, &str)],
         observed: &[(&str, &str)],
         claims: &DeviceClaims,
-        book: Bookkeeping<'_>,
+        context: ClaimContext<'_>,
     ) -> ClaimChanges {
         let plan = plan(
             &records(desired),
@@ -303,26 +314,26 @@ mod tests {
             removals: &removals,
             ..CHOICE
         };
-        claims_before(&plan, &Batch::next(&plan, &choice), claims, book)
+        claims_before(&plan, &Batch::next(&plan, &choice), claims, context)
     }
 
     #[test]
     fn a_record_is_claimed_pending_before_it_is_added() {
-        let changes = changes(&[(M1, E1)], &[], &claims(&[]), BOOK);
+        let changes = changes(&[(M1, E1)], &[], &claims(&[]), CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Pending))].into());
     }
 
     #[test]
     fn a_record_is_claimed_leaving_before_it_is_removed() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let changes = changes(&[], &[(M1, E1)], &owned, BOOK);
+        let changes = changes(&[], &[(M1, E1)], &owned, CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Leaving))].into());
     }
 
     #[test]
     fn a_lost_record_that_was_owned_is_claimed_as_owned_again() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let changes = changes(&[(M1, E1)], &[], &owned, BOOK);
+        let changes = changes(&[(M1, E1)], &[], &owned, CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Owned))].into());
     }
 
@@ -341,9 +352,9 @@ mod tests {
             &plan,
             &batch,
             &owned,
-            Bookkeeping {
-                theirs: &theirs,
-                ..BOOK
+            ClaimContext {
+                claimed_by_peer: &theirs,
+                ..CONTEXT
             },
         );
         assert_eq!(changes, [(mac(M1), None)].into());
@@ -480,61 +491,64 @@ mod tests {
         };
         let batch = Batch::next(&plan, &choice);
         assert_eq!((batch.adopt.len(), batch.without_room), (1, 1));
-        let changes = claims_before(&plan, &batch, &NO_CLAIMS, BOOK);
+        let changes = claims_before(&plan, &batch, &NO_CLAIMS, CONTEXT);
         assert_eq!(changes.len(), 1);
     }
 
     #[test]
     fn a_device_that_is_right_changes_no_claim() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let changes = changes(&[(M1, E1)], &[(M1, E1)], &owned, BOOK);
+        let changes = changes(&[(M1, E1)], &[(M1, E1)], &owned, CONTEXT);
         assert_eq!(changes, ClaimChanges::new());
     }
 
     #[test]
     fn a_pending_claim_on_a_record_of_another_is_withdrawn() {
         let pending = claims(&[(M1, ClaimState::Pending)]);
-        let changes = changes(&[(M1, E1)], &[(M1, "10.9.9.9")], &pending, BOOK);
+        let changes = changes(&[(M1, E1)], &[(M1, "10.9.9.9")], &pending, CONTEXT);
         assert_eq!(changes, [(mac(M1), None)].into());
     }
 
     #[test]
     fn a_removed_record_stays_claimed_until_the_unit_was_saved() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
-        let keep = Bookkeeping {
-            stored: Stored::Behind,
-            ..BOOK
+        let keep = ClaimContext {
+            saved_config: SavedConfig::Behind,
+            ..CONTEXT
         };
         assert_eq!(changes(&[], &[], &leaving, keep), ClaimChanges::new());
-        let saved = Bookkeeping {
-            stored: Stored::UpToDate,
-            ..BOOK
+        let saved = ClaimContext {
+            saved_config: SavedConfig::UpToDate,
+            ..CONTEXT
         };
         assert_eq!(changes(&[], &[], &leaving, saved), [(mac(M1), None)].into());
-        assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
+        assert_eq!(
+            changes(&[], &[], &leaving, CONTEXT),
+            [(mac(M1), None)].into()
+        );
     }
 
     #[test]
     fn a_record_that_somebody_else_removed_does_not_count_as_removed_by_us() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
-        let keep = Bookkeeping {
-            stored: Stored::Behind,
-            ..BOOK
+        let keep = ClaimContext {
+            saved_config: SavedConfig::Behind,
+            ..CONTEXT
         };
         // Still owned: as leaving it would go from the other devices without being paid for.
         assert_eq!(changes(&[], &[], &owned, keep), ClaimChanges::new());
-        let saved = Bookkeeping {
-            stored: Stored::UpToDate,
-            ..BOOK
+        let saved = ClaimContext {
+            saved_config: SavedConfig::UpToDate,
+            ..CONTEXT
         };
         assert_eq!(changes(&[], &[], &owned, saved), [(mac(M1), None)].into());
     }
 
     #[test]
     fn what_was_begun_before_a_restart_stays_claimed_until_it_can_no_longer_take_effect() {
-        let young = Bookkeeping {
-            is_young: true,
-            ..BOOK
+        let young = ClaimContext {
+            within_settle_period: true,
+            ..CONTEXT
         };
         let pending = claims(&[(M1, ClaimState::Pending)]);
         assert_eq!(changes(&[], &[], &pending, young), ClaimChanges::new());
@@ -545,16 +559,16 @@ mod tests {
 
     #[test]
     fn owned_claims_stay_within_the_settle_period() {
-        let young = Bookkeeping {
-            is_young: true,
-            ..BOOK
+        let young = ClaimContext {
+            within_settle_period: true,
+            ..CONTEXT
         };
         let owned = claims(&[(M1, ClaimState::Owned)]);
         // A record that is missing, and one that shows another endpoint.
         for observed in [&[][..], &[(M1, "10.9.9.9%0")]] {
             let kept = changes(&[], observed, &owned, young);
             assert_eq!(kept, ClaimChanges::new());
-            let given_up = changes(&[], observed, &owned, BOOK);
+            let given_up = changes(&[], observed, &owned, CONTEXT);
             assert_eq!(given_up, [(mac(M1), None)].into());
         }
     }
@@ -575,25 +589,28 @@ mod tests {
     fn a_removal_is_remembered_until_it_was_made_on_every_device() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let elsewhere = [mac(M1)].into();
-        let book = Bookkeeping {
-            elsewhere: &elsewhere,
-            ..BOOK
+        let context = ClaimContext {
+            claimed_on_other_device: &elsewhere,
+            ..CONTEXT
         };
-        assert_eq!(changes(&[], &[], &leaving, book), ClaimChanges::new());
-        assert_eq!(changes(&[], &[], &leaving, BOOK), [(mac(M1), None)].into());
+        assert_eq!(changes(&[], &[], &leaving, context), ClaimChanges::new());
+        assert_eq!(
+            changes(&[], &[], &leaving, CONTEXT),
+            [(mac(M1), None)].into()
+        );
     }
 
     #[test]
     fn a_redirected_record_is_disowned_when_no_lost_correction_can_bring_it_back() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let redirected = [(M1, "10.9.9.9%0")];
-        let late = Bookkeeping {
+        let late = ClaimContext {
             awaits_late_write: true,
-            ..BOOK
+            ..CONTEXT
         };
         assert_eq!(changes(&[], &redirected, &owned, late), ClaimChanges::new());
         assert_eq!(
-            changes(&[], &redirected, &owned, BOOK),
+            changes(&[], &redirected, &owned, CONTEXT),
             [(mac(M1), None)].into()
         );
     }
@@ -601,11 +618,11 @@ mod tests {
     #[test]
     fn what_was_read_before_a_save_does_not_show_that_a_record_is_gone_for_good() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
-        let saved = Bookkeeping {
-            stored: Stored::UpToDate,
-            ..BOOK
+        let saved = ClaimContext {
+            saved_config: SavedConfig::UpToDate,
+            ..CONTEXT
         };
-        let stale = Bookkeeping {
+        let stale = ClaimContext {
             is_fresh: false,
             ..saved
         };
@@ -616,12 +633,15 @@ mod tests {
     #[test]
     fn a_claim_is_kept_while_a_lost_write_may_still_take_effect() {
         let pending = claims(&[(M1, ClaimState::Pending)]);
-        let late = Bookkeeping {
+        let late = ClaimContext {
             awaits_late_write: true,
-            ..BOOK
+            ..CONTEXT
         };
         assert_eq!(changes(&[], &[], &pending, late), ClaimChanges::new());
-        assert_eq!(changes(&[], &[], &pending, BOOK), [(mac(M1), None)].into());
+        assert_eq!(
+            changes(&[], &[], &pending, CONTEXT),
+            [(mac(M1), None)].into()
+        );
     }
 
     #[test]

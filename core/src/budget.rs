@@ -115,6 +115,15 @@ impl Census {
             nodes: desired.nodes.len(),
         }
     }
+
+    /// The same by the desired records alone.
+    pub fn of_desired(staying: &BTreeSet<MacAddress>, desired: &BTreeSet<MacAddress>) -> Self {
+        Self {
+            claimed: staying.len(),
+            undesired: staying.difference(desired).count(),
+            nodes: desired.len(),
+        }
+    }
 }
 
 impl Due {

@@ -97,6 +97,11 @@ impl FromStr for PublicKeyHash {
     }
 }
 
+/// One login on a unit, distinct from all others of the process. What was read from a unit is valid for the
+/// login that it was read under: after another one a different unit may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Login(pub u64);
+
 /// A unit as it proved itself to one login: its own words, and the key that its words came under.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProvenUnit {

@@ -36,7 +36,7 @@ pub const ANNOTATION_APPROVE_REMOVAL: &str = "bigip-tunnel.dev/approve-removal";
 
 /// Annotation that accepts another unit behind a device's address: `DEVICE=IDENTITY`, with the identity
 /// that the status shows as found. Values that were acted on are in `status.handledAcceptances`.
-pub const ANNOTATION_ACCEPT_DEVICE: &str = "bigip-tunnel.dev/accept-device";
+pub const ANNOTATION_ACCEPT_DEVICE: &str = bigip_tunnel_core::answers::ACCEPT_DEVICE;
 
 /// Annotation of the object: releases what cannot be cleaned up, and leaves its records where they are.
 /// `true` drops the finalizer of an object that is being deleted; `DEVICE=IDENTITY` of a BIG-IP that is no

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use bigip_tunnel_core::account::LoginRecord;
 use bigip_tunnel_core::endpoint::Endpoint;
 use bigip_tunnel_core::tunnel::TunnelPath;
-use bigip_tunnel_core::unit::PublicKeyHash;
+use bigip_tunnel_core::unit::{Login, PublicKeyHash};
 
 use crate::config::{ConfigError, DeviceConfig};
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::limits::Limits;
-use crate::listing::{Listing, RecordName};
 use crate::login_store::{LoginStore, NoStore};
+use crate::session::Session;
 use crate::session::accounts::Accounts;
-use crate::session::{Login, Session};
 use crate::transport::{Body, Request, Verb};
 use crate::unit::Unit;
 use crate::{normalise, path};
+use bigip_tunnel_core::listing::{Listing, RecordName};
 
 /// One user on one BIG-IP. Clones share token and connections.
 #[derive(Clone)]

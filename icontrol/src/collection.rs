@@ -9,11 +9,11 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind, Mismatch};
 use crate::items::{Items, Shape};
 use crate::limits::RECORDS_MAX;
-use crate::listing::Listing;
 use crate::memory::{PLACE_BYTES, Place, SMALL_BYTES_MAX};
 use crate::normalise::{self, NextPage};
 use crate::transport::{Body, Reader, Request, Verb};
 use crate::{path, wire};
+use bigip_tunnel_core::listing::Listing;
 
 /// Pages of one collection, to come to an end with a device that always has one more.
 pub(crate) const PAGES_MAX: usize = 1_000;

@@ -15,11 +15,11 @@ use crate::answer::{Answer, Asked};
 use crate::collection::{Members, read_in_pieces};
 use crate::config::{Trust, Verification};
 use crate::error::ErrorKind;
-use crate::listing::{Listing, RecordName};
 use crate::normalise;
 use crate::ping::Echo;
 use crate::tls::{self, Handshakes};
 use crate::wire;
+use bigip_tunnel_core::listing::{Listing, RecordName};
 
 /// Lists come in pieces, which end anywhere.
 const PIECE: usize = 7;

@@ -24,7 +24,6 @@ mod exchange;
 pub mod fuzzing;
 mod items;
 mod limits;
-mod listing;
 mod login_store;
 mod may_write;
 mod memory;
@@ -42,6 +41,8 @@ mod unit;
 mod wire;
 
 pub use address::AddressProblem;
+pub use bigip_tunnel_core::listing::{Listing, RecordName};
+pub use bigip_tunnel_core::unit::Login;
 pub use client::Client;
 pub use config::{
     ConfigError, Credentials, DeviceConfig, Fingerprint, ParseFingerprintError, Trust, Verification,
@@ -51,12 +52,10 @@ pub use error::{
 };
 pub use exchange::{Exchange, Observer};
 pub use limits::CONNECT_DEADLINE;
-pub use listing::{Listing, RecordName};
 pub use login_store::{KnownLogins, LoginStore, NotStored, Stored};
 pub use may_write::MayWrite;
 pub use memory::BodyMemory;
 pub use ping::Echo;
-pub use session::Login;
 pub use session::accounts::Accounts;
 pub use surroundings::{Pools, Route, SelfIp, SnatPools, Translation, VirtualServer};
 pub use unit::{Added, Removed, Unit};

@@ -24,8 +24,8 @@ use serde_json::{Map, Value};
 
 use crate::collection::Member;
 use crate::error::{Mismatch, clean};
-use crate::listing::RecordName;
 use crate::wire;
+use bigip_tunnel_core::listing::RecordName;
 
 /// More than any path of an object on a BIG-IP can have (*assumed*).
 const PATH_BYTES_MAX: usize = 512;

@@ -6,7 +6,7 @@
 use bigip_tunnel_core::tunnel::TunnelPath;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::listing::RecordName;
+use bigip_tunnel_core::listing::RecordName;
 
 /// `POST` logs in.
 pub(crate) const LOGIN: &str = "/mgmt/shared/authn/login";

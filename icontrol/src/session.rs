@@ -12,7 +12,7 @@ mod token;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bigip_tunnel_core::unit::PublicKeyHash;
+use bigip_tunnel_core::unit::{Login, PublicKeyHash};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
@@ -28,17 +28,10 @@ use accounts::Accounts;
 use login::Hold;
 use token::Token;
 
-/// One login that worked, told from all others of this process. What was read from a unit is valid for the
-/// login that it was read under: after another one a different unit may answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Login(u64);
-
-impl Login {
-    /// A login that is none of those before.
-    fn next() -> Self {
-        static LOGINS: AtomicU64 = AtomicU64::new(0);
-        Self(LOGINS.fetch_add(1, Ordering::Relaxed))
-    }
+/// A login that is none of those before.
+fn next_login() -> Login {
+    static LOGINS: AtomicU64 = AtomicU64::new(0);
+    Login(LOGINS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A login, and the key that the unit proved in the handshake that the login was sent over.

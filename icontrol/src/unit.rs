@@ -14,10 +14,10 @@ use bigip_tunnel_core::tunnel::TunnelPath;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::listing::RecordName;
-use crate::session::Login;
 use crate::transport::{Body, Request, Verb};
 use crate::{normalise, path, wire};
+use bigip_tunnel_core::listing::RecordName;
+use bigip_tunnel_core::unit::Login;
 
 /// The unit that answers under one login. Every call, also one that reads, fails with
 /// [`ErrorKind::LoginEnded`] once that login is over, and is then not worked on.

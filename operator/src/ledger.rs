@@ -8,12 +8,13 @@ mod claiming;
 mod error;
 mod logins;
 mod patch;
-mod removals;
 mod replacement;
 
-use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, OnceLock, PoisonError};
 
-use bigip_tunnel_core::claims::{Claims, DeviceClaims, NodeNames};
+use bigip_tunnel_core::claims::{Claims, DeviceClaims};
+use bigip_tunnel_core::pass::inputs::{ClaimView, Removals};
 use bigip_tunnel_crds::convert::UnreadableClaims;
 use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeviceStatus};
@@ -29,7 +30,6 @@ pub(crate) use self::error::LedgerError;
 use self::error::{is_too_large, may_be_stored};
 use self::logins::Logins;
 use self::patch::PatchError;
-pub(crate) use self::removals::{Removals, Spending, census_of};
 use self::replacement::Replacement;
 use crate::kubernetes::{self, CallError, READ_DEADLINE, call};
 use crate::lease::Leadership;
@@ -56,8 +56,8 @@ pub(crate) struct Ledger {
 struct Stored {
     /// What a write repeats of the metadata. Without a resource version nothing is written.
     metadata: ObjectMeta,
-    /// Whether there is a status at all. The schema gives every object one; a status that somebody
-    /// took away altogether cannot be patched field by field.
+    /// Whether there is a status at all. The schema gives every object one; a status that was
+    /// removed altogether cannot be patched field by field.
     has_status: bool,
     status: BigIpTunnelStatus,
     /// The last claims that could be read.
@@ -111,6 +111,19 @@ impl Stored {
 
     fn version(&self) -> Option<&str> {
         self.metadata.resource_version.as_deref()
+    }
+
+    /// The resource version as a number: a list of nodes that is older shows the past, since the API server
+    /// keeps both in one history. 0 where it is not a number, and then no list is older.
+    fn version_number(&self) -> u128 {
+        self.version()
+            .map_or(0, |version| version.parse().unwrap_or(0))
+    }
+
+    /// What the removals on `device` are judged by.
+    fn removals(&self, device: &str, listed: &BTreeSet<String>) -> Removals {
+        let window = convert::removal_window(&self.status);
+        Removals::of((&self.claims, self.room_bytes()), window, device, listed)
     }
 }
 
@@ -180,7 +193,7 @@ impl Ledger {
         patch::set("writer", &self.writer)
     }
 
-    /// Takes over what somebody else has written, when it is newer than what is known. Returns
+    /// Takes over what another client has written, when it is newer than what is known. Returns
     /// whether the status differs from what was last written: then it has to be written again.
     pub(crate) async fn observe(&self, object: &BigIpTunnel) -> bool {
         let mut stored = self.stored.lock().await;
@@ -204,32 +217,20 @@ impl Ledger {
         self.stored.lock().await.claims.clone()
     }
 
-    /// The nodes of the claimed records.
-    pub(crate) async fn nodes(&self) -> Arc<NodeNames> {
-        self.stored.lock().await.claims.nodes().clone()
-    }
-
-    /// The resource version of the object as stored: a list of nodes that is older shows the past, since
-    /// the API server keeps both in one history. 0 where it is not a number.
-    pub(crate) async fn version(&self) -> u128 {
-        let stored = self.stored.lock().await;
-        let version = stored.version();
-        version.and_then(|v| v.parse().ok()).unwrap_or(0)
-    }
-
     /// The status as stored.
     pub(crate) async fn status(&self) -> BigIpTunnelStatus {
         self.stored.lock().await.status.clone()
     }
 
-    /// What removals are judged by, as far as it is stored here.
-    pub(crate) async fn removals(
-        &self,
-        device: &str,
-        is_listed: &(dyn Fn(&str) -> bool + Sync),
-    ) -> Removals {
+    /// What is stored, as far as a pass over one device needs it. `listed`: the devices of the spec.
+    pub(crate) async fn view(&self, device: &str, listed: &BTreeSet<String>) -> ClaimView {
         let stored = self.stored.lock().await;
-        Removals::of(&stored, device, is_listed)
+        ClaimView {
+            claims: stored.claims.of(device).clone(),
+            names: stored.claims.nodes().clone(),
+            removals: stored.removals(device, listed),
+            version: stored.version_number(),
+        }
     }
 
     /// Moves all claims on one device to another name, and what the status knows of the device with
@@ -268,7 +269,7 @@ impl Ledger {
         self.bring_to(displayed).await
     }
 
-    /// Patches what is stored by what `operations` makes of it, again if somebody else was faster. No
+    /// Patches what is stored by what `operations` makes of it, again if another client was faster. No
     /// operations: nothing to do. Returns whether anything was written.
     async fn bring_to(
         &self,
@@ -442,17 +443,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_comes_back_under_another_name_is_still_known_as_its_box() {
+    fn a_device_that_comes_back_under_another_name_is_still_known_as_its_unit() {
         let status: BigIpTunnelStatus = serde_json::from_value(json!({
             "formerDevices": [{
-                "name": "a", "address": "192.0.2.11", "port": 443, "identity": "box",
+                "name": "a", "address": "192.0.2.11", "port": 443, "identity": "unit",
                 "credentialsSecretRef": {"name": "login"}, "since": "2026-11-22T06:39:22Z",
             }],
         }))
         .unwrap();
         let renamed = renamed_device(&status, "a", "b").unwrap();
         assert_eq!(renamed[0].name, "b");
-        assert_eq!(renamed[0].identity.as_deref(), Some("box"));
+        assert_eq!(renamed[0].identity.as_deref(), Some("unit"));
         assert_eq!(renamed_device(&status, "c", "b"), None);
     }
 

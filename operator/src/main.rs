@@ -1,6 +1,6 @@
 //! `bigip-tunnel-operator`: keeps one FDB record per node on every BIG-IP that a `BigIpTunnel` names.
 //!
-//! The calls of a pass are in `reconcile`; what decides is in the crate `bigip-tunnel-core`.
+//! The calls of a pass are in `device::pass`; what decides is in the crate `bigip-tunnel-core`.
 
 mod approval;
 mod args;
@@ -19,16 +19,12 @@ mod log;
 mod logins;
 mod metrics;
 mod nodes;
-mod pass;
 mod probe;
-mod reconcile;
 mod restart;
 mod run;
 mod settings;
 mod shared;
-mod steps;
 mod supervisor;
-mod task;
 mod unreadable;
 mod watch;
 mod worker;

@@ -1,4 +1,4 @@
-//! Begins work anew that panicked: one object or device that brings out a fault of ours stops no other.
+//! Restarts work that panicked: one object or device that brings out a fault of ours stops no other.
 //!
 //! Must not know what the work is.
 
@@ -8,21 +8,21 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-/// How long after a panic the work begins anew.
+/// How long after a panic the work restarts.
 pub(crate) const RESTART_DELAY: Duration = Duration::from_secs(10);
 
-/// Does the work that `begin` makes until it ends by itself. When it panics, `tell` is done and the
-/// work begins anew after a while, unless `stop` comes first.
+/// Does the work that `begin` makes until it ends by itself. When it panics, `report` is done and the
+/// work restarts after a while, unless `stop` comes first.
 pub(crate) async fn keep_running<W, T>(
     stop: &CancellationToken,
     begin: impl Fn() -> W,
-    tell: impl Fn() -> T,
+    report: impl Fn() -> T,
 ) where
     W: Future<Output = ()>,
     T: Future<Output = ()>,
 {
     while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
-        tell().await;
+        report().await;
         let pause = tokio::time::sleep(RESTART_DELAY);
         if stop.run_until_cancelled(pause).await.is_none() {
             return;
@@ -46,12 +46,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_panics_is_told_of_and_begins_anew_after_a_while() {
-        let (begun, told) = (Cell::new(0), Cell::new(0));
-        let tell = || async { told.set(told.get() + 1) };
+    async fn panic_is_reported_and_work_restarts_after_a_while() {
+        let (begun, reported) = (Cell::new(0), Cell::new(0));
+        let report = || async { reported.set(reported.get() + 1) };
         let (stop, started) = (CancellationToken::new(), Instant::now());
-        keep_running(&stop, || panics(2, &begun), tell).await;
-        assert_eq!((begun.get(), told.get()), (3, 2));
+        keep_running(&stop, || panics(2, &begun), report).await;
+        assert_eq!((begun.get(), reported.get()), (3, 2));
         assert_eq!(started.elapsed(), 2 * RESTART_DELAY);
     }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_begins_anew_once_it_is_stopped() {
+    async fn stopped_work_does_not_restart() {
         let begun = Cell::new(0);
         let (stop, started) = (CancellationToken::new(), Instant::now());
         stop.cancel();

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bigip_tunnel_core::desired::{Desired, desired};
 use bigip_tunnel_core::drift::DriftPolicy;
 use bigip_tunnel_core::mac::MacPrefix;
-use bigip_tunnel_core::node::AddressRule;
+use bigip_tunnel_core::node::{AddressRule, NodeView};
 use bigip_tunnel_core::outcome::{Failure, Transport};
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::tunnel::TunnelPath;
@@ -45,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) save_delay: Option<Duration>,
     /// Whether nothing may be written.
     pub(crate) observes: bool,
-    /// What is done about records that somebody else took away.
+    /// What is done about records that another writer removed or changed.
     pub(crate) drift: DriftPolicy,
     /// Whether an empty tunnel may be filled by one write.
     pub(crate) bulk_writes: bool,
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) deletion_policy: DeletionPolicy,
     /// The devices, in the order of the spec.
     pub(crate) devices: Vec<DeviceSettings>,
+    /// Their names.
+    pub(crate) listed: Arc<BTreeSet<String>>,
     /// Addresses that the units had on the tunnel when they were last read: a Node that stands for one
     /// is none.
     pub(crate) units: BTreeSet<IpAddr>,
@@ -104,6 +108,7 @@ impl Settings {
             bulk_writes: spec.fdb.bulk_writes == BulkWrites::WhenEmpty,
             deletion_policy: spec.deletion_policy,
             devices: devices?,
+            listed: Arc::new(spec.devices.iter().map(|d| d.name.clone()).collect()),
             units: BTreeSet::new(),
         })
     }
@@ -128,6 +133,11 @@ impl Settings {
             (None, Some(_)) => Transport::Pinned,
             (None, None) => Transport::Verified,
         }
+    }
+
+    /// What these nodes ask for.
+    pub(crate) fn desired(&self, nodes: &[NodeView]) -> Desired {
+        desired(nodes, self.prefix, &self.addresses)
     }
 
     /// How the devices are reached.
@@ -213,5 +223,111 @@ pub(crate) fn paused(object: &BigIpTunnel) -> Option<Reason> {
         Some(reason::PAUSED_BY_ANNOTATION)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object(change: impl FnOnce(&mut Value)) -> BigIpTunnel {
+        let mut object = json!({
+            "apiVersion": "bigip-tunnel.dev/v1alpha1",
+            "kind": "BigIpTunnel",
+            "metadata": {"name": "t", "namespace": "bigip"},
+            "spec": {
+                "tunnel": {"name": "t"},
+                "credentialsSecretRef": {"name": "login"},
+                "devices": [{"name": "a", "address": "BIGIP-A.example.net"}],
+            },
+        });
+        change(&mut object);
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn read(change: impl FnOnce(&mut Value)) -> Settings {
+        Settings::read(&object(change).spec).unwrap()
+    }
+
+    #[test]
+    fn smallest_spec_has_every_default() {
+        let settings = read(|_| {});
+        let device = settings.device("a").unwrap();
+        assert_eq!((&*device.host, device.port), ("bigip-a.example.net", 443));
+        assert_eq!(device.secret, "login");
+        assert_eq!(settings.removal_delay, Duration::from_secs(60));
+        assert_eq!(settings.interval, Duration::from_secs(60));
+        assert_eq!(settings.removal_percent, 25);
+        assert!(!settings.observes && !settings.bulk_writes && settings.save_delay.is_some());
+        assert_eq!(*settings.listed, ["a".to_owned()].into());
+    }
+
+    #[test]
+    fn observer_saves_nothing() {
+        let settings = read(|object| object["spec"]["managementPolicy"] = json!("Observe"));
+        assert!(settings.observes && settings.save_delay.is_none());
+    }
+
+    #[test]
+    fn number_out_of_range_allows_no_removal() {
+        let settings = read(|object| {
+            object["spec"]["nodes"] = json!({"maxRemovalPercent": 300, "removalDelaySeconds": -1});
+        });
+        assert_eq!(settings.removal_percent, 0);
+        assert_eq!(settings.removal_delay, Duration::ZERO);
+    }
+
+    #[test]
+    fn worst_verification_of_a_certificate_counts() {
+        let with = |verifications: &[&str]| {
+            read(|object| {
+                let device = |(number, verification): (usize, &&str)| {
+                    json!({
+                        "name": format!("d{number}"), "address": format!("192.0.2.{number}"),
+                        "tls": {"verification": verification},
+                    })
+                };
+                let devices = verifications.iter().enumerate().map(device);
+                object["spec"]["devices"] = devices.collect();
+            })
+            .transport()
+        };
+        assert_eq!(with(&["Full", "CAOnly"]), Transport::Verified);
+        assert_eq!(with(&["Full", "Pinned"]), Transport::Pinned);
+        assert_eq!(
+            with(&["Pinned", "None"]),
+            Transport::Unverified("d1".into())
+        );
+    }
+
+    #[test]
+    fn suspended_object_is_so_whatever_its_annotation_says() {
+        let paused_by = |value: &str| {
+            object(|o| o["metadata"]["annotations"] = json!({ANNOTATION_PAUSED: value}))
+        };
+        assert_eq!(paused(&object(|_| {})), None);
+        assert_eq!(paused(&paused_by("false")), None);
+        assert_eq!(
+            paused(&paused_by("true")),
+            Some(reason::PAUSED_BY_ANNOTATION)
+        );
+        let suspended = object(|object| object["spec"]["suspend"] = json!(true));
+        assert_eq!(paused(&suspended), Some(reason::SUSPENDED));
+    }
+
+    #[test]
+    fn former_device_without_known_secret_is_never_reached() {
+        let former = |secret: Value| -> FormerDevice {
+            serde_json::from_value(json!({
+                "name": "a", "address": "BIGIP-A.example.net", "port": 8443,
+                "credentialsSecretRef": secret, "since": "2026-11-22T06:39:22Z",
+            }))
+            .unwrap()
+        };
+        let known = DeviceSettings::of_former(&former(json!({"name": "login"}))).unwrap();
+        assert!(known.is_at("bigip-a.example.net", 8443));
+        assert_eq!(DeviceSettings::of_former(&former(Value::Null)), None);
     }
 }

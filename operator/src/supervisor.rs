@@ -143,7 +143,7 @@ impl Supervisor {
             // for gone, and was wrong.
             Some(handle) if handle.uid == uid && !handle.object.is_closed() => {
                 handle.object.send_if_modified(|known| {
-                    // A listing that brings nothing new disturbs nobody.
+                    // A listing that brings nothing new wakes no worker.
                     let is_new = known.resource_version() != object.resource_version();
                     *known = object;
                     is_new
@@ -233,7 +233,7 @@ fn gone<'a>(
         .collect()
 }
 
-/// Runs an object's worker once this process leads, and begins it anew when it panics. Until then
+/// Runs an object's worker once this process leads, and restarts it when it panics. Until then
 /// nothing is asked of a device; what the object is, is known already.
 async fn keep_running(
     shared: Arc<Shared>,
@@ -244,7 +244,7 @@ async fn keep_running(
     let tell = || async {
         tracing::error!(
             reason = reason::INTERNAL_ERROR.as_str(),
-            "the object's task panicked; it begins anew in {} s",
+            "the object's task panicked and restarts in {} s",
             RESTART_DELAY.as_secs()
         );
     };

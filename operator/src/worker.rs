@@ -8,16 +8,16 @@ mod cilium;
 mod devices;
 mod former;
 mod outcome;
+mod phase;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bigip_tunnel_core::damping::same_selected;
 use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::requeue::{Ended, next_delay};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
@@ -35,15 +35,15 @@ use self::answers::Answers;
 use self::cilium::Findings;
 use self::devices::DeviceHandle;
 use self::former::Former;
+use self::phase::Phase;
 use crate::approval::Approval;
-use crate::device::{Identities, Work};
+use crate::device::{DeviceUpdate, Identities, Work};
 use crate::finalizer;
 use crate::index::ObjectKey;
 use crate::ledger::{Ledger, LedgerError};
 use crate::nodes::NodeState;
 use crate::settings::{Settings, paused, rejected};
 use crate::shared::Shared;
-use crate::task::News;
 
 /// How long a device's report waits for the others before the status is written.
 const GATHER: Duration = Duration::from_millis(250);
@@ -53,10 +53,10 @@ const GATHER_NEW: Duration = Duration::from_secs(2);
 const GATHER_RESTART: Duration = Duration::from_secs(15);
 
 /// Why the task goes on.
-enum Wake {
+enum WorkerEvent {
     Object,
     Nodes,
-    News(Box<News>),
+    Update(Box<DeviceUpdate>),
     Cilium,
     Due,
     Stop,
@@ -71,16 +71,14 @@ pub(crate) struct Worker {
     ledger: Arc<Ledger>,
     identities: Arc<Identities>,
     stop: CancellationToken,
-    work: Option<watch::Sender<Arc<Work>>>,
-    /// Why no work is done, when none is to be done.
-    paused: Option<Reason>,
+    /// What becomes of the object now.
+    phase: Phase,
     /// When each device was last read before the work stopped.
     verified: BTreeMap<String, Timestamp>,
-    rejected: Option<Failure>,
     nodes_failure: Option<Failure>,
     devices: BTreeMap<String, DeviceHandle>,
     tasks: JoinSet<()>,
-    news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    updates: (mpsc::Sender<DeviceUpdate>, mpsc::Receiver<DeviceUpdate>),
     /// Devices that have not reported since they were given work.
     awaited: BTreeSet<String>,
     approval: Approval,
@@ -91,7 +89,7 @@ pub(crate) struct Worker {
     answers: Answers,
     /// What is found of Cilium's side.
     cilium: Findings,
-    /// What is told of the object.
+    /// What events have reported of the object.
     journal: Journal,
     /// The last spec that could be worked with.
     last: Option<Arc<Settings>>,
@@ -137,14 +135,12 @@ impl Worker {
             ledger: Arc::new(ledger),
             identities,
             stop,
-            work: None,
-            paused: None,
+            phase: Phase::Idle,
             verified: BTreeMap::new(),
-            rejected: None,
             nodes_failure: None,
             devices: BTreeMap::new(),
             tasks: JoinSet::new(),
-            news: mpsc::channel(64),
+            updates: mpsc::channel(64),
             awaited: BTreeSet::new(),
             approval: Approval::default(),
             addresses: Addresses::default(),
@@ -167,29 +163,29 @@ impl Worker {
         if !self.take_over().await {
             return;
         }
-        let mut wake = Wake::Object;
+        let mut wake = WorkerEvent::Object;
         loop {
             match wake {
-                Wake::Stop => break,
-                Wake::Object | Wake::Nodes => self.refresh(&mut nodes).await,
-                Wake::News(news) => {
-                    if self.take(*news) {
+                WorkerEvent::Stop => break,
+                WorkerEvent::Object | WorkerEvent::Nodes => self.refresh(&mut nodes).await,
+                WorkerEvent::Update(update) => {
+                    if self.take(*update) {
                         self.refresh(&mut nodes).await;
                     }
                 }
-                Wake::Cilium => {
+                WorkerEvent::Cilium => {
                     if self.has_written && self.cilium.is_news(&self.key) {
                         self.write_soon(Duration::ZERO);
                     }
                 }
-                Wake::Due => {
+                WorkerEvent::Due => {
                     self.write_at = None;
                     if self.blocked {
                         self.refresh(&mut nodes).await;
                     }
                     self.has_written = true;
                     if self
-                        .act()
+                        .write_status_or_finalize()
                         .await
                         .is_err_and(|error| matches!(error, LedgerError::Gone))
                     {
@@ -203,12 +199,12 @@ impl Worker {
             device.stop.cancel();
         }
         // Their last requests are finished, not cut off; their reports are not waited for.
-        self.news.1.close();
+        self.updates.1.close();
         while self.tasks.join_next().await.is_some() {}
         self.shared.metrics.objects.forget(&self.key);
     }
 
-    async fn wait(&mut self, nodes: &mut watch::Receiver<NodeState>) -> Wake {
+    async fn wait(&mut self, nodes: &mut watch::Receiver<NodeState>) -> WorkerEvent {
         let write_at = self.write_at;
         let due = async {
             match write_at {
@@ -218,13 +214,13 @@ impl Worker {
         };
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Wake::Stop,
-            changed = self.object.changed() => changed.map_or(Wake::Stop, |()| Wake::Object),
-            changed = nodes.changed() => changed.map_or(Wake::Stop, |()| Wake::Nodes),
-            Some(news) = self.news.1.recv() => Wake::News(Box::new(news)),
-            changed = self.cilium.changed() => changed.map_or(Wake::Stop, |()| Wake::Cilium),
-            () = due => Wake::Due,
-            () = self.addresses.due(self.shared.clock) => Wake::Nodes,
+            () = self.stop.cancelled() => WorkerEvent::Stop,
+            changed = self.object.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Object),
+            changed = nodes.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Nodes),
+            Some(update) = self.updates.1.recv() => WorkerEvent::Update(Box::new(update)),
+            changed = self.cilium.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Cilium),
+            () = due => WorkerEvent::Due,
+            () = self.addresses.due(self.shared.clock) => WorkerEvent::Nodes,
         }
     }
 
@@ -235,7 +231,7 @@ impl Worker {
         let state = nodes.borrow_and_update().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         self.blocked = false;
-        // A status that somebody else changed is written again; and where a removal waits, this may
+        // A status that another client changed is written again; and where a removal waits, this may
         // be the answer.
         let rewrite = self.ledger.observe(&object).await && self.has_written;
         if !self.is_writer().await {
@@ -247,9 +243,8 @@ impl Worker {
         }
         // Before anything of the spec is read: one that cannot be worked with names devices all the same.
         self.note_former(&object).await;
-        self.paused = paused(&object);
-        if self.paused.is_some() {
-            self.work = None;
+        if let Some(why) = paused(&object) {
+            self.phase = Phase::Paused(why);
             self.note_verified();
             self.stop_devices(|_| true);
             self.write_soon(Duration::ZERO);
@@ -258,8 +253,7 @@ impl Worker {
         let settings = match Settings::read(&object.spec) {
             Ok(settings) => Arc::new(settings.with_units(object.status.as_ref())),
             Err(problem) => {
-                self.rejected = Some(rejected(&problem));
-                self.work = None;
+                self.phase = Phase::Rejected(rejected(&problem));
                 self.stop_devices(|_| true);
                 // What cannot be worked on can be let go all the same.
                 if !deleting || self.may_clean_up().await {
@@ -268,7 +262,7 @@ impl Worker {
                 return;
             }
         };
-        self.rejected = None;
+        self.phase.resume();
         self.note_settings(&settings);
         let Some(nodes) = self.views(&settings, &state, deleting).await else {
             return;
@@ -327,7 +321,8 @@ impl Worker {
         if !self.ledger.is_displaced().await {
             return true;
         }
-        if self.work.take().is_some() {
+        let before = std::mem::replace(&mut self.phase, Phase::Displaced);
+        if before.work().is_some() {
             tracing::warn!("another operator has taken the object over; this one leaves it alone");
         }
         self.stop_devices(|_| true);
@@ -352,10 +347,10 @@ impl Worker {
                 Some(self.addresses.settle(views, settings, &claims, now))
             }
             Err(failure) => {
-                // Before the first list the nodes are unknown to every process; that is no news.
-                let is_news = failure.reason != reason::PROGRESSING || self.has_written;
+                // Before the first list the nodes are unknown to every process; nothing has changed.
+                let is_change = failure.reason != reason::PROGRESSING || self.has_written;
                 self.nodes_failure = Some(failure);
-                if is_news && !deleting {
+                if is_change && !deleting {
                     self.write_soon(GATHER_NEW);
                 }
                 deleting.then(Arc::default)
@@ -363,7 +358,7 @@ impl Worker {
         }
     }
 
-    async fn publish(&mut self, mut work: Work) {
+    async fn publish(&mut self, work: Work) {
         let settings = work.settings.clone();
         let former = work.former.clone();
         if work.deleting && self.retains(&self.object.borrow().spec) {
@@ -371,44 +366,8 @@ impl Worker {
             self.write_soon(Duration::ZERO);
             return;
         }
-        let changed = self.work.as_ref().is_none_or(|sender| {
-            let before = sender.borrow();
-            let rule = &settings.addresses;
-            let same_nodes = same_selected(&before.nodes, &work.nodes, rule);
-            work.arrivals = if same_nodes {
-                before.arrivals.clone()
-            } else {
-                Arc::new(work.arrivals_since(&before, self.shared.clock.now()))
-            };
-            before.generation != work.generation
-                || before.deleting != work.deleting
-                || before.former != work.former
-                || before.request != work.request
-                || before.approved != work.approved
-                || before.accepted != work.accepted
-                || before.against_nodes != work.against_nodes
-                || !same_nodes
-        });
-        let work = Arc::new(work);
-        if changed {
-            self.awaited = settings
-                .devices
-                .iter()
-                .map(|device| device.name.clone())
-                .collect();
-        }
-        match &self.work {
-            Some(sender) if changed => {
-                sender.send_replace(work);
-            }
-            Some(sender) => {
-                // Nodes that are not selected, and what an unstable one shows, wake no device.
-                sender.send_if_modified(|before| {
-                    *before = work;
-                    false
-                });
-            }
-            None => self.work = Some(watch::channel(work).0),
+        if self.phase.publish(work, self.shared.clock.now()) {
+            self.awaited.clone_from(&settings.listed);
         }
         let is_wanted = |name: &str| {
             settings.device(name).is_some() || former.iter().any(|device| device.name == name)
@@ -422,19 +381,20 @@ impl Worker {
         }
     }
 
-    /// Takes a device's report in. Returns whether the devices' work has to be looked at anew, because
-    /// it shows which box a device is that was thought to have left, or not to have.
-    fn take(&mut self, mut news: News) -> bool {
-        let name = news.report.name.clone();
-        self.journal.note(&name, std::mem::take(&mut news.changes));
+    /// Takes a device's report in. Returns whether the devices' work has to be computed again, because the
+    /// report shows which unit a device is that seemed to have left, or not to have.
+    fn take(&mut self, mut update: DeviceUpdate) -> bool {
+        let name = update.report.name.clone();
+        self.journal
+            .note(&name, std::mem::take(&mut update.changes));
         self.awaited.remove(&name);
-        let is_twin = news
+        let is_twin = update
             .report
             .problem()
             .is_some_and(|problem| problem.reason == reason::DUPLICATE_UNIT);
         let resettle = self.former.waits || is_twin && !self.former.devices.is_empty();
         if let Some(device) = self.devices.get_mut(&name) {
-            device.last = Some(news);
+            device.last = Some(update);
         }
         if self.object.borrow().metadata.deletion_timestamp.is_none() {
             self.forget_if_clean(&name);

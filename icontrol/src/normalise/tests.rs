@@ -6,8 +6,8 @@ use super::*;
 use crate::collection::{Collected, Members, read_in_pieces};
 use crate::error::ErrorKind;
 use crate::fuzzing::parse_as_everything;
-use crate::listing::Listing;
 use crate::testing::recorded;
+use bigip_tunnel_core::listing::Listing;
 
 fn mac(text: &str) -> MacAddress {
     text.parse().unwrap()

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::accounts::Known;
 use super::token::Token;
-use super::{Active, Login, Proof, Session};
+use super::{Active, Proof, Session, next_login};
 use crate::config::ConfigError;
 use crate::error::{DeviceText, Error, ErrorKind, LoginRefusal, NextLogin};
 use crate::login_store::{KnownLogins, LoginStore, NotStored};
@@ -207,7 +207,7 @@ impl Session {
         };
         let news = pending.accept();
         let proof = Proof {
-            login: Login::next(),
+            login: next_login(),
             key,
         };
         *self.proof() = Some(proof);

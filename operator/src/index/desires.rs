@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bigip_tunnel_core::desired::desired;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::sharing::Wants;
 
@@ -36,8 +35,7 @@ impl Desires {
         };
         self.remembered(generation, nodes, || {
             let views = nodes.views(settings).ok()?;
-            let desired = desired(&views, settings.prefix, &settings.addresses);
-            Some(desired.nodes.into_keys().collect())
+            Some(settings.desired(&views).nodes.into_keys().collect())
         })
     }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bigip_tunnel_core::budget::Window;
 use bigip_tunnel_core::claims::{ClaimChanges, Claims, NodeChanges};
+use bigip_tunnel_core::pass::inputs::Spending;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::status::DEVICES_MAX;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnelStatus, DeviceStatus};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::{CONFLICT_TRIES, Ledger, LedgerError, Spending, Stored, may_be_stored};
+use super::{CONFLICT_TRIES, Ledger, LedgerError, Stored, may_be_stored};
 
 /// How long a claim waits for those of the other devices. They come to it at the same time, within what it
 /// takes to plan.
@@ -69,7 +70,7 @@ pub(super) type Waiting = (Claim, oneshot::Sender<Result<(), LedgerError>>);
 
 impl Ledger {
     /// Changes the claims for one device and returns when that is stored. Writes nothing when
-    /// nothing changes. Removals are taken from the budget in the same write, so that nobody else
+    /// nothing changes. Removals are taken from the budget in the same write, so that no other claim
     /// can spend it in between; and how the device is reached, and since when it holds changes that are not
     /// saved, stands there before it is touched.
     pub(crate) async fn claim(
@@ -77,7 +78,7 @@ impl Ledger {
         device: &str,
         changes: &ClaimChanges,
         nodes: &NodeChanges,
-        spending: Option<&Spending<'_>>,
+        spending: Option<&Spending>,
         note: Option<&DeviceStatus>,
     ) -> Result<(), LedgerError> {
         let claim = || Claim {
@@ -93,9 +94,9 @@ impl Ledger {
             if is_stored(&stored, &own) {
                 return Ok(());
             }
-            // Whether removals may be paid for is asked of what is stored, by nobody else meanwhile.
-            if let Some(spending) = spending.filter(|spending| !spending.removing.is_empty()) {
-                let window = spending.window(&stored, device)?;
+            // Whether removals may be paid for is decided by what is stored, while no other claim is.
+            if let Some(spending) = spending {
+                let window = spending.window(&stored.removals(device, &spending.listed))?;
                 return self.store(&mut stored, &own, window.as_ref()).await;
             }
         }
@@ -106,24 +107,24 @@ impl Ledger {
             let mut stored = self.stored.lock().await;
             match answered.try_recv() {
                 Ok(result) => return result,
-                // Whoever wrote for this device was stopped in the middle of it.
+                // The caller that wrote for this device was stopped in the middle of it.
                 Err(TryRecvError::Closed) => {}
                 Err(TryRecvError::Empty) => return self.store_all(&mut stored).await,
             }
         }
     }
 
-    /// Stores what waits, this caller's claim among it, and tells everybody what came of it.
+    /// Stores what waits, this caller's claim among it, and answers all of them.
     async fn store_all(&self, stored: &mut Stored) -> Result<(), LedgerError> {
         let waiting = std::mem::take(&mut *self.waiting());
-        // Nobody touches a device for a claim that nobody waits for any more.
+        // No device is touched for a claim whose caller is gone.
         let (claims, answers): (Vec<_>, Vec<_>) = waiting
             .into_iter()
             .filter(|(_, answer)| !answer.is_closed())
             .unzip();
         let result = self.store(stored, &claims, None).await;
         for answer in answers {
-            // One who was stopped meanwhile does not hear it.
+            // A caller that was stopped meanwhile does not receive it.
             let _: Result<_, _> = answer.send(result.clone());
         }
         result

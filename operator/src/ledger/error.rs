@@ -16,8 +16,8 @@ pub(crate) enum LedgerError {
     /// The object is gone, or another one of the same name has taken its place.
     #[error("the object is gone")]
     Gone,
-    /// Somebody else changed the claims: what was planned on them has to be planned again.
-    #[error("the claims were changed by somebody else")]
+    /// Another client changed the claims: what was planned on them has to be planned again.
+    #[error("the claims were changed by another client")]
     Overtaken,
     /// More records were to go than may be removed within an hour.
     #[error(transparent)]
@@ -100,7 +100,7 @@ pub(super) fn is_too_large(error: &CallError) -> bool {
         || status.code >= 500 && (says("request is too large") || says("larger than max"))
 }
 
-/// Whether the object has to be read again before anything is known: somebody was faster (409), or
+/// Whether the object has to be read again before anything is known: another client was faster (409), or
 /// the write may have been carried out although its answer is missing.
 pub(super) fn may_be_stored(error: &CallError) -> bool {
     match error.code() {

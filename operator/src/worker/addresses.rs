@@ -50,7 +50,7 @@ impl Addresses {
         Arc::new(self.damping.against_nodes(prefix, percent))
     }
 
-    /// Forgets when that was due: the nodes are looked at now, or not at all.
+    /// Forgets when that was due: the nodes are evaluated now, or not at all.
     pub(super) fn begin_look(&mut self) {
         self.next = None;
     }

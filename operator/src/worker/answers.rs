@@ -101,7 +101,7 @@ impl Worker {
         }
     }
 
-    /// Tells of a verdict. Returns whether the answer is handled with it.
+    /// Logs a verdict. Returns whether the answer is handled with it.
     fn is_over(&self, object: &BigIpTunnel, annotation: &'static str, verdict: Verdict) -> bool {
         match verdict {
             Verdict::Open => false,
@@ -124,7 +124,7 @@ impl Worker {
         let last = self.devices.get(&device.name);
         let last = last.and_then(|handle| handle.last.as_ref());
         let report = match last {
-            Some(news) if news.accepted.as_ref() == Some(answer) => &news.report,
+            Some(update) if update.accepted.as_ref() == Some(answer) => &update.report,
             _ => return Listed::Unknown,
         };
         match (&report.found_identity, &report.identity) {

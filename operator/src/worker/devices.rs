@@ -9,21 +9,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Worker;
-use crate::device::DeviceContext;
+use crate::device::{DeviceContext, DeviceUpdate, keep_running};
 use crate::log;
 use crate::settings::DeviceSettings;
-use crate::task::{News, keep_running};
 
 /// A running device task, and what it reported last.
 pub(super) struct DeviceHandle {
     pub(super) stop: CancellationToken,
-    pub(super) last: Option<News>,
+    pub(super) last: Option<DeviceUpdate>,
 }
 
 impl Worker {
     pub(super) fn start_device(&mut self, device: &DeviceSettings, stored: &BigIpTunnelStatus) {
         let name = &device.name;
-        let Some(work) = &self.work else { return };
+        let Some(work) = self.phase.sender() else {
+            return;
+        };
         let (namespace, object) = self.key.clone();
         let stop = self.stop.child_token();
         let ctx = Arc::new(DeviceContext {
@@ -38,7 +39,7 @@ impl Worker {
         });
         let pending = DeviceReport::pending(name.clone(), device.host.clone(), device.port);
         let report = status::resume(pending, stored);
-        let run = keep_running(ctx, report, work.subscribe(), self.news.0.clone());
+        let run = keep_running(ctx, report, work.subscribe(), self.updates.0.clone());
         // In the span of the object, which this task is in.
         self.tasks.spawn(run.instrument(log::of_device(name)));
         self.devices

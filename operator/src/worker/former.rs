@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bigip_tunnel_core::answers::Answer;
 use bigip_tunnel_core::claims::NodeChanges;
-use bigip_tunnel_core::former::{GivenUp, surplus};
+use bigip_tunnel_core::former::{Fate, GivenUp, LeftDevice, ListedDevice, fate, surplus};
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
+use bigip_tunnel_core::unit::Place;
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice};
@@ -39,16 +40,6 @@ impl Former {
             waits: false,
         }
     }
-}
-
-/// What becomes of the claims on a device that is not listed.
-enum Fate {
-    /// They are those of this listed device.
-    Move(String),
-    /// They are given up, and the records stay.
-    GiveUp(GivenUp),
-    /// The records are removed.
-    CleanUp,
 }
 
 impl Worker {
@@ -134,38 +125,22 @@ impl Worker {
     }
 
     fn fate(&self, name: &str, settings: &Settings, release: Option<&Answer>) -> Fate {
-        let Some(former) = self.former.devices.get(name) else {
-            return Fate::GiveUp(GivenUp::Unknown);
-        };
-        if let Some(listed) = self.listed_as(former, settings) {
-            return Fate::Move(listed);
-        }
-        let identity = former.identity.as_deref();
-        if settings.deletion_policy == DeletionPolicy::Retain {
-            Fate::GiveUp(GivenUp::Retained)
-        } else if release.is_some_and(|answer| answer.names(name, identity)) {
-            Fate::GiveUp(GivenUp::Released)
-        } else {
-            Fate::CleanUp
-        }
-    }
-
-    /// The name under which a device is listed now, by its unit or, while that is not known, by its
-    /// address.
-    fn listed_as(&self, former: &FormerDevice, settings: &Settings) -> Option<String> {
-        let host = former.address.to_ascii_lowercase();
-        let is_same = |device: &&DeviceSettings| {
-            let seen = self
-                .identities
-                .of(&device.name)
-                .map(|seen| seen.identity.to_string());
-            match (&former.identity, seen) {
-                (Some(known), Some(seen)) => *known == seen,
-                _ => u16::try_from(former.port).is_ok_and(|port| device.is_at(&host, port)),
+        let left = self.former.devices.get(name).map(|former| LeftDevice {
+            name,
+            place: place_of(former),
+            identity: former.identity.as_deref(),
+        });
+        let listed = settings.devices.iter().map(|device| {
+            let proven = self.identities.of(&device.name);
+            ListedDevice {
+                name: &device.name,
+                place: device.place(),
+                identity: proven.map(|unit| unit.identity.to_string()),
             }
-        };
-        let listed = settings.devices.iter().find(is_same);
-        listed.map(|device| device.name.clone())
+        });
+        let listed: Vec<_> = listed.collect();
+        let is_retained = settings.deletion_policy == DeletionPolicy::Retain;
+        fate(left.as_ref(), &listed, is_retained, release)
     }
 
     /// Whether this process has seen every listed device at the address that it has now. What an
@@ -259,7 +234,7 @@ impl Worker {
             let (name, address) = (former.name.clone(), former.address.clone());
             let mut report = last.map_or_else(
                 || DeviceReport::pending(name, address, port),
-                |news| news.report.clone(),
+                |update| update.report.clone(),
             );
             // The unit that the records are on.
             report.identity.clone_from(&former.identity);
@@ -282,11 +257,17 @@ impl Worker {
         let handle = self.devices.get(name);
         let is_clean = handle
             .and_then(|handle| handle.last.as_ref())
-            .is_some_and(|news| news.clean);
+            .is_some_and(|update| update.clean);
         if is_clean && self.former.devices.remove(name).is_some() {
             self.stop_devices(|device| device == name);
         }
     }
+}
+
+/// Where a former device was reached.
+fn place_of(former: &FormerDevice) -> Option<Place> {
+    let port = u16::try_from(former.port).ok()?;
+    Some(Place::new(&former.address, port))
 }
 
 /// The Secret of a former device is not known.

@@ -2,13 +2,12 @@
 //! an object that is going.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_core::answers::Subject;
 use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::Claims;
-use bigip_tunnel_core::desired::{Desired, desired};
+use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::reason::Reason;
@@ -22,14 +21,15 @@ use kube::ResourceExt;
 
 use super::Worker;
 use super::devices::DeviceHandle;
+use super::phase::Phase;
+use super::status::{Summary, write_paused, write_status};
 use crate::device::Work;
 use crate::finalizer;
-use crate::ledger::{LedgerError, census_of};
-use crate::steps::write_status::{Summary, write_paused, write_status};
+use crate::ledger::LedgerError;
 
 impl Worker {
     /// Writes the status; for an object that is going, lets it go when nothing is left.
-    pub(super) async fn act(&mut self) -> Result<(), LedgerError> {
+    pub(super) async fn write_status_or_finalize(&mut self) -> Result<(), LedgerError> {
         if self.ledger.is_displaced().await {
             return Ok(());
         }
@@ -37,7 +37,7 @@ impl Worker {
         let object = self.object.borrow().clone();
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
-            let claims = self.say_what_stays().await;
+            let claims = self.log_retained_records().await;
             if let Err(error) = finalizer::clear(&self.api, &self.shared.leadership, &object).await
             {
                 tracing::warn!("the finalizer stays: {error}");
@@ -64,7 +64,7 @@ impl Worker {
     }
 
     /// An object that is not cleaned up takes nothing along. Returns what is claimed still.
-    async fn say_what_stays(&self) -> Claims {
+    async fn log_retained_records(&self) -> Claims {
         let claims = self.ledger.claims().await;
         let devices: Vec<&str> = claims.devices().collect();
         if !claims.is_empty() {
@@ -83,12 +83,7 @@ impl Worker {
         let object = self.object.borrow().clone();
         let release = self.release(&object).await;
         self.is_released |= release.is_some_and(|answer| answer.subject == Subject::Object);
-        if self.is_released
-            || self
-                .work
-                .as_ref()
-                .is_some_and(|work| work.borrow().deleting)
-        {
+        if self.is_released || self.phase.work().is_some_and(|work| work.deleting) {
             return true;
         }
         match finalizer::definition_is_going(&self.shared.client).await {
@@ -124,41 +119,42 @@ impl Worker {
 
     /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
     async fn is_clean(&self) -> bool {
-        if self.paused.is_some() || self.retains(&self.object.borrow().spec) {
+        if matches!(self.phase, Phase::Paused(_)) || self.retains(&self.object.borrow().spec) {
             return true;
         }
         // Claims may have been moved to a device after it was found clean.
         if !self.ledger.claims().await.is_empty() {
             return false;
         }
-        let Some(work) = self.work.as_ref().map(|work| work.borrow().clone()) else {
+        let Some(work) = self.phase.work() else {
             return true;
         };
         let listed = work.settings.devices.iter().map(|device| &device.name);
         listed.chain(self.former.devices.keys()).all(|name| {
             let last = self.devices.get(name).and_then(|d| d.last.as_ref());
-            last.is_some_and(|news| news.clean)
+            last.is_some_and(|update| update.clean)
         })
     }
 
     async fn write(&mut self, object: &BigIpTunnel, deleting: bool) -> Result<(), LedgerError> {
-        if let Some(why) = self.paused {
+        if let Phase::Paused(why) = self.phase {
             return self.write_paused(object, why).await;
         }
-        let work = self.work.as_ref().map(|work| work.borrow().clone());
+        let work = self.phase.work();
         let desired = match &work {
-            Some(work) if !deleting => {
-                desired(&work.nodes, work.settings.prefix, &work.settings.addresses)
-            }
+            Some(work) if !deleting => work.settings.desired(&work.nodes),
             _ => Desired::default(),
         };
         let reports = self.reports(object);
         let former_reports = self.former_reports();
-        let current = self.last.as_ref().filter(|_| self.rejected.is_none());
+        let current = self
+            .last
+            .as_ref()
+            .filter(|_| self.phase.rejected().is_none());
         let transport = current.map(|settings| settings.transport());
         let access = current.map(|settings| settings.access());
         let former: Vec<FormerDevice> = self.former.devices.values().cloned().collect();
-        let unclear = self.ask_and_hear(object, &reports, &desired).await;
+        let unclear = self.update_approval(object, &reports, &desired).await;
         self.judge_answers(object).await;
         let handled = self.handled_request(object, work.as_deref());
         // While the nodes are not known, the work may still be that of an older spec.
@@ -167,7 +163,7 @@ impl Worker {
         let doubt = self.shared.nodes.doubt(self.shared.clock.now());
         let now = self.shared.clock.time();
         let summary = Summary {
-            rejected: self.rejected.as_ref(),
+            rejected: self.phase.rejected(),
             nodes_doubt: doubt.as_ref(),
             nodes_failure: self.nodes_failure.as_ref(),
             desired: &desired,
@@ -227,16 +223,17 @@ impl Worker {
         Ok(())
     }
 
-    /// The records and nodes that there are. Not told of an object that removes nothing, or whose nodes are
+    /// The records and nodes that there are. Not known of an object that removes nothing, or whose nodes are
     /// not known.
     async fn census(&self, work: Option<&Work>, desired: &Desired) -> Option<Census> {
         let work = work.filter(|work| !work.deleting && !work.settings.observes)?;
-        if self.rejected.is_some() || self.nodes_failure.is_some() {
+        if self.phase.rejected().is_some() || self.nodes_failure.is_some() {
             return None;
         }
         let claims = self.ledger.claims().await;
         let is_listed = |name: &str| work.settings.device(name).is_some();
-        Some(census_of(&claims, &is_listed, desired))
+        let (staying, _) = claims.staying_and_leaving(&is_listed);
+        Some(Census::of(&staying, desired))
     }
 
     /// Notes when the devices were last read, before they are stopped.
@@ -264,7 +261,7 @@ impl Worker {
     /// The reconcile request that has been answered: by every device, or, where a spec cannot be worked with,
     /// by saying so.
     fn handled_request(&self, object: &BigIpTunnel, work: Option<&Work>) -> Option<String> {
-        if self.rejected.is_some() {
+        if self.phase.rejected().is_some() {
             let requested = object.annotations().get(ANNOTATION_RECONCILE_REQUESTED_AT);
             return requested.cloned();
         }
@@ -275,16 +272,16 @@ impl Worker {
             .filter(|(name, _)| !self.former.devices.contains_key(*name));
         let is_answered = |device: &DeviceHandle| {
             let last = device.last.as_ref();
-            last.and_then(|news| news.request.as_ref()) == work.request.as_ref()
+            last.and_then(|update| update.request.as_ref()) == work.request.as_ref()
         };
         let by_all = listed.all(|(_, device)| is_answered(device));
         work.request.clone().filter(|_| by_all)
     }
 
     /// Brings the held removal up to date, and acts on a person's answer to it. Returns whether the
-    /// question has to stay as it stands, because what is due cannot be told now: a device has not
-    /// reported yet, or a delay begins anew.
-    async fn ask_and_hear(
+    /// question has to stay as it stands, because what is due is not known now: a device has not
+    /// reported yet, or a delay starts again.
+    async fn update_approval(
         &mut self,
         object: &BigIpTunnel,
         reports: &[DeviceReport],
@@ -314,15 +311,9 @@ impl Worker {
         if self
             .approval
             .answer(answer, stored.last_handled_approval.as_deref())
-            && let Some(sender) = &self.work
         {
             let approved = self.approval.approved();
-            sender.send_modify(|work| {
-                *work = Arc::new(Work {
-                    approved,
-                    ..Work::clone(work)
-                });
-            });
+            self.phase.update(|work| work.approved = approved);
         }
         unclear
     }
@@ -330,20 +321,20 @@ impl Worker {
     /// What the devices reported about this generation. One that has not, and any while the object
     /// is not worked on, counts as not asked yet.
     fn reports(&self, object: &BigIpTunnel) -> Vec<DeviceReport> {
-        let generation = self.work.as_ref().map(|work| work.borrow().generation);
+        let generation = self.phase.work().map(|work| work.generation);
         let report = |device: &Device| {
             let last = self
                 .devices
                 .get(&device.name)
                 .and_then(|handle| handle.last.as_ref());
-            let current = last.filter(|news| generation.is_some_and(|g| news.generation >= g));
+            let current = last.filter(|update| generation.is_some_and(|g| update.generation >= g));
             current.map_or_else(
                 || {
                     let address = device.address.to_ascii_lowercase();
                     let port = u16::try_from(device.port).unwrap_or_default();
                     DeviceReport::pending(device.name.clone(), address, port)
                 },
-                |news| news.report.clone(),
+                |update| update.report.clone(),
             )
         };
         object.spec.devices.iter().map(report).collect()

@@ -1,4 +1,4 @@
-//! How the operator carries a batch out: the calls of `operator/src/steps/apply.rs`, step by step.
+//! How the operator carries a batch out: the calls of `operator/src/device/apply.rs`, step by step.
 //!
 //! Claims first, then one write after the other, each with its fate, then reading back. Must not
 //! decide about a record.
@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use bigip_tunnel_core::batch::{Batch, Bookkeeping, Stored};
+use bigip_tunnel_core::batch::{Batch, ClaimContext, SavedConfig};
 use bigip_tunnel_core::budget::Census;
 use bigip_tunnel_core::claims::{ClaimChanges, ClaimState, Claims, NodeChanges};
 use bigip_tunnel_core::endpoint::Endpoint;
@@ -36,19 +36,19 @@ impl World {
         let now = self.now();
         let task = &mut self.operator.tasks[turn.device];
         let elsewhere = claimed_elsewhere(&self.ledger.claims, DEVICE_NAMES[turn.device]);
-        let book = Bookkeeping {
-            stored: match (self.settings.saves, task.unsaved) {
-                (false, _) => Stored::Ignored,
-                (true, true) => Stored::Behind,
-                (true, false) => Stored::UpToDate,
+        let context = ClaimContext {
+            saved_config: match (self.settings.saves, task.unsaved) {
+                (false, _) => SavedConfig::Ignored,
+                (true, true) => SavedConfig::Behind,
+                (true, false) => SavedConfig::UpToDate,
             },
             awaits_late_write: task.awaits_late_write(now.moment),
-            is_young: now.moment < task.settled_at,
+            within_settle_period: now.moment < task.settled_at,
             is_fresh: turn.depth != Depth::Quick,
-            elsewhere: &elsewhere,
-            theirs: &BTreeSet::new(),
+            claimed_on_other_device: &elsewhere,
+            claimed_by_peer: &BTreeSet::new(),
         };
-        let changes = decisions::claims_first(plan, batch, &turn.claims, book);
+        let changes = decisions::claims_first(plan, batch, &turn.claims, context);
         let nodes = decisions::nodes_first(
             &self.ledger.claims,
             DEVICE_NAMES[turn.device],
@@ -83,14 +83,14 @@ impl World {
         if refusals > 0 || !is_right {
             return Err(Stop::Failed);
         }
-        self.remove(turn, &batch.remove, book, fate)
+        self.remove(turn, &batch.remove, context, fate)
     }
 
     fn remove(
         &mut self,
         turn: &Turn,
         records: &Records,
-        book: Bookkeeping<'_>,
+        context: ClaimContext<'_>,
         fate: &mut Fate,
     ) -> Result<(), Stop> {
         let mut removed = BTreeSet::new();
@@ -108,8 +108,10 @@ impl World {
         }
         let found = self.read_back(turn.device, &removed);
         let gone = removed.into_iter().filter(|mac| !found.contains_key(mac));
-        let forgotten =
-            gone.filter(|mac| !(book.stored != Stored::Ignored || book.elsewhere.contains(mac)));
+        let forgotten = gone.filter(|mac| {
+            !(context.saved_config != SavedConfig::Ignored
+                || context.claimed_on_other_device.contains(mac))
+        });
         let changes = forgotten.map(|mac| (mac, None));
         self.claim(turn.device, (&changes.collect(), &NodeChanges::new()), None)?;
         if is_refused {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Bookkeeping, Choice, claims_before};
+use bigip_tunnel_core::batch::{BATCH_MAX, Batch, Choice, ClaimContext, claims_before};
 use bigip_tunnel_core::budget::{self, Census, Due, OverBudget, Window};
 use bigip_tunnel_core::cause::causes;
 use bigip_tunnel_core::claims::{
@@ -141,9 +141,9 @@ pub(super) fn claims_first(
     plan: &Plan,
     batch: &Batch,
     claims: &DeviceClaims,
-    book: Bookkeeping<'_>,
+    context: ClaimContext<'_>,
 ) -> ClaimChanges {
-    claims_before(plan, batch, claims, book)
+    claims_before(plan, batch, claims, context)
 }
 
 /// The nodes that are noted with these claims.

@@ -1,4 +1,4 @@
-//! The operator without network and clock: the pass of `operator/src/reconcile.rs`, step by step.
+//! The operator without network and clock: the pass of `operator/src/device/pass.rs`, step by step.
 //!
 //! Puts `core`'s decisions together in the same order and remembers the same things. Must not decide
 //! about a record, and must not know the truth about the cluster beyond what it asks for.

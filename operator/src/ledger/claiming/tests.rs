@@ -411,5 +411,5 @@ async fn name_of_a_claimed_node_is_completed_once() {
     claim(&ledger, "a").await.unwrap();
     assert_eq!(server.writes(), 2);
     let mac = *addition.keys().next().unwrap();
-    assert!(!ledger.nodes().await.is_unknown(mac));
+    assert!(!ledger.claims().await.nodes().is_unknown(mac));
 }

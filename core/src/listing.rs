@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::record::ObservedRecords;
+use crate::endpoint::Endpoint;
+use crate::mac::MacAddress;
+use crate::record::ObservedRecords;
 
 /// The name of a record on the device: its MAC address, spelled as the device spells it. Always six
 /// octets of hex digits with colons or dashes, so that it needs no encoding in a URL.
@@ -16,7 +16,7 @@ pub struct RecordName(String);
 
 impl RecordName {
     /// Keeps a spelling that parses as `mac`.
-    pub(crate) fn spelled(text: &str) -> Option<(MacAddress, Self)> {
+    pub fn spelled(text: &str) -> Option<(MacAddress, Self)> {
         let mac = text.parse().ok()?;
         Some((mac, Self(text.to_owned())))
     }
@@ -78,7 +78,7 @@ impl Listing {
     }
 
     /// Memory that the list takes, about: what its trees take of the system for each record.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         const RECORD: usize = 64;
         const SPELLING: usize = 128;
         let observed = &self.observed;
@@ -89,7 +89,7 @@ impl Listing {
     /// Takes a record in by the texts that it is listed with. Of a record whose MAC address cannot be read
     /// only the number is kept; one whose endpoint cannot be read, or that is listed a second time, is
     /// there and unreadable.
-    pub(crate) fn insert(&mut self, name: Option<&str>, endpoint: Option<&str>) {
+    pub fn insert(&mut self, name: Option<&str>, endpoint: Option<&str>) {
         let Some((mac, name)) = name.and_then(RecordName::spelled) else {
             self.observed.unnamed += 1;
             return;
@@ -113,9 +113,8 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
-    use bigip_tunnel_core::record::Records;
-
     use super::*;
+    use crate::record::Records;
 
     #[test]
     fn a_record_keeps_its_spelling_until_it_is_gone() {

@@ -36,7 +36,7 @@ pub(crate) struct Summary<'a> {
     pub(crate) transport: Option<&'a Transport>,
     /// Removals that wait for a person.
     pub(crate) held: Option<&'a HeldRemoval>,
-    /// Whether a removal that was held before is shown on: whether it still is cannot be told now.
+    /// Whether a removal that was held before is shown on: whether it still is, is not known now.
     pub(crate) keep_held: bool,
     /// The approval that was acted on.
     pub(crate) handled_approval: Option<&'a str>,
