@@ -69,7 +69,10 @@ impl World {
         #[cfg(target_os = "linux")]
         let (devices, packets) = with_packets(&tunnel, screen).await?;
         #[cfg(not(target_os = "linux"))]
-        let devices = DevicePair::start(&tunnel).await?;
+        let devices = {
+            screen.line("no packets are shown: they need Linux")?;
+            DevicePair::start(&tunnel).await?
+        };
         for (name, unit) in devices.named() {
             screen.line(&format!(
                 "{name}: simulated BIG-IP on https://{}",
