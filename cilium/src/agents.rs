@@ -104,7 +104,11 @@ fn outdated(
             some_of(&nodes)
         );
         Finding::warning(Problem::AgentsOutdated, text)
-            .with_fix(format!("run {}", advice.restart()))
+            .with_fix(format!(
+            "run {}; entries that were taken out are served until cilium-dbg bpf vtep delete CIDR removes them \
+             from each node",
+            advice.restart()
+        ))
     })
 }
 

@@ -13,6 +13,9 @@ use crate::seen::Cluster;
 use crate::unit::{Tunnel, Unit};
 use crate::words::some_of;
 
+/// The refusals that a finding names before it counts the rest.
+const REFUSALS_MAX: usize = 3;
+
 /// What cures wrong entries.
 #[derive(Debug)]
 pub(crate) enum Lines {
@@ -168,7 +171,13 @@ fn entries_of(unit: &Unit) -> String {
     }
 }
 
+/// The first refusals, and how many more there are: a message of a condition is bounded.
 fn joined<R: ToString>(refusals: &[R]) -> String {
-    let texts: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    let first = refusals.iter().take(REFUSALS_MAX).map(ToString::to_string);
+    let mut texts: Vec<String> = first.collect();
+    let more = refusals.len().saturating_sub(REFUSALS_MAX);
+    if more > 0 {
+        texts.push(format!("{more} more (kubectl bigip-tunnel cilium -A)"));
+    }
     texts.join("; ")
 }

@@ -494,3 +494,22 @@ fn agents_that_cannot_be_read_are_never_right() {
     assert_eq!(truth, Truth::Unknown);
     assert!(message.contains("may not list pods"), "{message}");
 }
+
+#[test]
+fn many_unknown_units_make_no_long_advice() {
+    let mut values = lists();
+    values.insert("enable-vtep".to_owned(), "false".to_owned());
+    let cluster = seen(values, vec![node("n1", &[])]);
+    let fix = |number: usize| {
+        let unread = (0..number).map(|n| unit("west", &format!("u{n}"), "", &[], "").key);
+        let mut tunnel = east(&["n1"]);
+        tunnel.tunnel.unread = unread.collect();
+        fixes(&judge(&cluster, &[tunnel]), Problem::VtepOff).remove(0)
+    };
+    let (few, many) = (fix(3), fix(400));
+    assert!(
+        few.contains("u2 of bigip/west") && !few.contains("more"),
+        "{few}"
+    );
+    assert!(many.contains("397 more") && many.len() < 1000, "{many}");
+}
