@@ -278,6 +278,7 @@ mod tests {
         Reason::Usable,
         Reason::PeersListed,
         Reason::CiliumVerified,
+        Reason::CiliumVerificationOff,
         Reason::Saved,
         Reason::SavePending,
     ];
