@@ -28,6 +28,7 @@ mod crash;
 mod crash_everywhere;
 mod crd;
 mod damping;
+mod demo;
 mod devices;
 mod drift;
 mod events;

@@ -1,13 +1,15 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | bench | mutants | clients | conformance | image | e2e`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | docs | bench | mutants | clients | conformance | image | e2e`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
 
 mod bench;
+mod cache;
 mod clients;
 mod codegen;
 mod conformance;
 mod demo;
+mod docs;
 mod e2e;
 mod image;
 mod lint;
@@ -47,11 +49,9 @@ enum Task {
         allow_missing: bool,
     },
     /// See the product work: a real API server, the operator, two simulated BIG-IPs.
-    Demo {
-        /// Leave everything running until Ctrl-C, and say how to reach it.
-        #[arg(long)]
-        keep: bool,
-    },
+    Demo(demo::Options),
+    /// Build the book of the documentation, and check every link and anchor.
+    Docs(docs::Options),
     /// Measure the product at a size: memory, processor, time until a record is there.
     #[command(disable_help_flag = true)]
     Bench {
@@ -84,7 +84,8 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Codegen { check } => codegen::steps(check).into_iter().try_for_each(Step::run),
         Task::Lint { allow_missing } => lint::run(allow_missing),
-        Task::Demo { keep } => demo::run(keep),
+        Task::Demo(options) => demo::run(options),
+        Task::Docs(options) => docs::run(&options),
         Task::Bench { args } => bench::run(&args),
         Task::Mutants { names } => mutants::run(&names),
         Task::Clients(options) => clients::run(options),

@@ -95,6 +95,11 @@ impl Node {
         lock(&self.inner).datapath.arp_mac_is_zero = true;
     }
 
+    /// Replaces the VTEP configuration, as a restart of the agent does.
+    pub fn set_vteps(&self, vteps: VtepTable) {
+        lock(&self.inner).datapath.vteps = vteps;
+    }
+
     /// What has arrived.
     pub fn seen(&self) -> Seen {
         lock(&self.inner).datapath.seen

@@ -1,9 +1,14 @@
 //! The product at work, told line by line: an API server, two simulated units of an HA pair, the
-//! operator as a process of its own, nodes that come and go.
+//! operator as a process of its own, nodes that come and go, with Cilium's objects; also one fault at a time
+//! ([`Show::Break`]), and the parts alone ([`lab`]).
 //!
 //! Everything that is said is checked as well: the demo fails if the product does not do it. It
 //! must not know how the product does it.
 
+mod breaks;
+mod cilium;
+mod deployment;
+mod lab;
 #[cfg(target_os = "linux")]
 mod packets;
 mod screen;
@@ -22,18 +27,28 @@ use crate::operator::OperatorError;
 use crate::products::ProductError;
 use crate::supervise::Exit;
 use crate::wait::Timeout;
+pub use breaks::Fault;
+pub use lab::{LabFiles, lab};
 use screen::Screen;
-use world::{NAME, NAMESPACE, TUNNEL_PATH, World};
+use world::{Machine, NAME, NAMESPACE, TUNNEL_PATH, World};
 
 /// The nodes of the start: the addresses of the example in the guide.
-const NODES: [(&str, &str); 3] = [
-    ("worker-1", "10.169.72.239"),
-    ("worker-2", "10.169.72.233"),
-    ("worker-3", "10.169.72.240"),
+const NODES: [Machine; 3] = [
+    machine(1, "worker-1", "10.169.72.239"),
+    machine(2, "worker-2", "10.169.72.233"),
+    machine(3, "worker-3", "10.169.72.240"),
 ];
 /// The node that comes later, and the one that goes.
-const NEW_NODE: (&str, &str) = ("worker-4", "10.169.72.241");
+const NEW_NODE: Machine = machine(4, "worker-4", "10.169.72.241");
 const DELETED_NODE: &str = "worker-2";
+
+const fn machine(number: u8, node: &'static str, address: &'static str) -> Machine {
+    Machine {
+        number,
+        node,
+        address,
+    }
+}
 
 /// A record that somebody else made on the first unit.
 const FOREIGN: (&str, &str) = ("52:54:00:c0:ff:ee", "192.0.2.99%0");
@@ -81,11 +96,16 @@ pub enum DemoError {
         /// What the operator wrote.
         log: String,
     },
-    /// A packet does not arrive that should.
-    #[cfg(target_os = "linux")]
+    /// A packet does not arrive that should, or packets cannot be had.
     #[error("{0}")]
     Packets(String),
-    /// The plugin finds something wrong where nothing is.
+    /// Cilium's kind is not served.
+    #[error("{0}")]
+    NotServed(Timeout),
+    /// A simulated device cannot renew its certificate.
+    #[error("a simulated BIG-IP cannot renew its certificate: {0}")]
+    Certificate(#[from] bigip_sim::TlsError),
+    /// A fault is not found, or the plugin finds something wrong where nothing is.
     #[error("`kubectl bigip-tunnel {verb}` ended with {status}")]
     Plugin {
         /// The verb.
@@ -101,11 +121,27 @@ pub enum DemoError {
     Terminal(#[from] io::Error),
 }
 
-/// Shows everything and ends; with `keep`, leaves it running until Ctrl-C or SIGTERM.
-pub async fn run(keep: bool, out: &mut (dyn io::Write + Send)) -> Result<(), DemoError> {
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Nodes come and go.
+    Tour,
+    /// A fault, how it is seen, and how it is mended.
+    Break(Fault),
+}
+
+/// Shows it and ends; with `keep`, leaves everything running until Ctrl-C or SIGTERM.
+pub async fn run(
+    show: Show,
+    keep: bool,
+    out: &mut (dyn io::Write + Send),
+) -> Result<(), DemoError> {
     let mut screen = Screen::new(out);
     let world = World::start(&mut screen).await?;
-    let told = tell(&world, &mut screen).await;
+    let told = match show {
+        Show::Tour => tell(&world, &mut screen).await,
+        Show::Break(fault) => breaks::tell(&world, fault, &mut screen).await,
+    };
     if told.is_ok() && keep {
         keep_running(&world, &mut screen).await?;
     }
@@ -120,15 +156,25 @@ pub async fn run(keep: bool, out: &mut (dyn io::Write + Send)) -> Result<(), Dem
 }
 
 async fn tell(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
+    let (mac, endpoint) = FOREIGN;
+    world
+        .devices
+        .active()
+        .seed_record(TUNNEL_PATH, mac, endpoint)?;
+    screen.line(&format!(
+        "bigip-a has a foreign record: {mac} -> {endpoint}"
+    ))?;
+    prepare(world, &NODES).await?;
     three_nodes(world, screen).await?;
     world.until_ready().await?;
-    screen.heading("what the plugin says")?;
+    screen.heading("what the plugin shows")?;
     show_plugin(world, screen, "status").await?;
     screen.line("")?;
     show_plugin(world, screen, "fdb").await?;
+    prove(world, screen).await?;
     node_comes(world, screen).await?;
     node_goes(world, screen).await?;
-    screen.heading("the record that is not ours")?;
+    screen.heading("the foreign record")?;
     // Checked as part of the expected records above; shown once more from the device.
     let records = world.devices.active().records(TUNNEL_PATH);
     let endpoint = records.get(FOREIGN.0).map_or("GONE", String::as_str);
@@ -136,13 +182,55 @@ async fn tell(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
         "bigip-a still has {} -> {endpoint}, untouched",
         FOREIGN.0
     ))?;
+    screen.heading("nothing is wrong, on either side of the tunnel")?;
+    world.until("CiliumReady", "True", "").await?;
+    healthy(world, screen).await
+}
+
+/// Login, Cilium's configuration for both units, and these nodes with their machines.
+async fn prepare(world: &World, machines: &[Machine]) -> Result<(), DemoError> {
+    world.create_access().await?;
+    world.configure_cilium().await?;
+    for machine in machines {
+        world.start_machine(machine).await?;
+        world.join(machine).await?;
+    }
     Ok(())
+}
+
+/// Has both units ping every node, where they can.
+#[cfg(target_os = "linux")]
+async fn prove(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
+    if world.packets.is_none() {
+        return Ok(());
+    }
+    screen.heading("a packet from each BIG-IP to each node")?;
+    show_plugin(world, screen, "verify").await
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn prove(_: &World, _: &mut Screen<'_>) -> Result<(), DemoError> {
+    Ok(())
+}
+
+/// Everything is checked, the BIG-IPs included, and nothing is found.
+async fn healthy(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
+    let args = ["check", "-A", "--direct"];
+    let status = screen.command(world.plugin(&args)?).await?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(DemoError::Plugin {
+            verb: "check",
+            status,
+        })
+    }
 }
 
 async fn three_nodes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
     screen.heading("a BigIpTunnel object for three nodes and both units")?;
-    for (name, address) in NODES {
-        screen.line(&format!("node {name} {address}"))?;
+    for machine in NODES {
+        screen.line(&format!("node {} {}", machine.node, machine.address))?;
     }
     let started = Instant::now();
     world.create_object().await?;
@@ -172,12 +260,12 @@ async fn show_plugin(
 }
 
 async fn node_comes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
-    let (name, address) = NEW_NODE;
-    screen.heading(&format!("node {name} {address} joins"))?;
-    #[cfg(target_os = "linux")]
-    let machine = machine_starts(world, screen, address).await?;
+    let Machine { node, address, .. } = NEW_NODE;
+    screen.heading(&format!("node {node} {address} joins"))?;
+    world.start_machine(&NEW_NODE).await?;
+    pod_is_silent(world, screen).await?;
     let started = Instant::now();
-    world.nodes.create(name, address).await?;
+    world.join(&NEW_NODE).await?;
     world
         .until_records(expected(&["worker-1", "worker-2", "worker-3", "worker-4"]))
         .await?;
@@ -185,43 +273,56 @@ async fn node_comes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoEr
         "its record is on both units after {} ms",
         started.elapsed().as_millis()
     ))?;
-    #[cfg(target_os = "linux")]
-    if machine.is_some() {
-        let answer = packets::until_answered(world.devices.active()).await?;
-        screen.line(&format!(
-            "bigip-a: GET http://{}/ -> {answer}, after {} ms",
-            packets::POD,
-            started.elapsed().as_millis()
-        ))?;
-    }
-    Ok(())
+    pod_answers(world, screen, started).await
 }
 
-/// Starts the machine behind a node, where packets can be shown: its pod does not answer before the node joins.
+/// The pod of a machine does not answer before its node joins.
 #[cfg(target_os = "linux")]
-async fn machine_starts(
-    world: &World,
-    screen: &mut Screen<'_>,
-    address: &str,
-) -> Result<Option<bigip_tunnel_dataplane::Node>, DemoError> {
-    let Some(network) = &world.packets else {
-        return Ok(None);
-    };
-    let unit = world.devices.active();
-    let machine = network.start_node(unit, address).await?;
-    let pod = packets::POD;
+async fn pod_is_silent(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
+    if world.packets.is_none() {
+        return Ok(());
+    }
+    let pod = packets::pod(&NEW_NODE);
     screen.line(&format!(
         "its machine runs, with a pod {pod} that serves HTTP"
     ))?;
-    match packets::ask(unit).await {
+    match packets::ask(world.devices.active(), pod).await {
         Ok(answer) => Err(DemoError::Packets(format!(
             "pod {pod} answers though its node has not joined: {answer}"
         ))),
         Err(why) => {
             screen.line(&format!("bigip-a: GET http://{pod}/ -> no answer ({why})"))?;
-            Ok(Some(machine))
+            Ok(())
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn pod_answers(
+    world: &World,
+    screen: &mut Screen<'_>,
+    started: Instant,
+) -> Result<(), DemoError> {
+    if world.packets.is_none() {
+        return Ok(());
+    }
+    let pod = packets::pod(&NEW_NODE);
+    let answer = packets::until_answered(world.devices.active(), pod).await?;
+    screen.line(&format!(
+        "bigip-a: GET http://{pod}/ -> {answer}, after {} ms",
+        started.elapsed().as_millis()
+    ))?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn pod_is_silent(_: &World, _: &mut Screen<'_>) -> Result<(), DemoError> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn pod_answers(_: &World, _: &mut Screen<'_>, _: Instant) -> Result<(), DemoError> {
+    Ok(())
 }
 
 async fn node_goes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoError> {
@@ -230,7 +331,7 @@ async fn node_goes(world: &World, screen: &mut Screen<'_>) -> Result<(), DemoErr
         world::REMOVAL_DELAY_S
     ))?;
     let started = Instant::now();
-    world.nodes.delete(DELETED_NODE).await?;
+    world.leave(DELETED_NODE).await?;
     world
         .until_records(expected(&["worker-1", "worker-3", "worker-4"]))
         .await?;

@@ -2,10 +2,10 @@
 //!
 //! It must not know what they look at.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cache::{Cache, prepared};
 use crate::step::{Failure, Step};
 
 /// The linters that could be had.
@@ -31,13 +31,7 @@ pub(super) enum Wheel {
 impl Tools {
     /// Those that could be had, and for each of the others why it could not.
     pub(super) fn prepare(root: &Path) -> io::Result<(Self, Vec<String>)> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        let cache = root.join(target).join("tools");
-        fs::create_dir_all(&cache)?;
-        // One process at a time fills the cache. The lock goes with the file handle.
-        let lock = File::create(cache.join(".lint.lock"))?;
-        lock.lock()?;
-
+        let cache = Cache::lock(root)?;
         let mut missing = Vec::new();
         let mut had = |what: &str, folder: Result<PathBuf, Failure>| {
             folder
@@ -46,12 +40,12 @@ impl Tools {
         };
         let module = root.join("tests/tools/actionlint");
         let go = prepared(
-            &cache.join("actionlint"),
+            &cache.folder.join("actionlint"),
             &module.join("go.sum"),
             |folder| vec![build(&module, &folder.join("actionlint"))],
         );
         let pins = root.join("tests/tools/lint.txt");
-        let wheels = prepared(&cache.join("lint-wheels"), &pins, |folder| {
+        let wheels = prepared(&cache.folder.join("lint-wheels"), &pins, |folder| {
             install(folder, &pins)
         });
         let tools = Self {
@@ -106,98 +100,4 @@ fn install(folder: &Path, pins: &Path) -> Vec<Step> {
             .arg("--requirement")
             .arg(pins),
     ]
-}
-
-/// A folder that was filled by what `pins` holds now: as it is there, or filled anew.
-fn prepared(
-    folder: &Path,
-    pins: &Path,
-    install: impl FnOnce(&Path) -> Vec<Step>,
-) -> Result<PathBuf, Failure> {
-    let wanted = fs::read(pins)?;
-    // Written last: a folder without it was left half filled.
-    let mark = folder.join("pins");
-    if fs::read(&mark).is_ok_and(|had| had == wanted) {
-        return Ok(folder.to_owned());
-    }
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    fs::create_dir_all(folder)?;
-    for step in install(folder) {
-        writeln!(io::stderr(), "--- {}", step.name)?;
-        step.run()?;
-    }
-    fs::write(mark, wanted)?;
-    Ok(folder.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    /// A cache and pins of a test's own.
-    struct World {
-        temporary: tempfile::TempDir,
-        installations: Cell<u32>,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let temporary = tempfile::tempdir().unwrap();
-            fs::write(temporary.path().join("pins"), "tool 1").unwrap();
-            Self {
-                temporary,
-                installations: Cell::new(0),
-            }
-        }
-
-        fn pin(&self, text: &str) {
-            fs::write(self.temporary.path().join("pins"), text).unwrap();
-        }
-
-        /// Prepares a tool whose installation is the run of `program`.
-        fn prepare(&self, program: &str) -> Result<PathBuf, Failure> {
-            let root = self.temporary.path();
-            prepared(&root.join("cache/tool"), &root.join("pins"), |folder| {
-                self.installations.set(self.installations.get() + 1);
-                assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "not empty");
-                fs::write(folder.join("program"), "").unwrap();
-                vec![Step::program("installing", program, ["--version"])]
-            })
-        }
-    }
-
-    #[test]
-    fn a_tool_is_installed_once() {
-        let world = World::new();
-        let folder = world.prepare(env!("CARGO")).unwrap();
-        assert_eq!(world.prepare(env!("CARGO")).unwrap(), folder);
-        assert!(folder.join("program").exists());
-        assert_eq!(world.installations.get(), 1);
-    }
-
-    #[test]
-    fn other_pins_install_it_anew() {
-        let world = World::new();
-        world.prepare(env!("CARGO")).unwrap();
-        world.pin("tool 2");
-        world.prepare(env!("CARGO")).unwrap();
-        assert_eq!(world.installations.get(), 2);
-    }
-
-    #[test]
-    fn an_installation_that_failed_is_tried_again() {
-        let world = World::new();
-        let failure = world.prepare("no-such-program").unwrap_err();
-        let text = failure.to_string();
-        assert!(
-            text.starts_with("installing failed: no-such-program"),
-            "{text}"
-        );
-        world.prepare(env!("CARGO")).unwrap();
-        assert_eq!(world.installations.get(), 2);
-    }
 }

@@ -132,6 +132,15 @@ pub(crate) async fn missing_right() -> Option<String> {
     Some(error.to_string())
 }
 
+/// Whether a test cannot run here, with a line that says so.
+pub(crate) async fn is_skipped(name: &str) -> bool {
+    let missing = missing_right().await;
+    if let Some(reason) = &missing {
+        say(&format!("skipped: {name}: {reason}"));
+    }
+    missing.is_some()
+}
+
 impl Lab {
     /// A lab in which everything works; `None`, with a line that says so, where the rights are missing. `name` is the
     /// test's own.
@@ -141,8 +150,7 @@ impl Lab {
 
     /// A lab with other settings.
     pub(crate) async fn with(name: &str, settings: Settings) -> Option<Self> {
-        if let Some(reason) = missing_right().await {
-            say(&format!("skipped: {name}: {reason}"));
+        if is_skipped(name).await {
             return None;
         }
         let underlay = Underlay::new().await.unwrap();

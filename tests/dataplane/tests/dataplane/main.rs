@@ -23,6 +23,8 @@ mod lab;
 #[cfg(target_os = "linux")]
 mod records;
 #[cfg(target_os = "linux")]
+mod tutorial;
+#[cfg(target_os = "linux")]
 mod wrong_settings;
 
 /// Elsewhere there is nothing to move packets with, and a run must not look as if something had passed.

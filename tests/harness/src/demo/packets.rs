@@ -1,102 +1,130 @@
-//! The part of the demo in which a packet arrives: a data plane for one unit, and a stand-in for the node that joins.
+//! The part of the demo in which packets arrive: a data plane for both units, and stand-ins for the nodes' machines.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bigip_sim::netns::Namespace;
-use bigip_sim::{DataPlaneConfig, SelfIp, SimConfig, Simulator};
+use bigip_sim::{DataPlaneConfig, SimConfig, Simulator};
 use bigip_tunnel_dataplane::{Node, Underlay, UnderlayError, Vtep, VtepTable, http_get, parse_mac};
+use ipnet::Ipv4Net;
 
 use super::DemoError;
-use super::world::TUNNEL_PATH;
+use super::cilium::{HEALTH, VtepConfig, host};
+use super::world::{LOCAL_ADDRESSES, Machine};
 
-/// The pod of the node that joins.
-pub(super) const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 4, 7);
-/// The network of all pods.
-const PODS: &str = "10.0.0.0/16";
-const LOCAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 169, 72, 34);
-const SELF_IP: &str = "10.1.6.34/24";
+/// The number of the pod among the addresses of a node's pods.
+const POD: u32 = 7;
 /// How long one request may take: longer than ARP asks again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the pod may stay silent after its node has joined.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A network with one unit on it.
+/// A network with both units on it, and the machines of nodes.
 pub(super) struct Packets {
     underlay: Underlay,
-    unit: Namespace,
+    units: [Namespace; 2],
+    machines: Arc<Machines>,
+}
+
+/// The machines that run, by the name of their node.
+#[derive(Default)]
+pub(super) struct Machines(Mutex<BTreeMap<String, Node>>);
+
+impl Machines {
+    /// Has a machine do what its agent has read.
+    pub(super) fn restart_agent(&self, node: &str, config: &VtepConfig) {
+        let machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(machine) = machines.get(node) {
+            machine.set_vteps(table(config));
+        }
+    }
+}
+
+fn table(config: &VtepConfig) -> VtepTable {
+    let entries = config.entries.iter().filter_map(|entry| {
+        Some(Vtep {
+            network: entry.network,
+            endpoint: entry.endpoint,
+            mac: parse_mac(&entry.mac)?,
+        })
+    });
+    let entries: Vec<Vtep> = entries.collect();
+    let mask = config.mask.unwrap_or(Ipv4Addr::BROADCAST);
+    let length = u32::from(mask).leading_ones();
+    VtepTable::new(u8::try_from(length).unwrap_or(32), &entries)
 }
 
 impl Packets {
     /// Sets up the network.
-    pub(super) async fn new() -> Result<Self, UnderlayError> {
+    pub(super) async fn new(machines: Arc<Machines>) -> Result<Self, UnderlayError> {
         let underlay = Underlay::new().await?;
-        let unit = underlay.add_host(host(LOCAL_ADDRESS)).await?;
-        Ok(Self { underlay, unit })
+        let [first, second] = LOCAL_ADDRESSES;
+        let units = [
+            underlay.add_host(on_underlay(first)).await?,
+            underlay.add_host(on_underlay(second)).await?,
+        ];
+        Ok(Self {
+            underlay,
+            units,
+            machines,
+        })
     }
 
-    /// Gives the first unit a data plane.
+    /// Gives a unit a data plane.
     pub(super) fn adjust(&self, unit: usize, config: &mut SimConfig) {
-        if unit == 0 {
-            config.self_ips = vec![SelfIp {
-                path: format!("{TUNNEL_PATH}_self"),
-                address: SELF_IP.to_owned(),
-                vlan: TUNNEL_PATH.to_owned(),
-            }];
-            config.data_plane = Some(DataPlaneConfig::Separate {
-                underlay: Some(self.unit.path()),
+        config.data_plane = self
+            .units
+            .get(unit)
+            .map(|namespace| DataPlaneConfig::Separate {
+                underlay: Some(namespace.path()),
             });
-        }
     }
 
-    /// Routes the pods into the tunnel of that unit.
-    pub(super) fn route(unit: &Simulator) -> Result<(), DemoError> {
-        Ok(unit.add_route("/Common/pods", PODS, TUNNEL_PATH)?)
-    }
-
-    /// Starts the machine of a node, with Cilium's VTEP configuration for that unit and with the pod.
-    pub(super) async fn start_node(
-        &self,
-        unit: &Simulator,
-        address: &str,
-    ) -> Result<Node, DemoError> {
+    /// Starts the machine of a node, with its health endpoint and one pod. Its agent has read nothing yet.
+    pub(super) async fn start_machine(&self, machine: &Machine) -> Result<(), DemoError> {
         let failed = |why: String| DemoError::Packets(why);
-        let address = address
-            .parse()
-            .map_err(|_| failed(format!("{address} is no address")))?;
-        let namespace = self.underlay.add_host(host(address)).await;
+        let address = machine.address();
+        let namespace = self.underlay.add_host(on_underlay(address)).await;
         let namespace = namespace.map_err(|error| failed(error.to_string()))?;
-        let mac = unit.tunnel_mac(TUNNEL_PATH).and_then(|mac| parse_mac(&mac));
-        let vtep = Vtep {
-            network: SELF_IP.parse().unwrap_or_default(),
-            endpoint: LOCAL_ADDRESS,
-            mac: mac.ok_or_else(|| failed("the tunnel has no MAC address".to_owned()))?,
-        };
-        let table = VtepTable::new(vtep.network.prefix_len(), &[vtep]);
-        let node = Node::start(&namespace, address, table);
+        let node = Node::start(&namespace, address, VtepTable::new(32, &[]));
         let node = node.map_err(|error| failed(error.to_string()))?;
-        node.add_pod(POD);
-        Ok(node)
+        for number in [HEALTH, POD] {
+            node.add_pod(host(machine.pods(), number));
+        }
+        let mut machines = self
+            .machines
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        machines.insert(machine.node.to_owned(), node);
+        Ok(())
     }
 }
 
-/// Asks the pod once: the first line of its answer, or why there is none.
-pub(super) async fn ask(unit: &Simulator) -> Result<String, String> {
+/// The pod on a machine.
+pub(super) fn pod(machine: &Machine) -> Ipv4Addr {
+    host(machine.pods(), POD)
+}
+
+/// Asks a pod once: the first line of its answer, or why there is none.
+pub(super) async fn ask(unit: &Simulator, pod: Ipv4Addr) -> Result<String, String> {
     let namespace = unit.namespace().ok_or("there is no data plane")?;
-    let answer = http_get(namespace, POD, PATIENCE).await;
+    let answer = http_get(namespace, pod, PATIENCE).await;
     let answer = answer.map_err(|error| error.to_string())?;
     Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Asks the pod until it answers.
-pub(super) async fn until_answered(unit: &Simulator) -> Result<String, DemoError> {
+/// Asks a pod until it answers.
+pub(super) async fn until_answered(unit: &Simulator, pod: Ipv4Addr) -> Result<String, DemoError> {
     let started = Instant::now();
     loop {
-        match ask(unit).await {
+        match ask(unit, pod).await {
             Ok(answer) => return Ok(answer),
             Err(why) if started.elapsed() > LIMIT => {
                 return Err(DemoError::Packets(format!(
-                    "pod {POD} does not answer: {why}"
+                    "pod {pod} does not answer: {why}"
                 )));
             }
             Err(_) => {}
@@ -104,6 +132,6 @@ pub(super) async fn until_answered(unit: &Simulator) -> Result<String, DemoError
     }
 }
 
-fn host(address: Ipv4Addr) -> ipnet::Ipv4Net {
-    ipnet::Ipv4Net::new(address, 24).unwrap_or_default()
+fn on_underlay(address: Ipv4Addr) -> Ipv4Net {
+    Ipv4Net::new(address, 24).unwrap_or_default()
 }

@@ -3,20 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-#[cfg(target_os = "linux")]
-use bigip_sim::SimConfig;
-use bigip_sim::TunnelConfig;
-use kube::Client;
+use bigip_sim::{SelfIp, SimConfig, TunnelConfig};
+use ipnet::Ipv4Net;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
+use kube::{Api, Client};
 use serde_json::json;
 use tokio::process::Command;
 
+use super::cilium::{Cilium, Entry, OnStart};
 #[cfg(target_os = "linux")]
-use super::packets::Packets;
+use super::packets::{Machines, Packets};
 use super::screen::{Screen, Shown};
-use super::{DemoError, FOREIGN, LIMIT, NODES};
+use super::{DemoError, LIMIT, deployment};
 use crate::binaries;
 use crate::control_plane::ControlPlane;
 use crate::devices::DevicePair;
@@ -40,6 +44,37 @@ pub(super) const NAME: &str = "prod-east";
 pub(super) const REMOVAL_DELAY_S: u32 = 2;
 /// The operator removes nothing in the first seconds after its start; short for the same reason.
 const SETTLE_S: u32 = 1;
+/// Local address of the tunnel on each unit.
+pub(super) const LOCAL_ADDRESSES: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(10, 169, 72, 34),
+    Ipv4Addr::new(10, 169, 72, 36),
+];
+/// Self IP of each unit on the tunnel.
+const SELF_IPS: [&str; 2] = ["10.1.6.34/24", "10.1.5.36/24"];
+/// The network of all pods, which each unit routes into the tunnel.
+const PODS: &str = "10.0.0.0/16";
+
+/// A node and what stands behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Machine {
+    /// Its number, from which the network of its pods follows.
+    pub(super) number: u8,
+    pub(super) node: &'static str,
+    pub(super) address: &'static str,
+}
+
+impl Machine {
+    /// Its address on the underlay.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
+    /// The network of its pods.
+    pub(super) fn pods(&self) -> Ipv4Net {
+        let network = Ipv4Addr::new(10, 0, self.number, 0);
+        Ipv4Net::new(network, 24).unwrap_or_default()
+    }
+}
 
 /// Everything that runs.
 pub(super) struct World {
@@ -48,6 +83,7 @@ pub(super) struct World {
     pub(super) packets: Option<Packets>,
     pub(super) devices: DevicePair,
     pub(super) nodes: Nodes,
+    pub(super) cilium: Cilium,
     operator: OperatorProcess,
     client: Client,
     /// Last, so that it outlives what uses it.
@@ -55,7 +91,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Starts everything, and says so.
+    /// Starts everything but tunnel, login and nodes, and prints what it starts.
     pub(super) async fn start(screen: &mut Screen<'_>) -> Result<Self, DemoError> {
         screen.heading("the parts")?;
         // First alone, so that a missing program is one clear sentence.
@@ -65,35 +101,36 @@ impl World {
         screen.line(&format!(
             "API server on {server} (kube-apiserver and etcd from {source})"
         ))?;
-        let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, "10.169.72.34");
         #[cfg(target_os = "linux")]
-        let (devices, packets) = with_packets(&tunnel, screen).await?;
+        let machines = Arc::new(Machines::default());
+        #[cfg(target_os = "linux")]
+        let (devices, packets) = with_packets(&machines, screen).await?;
         #[cfg(not(target_os = "linux"))]
         let devices = {
             screen.line("no packets are shown: they need Linux")?;
-            DevicePair::start(&tunnel).await?
+            DevicePair::start_with(&tunnel(0), adjust).await?
         };
         for (name, unit) in devices.named() {
+            unit.add_route("/Common/pods", PODS, TUNNEL_PATH)?;
             screen.line(&format!(
                 "{name}: simulated BIG-IP on https://{}",
                 unit.address()
             ))?;
         }
-        let (mac, endpoint) = FOREIGN;
-        devices.active().seed_record(TUNNEL_PATH, mac, endpoint)?;
-        screen.line(&format!(
-            "bigip-a has a record that is not ours: {mac} -> {endpoint}"
-        ))?;
         let client = control_plane.client().await?;
-        objects::create_namespace(&client, NAMESPACE).await?;
-        objects::create_access(&client, NAMESPACE, &devices).await?;
-        let nodes = Nodes::new(client.clone(), "demo");
-        for (name, address) in NODES {
-            nodes.create(name, address).await?;
-        }
+        #[cfg(target_os = "linux")]
+        let on_start: OnStart = Arc::new(move |node, config| machines.restart_agent(node, config));
+        #[cfg(not(target_os = "linux"))]
+        let on_start: OnStart = Arc::new(|_, _| {});
+        let cilium = Cilium::install(client.clone(), on_start).await?;
+        deployment::create(&client).await?;
         let operator = OperatorProcess::start(OperatorOptions {
             kubeconfig: Some(control_plane.kubeconfig().to_owned()),
             settle_seconds: Some(SETTLE_S),
+            lease: Some((
+                deployment::NAMESPACE.to_owned(),
+                deployment::NAME.to_owned(),
+            )),
             ..OperatorOptions::default()
         })
         .await?;
@@ -105,11 +142,92 @@ impl World {
             #[cfg(target_os = "linux")]
             packets,
             devices,
-            nodes,
+            nodes: Nodes::new(client.clone(), "demo"),
+            cilium,
             operator,
             client,
             control_plane,
         })
+    }
+
+    /// Makes the namespace, the Secret with the login, and the certificates to trust.
+    pub(super) async fn create_access(&self) -> Result<(), DemoError> {
+        objects::create_namespace(&self.client, NAMESPACE).await?;
+        objects::create_access(&self.client, NAMESPACE, &self.devices).await?;
+        Ok(())
+    }
+
+    /// Has Cilium know both units, as Helm would.
+    pub(super) async fn configure_cilium(&self) -> Result<(), DemoError> {
+        let units = self.devices.units().iter().zip(SELF_IPS);
+        let entries = units
+            .zip(LOCAL_ADDRESSES)
+            .map(|((unit, self_ip), endpoint)| {
+                let network: Ipv4Net = self_ip.parse().unwrap_or_default();
+                Entry {
+                    network: network.trunc(),
+                    endpoint,
+                    mac: unit.tunnel_mac(TUNNEL_PATH).unwrap_or_default(),
+                }
+            });
+        let entries: Vec<Entry> = entries.collect();
+        self.cilium.configure(&entries).await
+    }
+
+    /// Starts the machine behind a node, where packets can be shown. Its node does not join.
+    pub(super) async fn start_machine(&self, machine: &Machine) -> Result<(), DemoError> {
+        #[cfg(target_os = "linux")]
+        if let Some(packets) = &self.packets {
+            packets.start_machine(machine).await?;
+        }
+        let _ = machine;
+        Ok(())
+    }
+
+    /// Whether the units have a data plane.
+    pub(super) fn has_packets(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.packets.is_some();
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    /// Restarts Cilium's agents.
+    pub(super) async fn restart_agents(&self) -> Result<(), DemoError> {
+        self.cilium.restart_agents().await
+    }
+
+    /// Has a node join: its Node, its `CiliumNode` and its agent.
+    pub(super) async fn join(&self, machine: &Machine) -> Result<(), DemoError> {
+        self.cilium
+            .add_node(machine.node, machine.address, machine.pods())
+            .await?;
+        self.nodes.create(machine.node, machine.address).await?;
+        Ok(())
+    }
+
+    /// Has a node leave: its Node, its `CiliumNode` and its agent go.
+    pub(super) async fn leave(&self, node: &str) -> Result<(), DemoError> {
+        self.nodes.delete(node).await?;
+        self.cilium.remove_node(node).await
+    }
+
+    /// Replaces the password in the Secret.
+    pub(super) async fn set_secret(&self, password: &str) -> Result<(), DemoError> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let patch = Patch::Merge(json!({"stringData": {"password": password}}));
+        api.patch(objects::SECRET, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces the certificates to trust by those that the units have now.
+    pub(super) async fn renew_bundle(&self) -> Result<(), DemoError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let patch = Patch::Merge(json!({"data": {"ca.crt": self.devices.ca_bundle()}}));
+        let params = PatchParams::default();
+        api.patch(objects::CA_CONFIG_MAP, &params, &patch).await?;
+        Ok(())
     }
 
     /// Makes the `BigIpTunnel`.
@@ -131,14 +249,25 @@ impl World {
             .map_err(|timeout| self.not_done(timeout))
     }
 
-    /// Waits until the object says that it is ready.
+    /// Waits until the object is ready.
     pub(super) async fn until_ready(&self) -> Result<(), DemoError> {
+        self.until("Ready", "True", "").await
+    }
+
+    /// Waits until a condition of the object has this status and, unless it is empty, this reason.
+    pub(super) async fn until(
+        &self,
+        condition: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<(), DemoError> {
         let api = objects::tunnels(&self.client, NAMESPACE);
-        eventually("condition Ready of the object", LIMIT, async || {
-            match api.get(NAME).await {
-                Ok(object) => Answer::when(ready_status(&object), |status| status == "True"),
-                Err(error) => Answer::NotYet(error.to_string()),
-            }
+        let what = format!("condition {condition}={status} {reason}");
+        eventually(what, LIMIT, async || match api.get(NAME).await {
+            Ok(object) => Answer::when(seen(&object, condition), |(is, why)| {
+                is == status && (reason.is_empty() || why == reason)
+            }),
+            Err(error) => Answer::NotYet(error.to_string()),
         })
         .await
         .map(drop)
@@ -181,23 +310,49 @@ impl World {
     }
 }
 
-/// The units, the first one with a data plane where this process may make one.
+fn tunnel(unit: usize) -> TunnelConfig {
+    let local = LOCAL_ADDRESSES.get(unit).copied();
+    let local = local.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    TunnelConfig::vxlan(TUNNEL_PATH, local.to_string())
+}
+
+/// Gives each unit its own local address and self IP.
+fn adjust(unit: usize, config: &mut SimConfig) {
+    let self_ip = |path: &str, address: String, vlan: &str| SelfIp {
+        path: path.to_owned(),
+        address,
+        vlan: vlan.to_owned(),
+    };
+    let tunnel = tunnel(unit);
+    let on_tunnel = SELF_IPS.get(unit).copied().unwrap_or_default().to_owned();
+    let on_underlay = format!("{}/24", tunnel.local_address);
+    config.self_ips = vec![
+        self_ip("/Common/flannel_vxlan-self", on_tunnel, TUNNEL_PATH),
+        self_ip("/Common/underlay-self", on_underlay, "/Common/underlay"),
+    ];
+    config.tunnels = vec![tunnel];
+}
+
+/// The units, with a data plane where this process may make one.
 #[cfg(target_os = "linux")]
 async fn with_packets(
-    tunnel: &TunnelConfig,
+    machines: &Arc<Machines>,
     screen: &mut Screen<'_>,
 ) -> Result<(DevicePair, Option<Packets>), DemoError> {
-    match Packets::new().await {
+    match Packets::new(Arc::clone(machines)).await {
         Ok(packets) => {
-            let adjust = |unit: usize, config: &mut SimConfig| packets.adjust(unit, config);
-            let devices = DevicePair::start_with(tunnel, adjust).await?;
-            Packets::route(devices.active())?;
-            screen.line("bigip-a has a data plane: its tunnel carries packets")?;
+            let with_data_plane = |unit: usize, config: &mut SimConfig| {
+                adjust(unit, config);
+                packets.adjust(unit, config);
+            };
+            let devices = DevicePair::start_with(&tunnel(0), with_data_plane).await?;
+            screen.line("both units have a data plane: their tunnels carry packets")?;
             Ok((devices, Some(packets)))
         }
         Err(why) => {
             screen.line(&format!("no packets are shown: {why}"))?;
-            Ok((DevicePair::start(tunnel).await?, None))
+            let devices = DevicePair::start_with(&tunnel(0), adjust).await?;
+            Ok((devices, None))
         }
     }
 }
@@ -208,19 +363,19 @@ pub(super) fn plugin_folder() -> Result<PathBuf, DemoError> {
     Ok(program.parent().unwrap_or(&program).to_owned())
 }
 
-/// `status` of the condition `Ready`; empty where there is none yet.
-fn ready_status(object: &DynamicObject) -> String {
-    let conditions = object
-        .data
-        .pointer("/status/conditions")
-        .and_then(|list| list.as_array());
-    conditions
+/// Status and reason of a condition; empty where there is none yet.
+fn seen(object: &DynamicObject, condition: &str) -> (String, String) {
+    let conditions = object.data.pointer("/status/conditions");
+    let mut conditions = conditions
+        .and_then(|list| list.as_array())
         .into_iter()
-        .flatten()
-        .find(|condition| condition["type"] == "Ready")
-        .and_then(|condition| condition["status"].as_str())
-        .unwrap_or_default()
-        .to_owned()
+        .flatten();
+    let found = conditions.find(|found| found["type"] == condition);
+    let text = |field: &str| {
+        let text = found.and_then(|found| found[field].as_str());
+        text.unwrap_or_default().to_owned()
+    };
+    (text("status"), text("reason"))
 }
 
 fn on_path(program: &str) -> bool {
