@@ -263,14 +263,39 @@ async fn the_api_server_accepts_what_the_chart_renders_with_any_values() {
                 .or_insert(0) += 1;
         }
     }
-    for kind in [
-        "NetworkPolicy",
-        "CiliumNetworkPolicy",
-        "ServiceMonitor",
-        "PodMonitor",
+    for (kind, count) in [
+        ("NetworkPolicy", 2),
+        ("CiliumNetworkPolicy", 1),
+        ("ServiceMonitor", 1),
+        ("PodMonitor", 1),
     ] {
-        assert_eq!(kinds.get(kind), Some(&1), "{kinds:?}");
+        assert_eq!(kinds.get(kind), Some(&count), "{kinds:?}");
     }
+}
+
+#[tokio::test]
+async fn port_is_reached_from_pods_of_the_cluster_alone() {
+    let helm = Helm::new().unwrap();
+    let objects = helm.render(RELEASE, "bigip-system", &[]).await.unwrap();
+    let policy = &only(&objects, "NetworkPolicy")["spec"];
+    let port = json!({"port": "http", "protocol": "TCP"});
+    let from_pods = json!([{"ports": [port], "from": [{"namespaceSelector": {}}]}]);
+    assert_eq!(policy["policyTypes"], json!(["Ingress"]));
+    assert_eq!(policy["ingress"], from_pods);
+    // Of the operator's pods, at a port that they have.
+    let template = &only(&objects, "Deployment")["spec"]["template"];
+    let labels = template["metadata"]["labels"].as_object().unwrap();
+    let selected = policy["podSelector"]["matchLabels"].as_object().unwrap();
+    assert!(!selected.is_empty() && selected.iter().all(|(key, value)| labels[key] == *value));
+    let ports = &template["spec"]["containers"][0]["ports"];
+    assert_eq!(ports[0]["name"], "http");
+    let off = [r#"networkPolicy={"ingress":false}"#];
+    let objects = helm.render(RELEASE, "bigip-system", &off).await.unwrap();
+    assert!(
+        objects
+            .iter()
+            .all(|object| object["kind"] != "NetworkPolicy")
+    );
 }
 
 #[tokio::test]

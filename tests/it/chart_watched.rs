@@ -221,6 +221,7 @@ fn every_query_of_the_dashboard_asks_for_what_is_there() {
         }
     }
     assert!(queries > 15, "{queries}");
+    assert_links_to_runbooks(&dashboard);
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
         if let Some(query) = variable["definition"].as_str() {
             let inner = query
@@ -231,6 +232,20 @@ fn every_query_of_the_dashboard_asks_for_what_is_there() {
             assert_is_there(inner.rsplit_once(',').unwrap().0);
         }
     }
+}
+
+/// Every link to a runbook leads to a page.
+fn assert_links_to_runbooks(dashboard: &Value) {
+    let runbooks = workspace_root().join("docs/runbooks");
+    let mut links = 0;
+    for panel in panels(dashboard) {
+        for link in panel["links"].as_array().into_iter().flatten() {
+            let (_, page) = link["url"].as_str().unwrap().rsplit_once('/').unwrap();
+            assert!(runbooks.join(page).is_file(), "{page}");
+            links += 1;
+        }
+    }
+    assert!(links > 5, "{links}");
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ impl Stage<'_> {
     /// Everything of the export but the definition and the namespace.
     fn remove_export(&self) -> Result<(), Failure> {
         let selector = "app.kubernetes.io/name=bigip-tunnel-operator";
-        let namespaced = "deployment,service,serviceaccount,configmap,lease,poddisruptionbudget,role,rolebinding";
+        let namespaced = "deployment,service,serviceaccount,configmap,lease,poddisruptionbudget,networkpolicy,role,rolebinding";
         // Among them what the operator may do in the namespace of Cilium.
         let everywhere = ["--all-namespaces", "--selector", selector];
         self.cluster
