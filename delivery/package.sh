@@ -3,7 +3,7 @@
 #
 #   delivery/package.sh VERSION DIST OUT [REVISION-TIME]
 #
-# DIST/OS-ARCH/ holds the programs of a platform. The same programs give the same archives, byte for byte: names are
+# DIST/OS-ARCH/ holds the programs of a platform, DIST/THIRD-PARTY-LICENSES.txt what `cargo xtask licences` writes. The same programs give the same archives, byte for byte: names are
 # sorted, owners are nobody, the time is that of the commit. Needs GNU tar.
 set -euo pipefail
 
@@ -22,16 +22,19 @@ die() {
 
 tar --version 2>/dev/null | grep -q 'GNU tar' || die 'GNU tar is needed: other programs do not make the same bytes twice'
 
-# archive PROGRAM PLATFORM: one program and the licence, as krew, Homebrew and people want it.
+licences=$dist/THIRD-PARTY-LICENSES.txt
+[[ -s $licences ]] || die "no $licences: cargo xtask licences --output $licences"
+
+# archive PROGRAM PLATFORM: one program and the licences, as krew, Homebrew and people want it.
 archive() {
     local program=$1 platform=$2 suffix="" folder=$work/archive
     [[ $platform == windows-* ]] && suffix=.exe
     [[ -f $dist/$platform/$program$suffix ]] || die "no $dist/$platform/$program$suffix: build it first"
     mkdir "$folder"
     install -m 0755 "$dist/$platform/$program$suffix" "$folder/$program$suffix"
-    install -m 0644 "$root/LICENSE" "$folder/LICENSE"
+    install -m 0644 "$root/LICENSE" "$licences" "$folder"
     tar --create --directory "$folder" --sort=name --mtime="@$time_s" --owner=0 --group=0 --numeric-owner \
-        --format=ustar LICENSE "$program$suffix" | gzip --no-name -9 >"$out/$program-v$version-$platform.tar.gz"
+        --format=ustar LICENSE THIRD-PARTY-LICENSES.txt "$program$suffix" | gzip --no-name -9 >"$out/$program-v$version-$platform.tar.gz"
     rm -r "$folder"
 }
 

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test | lint | codegen | demo | docs | bench | mutants | clients | conformance | image | e2e`.
+//! Developer commands: `cargo xtask test | lint | codegen | demo | docs | bench | mutants | clients | conformance | image | licences | e2e`.
 //!
 //! It depends on nothing of the product, so that it builds at once and works while the product does
 //! not. What a command does beyond calling Cargo is done by programs of the workspace.
@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod e2e;
 mod image;
+mod licences;
 mod lint;
 mod mutants;
 mod step;
@@ -66,6 +67,8 @@ enum Task {
     },
     /// Run clients of others, unchanged, against the simulated BIG-IP, and write what became of their calls.
     Clients(clients::Options),
+    /// Write the licences of everything that the shipped programs are made of.
+    Licences(licences::Options),
     /// Make container images from files, without an engine.
     Image(image::Options),
     /// See the product in pods: image, chart and operator on a cluster, as the how-to installs them.
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Task::Bench { args } => bench::run(&args),
         Task::Mutants { names } => mutants::run(&names),
         Task::Clients(options) => clients::run(options),
+        Task::Licences(options) => licences::run(&options),
         Task::Image(options) => image::run(&options),
         Task::E2e(options) => e2e::run(&options),
         Task::Conformance { args } => Err(conformance::run(&args)),

@@ -33,6 +33,9 @@ impl Release {
         let release = Self {
             temporary: tempfile::tempdir().unwrap(),
         };
+        fs::create_dir_all(release.path("dist")).unwrap();
+        let licences = release.path("dist/THIRD-PARTY-LICENSES.txt");
+        fs::write(licences, "kube 1.0.0: Apache-2.0\n").unwrap();
         for platform in PLATFORMS {
             let folder = release.path("dist").join(platform);
             fs::create_dir_all(&folder).unwrap();
@@ -169,13 +172,19 @@ fn the_same_programs_give_the_same_bytes() {
 }
 
 #[test]
-fn an_archive_holds_the_program_and_the_licence() {
+fn archive_holds_the_program_and_all_licences() {
     let release = Release::packed();
     let names = |name: &str| names(&release.file(name));
     let unix = names("kubectl-bigip_tunnel-v1.2.3-darwin-arm64.tar.gz");
-    assert_eq!(unix, "LICENSE\nkubectl-bigip_tunnel\n");
+    assert_eq!(
+        unix,
+        "LICENSE\nTHIRD-PARTY-LICENSES.txt\nkubectl-bigip_tunnel\n"
+    );
     let windows = names("kubectl-bigip_tunnel-v1.2.3-windows-amd64.tar.gz");
-    assert_eq!(windows, "LICENSE\nkubectl-bigip_tunnel.exe\n");
+    assert_eq!(
+        windows,
+        "LICENSE\nTHIRD-PARTY-LICENSES.txt\nkubectl-bigip_tunnel.exe\n"
+    );
 }
 
 #[test]
@@ -209,6 +218,19 @@ fn a_program_that_was_not_built_stops_the_packing() {
         "{text}"
     );
     assert!(!release.path("out/SHA256SUMS").exists());
+}
+
+#[test]
+fn missing_licences_stop_the_packing() {
+    let release = Release::built();
+    fs::remove_file(release.path("dist/THIRD-PARTY-LICENSES.txt")).unwrap();
+    let packed = release.pack("mirror/v1.2.3");
+    assert!(!packed.status.success());
+    assert!(
+        errors(&packed).contains("cargo xtask licences"),
+        "{}",
+        errors(&packed)
+    );
 }
 
 #[test]
