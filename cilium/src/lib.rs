@@ -14,6 +14,7 @@ pub mod effective;
 pub mod finding;
 mod judge;
 mod lines;
+pub mod manage;
 pub mod network;
 mod nodes;
 pub mod objects;

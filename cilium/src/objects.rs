@@ -14,6 +14,8 @@ use crate::vtep::{self, ENTRIES_MAX, Entry, VtepObject, WrittenEntry};
 
 /// Characters of a name in Kubernetes.
 const NAME_MAX: usize = 253;
+/// Characters of a DNS label.
+const LABEL_MAX: usize = 63;
 
 /// A CiliumVTEPConfig of a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,12 @@ impl Objects {
 
 /// The name of the object of a unit's tunnel. A namespace has no dot, so two tunnels never share a name.
 pub fn name(unit: &UnitKey) -> String {
-    format!("bigip-tunnel.{}.{}", unit.namespace, unit.object)
+    name_of(&unit.namespace, &unit.object)
+}
+
+/// The same by namespace and name of the tunnel's object.
+pub fn name_of(namespace: &str, object: &str) -> String {
+    format!("bigip-tunnel.{namespace}.{object}")
 }
 
 /// The objects of these tunnels. `config`: what `cilium-config` says, where it is known.
@@ -102,19 +109,15 @@ pub fn of_tunnels(
     })
 }
 
-/// The rows as objects. The second entry of a device is called `DEVICE.2`: a device's name has no dot.
+/// The rows as objects. Names of entries are DNS labels (cilium#44188).
 fn objects(rows: &[Row]) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
+    let units: Vec<&UnitKey> = rows.iter().filter_map(|row| row.unit.as_ref()).collect();
     let ours = rows
         .iter()
         .filter_map(|row| Some((row.unit.as_ref()?, row)));
     for (unit, row) in ours {
         let name = name(unit);
-        let device = &unit.device;
-        let is_of_device = |entry: &&WrittenEntry| {
-            let own = entry.name.split('.').next();
-            own == Some(device)
-        };
         if objects.last().is_none_or(|last| last.name != name) {
             objects.push(Object {
                 name,
@@ -124,10 +127,11 @@ fn objects(rows: &[Row]) -> Vec<Object> {
         let Some(Object { entries, .. }) = objects.last_mut() else {
             continue;
         };
-        let name = match entries.iter().filter(is_of_device).count() {
-            0 => device.clone(),
-            before => format!("{device}.{}", before + 1),
+        let is_taken = |name: &str| {
+            let is_device = |other: &&UnitKey| *other != unit && other.device == name;
+            units.iter().any(is_device) || entries.iter().any(|entry| entry.name == name)
         };
+        let name = entry_name(&unit.device, is_taken);
         entries.push(WrittenEntry {
             name,
             endpoint: row.endpoint.to_string(),
@@ -143,8 +147,20 @@ fn objects(rows: &[Row]) -> Vec<Object> {
     objects
 }
 
+/// The name of the next entry of a device: its own, then `DEVICE-2` and so on.
+fn entry_name(device: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number: u32| {
+        let suffix = format!("-{number}");
+        let length = LABEL_MAX - suffix.len();
+        let stem: String = device.chars().take(length).collect();
+        format!("{}{suffix}", stem.trim_end_matches('-'))
+    });
+    let mut names = std::iter::once(device.to_owned()).chain(numbered);
+    names.find(|name| !is_taken(name)).unwrap_or_default()
+}
+
 /// An entry in the form of ours, where it can be read.
-fn normal(written: &WrittenEntry) -> WrittenEntry {
+pub(crate) fn normal(written: &WrittenEntry) -> WrittenEntry {
     let object = VtepObject {
         name: String::new(),
         scope: Scope::All,

@@ -141,12 +141,27 @@ pub enum Shape {
     V2Alpha1,
 }
 
+impl Shape {
+    /// Its version.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V2Alpha1 => "v2alpha1",
+        }
+    }
+
+    /// The field of its list of entries.
+    pub const fn list(self) -> &'static str {
+        match self {
+            Self::V2 => "endpoints",
+            Self::V2Alpha1 => "vtepEndpoints",
+        }
+    }
+}
+
 /// These CiliumVTEPConfigs, in their order.
 pub fn vtep_configs(objects: &[Object], shape: Shape) -> String {
-    let (version, list) = match shape {
-        Shape::V2 => ("v2", "endpoints"),
-        Shape::V2Alpha1 => ("v2alpha1", "vtepEndpoints"),
-    };
+    let (version, list) = (shape.version(), shape.list());
     let object = |Object { name, entries }: &Object| {
         let mut text = format!(
             "apiVersion: cilium.io/{version}\nkind: CiliumVTEPConfig\nmetadata:\n  name: {name}\nspec:\n  \

@@ -9,7 +9,7 @@ use bigip_tunnel_core::node::Ipv4Net;
 use jiff::Timestamp;
 
 use crate::policies::Policy;
-use crate::vtep::VtepObject;
+use crate::vtep::{VtepObject, WrittenEntry};
 
 /// Why something could not be read, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,8 @@ pub struct VtepNode {
     pub node: String,
     /// What it could not program: name of the entry (empty: the table as a whole), and its own words.
     pub failed: Vec<(String, String)>,
+    /// The entries that it says it has programmed: one value for all nodes that say the same.
+    pub programmed: Arc<[WrittenEntry]>,
 }
 
 /// The pod of an agent.

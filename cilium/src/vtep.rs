@@ -3,6 +3,7 @@
 //! A multi-map: an endpoint may have several entries, and an entry with one bad member is an entry still.
 //! Must not judge whether an entry matches a unit.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -31,7 +32,7 @@ pub struct VtepObject {
 }
 
 /// An entry of an object as written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WrittenEntry {
     /// Its name.
     pub name: String,
@@ -51,18 +52,10 @@ const STATUS_LISTS: [&str; 2] = ["endpointStatuses", "vtepEndpointStatuses"];
 impl VtepObject {
     /// The object of this name and scope with this content (`spec` and `status`).
     pub fn new(name: impl Into<String>, scope: Scope, content: &Value) -> Self {
-        let spec = content.get("spec");
-        let lists = LISTS.iter().filter_map(|list| spec?.get(list)?.as_array());
-        let entry = |entry: &Value| WrittenEntry {
-            name: text(entry, "name"),
-            endpoint: text(entry, "tunnelEndpoint"),
-            cidr: text(entry, "cidr"),
-            mac: text(entry, "mac"),
-        };
         Self {
             name: name.into(),
             scope,
-            entries: lists.flatten().map(entry).collect(),
+            entries: entries(content).collect(),
             failed: failed(content.get("status")),
         }
     }
@@ -71,24 +64,61 @@ impl VtepObject {
 impl VtepNode {
     /// What the agent of this node says in a CiliumVTEPNodeConfig with this content.
     pub fn new(node: impl Into<String>, content: &Value) -> Self {
+        let status = content.get("status");
+        let synced = synced(status);
+        let programmed = entries(content).filter(|entry| synced.contains(&entry.name));
         Self {
             node: node.into(),
-            failed: failed(content.get("status")),
+            failed: failed(status),
+            programmed: programmed.collect(),
         }
     }
 }
 
+/// The entries in the spec of this content.
+fn entries(content: &Value) -> impl Iterator<Item = WrittenEntry> + use<'_> {
+    let spec = content.get("spec");
+    let lists = LISTS
+        .iter()
+        .filter_map(move |list| spec?.get(list)?.as_array());
+    lists.flatten().map(|entry| WrittenEntry {
+        name: text(entry, "name"),
+        endpoint: text(entry, "tunnelEndpoint"),
+        cidr: text(entry, "cidr"),
+        mac: text(entry, "mac"),
+    })
+}
+
+/// What a status says of each entry.
+fn statuses(status: Option<&Value>) -> impl Iterator<Item = &Value> {
+    let lists = STATUS_LISTS
+        .iter()
+        .filter_map(move |field| status?.get(field)?.as_array());
+    lists.flatten()
+}
+
+/// Names of the entries that a status calls programmed, each time that it names them.
+pub(crate) fn synced(status: Option<&Value>) -> BTreeSet<String> {
+    let of_each = |is_synced: bool| {
+        let each = statuses(status);
+        let each = each
+            .filter(move |entry| (entry.get("synced") == Some(&Value::Bool(true))) == is_synced);
+        each.map(|entry| text(entry, "name")).collect()
+    };
+    let not_synced: BTreeSet<String> = of_each(false);
+    let synced: BTreeSet<String> = of_each(true);
+    synced.difference(&not_synced).cloned().collect()
+}
+
 /// Entries that a status calls not programmed, or the whole where only a condition says so.
 fn failed(status: Option<&Value>) -> Vec<(String, String)> {
-    let list = |field: &str| status.and_then(|s| s.get(field)?.as_array());
-    let entries = STATUS_LISTS.iter().filter_map(|field| list(field));
-    let mut failed: Vec<(String, String)> = entries
-        .flatten()
+    let mut failed: Vec<(String, String)> = statuses(status)
         .filter(|entry| entry.get("synced") == Some(&Value::Bool(false)))
         .map(|entry| (text(entry, "name"), text(entry, "error")))
         .collect();
     if failed.is_empty() {
-        let conditions = list("conditions").into_iter().flatten();
+        let conditions = status.and_then(|status| status.get("conditions")?.as_array());
+        let conditions = conditions.into_iter().flatten();
         let unready =
             conditions.filter(|c| text(c, "type") == "Ready" && text(c, "status") == "False");
         failed.extend(unready.map(|c| (String::new(), text(c, "message"))));
@@ -369,6 +399,37 @@ mod tests {
             let title = "entry lb-a of CiliumVTEPConfig g (10.169.72.34)";
             assert_eq!(entries[0].to_string(), title);
         }
+    }
+
+    #[test]
+    fn entry_is_programmed_where_each_status_of_its_name_says_so() {
+        let entry = |name: &str| json!({"name": name, "cidr": "10.1.73.0/24"});
+        let status = |name: &str, synced: bool| json!({"name": name, "synced": synced});
+        let node = |list: &str, statuses: &str, said: Value| {
+            let content = json!({
+                "spec": {list: [entry("a"), entry("b")]}, "status": {statuses: said},
+            });
+            let node = VtepNode::new("n", &content);
+            let names = node.programmed.iter().map(|entry| entry.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        let upstream = |said: Value| node("vtepEndpoints", "vtepEndpointStatuses", said);
+        assert_eq!(upstream(json!([status("a", true)])), ["a"]);
+        assert_eq!(
+            upstream(json!([status("a", false), status("b", true)])),
+            ["b"]
+        );
+        // Two objects may have entries of one name.
+        assert_eq!(
+            upstream(json!([status("a", true), status("a", false)])),
+            [""; 0]
+        );
+        assert_eq!(upstream(json!([{"name": "a"}])), [""; 0]);
+        assert_eq!(upstream(json!([status("c", true)])), [""; 0]);
+        assert_eq!(
+            node("endpoints", "endpointStatuses", json!([status("a", true)])),
+            ["a"]
+        );
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub enum ConditionType {
     /// Object: Cilium's configuration matches the tunnels. Missing with `cilium.verify: Off`, and no part of
     /// `Ready`.
     CiliumReady,
+    /// Object: its `CiliumVTEPConfig` is as it has to be, and agents have programmed it. Present with
+    /// `cilium.vtepConfig: Managed` only, and no part of `Ready`.
+    #[strum(serialize = "VTEPConfigured")]
+    VtepConfigured,
     /// Object: whoever answers is verified before it gets a password.
     SecureTransport,
     /// Device: iControl REST answers with our login.

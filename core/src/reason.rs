@@ -215,6 +215,52 @@ pub enum Reason {
     /// An agent could not program a VTEP entry.
     #[strum(serialize = "VTEPNotProgrammed")]
     VtepNotProgrammed,
+    /// The `CiliumVTEPConfig` is as it has to be, and agents say that they have programmed it.
+    #[strum(serialize = "VTEPProgrammed")]
+    VtepProgrammed,
+    /// The `CiliumVTEPConfig` is as it has to be, and not every agent says yet that it has programmed it.
+    #[strum(serialize = "VTEPNotConfirmed")]
+    VtepNotConfirmed,
+    /// The object asks for something that the operator runs without.
+    FeatureGateDisabled,
+    /// The cluster does not serve `CiliumVTEPConfig`.
+    #[strum(serialize = "VTEPConfigNotServed")]
+    VtepConfigNotServed,
+    /// The operator may not list or write `CiliumVTEPConfig`s.
+    #[strum(serialize = "VTEPConfigForbidden")]
+    VtepConfigForbidden,
+    /// Another field manager has a part of the `CiliumVTEPConfig`.
+    #[strum(serialize = "VTEPConfigConflict")]
+    VtepConfigConflict,
+    /// A `CiliumVTEPConfig` of this name was not written for this object.
+    #[strum(serialize = "VTEPConfigNotOurs")]
+    VtepConfigNotOurs,
+    /// Another `CiliumVTEPConfig` exists, and agents are not known to merge several.
+    #[strum(serialize = "VTEPConfigNotAlone")]
+    VtepConfigNotAlone,
+    /// The API server refuses the `CiliumVTEPConfig`.
+    #[strum(serialize = "VTEPConfigRejected")]
+    VtepConfigRejected,
+    /// A unit does not say its tunnel's MAC address.
+    #[strum(serialize = "VTEPMACUnknown")]
+    VtepMacUnknown,
+    /// A tunnel has a MAC address to which no frame can be sent.
+    #[strum(serialize = "VTEPMACInvalid")]
+    VtepMacInvalid,
+    /// Two units share local address and network, and have different MAC addresses.
+    #[strum(serialize = "VTEPMACAmbiguous")]
+    VtepMacAmbiguous,
+    /// The networks have prefixes of different lengths, and the object has one mask for all.
+    #[strum(serialize = "VTEPPrefixesDiffer")]
+    VtepPrefixesDiffer,
+    /// A self IP moves between tunnels with different local addresses.
+    #[strum(serialize = "SelfIPFloating")]
+    SelfIpFloating,
+    /// The status does not list all self IPs of a tunnel.
+    #[strum(serialize = "TooManySelfIPs")]
+    TooManySelfIps,
+    /// The name of the object makes too long a name for its `CiliumVTEPConfig`.
+    NameTooLong,
     /// The Secret does not exist.
     SecretNotFound,
     /// The operator may not read the Secret.

@@ -24,6 +24,8 @@ pub mod condition {
     pub const PEERS_COVERED: ConditionType = ConditionType::PeersCovered;
     /// [`ConditionType::CiliumReady`]
     pub const CILIUM_READY: ConditionType = ConditionType::CiliumReady;
+    /// [`ConditionType::VtepConfigured`]
+    pub const VTEP_CONFIGURED: ConditionType = ConditionType::VtepConfigured;
     /// [`ConditionType::SecureTransport`]
     pub const SECURE_TRANSPORT: ConditionType = ConditionType::SecureTransport;
     /// [`ConditionType::Reachable`]
@@ -216,6 +218,38 @@ pub mod reason {
     pub const VTEP_SOURCES_DIFFER: Reason = Reason::VtepSourcesDiffer;
     /// [`Reason::VtepNotProgrammed`]
     pub const VTEP_NOT_PROGRAMMED: Reason = Reason::VtepNotProgrammed;
+    /// [`Reason::VtepProgrammed`]
+    pub const VTEP_PROGRAMMED: Reason = Reason::VtepProgrammed;
+    /// [`Reason::VtepNotConfirmed`]
+    pub const VTEP_NOT_CONFIRMED: Reason = Reason::VtepNotConfirmed;
+    /// [`Reason::FeatureGateDisabled`]
+    pub const FEATURE_GATE_DISABLED: Reason = Reason::FeatureGateDisabled;
+    /// [`Reason::VtepConfigNotServed`]
+    pub const VTEP_CONFIG_NOT_SERVED: Reason = Reason::VtepConfigNotServed;
+    /// [`Reason::VtepConfigForbidden`]
+    pub const VTEP_CONFIG_FORBIDDEN: Reason = Reason::VtepConfigForbidden;
+    /// [`Reason::VtepConfigConflict`]
+    pub const VTEP_CONFIG_CONFLICT: Reason = Reason::VtepConfigConflict;
+    /// [`Reason::VtepConfigNotOurs`]
+    pub const VTEP_CONFIG_NOT_OURS: Reason = Reason::VtepConfigNotOurs;
+    /// [`Reason::VtepConfigNotAlone`]
+    pub const VTEP_CONFIG_NOT_ALONE: Reason = Reason::VtepConfigNotAlone;
+    /// [`Reason::VtepConfigRejected`]
+    pub const VTEP_CONFIG_REJECTED: Reason = Reason::VtepConfigRejected;
+    /// [`Reason::VtepMacUnknown`]
+    pub const VTEP_MAC_UNKNOWN: Reason = Reason::VtepMacUnknown;
+    /// [`Reason::VtepMacInvalid`]
+    pub const VTEP_MAC_INVALID: Reason = Reason::VtepMacInvalid;
+    /// [`Reason::VtepMacAmbiguous`]
+    pub const VTEP_MAC_AMBIGUOUS: Reason = Reason::VtepMacAmbiguous;
+    /// [`Reason::VtepPrefixesDiffer`]
+    pub const VTEP_PREFIXES_DIFFER: Reason = Reason::VtepPrefixesDiffer;
+    /// [`Reason::SelfIpFloating`]
+    pub const SELF_IP_FLOATING: Reason = Reason::SelfIpFloating;
+    /// [`Reason::TooManySelfIps`]
+    pub const TOO_MANY_SELF_IPS: Reason = Reason::TooManySelfIps;
+    /// [`Reason::NameTooLong`]
+    pub const NAME_TOO_LONG: Reason = Reason::NameTooLong;
     /// [`Reason::SecretNotFound`]
     pub const SECRET_NOT_FOUND: Reason = Reason::SecretNotFound;
     /// [`Reason::SecretForbidden`]
@@ -290,4 +324,6 @@ pub mod event {
     pub const ANSWER_IGNORED: EventReason = EventReason::Occurrence(Occurrence::AnswerIgnored);
     /// [`Occurrence::RecordsLeft`]
     pub const RECORDS_LEFT: EventReason = EventReason::Occurrence(Occurrence::RecordsLeft);
+    /// [`Occurrence::VtepConfigLeft`]
+    pub const VTEP_CONFIG_LEFT: EventReason = EventReason::Occurrence(Occurrence::VtepConfigLeft);
 }

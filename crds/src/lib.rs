@@ -47,6 +47,12 @@ pub const ANNOTATION_RELEASE: &str = "bigip-tunnel.dev/release";
 /// `host:port`.
 pub const ANNOTATION_ALLOWED_ADDRESSES: &str = "bigip-tunnel.dev/allowed-addresses";
 
+/// Label of a CiliumVTEPConfig that the operator wrote; its value is [`MANAGER_OPERATOR`].
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Annotation of a CiliumVTEPConfig: uid of the `BigIpTunnel` that it was written for.
+pub const ANNOTATION_OWNER_UID: &str = "bigip-tunnel.dev/owner-uid";
+
 /// Field manager of everything that the operator writes to Kubernetes.
 pub const MANAGER_OPERATOR: &str = "bigip-tunnel-operator";
 

@@ -66,6 +66,8 @@ pub struct Written<'a> {
     pub census: Option<Census>,
     /// What is found of Cilium's side of the tunnel.
     pub cilium: Verified<'a>,
+    /// What became of its CiliumVTEPConfig.
+    pub vtep: Managed<'a>,
     /// When this process began to lead: what was verified before, another one has verified.
     pub leading_since: Timestamp,
     /// Now.
@@ -81,6 +83,33 @@ pub enum Verified<'a> {
     Pending,
     /// This.
     Found(&'a CoreCondition),
+}
+
+/// What became of the CiliumVTEPConfig of a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub enum Managed<'a> {
+    /// There is none, and none is asked for.
+    Off,
+    /// Not known yet: what was said before stays.
+    Pending,
+    /// This.
+    Found {
+        /// What is to be said about it.
+        condition: Option<&'a CoreCondition>,
+        /// Its name, from before its first write until it is gone.
+        name: Option<&'a str>,
+    },
+}
+
+impl Managed<'_> {
+    /// The name to store.
+    fn name(self, previous: &BigIpTunnelStatus) -> Option<String> {
+        match self {
+            Self::Off => None,
+            Self::Pending => previous.vtep_config.clone(),
+            Self::Found { name, .. } => name.map(|name| clamp(name, 253)),
+        }
+    }
 }
 
 /// The status that follows `previous`. Ownership is carried over: claims are written by themselves.
@@ -155,6 +184,7 @@ fn without_verification(
             .collect(),
         devices,
         former_devices: former_devices(report.former, written.former),
+        vtep_config: written.vtep.name(previous),
         conditions: with_cilium(&previous.conditions, conditions, written),
         // Written where the claims are.
         writer: previous.writer.clone(),
@@ -398,7 +428,7 @@ fn failover_state(state: FailoverState) -> v1alpha1::FailoverState {
     }
 }
 
-/// The conditions of the object with their times, that of Cilium's side last.
+/// The conditions of the object with their times, those of Cilium's side last.
 fn with_cilium(
     previous: &[Condition],
     mut conditions: Vec<CoreCondition>,
@@ -407,15 +437,19 @@ fn with_cilium(
     if let Verified::Found(found) = written.cilium {
         conditions.push(found.clone());
     }
-    let mut merged = merge(previous, conditions, written);
-    if let Verified::Pending = written.cilium {
-        let mut before = previous.iter();
-        merged.extend(
-            before
-                .find(|c| c.type_ == condition::CILIUM_READY.as_str())
-                .cloned(),
-        );
+    if let Managed::Found { condition, .. } = written.vtep {
+        conditions.extend(condition.cloned());
     }
+    let mut merged = merge(previous, conditions, written);
+    let pending = [
+        matches!(written.cilium, Verified::Pending).then_some(condition::CILIUM_READY),
+        matches!(written.vtep, Managed::Pending).then_some(condition::VTEP_CONFIGURED),
+    ];
+    let stays = |c: &&Condition| {
+        let mut pending = pending.iter().flatten();
+        pending.any(|kind| kind.as_str() == c.type_)
+    };
+    merged.extend(previous.iter().filter(stays).cloned());
     merged
 }
 

@@ -162,6 +162,9 @@ Examples:
   # Print the same with an image from a registry of your own
   kubectl bigip-tunnel install --export --image registry.example.com/bigip-tunnel/operator:0.1.0
 
+  # Print the same with the rights to write CiliumVTEPConfigs
+  kubectl bigip-tunnel install --export --manage-cilium
+
 The operator is that of this plugin's version. The Helm chart does the same, and more with its values.";
 
 #[derive(Args, Debug)]
@@ -169,6 +172,10 @@ pub(crate) struct InstallArgs {
     /// Print it as YAML, for kubectl apply --server-side; the plugin itself installs nothing
     #[arg(long, required = true)]
     pub(crate) export: bool,
+
+    /// Let the operator write CiliumVTEPConfigs, for tunnels with spec.cilium.vtepConfig Managed
+    #[arg(long)]
+    pub(crate) manage_cilium: bool,
 
     /// Image of the operator, such as one in a registry of your own; with a tag or a digest
     #[arg(long, value_name = "IMAGE", value_parser = image)]

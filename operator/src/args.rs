@@ -12,6 +12,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::features::FeatureGates;
+
 /// Keeps one FDB record per node on every BIG-IP that a BigIpTunnel names.
 ///
 /// Reaches the cluster with the in-cluster configuration, else with KUBECONFIG.
@@ -96,6 +98,17 @@ pub(crate) struct Args {
     #[arg(long, env = "REQUIRE_SECRET_BINDING", action = ArgAction::Set, num_args = 0..=1,
           default_value_t = true, default_missing_value = "true")]
     pub(crate) require_secret_binding: bool,
+
+    /// Features to switch on or off, such as VTEPConfig=true; of one that is named twice, the last counts
+    ///
+    /// `VTEPConfig` (default false): tunnels with spec.cilium.vtepConfig Managed have a CiliumVTEPConfig written.
+    #[arg(
+        long,
+        env = "FEATURE_GATES",
+        value_name = "NAME=BOOL,…",
+        default_value = ""
+    )]
+    pub(crate) feature_gates: FeatureGates,
 
     /// Namespace of Cilium, whose configuration and agents are compared with the tunnels; nothing there is changed
     #[arg(

@@ -15,7 +15,7 @@ use bigip_tunnel_cilium::condition;
 use bigip_tunnel_cilium::unit::Tunnel;
 use bigip_tunnel_core::conditions::Condition;
 use bigip_tunnel_crds::convert;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, CiliumVerify};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, CiliumVerify, VtepConfig};
 use kube::core::Selector;
 use tokio::sync::{Notify, watch};
 
@@ -45,6 +45,8 @@ struct Noted {
     selector: Option<Selector>,
     /// Whether it asks for a judgement.
     verifies: bool,
+    /// Whether it asks for a CiliumVTEPConfig.
+    manages: bool,
 }
 
 impl Cilium {
@@ -66,6 +68,7 @@ impl Cilium {
             tunnel: Arc::new(convert::cilium::tunnel(object)),
             selector: convert::selector(&object.spec).ok(),
             verifies: verifies(object),
+            manages: object.spec.cilium.vtep_config == VtepConfig::Managed,
         };
         let before = self.lock().insert(key.clone(), noted.clone());
         if before.is_none_or(|before| before != noted) {
@@ -108,7 +111,8 @@ impl Cilium {
     }
 
     fn is_asked(&self) -> bool {
-        self.lock().values().any(|noted| noted.verifies)
+        let noted = self.lock();
+        noted.values().any(|noted| noted.verifies || noted.manages)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Noted>> {

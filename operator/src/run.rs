@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::shared::Shared;
 use crate::supervisor::Supervisor;
+use crate::vtep::{self, Vtep};
 
 /// How long requests in flight may take to be finished. With the logout's own bound (5 s) and the next one
 /// behind it, it stays below the 30 s that a pod gets by default.
@@ -91,6 +92,7 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
         client,
         index: Index::default(),
         cilium: Cilium::new(args.cilium_verify),
+        vtep: Vtep::new(args.feature_gates.vtep_config, args.cilium_verify),
         pool: DevicePool::new(clock),
         clock,
         settle: args.settle_seconds,
@@ -106,8 +108,10 @@ pub(crate) async fn run(args: Args, log: Log) -> Result<(), RunError> {
     if args.cilium_verify {
         tokio::spawn(cilium::run(shared.clone(), args.cilium_namespace));
     }
-    let supervisor = Supervisor::new(shared.clone());
-    let mut work = tokio::spawn(async move { supervisor.run(&args.watch_namespaces).await });
+    let (supervisor, managing) = (Supervisor::new(shared.clone()), vtep::run(shared.clone()));
+    let mut work = tokio::spawn(async move {
+        tokio::join!(supervisor.run(&args.watch_namespaces), managing);
+    });
 
     let ending = tokio::select! {
         () = signals.next() => Ending::Asked,

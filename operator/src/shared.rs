@@ -16,6 +16,7 @@ use crate::index::Index;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::vtep::Vtep;
 
 /// The process.
 pub(crate) struct Shared {
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) index: Index,
     /// Cilium's side of the tunnels.
     pub(crate) cilium: Cilium,
+    /// The CiliumVTEPConfigs of the tunnels.
+    pub(crate) vtep: Vtep,
     /// Logins and writer queues.
     pub(crate) pool: DevicePool,
     /// The clocks.

@@ -124,10 +124,12 @@ impl Supervisor {
         match unreadable::parse(object) {
             Ok(object) => {
                 self.shared.cilium.note(&key, &object);
+                self.shared.vtep.note(&key, &object);
                 self.apply_readable(&key, Arc::new(object));
             }
             Err(problem) => {
                 self.shared.cilium.forget(&key);
+                self.shared.vtep.forget(&key);
                 self.apply_unreadable(&key, object, problem);
             }
         }
@@ -215,6 +217,7 @@ impl Supervisor {
     fn remove(&mut self, key: &ObjectKey) {
         self.shared.index.remove(key);
         self.shared.cilium.forget(key);
+        self.shared.vtep.forget(key);
         self.workers.remove(key);
         self.unreadable.remove(key);
     }

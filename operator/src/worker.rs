@@ -10,6 +10,7 @@ mod former;
 mod outcome;
 mod phase;
 mod status;
+mod vtep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use self::cilium::Findings;
 use self::devices::DeviceHandle;
 use self::former::Former;
 use self::phase::Phase;
+use self::vtep::Vtep;
 use crate::approval::Approval;
 use crate::device::{DeviceUpdate, Identities, Work};
 use crate::finalizer;
@@ -58,6 +60,7 @@ enum WorkerEvent {
     Nodes,
     Update(Box<DeviceUpdate>),
     Cilium,
+    Vtep,
     Due,
     Stop,
 }
@@ -89,6 +92,8 @@ pub(crate) struct Worker {
     answers: Answers,
     /// What is found of Cilium's side.
     cilium: Findings,
+    /// What became of its CiliumVTEPConfig.
+    vtep: Vtep,
     /// What events have reported of the object.
     journal: Journal,
     /// The last spec that could be worked with.
@@ -117,7 +122,7 @@ impl Worker {
         let key = (namespace, current.name_any());
         let uid = current.uid().unwrap_or_default();
         let identities = shared.index.identities(&key, &uid);
-        let judged = shared.cilium.subscribe();
+        let (judged, outcomes) = (shared.cilium.subscribe(), shared.vtep.subscribe());
         let had_status = current
             .status
             .as_ref()
@@ -148,6 +153,7 @@ impl Worker {
             former: Former::of(&current),
             answers: Answers::default(),
             cilium: Findings::new(judged),
+            vtep: Vtep::new(outcomes),
             journal: Journal::new(seen(&current.status.clone().unwrap_or_default())),
             last: None,
             is_released: false,
@@ -175,6 +181,11 @@ impl Worker {
                 }
                 WorkerEvent::Cilium => {
                     if self.has_written && self.cilium.is_news(&self.key) {
+                        self.write_soon(Duration::ZERO);
+                    }
+                }
+                WorkerEvent::Vtep => {
+                    if self.has_written && self.vtep.is_news(&self.key) {
                         self.write_soon(Duration::ZERO);
                     }
                 }
@@ -219,6 +230,7 @@ impl Worker {
             changed = nodes.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Nodes),
             Some(update) = self.updates.1.recv() => WorkerEvent::Update(Box::new(update)),
             changed = self.cilium.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Cilium),
+            changed = self.vtep.changed() => changed.map_or(WorkerEvent::Stop, |()| WorkerEvent::Vtep),
             () = due => WorkerEvent::Due,
             () = self.addresses.due(self.shared.clock) => WorkerEvent::Nodes,
         }

@@ -252,7 +252,7 @@ async fn missing_right_is_unknown_and_stops_nothing() {
 }
 
 /// A kind of Cilium in one version.
-fn api(client: &Client, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+pub(crate) fn api(client: &Client, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("cilium.io", version, kind);
     let resource = ApiResource::from_gvk_with_plural(&kind, plural);
     Api::all_with(client.clone(), &resource)
@@ -295,7 +295,7 @@ pub(crate) async fn serve(
     api
 }
 
-async fn apply(api: &Api<DynamicObject>, object: Value) {
+pub(crate) async fn apply(api: &Api<DynamicObject>, object: Value) {
     let name = object["metadata"]["name"].as_str().unwrap().to_owned();
     let params = PatchParams::apply("someone").force();
     api.patch(&name, &params, &Patch::Apply(object))

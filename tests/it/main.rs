@@ -73,6 +73,7 @@ mod takeover;
 mod tidy;
 mod tls;
 mod unreadable;
+mod vtep_config;
 mod witness;
 mod world;
 mod writers;

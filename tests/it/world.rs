@@ -96,9 +96,19 @@ impl World {
 
     /// The same on a control plane of the test's own.
     pub(crate) async fn on(control_plane: &ControlPlane, name: &str, tunnel: TunnelConfig) -> Self {
+        let devices = DevicePair::start(&tunnel).await.unwrap();
+        Self::of(control_plane, name, tunnel, devices).await
+    }
+
+    /// The same with these devices, which have the tunnel.
+    pub(crate) async fn of(
+        control_plane: &ControlPlane,
+        name: &str,
+        tunnel: TunnelConfig,
+        devices: DevicePair,
+    ) -> Self {
         let kubeconfig = control_plane.kubeconfig().to_owned();
         let client = control_plane::client(&kubeconfig).await.unwrap();
-        let devices = DevicePair::start(&tunnel).await.unwrap();
         objects::create_namespace(&client, name).await.unwrap();
         objects::create_access(&client, name, &devices)
             .await

@@ -451,6 +451,7 @@ fn failure_that_nodes_share_is_one_finding() {
     let failed = |node: &str, words: &str| VtepNode {
         node: node.to_owned(),
         failed: vec![("x".to_owned(), words.to_owned())],
+        programmed: Arc::default(),
     };
     let mut cluster = seen(lists(), vec![node("n1", &[])]);
     cluster.vtep_nodes = Ok(vec![

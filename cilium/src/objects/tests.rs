@@ -65,7 +65,7 @@ fn live_east() -> VtepObject {
     let entries = vec![
         entry("b", "10.9.0.2", "10.1.2.0/24", "02-00-00-00-00-02"),
         entry("a", "10.9.0.1", "10.1.1.9/24", "02:AB:00:00:00:01"),
-        entry("a.2", "10.9.0.1", "10.1.5.0/24", "02:ab:00:00:00:01"),
+        entry("a-2", "10.9.0.1", "10.1.5.0/24", "02:ab:00:00:00:01"),
     ];
     object("bigip-tunnel.bigip.east", Scope::All, entries)
 }
@@ -85,7 +85,7 @@ spec:
       tunnelEndpoint: \"10.9.0.1\"
       cidr: \"10.1.1.0/24\"
       mac: \"02:ab:00:00:00:01\"
-    - name: \"a.2\"
+    - name: \"a-2\"
       tunnelEndpoint: \"10.9.0.1\"
       cidr: \"10.1.5.0/24\"
       mac: \"02:ab:00:00:00:01\"
@@ -171,4 +171,34 @@ fn several_objects_are_a_caution() {
     assert!(said(Vec::new(), &[east(), west()]));
     let entries = vec![entry("x", "10.8.0.1", "10.7.1.0/24", "02:00:00:00:00:09")];
     assert!(said(vec![object("other", Scope::All, entries)], &[east()]));
+}
+
+#[test]
+fn names_of_entries_are_distinct_labels() {
+    let long = "a".repeat(63);
+    let two = &["10.1.1.1/24", "10.1.5.1/24"];
+    let of = |device: &str, other: &str| {
+        let units = vec![
+            unit("east", device, "10.9.0.1", two, "02:00:00:00:00:01"),
+            unit(
+                "east",
+                other,
+                "10.9.0.2",
+                &["10.1.2.2/24"],
+                "02:00:00:00:00:02",
+            ),
+        ];
+        let objects = made(Vec::new(), &[tunnel(units)]).unwrap().wanted;
+        let labels = objects[0].entries.iter().map(|entry| entry.name.clone());
+        labels.collect::<Vec<_>>()
+    };
+    assert_eq!(of("a", "b"), ["a", "a-2", "b"]);
+    // A device may have the name that an entry would get.
+    assert_eq!(of("a", "a-2"), ["a", "a-2", "a-3"]);
+    let labels = of(&long, "b");
+    assert!(
+        labels.contains(&long) && labels.iter().all(|label| label.len() <= 63),
+        "{labels:?}"
+    );
+    assert_eq!(labels.len(), 3);
 }

@@ -25,11 +25,12 @@ pub struct Before<'a> {
 }
 
 /// Conditions of the object that say what was seen on its BIG-IPs, or compared with it.
-const OBSERVED: [ConditionType; 4] = [
+const OBSERVED: [ConditionType; 5] = [
     condition::AVAILABLE,
     condition::TUNNEL_USABLE,
     condition::PEERS_COVERED,
     condition::CILIUM_READY,
+    condition::VTEP_CONFIGURED,
 ];
 /// The same for those of a device.
 const OBSERVED_OF_DEVICE: [ConditionType; 3] = [

@@ -43,6 +43,9 @@ pub enum Occurrence {
     AnswerIgnored,
     /// Records stay on a device that is no longer looked after: the object goes, or the device is given up.
     RecordsLeft,
+    /// The object goes, and its `CiliumVTEPConfig` stays.
+    #[strum(serialize = "VTEPConfigLeft")]
+    VtepConfigLeft,
 }
 
 impl Occurrence {

@@ -9,6 +9,7 @@ mod tunnel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bigip_tunnel_cilium::manage::Live;
 use bigip_tunnel_cilium::policies::{self, Policy};
 use bigip_tunnel_cilium::seen::{Agent, ConfigMap, Node, NodeConfig, Scope, VtepNode};
 use bigip_tunnel_cilium::vtep::VtepObject;
@@ -26,6 +27,7 @@ pub use self::tunnel::tunnel;
 use self::select::{nothing, scope};
 use super::traits_of;
 use crate::cilium::{AgentPod, CiliumNode};
+use crate::{ANNOTATION_OWNER_UID, LABEL_MANAGED_BY, MANAGER_OPERATOR};
 
 /// Prefix of labels and annotations of a Node that hold values of Cilium's configuration.
 const OVERRIDE: &str = "config.cilium.io/";
@@ -160,6 +162,20 @@ pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> VtepO
         .filter(|s| !s.is_null());
     let scope = selector.map_or(Scope::All, |selector| scope(selector, nodes));
     VtepObject::new(object.name_any(), scope, &object.data)
+}
+
+/// A CiliumVTEPConfig with what it takes to manage it.
+pub fn managed(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> Live {
+    let is_marked = object.labels().get(LABEL_MANAGED_BY).map(String::as_str);
+    let owner = object.annotations().get(ANNOTATION_OWNER_UID);
+    Live::new(
+        vtep_object(object, nodes),
+        owner
+            .filter(|_| is_marked == Some(MANAGER_OPERATOR))
+            .cloned(),
+        &object.data,
+        object.metadata.generation,
+    )
 }
 
 /// A CiliumVTEPNodeConfig, which has the name of its node.

@@ -108,6 +108,7 @@ mod tests {
             former: &[],
             census: None,
             cilium: crate::status::Verified::Off,
+            vtep: crate::status::Managed::Off,
             leading_since: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
         }

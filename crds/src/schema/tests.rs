@@ -144,7 +144,7 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
             "deletionPolicy": "Delete",
             "drift": {"policy": "Correct", "intervalSeconds": 60},
             "saveConfig": {"policy": "OnChange", "delaySeconds": 300},
-            "cilium": {"verify": "Auto"},
+            "cilium": {"verify": "Auto", "vtepConfig": "None"},
         })
     );
 }

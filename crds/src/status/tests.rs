@@ -92,6 +92,7 @@ fn written(second: i64) -> Written<'static> {
         former: &[],
         census: None,
         cilium: Verified::Off,
+        vtep: Managed::Off,
         leading_since: Timestamp::UNIX_EPOCH,
         now: at(second),
     }
@@ -708,4 +709,49 @@ fn suspended_object_shows_cilium_as_last_verified() {
     let off = written(1_001);
     let off = paused(&suspended, reason::SUSPENDED, &BTreeMap::new(), &off);
     assert_eq!(said_of_cilium(&off), None);
+}
+
+#[test]
+fn name_of_the_vtep_config_is_kept_until_it_is_known_to_be_gone() {
+    let (desired, device) = (two_nodes(), in_sync(&two_nodes(), 1_000));
+    let synced = CoreCondition {
+        kind: condition::VTEP_CONFIGURED,
+        truth: Truth::True,
+        reason: reason::VTEP_PROGRAMMED,
+        message: "3 of 3 nodes".into(),
+    };
+    let found = |condition, name| Managed::Found { condition, name };
+    let after = |before: &BigIpTunnelStatus, vtep: Managed<'_>, second: i64| {
+        let written = Written {
+            vtep,
+            ..written(second)
+        };
+        follow(before, &desired, &device, &written)
+    };
+    let said = |status: &BigIpTunnelStatus| {
+        let mut conditions = status.conditions.iter();
+        let found = conditions.find(|c| c.type_ == condition::VTEP_CONFIGURED.as_str());
+        (status.vtep_config.clone(), found.map(|c| c.reason.clone()))
+    };
+    let all = (Some("x".to_owned()), Some("VTEPProgrammed".to_owned()));
+    let written = after(&first(), found(Some(&synced), Some("x")), 1_000);
+    assert_eq!(said(&written), all);
+    // A new process has not looked yet.
+    assert_eq!(after(&written, Managed::Pending, 1_001), written);
+    let gone = after(&written, found(None, None), 1_002);
+    assert_eq!(said(&gone), (None, None));
+    assert_eq!(said(&after(&written, Managed::Off, 1_002)), (None, None));
+}
+
+#[test]
+fn suspended_object_keeps_the_name_of_its_vtep_config() {
+    let mut before = first();
+    before.vtep_config = Some("x".to_owned());
+    let suspended = paused(
+        &before,
+        reason::SUSPENDED,
+        &BTreeMap::new(),
+        &written(1_001),
+    );
+    assert_eq!(suspended.vtep_config.as_deref(), Some("x"));
 }

@@ -110,6 +110,12 @@ pub struct BigIpTunnelStatus {
     #[schemars(length(max = 128))]
     pub writer: Option<String>,
 
+    /// Name of the CiliumVTEPConfig that was written for this object, or is about to be: it is noted before the first
+    /// write, and removed once the CiliumVTEPConfig is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub vtep_config: Option<String>,
+
     /// Conditions of the tunnel: Ready, Available, Accepted, `TunnelUsable` and `PeersCovered`
     /// Reconciling, Stalled and Paused only while they are true.
     #[serde(skip_serializing_if = "Vec::is_empty")]

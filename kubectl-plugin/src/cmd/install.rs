@@ -9,6 +9,11 @@ use crate::error::{Error, Outcome};
 
 /// What the chart installs with its default values.
 const MANIFEST: &str = include_str!("../../../config/default/install.yaml");
+/// What it installs besides where CiliumVTEPConfigs are to be written.
+const MANAGE_CILIUM: &str = include_str!("../../../config/default/manage-cilium.yaml");
+/// The argument of the operator that goes with it, and the one behind which it stands.
+const FEATURE_GATE: &str = "--feature-gates=VTEPConfig=true";
+const CILIUM_NAMESPACE: &str = "--cilium-namespace=";
 /// The namespace in it.
 const NAMESPACE: &str = "bigip-system";
 
@@ -22,6 +27,9 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<Outcome, Error> {
     let mut text = Cow::Borrowed(MANIFEST);
+    if args.manage_cilium {
+        text = with_manage_cilium(MANIFEST).into();
+    }
     if let Some(name) = connection.namespace.as_deref() {
         if !is_namespace(name) {
             return Err(Error::NoNamespace(name.to_owned()));
@@ -35,6 +43,15 @@ pub(crate) fn run(
     }
     out.write_all(text.as_bytes())?;
     Ok(Outcome::Fine)
+}
+
+/// The manifest with the rights to write CiliumVTEPConfigs, and the argument that has the operator do so.
+fn with_manage_cilium(manifest: &str) -> String {
+    let line = |line: &str| match line.split_once(CILIUM_NAMESPACE) {
+        Some((before, _)) => format!("{line}\n{before}{FEATURE_GATE}\n"),
+        None => format!("{line}\n"),
+    };
+    manifest.lines().map(line).collect::<String>() + MANAGE_CILIUM
 }
 
 /// Whether a namespace can have this name (RFC 1123).
@@ -66,6 +83,7 @@ mod tests {
     fn args(image: Option<&str>) -> InstallArgs {
         InstallArgs {
             export: true,
+            manage_cilium: false,
             image: image.map(str::to_owned),
         }
     }
@@ -88,6 +106,38 @@ mod tests {
             .unwrap();
         objects[place].clone_from(&usual[place]);
         assert!(objects == usual, "nothing else differs");
+    }
+
+    #[test]
+    fn rights_over_vtep_configs_are_printed_where_they_are_asked_for() {
+        let asked = InstallArgs {
+            manage_cilium: true,
+            ..args(None)
+        };
+        let text = printed(|out| run(&Connection::default(), &asked, out).map(|_| ()));
+        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let usual = exported(None);
+        let more = objects.split_off(usual.len());
+        let kinds: Vec<&Value> = more.iter().map(|object| &object["kind"]).collect();
+        assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding"]);
+        let verbs = serde_json::json!(["list", "create", "patch", "delete"]);
+        assert_eq!(more[0]["rules"][0]["verbs"], verbs);
+        let at = usual
+            .iter()
+            .position(|o| o["kind"] == "Deployment")
+            .unwrap();
+        let arguments = &mut objects[at]["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array_mut().unwrap();
+        arguments.retain(|argument| argument != FEATURE_GATE);
+        assert!(objects == usual, "nothing else differs");
+        assert_eq!(
+            text.matches(FEATURE_GATE).count(),
+            1 + MANAGE_CILIUM.matches(FEATURE_GATE).count()
+        );
+        assert!(
+            !printed(|out| run(&Connection::default(), &args(None), out).map(|_| ()))
+                .contains(FEATURE_GATE)
+        );
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn fields(tunnel: &TunnelReport, now: Timestamp) -> Vec<Field> {
         fields.push(availability(available));
     }
     fields.extend(tunnel.cilium.as_ref().map(cilium));
+    fields.extend(tunnel.vtep_config.as_ref().map(vtep_config));
     if let Some(peer) = &tunnel.unlisted_peer {
         fields.push(Field::toned("Peers", Tone::Warn, "", &peer.message));
     }
@@ -323,6 +324,21 @@ fn cilium(cilium: &Fact) -> Field {
         ),
     };
     Field::toned("Cilium", tone::of_fact(cilium), word, &text)
+}
+
+fn vtep_config(configured: &Fact) -> Field {
+    let (word, text) = match configured.status.as_str() {
+        "True" => ("Programmed", format!(": {}", configured.message)),
+        "False" => (
+            "Failed",
+            format!(": {}: {}", configured.reason, configured.message),
+        ),
+        _ => (
+            "Unknown",
+            format!(": {}: {}", configured.reason, configured.message),
+        ),
+    };
+    Field::toned("VTEP config", tone::of_fact(configured), word, &text)
 }
 
 fn device_table(devices: &[DeviceReport], wide: bool, now: Timestamp) -> Table {

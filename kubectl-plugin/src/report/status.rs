@@ -54,6 +54,9 @@ pub(crate) struct TunnelReport {
     /// Whether Cilium's side fits the tunnel, where that is compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cilium: Option<Fact>,
+    /// What became of its CiliumVTEPConfig, where one is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vtep_config: Option<Fact>,
     /// A unit that could take over and is not listed, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unlisted_peer: Option<Fact>,
@@ -170,6 +173,7 @@ impl TunnelReport {
                 .map(|path| path.to_string()),
             available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
             cilium: find(&status.conditions, condition::CILIUM_READY).map(Fact::from),
+            vtep_config: find(&status.conditions, condition::VTEP_CONFIGURED).map(Fact::from),
             unlisted_peer: find(&status.conditions, condition::PEERS_COVERED)
                 .filter(|covered| covered.status == "False")
                 .map(Fact::from),
@@ -210,6 +214,7 @@ impl TunnelReport {
             ready,
             available: None,
             cilium: None,
+            vtep_config: None,
             unlisted_peer: None,
             former_devices: Vec::new(),
             paused: None,

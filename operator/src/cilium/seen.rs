@@ -106,7 +106,6 @@ pub(super) struct Seen {
     pub(super) config: Slot<ConfigMap>,
     pub(super) node_configs: Slot<DynamicObject>,
     pub(super) vtep_objects: Slot<DynamicObject>,
-    /// Those only that say of a failure.
     pub(super) vtep_nodes: Slot<VtepNode>,
     pub(super) agents: Slot<Agent>,
     pub(super) cilium_nodes: Slot<Node>,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_tunnel_cilium::condition::{condition, mac_mismatches};
-use bigip_tunnel_cilium::seen::{Agent, Cluster, Node};
+use bigip_tunnel_cilium::seen::{Agent, Cluster, Node, VtepNode};
 use bigip_tunnel_cilium::unit::Tunnel;
+use bigip_tunnel_cilium::vtep::WrittenEntry;
 use bigip_tunnel_cilium::{Judge, Selection};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{AgentPod, CiliumNode};
@@ -28,6 +29,7 @@ use crate::index::ObjectKey;
 use crate::kubernetes::WATCH_SECONDS;
 use crate::restart::{self, RESTART_DELAY};
 use crate::shared::Shared;
+use crate::vtep::Scene;
 
 /// The ConfigMap that agents read.
 const CONFIG: &str = "cilium-config";
@@ -39,7 +41,7 @@ const VERSIONS: [&str; 2] = ["v2", "v2alpha1"];
 const COALESCE: Duration = Duration::from_millis(500);
 /// The share of the time that judging may take, as its inverse.
 const REST: u32 = 20;
-/// Images of agents that are remembered.
+/// Images and entries of agents that are remembered.
 const IMAGES_MAX: usize = 8;
 /// Objects per page of a list: a pod is large.
 const PAGE_SIZE: u32 = 50;
@@ -110,16 +112,19 @@ fn followers<'a>(shared: &'a Shared, namespace: &str, seen: &'a Seen) -> Vec<Box
     let config_map = move |config| Some(convert::config_map(&place, config));
     let mut images = BTreeSet::new();
     let agent = move |pod| convert::agent(&pod).map(|agent| with_shared_image(agent, &mut images));
-    let failing = |object: DynamicObject| {
-        let node = convert::vtep_node(&object);
-        (!node.failed.is_empty()).then_some(node)
+    let mut programmed = BTreeSet::new();
+    let vtep_node = move |object| {
+        Some(with_shared_entries(
+            convert::vtep_node(&object),
+            &mut programmed,
+        ))
     };
     let node = |node: CiliumNode| Some(convert::cilium_node(&node));
     vec![
         follow(config, &seen.config, watches, config_map).boxed(),
         follow(node_configs, &seen.node_configs, watches, |o| Some(bare(o))).boxed(),
         follow(vtep_objects, &seen.vtep_objects, watches, |o| Some(bare(o))).boxed(),
-        follow(vtep_nodes, &seen.vtep_nodes, watches, failing).boxed(),
+        follow(vtep_nodes, &seen.vtep_nodes, watches, vtep_node).boxed(),
         follow(agents, &seen.agents, watches, agent).boxed(),
         follow(cilium_nodes, &seen.cilium_nodes, watches, node).boxed(),
     ]
@@ -168,6 +173,19 @@ fn with_shared_image(agent: Agent, images: &mut BTreeSet<Arc<str>>) -> Agent {
     agent
 }
 
+/// Agents of one cluster have programmed the same.
+fn with_shared_entries(node: VtepNode, known: &mut BTreeSet<Arc<[WrittenEntry]>>) -> VtepNode {
+    if let Some(programmed) = known.get(&node.programmed).cloned() {
+        return VtepNode { programmed, ..node };
+    }
+    // Those of older configurations are not worth keeping.
+    if known.len() >= IMAGES_MAX {
+        known.clear();
+    }
+    known.insert(node.programmed.clone());
+    node
+}
+
 /// Judges whenever something changed, what changes together once, until no object asks for it.
 async fn judge_while_asked(shared: &Shared, namespace: &str, seen: &Seen) {
     let mut states = shared.nodes.subscribe();
@@ -186,13 +204,16 @@ async fn judge_while_asked(shared: &Shared, namespace: &str, seen: &Seen) {
         if !shared.cilium.is_asked() {
             shared.metrics.cilium.forget();
             shared.cilium.judged.send_replace(Arc::default());
+            shared.vtep.set_scene(None);
             return;
         }
         let begun = Instant::now();
         let nodes = states.borrow_and_update().seen();
         due = None;
         if let Some(cluster) = nodes.and_then(|nodes| seen.cluster(namespace, nodes)) {
-            let (found, mismatches) = judge_all(&cluster, &shared.cilium.tunnels());
+            let tunnels = shared.cilium.tunnels();
+            let (found, mismatches) = judge_all(&cluster, &tunnels);
+            shared.vtep.set_scene(scene(cluster, tunnels));
             shared.metrics.cilium.set_mac_mismatches(mismatches);
             if board.update(&found, shared.clock.now()) {
                 shared.cilium.judged.send_replace(Arc::new(board.shown()));
@@ -209,6 +230,18 @@ async fn wait_until(due: Option<Instant>) {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
+}
+
+/// What is needed to manage CiliumVTEPConfigs. `None` where no object asks for that.
+fn scene(cluster: Cluster, noted: BTreeMap<ObjectKey, Noted>) -> Option<Scene> {
+    if !noted.values().any(|noted| noted.manages) {
+        return None;
+    }
+    let tunnels = noted.into_iter().map(|(key, noted)| (key, noted.tunnel));
+    Some(Scene {
+        cluster,
+        tunnels: tunnels.collect(),
+    })
 }
 
 /// The conditions of all objects that ask for one, and how many units have another MAC address than Cilium

@@ -38,6 +38,7 @@ impl Worker {
         let deleting = object.metadata.deletion_timestamp.is_some();
         if deleting && self.is_clean().await {
             let claims = self.log_retained_records().await;
+            self.tell_of_left_vtep_config(&object).await;
             if let Err(error) = finalizer::clear(&self.api, &self.shared.leadership, &object).await
             {
                 tracing::warn!("the finalizer stays: {error}");
@@ -117,11 +118,17 @@ impl Worker {
             || spec.management_policy == ManagementPolicy::Observe
     }
 
-    /// Whether nothing keeps the object: its records stay on purpose, or every device is clean.
+    /// Whether nothing keeps the object: what it has stays on purpose, or nothing is left of it. Its
+    /// CiliumVTEPConfig goes after its records.
     async fn is_clean(&self) -> bool {
         if matches!(self.phase, Phase::Paused(_)) || self.retains(&self.object.borrow().spec) {
             return true;
         }
+        self.is_clean_of_records().await && self.has_no_vtep_config().await
+    }
+
+    /// Whether no device has a record of it.
+    pub(super) async fn is_clean_of_records(&self) -> bool {
         // Claims may have been moved to a device after it was found clean.
         if !self.ledger.claims().await.is_empty() {
             return false;
@@ -162,10 +169,12 @@ impl Worker {
         let generation = current.map(|work| work.generation);
         let doubt = self.shared.nodes.doubt(self.shared.clock.now());
         let now = self.shared.clock.time();
+        let vtep_failure = self.vtep_failure(object).await;
+        let vtep_name = self.ledger.status().await.vtep_config;
         let summary = Summary {
             rejected: self.phase.rejected(),
             nodes_doubt: doubt.as_ref(),
-            nodes_failure: self.nodes_failure.as_ref(),
+            nodes_failure: self.nodes_failure.as_ref().or(vtep_failure.as_ref()),
             desired: &desired,
             devices: &reports,
             former_reports: &former_reports,
@@ -186,6 +195,7 @@ impl Worker {
                 .unwrap_or_default(),
             handled_request: handled.as_deref(),
             cilium: self.cilium.verified(&self.key, object),
+            vtep: self.vtep.tell(&self.key, object, vtep_name.as_deref()),
         };
         write_status(&self.shared, &self.ledger, &summary).await?;
         let both = self.shared.clock.both();

@@ -7,7 +7,7 @@ use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::node_evidence::Doubt;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, HeldRemoval, Transport, TunnelReport};
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_crds::status::{self, Access, Verified, Written};
+use bigip_tunnel_crds::status::{self, Access, Managed, Verified, Written};
 use bigip_tunnel_crds::v1alpha1::FormerDevice;
 use jiff::{SignedDuration, Timestamp};
 
@@ -58,6 +58,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) handled_request: Option<&'a str>,
     /// What is found of Cilium's side.
     pub(crate) cilium: Verified<'a>,
+    /// What became of the CiliumVTEPConfig.
+    pub(crate) vtep: Managed<'a>,
 }
 
 impl Summary<'_> {
@@ -97,6 +99,7 @@ pub(crate) async fn write_status(
         former: summary.former,
         census: summary.census,
         cilium: summary.cilium,
+        vtep: summary.vtep,
         leading_since: leading_since(shared),
         now: summary.now,
     };
@@ -131,6 +134,8 @@ pub(crate) async fn write_paused(
         former: &[],
         census: None,
         cilium,
+        // It is not worked on, either.
+        vtep: Managed::Pending,
         leading_since: leading_since(shared),
         now: shared.clock.time(),
     };

@@ -70,7 +70,7 @@ pub(super) fn full_values(namespace: &str) -> Vec<String> {
 
 /// What other values render that exclude some of the full ones.
 pub(super) const OTHER_VALUES: [&str; 5] = [
-    r#"cilium={"namespace":"cilium","verify":{"enabled":false}}"#,
+    r#"cilium={"namespace":"cilium","verify":{"enabled":false},"manage":{"enabled":true}}"#,
     "watchAllNamespaces=true",
     "hostNetwork=true",
     r#"networkPolicy={"enabled":true,"flavor":"cilium"}"#,

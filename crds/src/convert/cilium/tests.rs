@@ -169,3 +169,24 @@ fn pod_networks_of_pools_are_read() {
     let cidrs: Vec<_> = node.pod_cidrs.iter().map(ToString::to_string).collect();
     assert_eq!(cidrs, ["10.0.0.0/24", "10.4.0.0/27"]);
 }
+
+#[test]
+fn owner_of_a_vtep_config_needs_label_and_annotation() {
+    let owner = |labels: Value, annotations: Value| {
+        let content = json!({"spec": {"cidrMask": "255.0.0.0"}});
+        let mut written = object("CiliumVTEPConfig", &content);
+        written.metadata.labels = serde_json::from_value(labels).unwrap();
+        written.metadata.annotations = serde_json::from_value(annotations).unwrap();
+        let live = managed(&written, None);
+        assert_eq!(live.mask.as_deref(), Some("255.0.0.0"));
+        live.owner
+    };
+    let label = json!({"app.kubernetes.io/managed-by": "bigip-tunnel-operator"});
+    let annotation = json!({"bigip-tunnel.dev/owner-uid": "u"});
+    let marked = owner(label.clone(), annotation.clone());
+    assert_eq!(marked.as_deref(), Some("u"));
+    assert_eq!(owner(json!({}), annotation.clone()), None);
+    let helms = json!({"app.kubernetes.io/managed-by": "Helm"});
+    assert_eq!(owner(helms, annotation), None);
+    assert_eq!(owner(label, json!({})), None);
+}

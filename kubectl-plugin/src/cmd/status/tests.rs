@@ -130,6 +130,30 @@ fn what_does_not_fit_in_cilium_is_one_line() {
 }
 
 #[test]
+fn outcome_of_the_vtep_config_is_one_line() {
+    let line = |status, reason| {
+        let found = condition("VTEPConfigured", status, reason, "said");
+        let tunnel = Tunnel::healthy("prod-east").with(
+            "/status/conditions",
+            &json!([condition("Ready", "True", "InSync", "fine"), found]),
+        );
+        let shown = shown(&report([tunnel]), None);
+        let line = shown.lines().find(|line| line.starts_with("VTEP config"));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(
+        line("True", "VTEPProgrammed"),
+        "VTEP config  ✔ Programmed: said"
+    );
+    let failed = line("False", "VTEPConfigConflict");
+    assert!(
+        failed.ends_with("Failed: VTEPConfigConflict: said"),
+        "{failed}"
+    );
+    assert!(line("Unknown", "VTEPNotConfirmed").contains("Unknown: VTEPNotConfirmed"));
+}
+
+#[test]
 fn an_unlisted_peer_and_a_device_that_left_are_named() {
     let peer = "bigip-c.example.net is in the trust domain of bigip-a and not listed";
     let tunnel = Tunnel::healthy("prod-east")

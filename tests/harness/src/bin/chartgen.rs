@@ -36,6 +36,12 @@ metadata:
     pod-security.kubernetes.io/enforce: restricted
 ";
 
+/// What the optional rights begin with.
+const MANAGE_HEAD: &str = "\
+# The rights to write CiliumVTEPConfigs, beside install.yaml; the operator needs the argument
+# --feature-gates=VTEPConfig=true with them. Generated from charts/bigip-tunnel-operator by `cargo xtask codegen`.
+";
+
 /// Writes the files that are made from the chart.
 #[derive(Debug, Parser)]
 struct Args {
@@ -59,6 +65,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let files = [
         ("docs/reference/helm-values.md", values_reference()?),
         ("config/default/install.yaml", manifest().await?),
+        ("config/default/manage-cilium.yaml", manage_cilium().await?),
     ];
     for (file, wanted) in files {
         let path: PathBuf = paths::workspace_root().join(file);
@@ -73,16 +80,28 @@ async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 /// What the chart installs with its default values, for people without Helm.
 async fn manifest() -> Result<String, Box<dyn Error>> {
+    Ok(format!("{HEAD}{}", rendered(&[]).await?))
+}
+
+/// What it installs besides with `cilium.manage.enabled`.
+async fn manage_cilium() -> Result<String, Box<dyn Error>> {
+    let only = "--show-only=templates/rbac-manage.yaml";
+    let objects = rendered(&["--set=cilium.manage.enabled=true", only]).await?;
+    Ok(format!("{MANAGE_HEAD}{objects}"))
+}
+
+async fn rendered(args: &[&str]) -> Result<String, Box<dyn Error>> {
     let folder = chart::folder();
     let folder = folder.to_string_lossy();
     let mut template = vec!["template", NAME, &folder, "--namespace", NAMESPACE];
     // Nobody but Helm understands its hooks and its annotation.
     template.extend(["--no-hooks", "--set=crds.keep=false"]);
+    template.extend(args);
     let rendered = Helm::new()?.run(&template).await?;
     let is_helms = |line: &&str| HELMS.iter().any(|text| line.trim_start().starts_with(text));
     let lines = rendered.lines().filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.filter(|line| !is_helms(line)).collect();
-    Ok(format!("{HEAD}{}\n", lines.join("\n")))
+    Ok(format!("{}\n", lines.join("\n")))
 }
 
 /// All values with their defaults and comments, by helm-docs.
