@@ -36,9 +36,10 @@ pub(crate) fn tunnel() -> TunnelPath {
 /// A device `unit`, proven and verified at this host and second with the tunnel `/Common/t`.
 pub(crate) fn proven_at(host: &str, unit: &ProvenUnit, second: u64) -> ProvenUnits {
     let mut known = ProvenUnits::default();
-    known.note("unit", unit);
+    let place = Place::new(host, 443);
+    known.note("unit", &place, unit);
     let verified = Verified {
-        place: Place::new(host, 443),
+        place,
         tunnel: tunnel(),
         at: Moment::since_start(std::time::Duration::from_secs(second)),
     };

@@ -193,11 +193,6 @@ impl DeviceSettings {
     pub(crate) fn place(&self) -> Place {
         Place::new(&self.host, self.port)
     }
-
-    /// Whether both are reached at the same place.
-    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.host == host && self.port == port
-    }
 }
 
 /// The schema allows no negative number; if one gets here all the same it is taken for zero.
@@ -327,7 +322,10 @@ mod tests {
             .unwrap()
         };
         let known = DeviceSettings::of_former(&former(json!({"name": "login"}))).unwrap();
-        assert!(known.is_at("bigip-a.example.net", 8443));
+        assert_eq!(
+            (known.host.as_str(), known.port),
+            ("bigip-a.example.net", 8443)
+        );
         assert_eq!(DeviceSettings::of_former(&former(Value::Null)), None);
     }
 }

@@ -73,6 +73,16 @@ pub fn local_address(work: &Assignment, facts: &UnitFacts) -> Result<Option<Endp
     }
 }
 
+/// Whether it is not known any more which unit the device is after this error: it does not answer, or it is another
+/// one.
+pub fn casts_doubt(error: &PassError) -> bool {
+    match error {
+        PassError::Unreachable { .. } => true,
+        PassError::Refused(failure) => failure.reason == reason::DEVICE_IDENTITY_CHANGED,
+        PassError::Restart | PassError::Stopping => false,
+    }
+}
+
 /// Checks that the unit runs a version that is written to.
 ///
 /// # Errors

@@ -138,7 +138,7 @@ mod tests {
         let apart = verdict((A, Some(&proven)), (B, Some(&repeated)));
         assert_eq!(apart, SameUnit::NotKnownYet);
         let mut renewed = proven_at(B, &unit("bigip01", 1), 0);
-        renewed.note("unit", &unit("bigip01", 9));
+        renewed.note("unit", &Place::new(B, 443), &unit("bigip01", 9));
         let renewed = verdict((A, Some(&proven)), (B, Some(&renewed)));
         assert_eq!(renewed, SameUnit::Same);
     }

@@ -316,7 +316,7 @@ impl<C: Cluster, A: Access, L: Ledger> Writes<'_, '_, C, A, L> {
 
     async fn read_records(&mut self, macs: BTreeSet<MacAddress>) -> Result<Records, PassError> {
         if macs.len() > READ_SINGLY_MAX {
-            let listing = self.unit.records().await?;
+            let listing = self.unit.records_after_write().await?;
             let mut found = listing.observed.records.clone();
             found.retain(|mac, _| macs.contains(mac));
             self.memory.listing = Some(listing);
@@ -325,7 +325,7 @@ impl<C: Cluster, A: Access, L: Ledger> Writes<'_, '_, C, A, L> {
         let mut found = Records::new();
         for mac in macs {
             let name = self.memory.name_of(mac);
-            let record = self.unit.record(&name).await?;
+            let record = self.unit.record_after_write(&name).await?;
             found.extend(record.map(|endpoint| (mac, endpoint)));
             if let Some(listing) = &mut self.memory.listing {
                 listing.note(mac, record);

@@ -3,7 +3,7 @@
 //! Decides nothing: what a proof means is decided in `core::proven`.
 
 use bigip_tunnel_core::proven::{ProvenUnits, Verified};
-use bigip_tunnel_core::unit::ProvenUnit;
+use bigip_tunnel_core::unit::{Place, ProvenUnit};
 use tokio::sync::watch;
 
 use crate::settings::DeviceSettings;
@@ -13,12 +13,27 @@ use crate::settings::DeviceSettings;
 pub(crate) struct Identities(watch::Sender<ProvenUnits>);
 
 impl Identities {
-    /// Notes which unit a device has proven to be.
-    pub(crate) fn note(&self, device: &str, unit: &ProvenUnit) {
-        self.0.send_if_modified(|known| known.note(device, unit));
+    /// Takes in the devices of a spec. Behind another address there may be another unit, also before it is asked.
+    pub(crate) fn list(&self, devices: &[DeviceSettings]) {
+        let listed = devices.iter();
+        let listed = listed.map(|device| (device.name.clone(), device.place()));
+        let listed = listed.collect();
+        self.0.send_if_modified(|known| known.list(listed));
     }
 
-    /// Forgets which unit a device was: its address has changed.
+    /// Notes which unit a device has proven to be at this place. Nothing where it is listed at another one now.
+    pub(crate) fn note(&self, device: &str, place: &Place, unit: &ProvenUnit) {
+        self.0
+            .send_if_modified(|known| known.note(device, place, unit));
+    }
+
+    /// Forgets which unit a device was at another place than this one.
+    pub(crate) fn forget_elsewhere(&self, device: &str, place: &Place) {
+        self.0
+            .send_if_modified(|known| known.forget_elsewhere(device, place));
+    }
+
+    /// Forgets which unit a device was: it proves nothing any more.
     pub(crate) fn forget(&self, device: &str) {
         self.0.send_if_modified(|known| known.forget(device));
     }
@@ -91,10 +106,12 @@ mod tests {
             key: PublicKeyHash([1; 32]),
         };
         let devices = [device("a"), device("b")];
+        let place = devices[0].place();
         let identities = Identities::default();
-        identities.note("b", &unit);
+        identities.list(&devices);
+        identities.note("b", &place, &unit);
         assert_eq!(identities.twin("b", &devices), None);
-        identities.note("a", &unit);
+        identities.note("a", &place, &unit);
         assert_eq!(identities.twin("a", &devices), None);
         assert_eq!(identities.twin("b", &devices), Some("a".into()));
         identities.forget("a");

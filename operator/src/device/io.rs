@@ -2,7 +2,7 @@
 //!
 //! Adapters only: each method is one request, and what it says in the words of `core`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bigip_icontrol::{Added, Error, ErrorKind, Unit};
@@ -24,6 +24,7 @@ use bigip_tunnel_core::turns::Urgency;
 use bigip_tunnel_core::unit::{ProvenUnit, PublicKeyHash, UnitFacts, UnitIdentity};
 use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::watch;
 
@@ -73,6 +74,8 @@ pub(super) struct DeviceUnit {
     work: Arc<Work>,
     session: Arc<Session>,
     unit: Unit,
+    /// What the unit has proven to be under this login.
+    proven: Mutex<Option<ProvenUnit>>,
 }
 
 impl DeviceUnit {
@@ -88,6 +91,7 @@ impl DeviceUnit {
             work,
             session,
             unit,
+            proven: Mutex::new(None),
         }
     }
 
@@ -97,22 +101,28 @@ impl DeviceUnit {
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, PassError> {
         let answer = self.ctx.unless_stopping(request).await?;
-        let answer = answer.map_err(|error| pass_error(&error));
-        answer.inspect_err(|error| self.ctx.note_doubt_of(error))
+        answer.map_err(|error| pass_error(&error))
     }
 
     /// Notes which unit the device has proven to be, also one that may not be written to: it is not one that has
     /// left. Without a handshake nothing is proven.
-    fn note_proof(&self, identity: &UnitIdentity) -> Option<ProvenUnit> {
-        let (identities, device) = (&self.ctx.identities, &self.ctx.device);
-        let Some(key) = self.session.client.peer_key() else {
-            identities.forget(device);
-            return None;
-        };
+    fn note_proof(&self, identity: &UnitIdentity) {
+        let (identities, name) = (&self.ctx.identities, &self.ctx.device);
         let identity = identity.clone();
-        let proven = ProvenUnit { identity, key };
-        identities.note(device, &proven);
-        Some(proven)
+        let key = self.session.client.peer_key();
+        let proven = key.map(|key| ProvenUnit { identity, key });
+        match (&proven, self.work.device(name)) {
+            (Some(proven), Some(device)) => identities.note(name, &device.place(), proven),
+            (None, _) => identities.forget(name),
+            // It is not on the list any more, and not to be cleaned up.
+            (Some(_), None) => {}
+        }
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = proven;
+    }
+
+    fn proven(&self) -> Option<ProvenUnit> {
+        let proven = self.proven.lock();
+        proven.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -123,11 +133,7 @@ impl ports::UnitReader for DeviceUnit {
         let facts = self
             .read(self.unit.facts(&self.work.settings.tunnel))
             .await?;
-        if let Some(unit) = self.note_proof(&facts.identity) {
-            let (pool, applicant) = (&self.ctx.shared.pool, self.ctx.applicant());
-            let joined = pool.join_unit(&self.session, &unit, &applicant);
-            self.ctx.unless_stopping(joined).await?;
-        }
+        self.note_proof(&facts.identity);
         Ok(facts)
     }
 
@@ -137,29 +143,45 @@ impl ports::UnitReader for DeviceUnit {
         Ok(identity)
     }
 
+    async fn join_queue(&self) -> Result<(), PassError> {
+        let Some(unit) = self.proven() else {
+            return Ok(());
+        };
+        let (pool, applicant) = (&self.ctx.shared.pool, self.ctx.applicant());
+        let joined = pool.join_unit(&self.session, &unit, &applicant);
+        self.ctx.unless_stopping(joined).await
+    }
+
     async fn records(&self) -> Result<Listing, PassError> {
         let tunnel = &self.work.settings.tunnel;
-        let listing = self.read(self.unit.records(tunnel)).await?;
+        self.read(self.unit.records(tunnel)).await
+    }
+
+    fn note_verified(&self, began: Moment, time: Timestamp) {
+        self.ctx.metrics.set_last_read(time.as_second());
         if let Some(device) = self.work.device(&self.ctx.device) {
             let verified = Verified {
                 place: device.place(),
-                tunnel: tunnel.clone(),
-                at: self.ctx.shared.clock.now(),
+                tunnel: self.work.settings.tunnel.clone(),
+                at: began,
             };
             let identities = &self.ctx.identities;
             identities.note_verified(&self.ctx.device, verified);
         }
-        Ok(listing)
     }
 
-    async fn record(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError> {
-        let tunnel = &self.work.settings.tunnel;
-        self.read(self.unit.record(tunnel, name)).await
+    async fn records_after_write(&self) -> Result<Listing, PassError> {
+        let listing = self.unit.records(&self.work.settings.tunnel).await;
+        listing.map_err(|error| pass_error(&error))
+    }
+
+    async fn record_after_write(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError> {
+        let record = self.unit.record(&self.work.settings.tunnel, name).await;
+        record.map_err(|error| pass_error(&error))
     }
 
     fn key(&self) -> Option<PublicKeyHash> {
-        let proven = self.ctx.identities.of(&self.ctx.device);
-        proven.map(|unit| unit.key)
+        self.proven().map(|unit| unit.key)
     }
 
     fn twin(&self) -> Option<String> {

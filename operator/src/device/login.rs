@@ -37,7 +37,7 @@ pub(super) enum UserInput {
 
 /// A session, and what it was made from.
 #[derive(Clone)]
-struct KnownSession {
+pub(super) struct KnownSession {
     session: Arc<Session>,
     /// The device as it was in the spec.
     settings: DeviceSettings,
@@ -93,8 +93,12 @@ impl DeviceAccess {
         }
     }
 
-    /// Begins a pass for this work.
+    /// Begins a pass for this work. What was proven at another address says nothing of this one.
     pub(super) fn begin(&mut self, work: Arc<Work>) {
+        let (identities, name) = (&self.ctx.identities, &self.ctx.device);
+        if let Some(device) = work.device(name) {
+            identities.forget_elsewhere(name, &device.place());
+        }
         self.work = work;
     }
 
@@ -163,12 +167,12 @@ impl DeviceAccess {
         let logins = StatusLogins::new(&self.ctx, device, known.secret);
         let logins = Arc::new(logins);
         let client = known.session.client.remembering(logins.clone());
-        let unit = self.ctx.unless_stopping(client.unit()).await?;
+        let unit = self.ctx.unless_stopping(client.unit()).await;
         // Also where the login was made for another object: each status shows the logins of its devices.
         if let Some(login) = client.login_record() {
             logins.show(login);
         }
-        let error = match unit {
+        let error = match unit? {
             Ok(unit) => {
                 if let Some(known) = &mut self.session {
                     known.previous = None;
@@ -204,13 +208,18 @@ impl DeviceAccess {
 }
 
 impl Access for DeviceAccess {
+    type Session = KnownSession;
     type Unit = DeviceUnit;
 
-    async fn log_in(&mut self, trusts_session: bool) -> Result<LoggedIn<DeviceUnit>, PassError> {
+    async fn prepare(&mut self, trusts_session: bool) -> Result<KnownSession, PassError> {
         let known = self.session(trusts_session).await?;
         if std::mem::replace(&mut self.input, UserInput::None) == UserInput::Request {
             known.session.client.allow_login();
         }
+        Ok(known)
+    }
+
+    async fn log_in(&mut self, known: KnownSession) -> Result<LoggedIn<DeviceUnit>, PassError> {
         let (session, unit, password) = match known.no_new_login.clone() {
             None => self.new_login(known).await?,
             Some(failure) => {

@@ -3,14 +3,13 @@
 //! Makes the reads that `core` asks for. Has no way to write to the unit.
 
 use bigip_tunnel_core::endpoint::Endpoint;
-use bigip_tunnel_core::outcome::Reach;
 use bigip_tunnel_core::pass::assignment::Assignment;
 use bigip_tunnel_core::pass::claiming::ClaimRequest;
 use bigip_tunnel_core::pass::identity::{Trust, check_duplicate, judge_unit, take_over};
 use bigip_tunnel_core::pass::inputs::Inputs;
 use bigip_tunnel_core::pass::memory::{KnownFacts, Memory};
 use bigip_tunnel_core::pass::reading::{
-    check_version, has_lost_many, local_address, required_reading,
+    casts_doubt, check_version, has_lost_many, local_address, required_reading,
 };
 use bigip_tunnel_core::pass::{Depth, PassError};
 use bigip_tunnel_core::record::ObservedRecords;
@@ -28,16 +27,23 @@ pub(super) struct Observed<U> {
     pub(super) records: ObservedRecords,
 }
 
-/// Reads the device, as far as `depth` asks for and as far as it is not known of the unit that answers now.
+/// Logs in, and reads the device as far as `depth` asks for and as far as it is not known of the unit that answers
+/// now.
 pub(super) async fn observe<C: Cluster, A: Access, L: Ledger>(
     ports: &mut Ports<'_, C, A, L>,
     memory: &mut Memory,
     work: &Assignment,
-    inputs: &Inputs,
+    (inputs, session): (&Inputs, A::Session),
     depth: Depth,
 ) -> Result<Observed<A::Unit>, PassError> {
-    let observed = match log_in(ports.access, memory).await {
-        Ok(unit) => read(ports, memory, work, inputs, (unit, depth)).await,
+    let observed = match log_in(ports.access, memory, session).await {
+        Ok(unit) => {
+            let read = read(ports, memory, work, inputs, (unit, depth)).await;
+            if read.as_ref().is_err_and(casts_doubt) {
+                ports.access.note_doubt();
+            }
+            read
+        }
         Err(error) => Err(error),
     };
     if observed.is_err() {
@@ -47,13 +53,16 @@ pub(super) async fn observe<C: Cluster, A: Access, L: Ledger>(
     observed
 }
 
-async fn log_in<A: Access>(access: &mut A, memory: &mut Memory) -> Result<A::Unit, PassError> {
-    let trusts_session = memory.report.reach == Reach::Answered;
+async fn log_in<A: Access>(
+    access: &mut A,
+    memory: &mut Memory,
+    session: A::Session,
+) -> Result<A::Unit, PassError> {
     let LoggedIn {
         unit,
         login,
         password,
-    } = access.log_in(trusts_session).await?;
+    } = access.log_in(session).await?;
     memory.note_login(login);
     match password {
         Password::Accepted => memory.report.password_refused = None,
@@ -70,7 +79,8 @@ async fn read<C: Cluster, A: Access, L: Ledger>(
     inputs: &Inputs,
     (unit, depth): (A::Unit, Depth),
 ) -> Result<Observed<A::Unit>, PassError> {
-    let reading = required_reading(memory, depth, ports.clock.now());
+    let began = ports.clock.now();
+    let reading = required_reading(memory, depth, began);
     let known = memory.facts.take().filter(|_| !reading.facts);
     let mut facts = match known {
         Some(known) => known,
@@ -86,7 +96,9 @@ async fn read<C: Cluster, A: Access, L: Ledger>(
             listing = unit.records().await?;
         }
         let records = listing.observed.clone();
-        memory.note_listing(listing, ports.clock.time());
+        let time = ports.clock.time();
+        memory.note_listing(listing, time);
+        unit.note_verified(began, time);
         records
     };
     // Checked last: the other entry may have turned out to be this unit only now.
@@ -125,6 +137,7 @@ async fn read_facts<C: Cluster, A: Access, L: Ledger>(
     memory.report.key = unit.key();
     memory.report.facts = Some(facts.clone());
     check_version(&facts)?;
+    unit.join_queue().await?;
     Ok(KnownFacts { facts, read_at })
 }
 
@@ -137,7 +150,7 @@ async fn check_unit<C: Cluster, A: Access, L: Ledger>(
     identity: &UnitIdentity,
 ) -> Result<(), PassError> {
     let trust = judge_unit(memory, work, &inputs.claims, identity);
-    match trust.inspect_err(|_| ports.access.note_doubt())? {
+    match trust? {
         Trust::Known => Ok(()),
         Trust::Accepted => {
             let release = ClaimRequest::release(&inputs.claims);

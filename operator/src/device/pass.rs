@@ -4,6 +4,7 @@
 //! decides about a record. A pass is never dropped before its end: requests to stop are read between its calls, and
 //! what it has learnt of a write comes back in the memory.
 
+use bigip_tunnel_core::outcome::Reach;
 use bigip_tunnel_core::pass::assignment::Assignment;
 use bigip_tunnel_core::pass::claiming::ClaimRequest;
 use bigip_tunnel_core::pass::decision::{Decision, decide};
@@ -40,17 +41,15 @@ async fn seven_calls<C: Cluster, A: Access, L: Ledger>(
     depth: Depth,
 ) -> Result<PassOutcome, PassError> {
     memory.begin(work, ports.clock.now());
-    // 1. dereference (I/O): claims and nodes; before a removal all nodes, listed now.
-    let mut inputs = dereference(ports, work, depth).await?;
-    if work.purpose.is_clean_up() && inputs.claims.is_empty() {
-        // Where nothing was written nothing has to be asked for.
+    // 1. dereference (I/O): claims, Secret and CA bundle → session; before a removal all nodes, listed now.
+    let Some((mut inputs, session)) = dereference(ports, memory, work, depth).await? else {
         return Ok(PassOutcome::Clean);
-    }
+    };
     // 2. desired (pure): nodes → records and findings.
     let desired = work.desired(&inputs.nodes);
     memory.note_nodes(&inputs.claims, desired, ports.clock.both());
     // 3. observe (I/O): the unit, the tunnel and its records.
-    let observed = match observe(ports, memory, work, &inputs, depth).await {
+    let observed = match observe(ports, memory, work, (&inputs, session), depth).await {
         Err(error) if work.purpose.is_clean_up() && error.is_tunnel_not_found() => {
             ports
                 .ledger
@@ -86,19 +85,27 @@ async fn seven_calls<C: Cluster, A: Access, L: Ledger>(
     outcome(memory, work, (&plan, &next), &left, (depth, applied?))
 }
 
-/// Reads what is needed besides the device.
+/// Reads what is needed besides the device. `None` for a clean-up where nothing is claimed: where nothing was
+/// written nothing has to be asked for.
 async fn dereference<C: Cluster, A: Access, L: Ledger>(
     ports: &mut Ports<'_, C, A, L>,
+    memory: &Memory,
     work: &Assignment,
     depth: Depth,
-) -> Result<Inputs, PassError> {
+) -> Result<Option<(Inputs, A::Session)>, PassError> {
     let stored = ports.ledger.view().await;
+    if work.purpose.is_clean_up() && stored.claims.is_empty() {
+        return Ok(None);
+    }
+    let trusts_session = memory.report.reach == Reach::Answered;
+    let session = ports.access.prepare(trusts_session).await?;
     let listed = if NodeEvidence::needs_list(work, depth) {
         ports.cluster.list_nodes(stored.version).await?
     } else {
         None
     };
-    Ok(Inputs::new(stored, NodeEvidence::of(work, listed)))
+    let inputs = Inputs::new(stored, NodeEvidence::of(work, listed));
+    Ok(Some((inputs, session)))
 }
 
 #[cfg(test)]

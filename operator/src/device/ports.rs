@@ -20,6 +20,7 @@ use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::turns::Urgency;
 use bigip_tunnel_core::unit::{Login, PublicKeyHash, UnitFacts, UnitIdentity};
+use jiff::Timestamp;
 
 use crate::clock::Clock;
 
@@ -65,12 +66,17 @@ pub(crate) trait Cluster {
 
 /// The way to a unit. Secrets stay behind it.
 pub(crate) trait Access {
+    /// What a login is made with.
+    type Session;
     /// The unit under one login.
     type Unit: UnitReader;
 
-    /// Logs in, or returns the login that there is. `trusts_session`: whether Secret and CA bundle need not be
-    /// read again although they were read a while ago.
-    async fn log_in(&mut self, trusts_session: bool) -> Result<LoggedIn<Self::Unit>, PassError>;
+    /// The session of the current Secret and CA bundle. Asks the device for nothing. `trusts_session`: whether
+    /// both need not be read again where they were read a short while ago.
+    async fn prepare(&mut self, trusts_session: bool) -> Result<Self::Session, PassError>;
+
+    /// Logs in, or returns the login that there is.
+    async fn log_in(&mut self, session: Self::Session) -> Result<LoggedIn<Self::Unit>, PassError>;
 
     /// Notes that it is not known any more which unit the device is.
     fn note_doubt(&self);
@@ -97,7 +103,8 @@ pub(crate) enum Password {
     NotTried,
 }
 
-/// A unit under one login, as far as it is read.
+/// A unit under one login, as far as it is read. A read is given up when the task is to end, except those after a
+/// write.
 pub(crate) trait UnitReader {
     /// One write in the unit's queue.
     type Writer: UnitWriter;
@@ -108,11 +115,23 @@ pub(crate) trait UnitReader {
     /// Only the identity.
     async fn identity(&self) -> Result<UnitIdentity, PassError>;
 
+    /// Joins the queue of the unit that was proven last, so that it gets one write at a time. Only for a unit that
+    /// may be written to.
+    async fn join_queue(&self) -> Result<(), PassError>;
+
     /// All records of the tunnel.
     async fn records(&self) -> Result<Listing, PassError>;
 
-    /// One record of the tunnel; `None` if it is not there.
-    async fn record(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError>;
+    /// Notes that a list of the records was accepted: the device is verified by what was read since `began`.
+    /// `time`: when the list was taken in.
+    fn note_verified(&self, began: Moment, time: Timestamp);
+
+    /// All records of the tunnel after writes. Read to the end, also when the task is to end: the claims on what was
+    /// written are settled by it.
+    async fn records_after_write(&self) -> Result<Listing, PassError>;
+
+    /// One record of the tunnel after it was written; `None` if it is not there. Read to the end, too.
+    async fn record_after_write(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError>;
 
     /// The key that the unit has proven.
     fn key(&self) -> Option<PublicKeyHash>;

@@ -213,8 +213,8 @@ impl DeviceTask {
         assignment: &Assignment,
         depth: Depth,
     ) -> (Self, Option<Depth>) {
-        self.twin = self.ctx.twin(work);
         self.access.begin(work.clone());
+        self.twin = self.ctx.twin(work);
         let mut cluster = DeviceCluster::new(self.ctx.clone(), work.clone(), self.inbox.clone());
         let ledger = DeviceLedger {
             ctx: &self.ctx,
@@ -409,9 +409,6 @@ impl DeviceTask {
             self.record_note(note);
         }
         let metrics = &self.ctx.metrics;
-        if let Some(read) = self.memory.report.last_read_time {
-            metrics.set_last_read(read.as_second());
-        }
         let failure = match ended {
             Ok(_) => return metrics.record_pass(reason::IN_SYNC),
             Err(error) => error.failure(),

@@ -70,9 +70,9 @@ fn prove(index: &Index, object: (&str, &str), unit: &str, host: &str) {
         },
         key: PublicKeyHash([1; 32]),
     };
-    identities.note("unit", &unit);
     let tunnel = settings().tunnel;
     let place = Place::new(host, 443);
+    identities.note("unit", &place, &unit);
     let at = at(0);
     identities.note_verified("unit", Verified { place, tunnel, at });
 }

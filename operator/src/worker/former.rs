@@ -63,13 +63,7 @@ impl Worker {
     /// Takes a spec in that can be worked with. Behind another address there may be another unit, also before
     /// it is asked.
     pub(super) fn note_settings(&mut self, settings: &Arc<Settings>) {
-        let before = self.last.iter().flat_map(|settings| &settings.devices);
-        for device in before {
-            let now = settings.device(&device.name);
-            if now.is_none_or(|now| !now.is_at(&device.host, device.port)) {
-                self.identities.forget(&device.name);
-            }
-        }
+        self.identities.list(&settings.devices);
         self.last = Some(settings.clone());
     }
 

@@ -8,11 +8,12 @@ mod world;
 
 use bigip_tunnel_core::claims::ClaimState::{Leaving, Owned, Pending};
 use bigip_tunnel_core::pass::assignment::{CleanUp, Purpose};
+use bigip_tunnel_core::pass::saving::save_due;
 use bigip_tunnel_core::pass::{Depth, PassError, PassOutcome};
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
 
-use self::world::{Event, FOREIGN, Fate, M1, M2, World, node};
+use self::world::{AfterWrite, Event, FOREIGN, Fate, M1, M2, World, node};
 
 #[tokio::test(start_paused = true)]
 async fn record_is_claimed_then_written_then_read_back() {
@@ -306,6 +307,96 @@ async fn stopped_pass_returns_what_it_has_learnt() {
     assert_eq!(world.pass(Depth::Verify).await, Err(PassError::Stopping));
     assert!(world.memory().absences.get(M2.parse().unwrap()).is_some());
     assert_eq!(world.memory().newcomers.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_between_write_and_read_back_settles_the_claim() {
+    // One record is read back alone, many by a list, also those that were written at once.
+    for (count, writes) in [(1, 1), (3, 3), (70, 1)] {
+        let nodes: Vec<_> = (1..=count).map(|n| node(&format!("n{n}"), n)).collect();
+        let mut world = World::new(&nodes);
+        world.assignment.bulk_writes = true;
+        world.state().after_write = Some((writes, AfterWrite::Stop));
+        let _: Result<_, _> = world.pass(Depth::Verify).await;
+        assert!(world.state().is_stopping);
+        assert_eq!(world.writes().len(), writes);
+        let claims = world.claims();
+        assert_eq!(claims.len(), usize::from(count));
+        let is_settled = claims.iter().all(|(_, state)| *state == Owned);
+        assert!(is_settled, "{claims:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_after_a_removal_drops_its_claim() {
+    let mut world = World::new(&[node("a", 1), node("b", 2)]);
+    world.settle().await;
+    world.publish(&[node("a", 1)]);
+    world.state().after_write = Some((1, AfterWrite::Stop));
+    let _: Result<_, _> = world.pass(Depth::Removal).await;
+    assert!(world.state().is_stopping);
+    assert_eq!(world.claims(), [(M1, Owned)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_secret_keeps_what_is_known_and_unsaved() {
+    let delay = Some(std::time::Duration::from_secs(300));
+    let mut world = World::new(&[node("a", 1)]);
+    world.assignment.save_delay = delay;
+    world.settle().await;
+    let due = save_due(world.memory(), delay, None);
+    assert!(due.is_some());
+    world.state().has_secret = false;
+    world.all_events();
+    for depth in [Depth::Verify, Depth::Removal] {
+        let ended = world.pass(depth).await;
+        assert_eq!(failed(&ended), reason::SECRET_NOT_FOUND);
+        assert_eq!(save_due(world.memory(), delay, None), due);
+        assert!(world.memory().listing.is_some());
+    }
+    // The nodes are not listed for a device that cannot be asked.
+    assert!(world.all_events().is_empty());
+    assert!(!world.state().is_doubted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clean_up_without_claims_needs_no_secret() {
+    let mut world = World::new(&[node("a", 1)]);
+    world.state().has_secret = false;
+    world.assignment.purpose = Purpose::CleanUp(CleanUp::ObjectDeleted);
+    assert_eq!(world.pass(Depth::Removal).await, Ok(PassOutcome::Clean));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_observing_verifies_a_device_or_doubts_it() {
+    let nodes: Vec<_> = (1..=3).map(|n| node(&format!("n{n}"), n)).collect();
+    let mut world = World::new(&nodes);
+    world.pass(Depth::Verify).await.unwrap();
+    // The list that reads the records back verifies nothing.
+    assert_eq!(world.state().verified, 1);
+    world.publish(&[node("n1", 1), node("n2", 2), node("n3", 3), node("n4", 4)]);
+    world.state().after_write = Some((1, AfterWrite::Silence));
+    let ended = world.pass(Depth::Verify).await;
+    assert_eq!(failed(&ended), reason::TIMEOUT);
+    assert!(!world.state().is_doubted);
+    world.pass(Depth::Verify).await.unwrap_err();
+    assert!(world.state().is_doubted);
+    assert_eq!(world.state().verified, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unit_that_may_not_be_written_to_joins_no_queue() {
+    let mut world = World::new(&[node("a", 1)]);
+    world.state().version = "12.1.0";
+    let ended = world.pass(Depth::Verify).await;
+    assert_eq!(failed(&ended), reason::UNSUPPORTED_VERSION);
+    assert_eq!(world.state().joined, 0);
+    world.state().version = "17.1.2.1";
+    world.settle().await;
+    assert_eq!(world.state().joined, 1);
+    world.replace_unit("other");
+    world.pass(Depth::Verify).await.unwrap_err();
+    assert_eq!(world.state().joined, 1);
 }
 
 /// Why a pass failed.

@@ -23,8 +23,9 @@ use bigip_tunnel_core::unit::{
     Encapsulation, FailoverState, Login, PublicKeyHash, TunnelFacts, UnitFacts, UnitIdentity,
 };
 use bigip_tunnel_core::vocabulary::reason;
+use jiff::Timestamp;
 
-use super::world::{DEVICE, Event, FOREIGN, Fate, Shared, State, identity, text};
+use super::world::{AfterWrite, DEVICE, Event, FOREIGN, Fate, Shared, State, identity, text};
 use crate::device::ports::{self, LoggedIn, Password};
 
 fn refusal(reason: Reason) -> Failure {
@@ -120,9 +121,17 @@ impl ports::Ledger for FakeLedger {
 pub(super) struct FakeAccess(pub(super) Shared);
 
 impl ports::Access for FakeAccess {
+    type Session = ();
     type Unit = FakeUnit;
 
-    async fn log_in(&mut self, _trusts_session: bool) -> Result<LoggedIn<FakeUnit>, PassError> {
+    async fn prepare(&mut self, _trusts_session: bool) -> Result<(), PassError> {
+        if self.0.borrow().has_secret {
+            return Ok(());
+        }
+        Err(PassError::unreachable(refusal(reason::SECRET_NOT_FOUND)))
+    }
+
+    async fn log_in(&mut self, (): ()) -> Result<LoggedIn<FakeUnit>, PassError> {
         if self.0.borrow().is_stopping {
             return Err(PassError::Stopping);
         }
@@ -145,7 +154,9 @@ impl FakeUnit {
     /// The unit, whose tunnel is there.
     fn of_tunnel(&self) -> Result<RefMut<'_, State>, PassError> {
         let state = self.0.borrow_mut();
-        if state.has_tunnel {
+        if state.is_silent {
+            Err(PassError::unreachable(refusal(reason::TIMEOUT)))
+        } else if state.has_tunnel {
             Ok(state)
         } else {
             let failure = refusal(reason::TUNNEL_NOT_FOUND);
@@ -154,16 +165,36 @@ impl FakeUnit {
     }
 }
 
+impl FakeUnit {
+    /// The unit's state for a read that is given up when the task is to end.
+    fn read_unless_stopping(&self) -> Result<RefMut<'_, State>, PassError> {
+        if self.0.borrow().is_stopping {
+            return Err(PassError::Stopping);
+        }
+        self.of_tunnel()
+    }
+}
+
+/// The records as a list.
+fn list(mut state: RefMut<'_, State>) -> Listing {
+    state.events.push(Event::Listed);
+    let mut listing = Listing::default();
+    for (mac, endpoint) in &state.records {
+        listing.insert(Some(&mac.to_string()), Some(&endpoint.to_string()));
+    }
+    listing
+}
+
 impl ports::UnitReader for FakeUnit {
     type Writer = FakeWriter;
 
     async fn facts(&self) -> Result<UnitFacts, PassError> {
-        let mut state = self.of_tunnel()?;
+        let mut state = self.read_unless_stopping()?;
         state.events.push(Event::Facts);
         Ok(UnitFacts {
             identity: identity(&state.identity),
             hostname: "bigip.example.net".into(),
-            version: "17.1.2.1".parse().unwrap(),
+            version: state.version.parse().unwrap(),
             failover_state: FailoverState::Active,
             peers: Vec::new(),
             tunnel: TunnelFacts {
@@ -184,17 +215,24 @@ impl ports::UnitReader for FakeUnit {
         Ok(identity(&self.0.borrow().identity))
     }
 
-    async fn records(&self) -> Result<Listing, PassError> {
-        let mut state = self.of_tunnel()?;
-        state.events.push(Event::Listed);
-        let mut listing = Listing::default();
-        for (mac, endpoint) in &state.records {
-            listing.insert(Some(&mac.to_string()), Some(&endpoint.to_string()));
-        }
-        Ok(listing)
+    async fn join_queue(&self) -> Result<(), PassError> {
+        self.0.borrow_mut().joined += 1;
+        Ok(())
     }
 
-    async fn record(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError> {
+    async fn records(&self) -> Result<Listing, PassError> {
+        self.read_unless_stopping().map(list)
+    }
+
+    fn note_verified(&self, _began: Moment, _time: Timestamp) {
+        self.0.borrow_mut().verified += 1;
+    }
+
+    async fn records_after_write(&self) -> Result<Listing, PassError> {
+        self.of_tunnel().map(list)
+    }
+
+    async fn record_after_write(&self, name: &RecordName) -> Result<Option<Endpoint>, PassError> {
         let mut state = self.of_tunnel()?;
         let mac: MacAddress = name.as_str().parse().unwrap();
         state.events.push(Event::Read(text(mac)));
@@ -225,6 +263,9 @@ impl ports::UnitReader for FakeUnit {
         _urgency: Urgency,
         _limit: Duration,
     ) -> Result<FakeWriter, PassError> {
+        if self.0.borrow().is_stopping {
+            return Err(PassError::Stopping);
+        }
         if !self.0.borrow().is_leading {
             return Err(PassError::unreachable(refusal(reason::NOT_LEADING)));
         }
@@ -251,6 +292,11 @@ impl ports::UnitWriter for FakeWriter {
             return Err(failed(Fault::Refused, reason::REQUEST_REFUSED, false));
         }
         let is_new = fate != Some(Fate::LostBefore) && state.carry_out(write);
+        match state.after_write.take() {
+            Some((1, AfterWrite::Stop)) => state.is_stopping = true,
+            Some((1, AfterWrite::Silence)) => state.is_silent = true,
+            later => state.after_write = later.map(|(writes, what)| (writes - 1, what)),
+        }
         match fate {
             None => Ok(is_new),
             Some(_) => Err(failed(Fault::Unreachable, reason::TIMEOUT, true)),

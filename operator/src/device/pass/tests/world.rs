@@ -71,6 +71,15 @@ pub(super) enum Fate {
     Refused,
 }
 
+/// What happens between a write and its read-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterWrite {
+    /// The task is asked to end.
+    Stop,
+    /// The unit answers no more.
+    Silence,
+}
+
 /// The state of everything outside the pass.
 #[expect(
     clippy::struct_excessive_bools,
@@ -94,6 +103,16 @@ pub(super) struct State {
     pub(super) is_leading: bool,
     pub(super) is_doubted: bool,
     pub(super) is_stopping: bool,
+    /// No read is answered.
+    pub(super) is_silent: bool,
+    pub(super) has_secret: bool,
+    pub(super) version: &'static str,
+    /// How often the unit's queue was joined.
+    pub(super) joined: u32,
+    /// How often the device was noted as verified.
+    pub(super) verified: u32,
+    /// What happens after so many further writes.
+    pub(super) after_write: Option<(usize, AfterWrite)>,
     pub(super) fate: Option<Fate>,
     pub(super) comes_before_second_read: bool,
 }
@@ -129,6 +148,12 @@ impl World {
             is_leading: true,
             is_doubted: false,
             is_stopping: false,
+            is_silent: false,
+            has_secret: true,
+            version: "17.1.2.1",
+            joined: 0,
+            verified: 0,
+            after_write: None,
             fate: None,
             comes_before_second_read: false,
         };
