@@ -30,7 +30,7 @@ pub const READ_SINGLY_MAX: usize = 2;
 /// Equal refusals after which the device is left alone until the next pass.
 const REFUSALS_MAX: u32 = 3;
 
-/// A request that changes something on a unit.
+/// A request that changes records on a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// Adds a record.
@@ -41,8 +41,6 @@ pub enum Write {
     Remove(RecordName, MacAddress),
     /// Fills an empty tunnel with these records.
     Fill(Records),
-    /// Saves the running configuration.
-    Save,
 }
 
 /// The claims on one device, as stored. A write is permitted by what is stored, not by what was meant to be.
@@ -70,7 +68,7 @@ impl StoredClaims {
     ///
     /// # Errors
     ///
-    /// A record of it is not claimed for it: a fault of the operator. Nothing is sent.
+    /// A record of it is not claimed for it, or no longer: what was planned has to be planned again. Nothing is sent.
     pub fn permit(&self, write: Write) -> Result<Permit, PassError> {
         use ClaimState::{Leaving, Owned, Pending};
         let unclaimed = match &write {
@@ -78,16 +76,16 @@ impl StoredClaims {
             Write::Correct(_, record) => self.first_without(&[Owned], [record.mac]),
             Write::Remove(_, mac) => self.first_without(&[Leaving], [*mac]),
             Write::Fill(records) => self.first_without(&[Pending, Owned], records.keys().copied()),
-            Write::Save => None,
         };
         match unclaimed {
             None => Ok(Permit(write)),
-            Some(mac) => Err(PassError::refused(
-                reason::INTERNAL_ERROR,
-                format!(
-                    "record {mac} is not claimed for what was to be written; please file a bug"
+            Some(mac) => Err(PassError::Refused(Failure {
+                reason: reason::KUBERNETES_UNAVAILABLE,
+                message: format!(
+                    "the claim on record {mac} was changed by another client: nothing is written to the record"
                 ),
-            )),
+                retryable: true,
+            })),
         }
     }
 

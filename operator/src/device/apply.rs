@@ -25,7 +25,7 @@ use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::turns::Urgency;
 
-use super::ports::{Access, Cluster, Ledger, Ports, UnitReader, UnitWriter};
+use super::ports::{Access, Cluster, Ledger, Ports, Saver, UnitReader, UnitWriter};
 
 /// The longest turn with one write: asking for its node, extending the token, and the write itself. The
 /// deadlines of these requests end it earlier.
@@ -50,7 +50,7 @@ pub(super) async fn apply<C: Cluster, A: Access, L: Ledger>(
         return Ok(Progress::Complete);
     }
     if work.purpose.is_clean_up() && next.batch.is_empty() {
-        save_before_leaving(memory, work, inputs, unit).await?;
+        save_before_leaving(memory, work, unit).await?;
     }
     let from = (plan, &next.batch);
     let request = claim_request(memory, work, inputs, from, depth, ports.clock.both());
@@ -80,17 +80,15 @@ pub(super) async fn apply<C: Cluster, A: Access, L: Ledger>(
 /// Saves a unit before the object's last claims on it are dropped: there is no one left to save it later. A unit
 /// that does not save keeps no object from going: the worst that follows is that a reboot brings records back
 /// that no object claims.
-async fn save_before_leaving<U: UnitReader>(
+async fn save_before_leaving<U: Saver>(
     memory: &mut Memory,
     work: &Assignment,
-    inputs: &Inputs,
     unit: &U,
 ) -> Result<(), PassError> {
     if !work.saves() || memory.unsaved.is_none() {
         return Ok(());
     }
-    let permit = StoredClaims::of(inputs.claims.clone()).permit(Write::Save)?;
-    match unit.save(permit).await {
+    match unit.save().await {
         // It was not sent: the pass that follows saves the unit that it finds.
         Err(error) if error.fault == Fault::LoginEnded => return Err(error.into()),
         Err(error) => memory.notes.push(Note::NotSaved(error.failure)),

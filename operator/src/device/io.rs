@@ -213,8 +213,10 @@ impl ports::UnitReader for DeviceUnit {
             _turn: turn,
         })
     }
+}
 
-    async fn save(&self, _permit: Permit) -> Result<(), RequestError> {
+impl ports::Saver for DeviceUnit {
+    async fn save(&self) -> Result<(), RequestError> {
         self.session.queue().note_save_try();
         self.unit
             .save()
@@ -262,7 +264,6 @@ impl ports::UnitWriter for DeviceWriter {
                 let filled = unit.replace_records(tunnel, records).await;
                 (WriteKind::Fill, filled.map(|()| true))
             }
-            Write::Save => (WriteKind::Save, unit.save().await.map(|()| true)),
         };
         let failed = result.as_ref().err().map(Error::reason);
         self.ctx.metrics.record_write(kind, failed);
@@ -376,8 +377,9 @@ impl ports::Ledger for DeviceLedger<'_> {
             note,
         } = request;
         let note = device.zip(note).map(|(device, note)| noted(device, note));
-        let ledger = &self.ctx.ledger;
-        ledger
+        let stored = self
+            .ctx
+            .ledger
             .claim(
                 &self.ctx.device,
                 &changes,
@@ -385,9 +387,8 @@ impl ports::Ledger for DeviceLedger<'_> {
                 spending.as_ref(),
                 note.as_ref(),
             )
-            .await
-            .map_err(ledger_error)?;
-        Ok(StoredClaims::of(self.claims().await))
+            .await;
+        stored.map(StoredClaims::of).map_err(ledger_error)
     }
 }
 

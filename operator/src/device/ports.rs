@@ -1,8 +1,8 @@
 //! What a pass asks the world for.
 //!
 //! The pass makes its requests through these traits and no other way. `io` carries them out; the tests of the
-//! pass carry them out in memory. A read never changes anything, and a write needs a permit, which only stored
-//! claims give.
+//! pass carry them out in memory. A read never changes anything, a save changes no record, and a write needs a permit,
+//! which only stored claims give.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub(crate) trait Access {
     /// What a login is made with.
     type Session;
     /// The unit under one login.
-    type Unit: UnitReader;
+    type Unit: UnitReader + Saver;
 
     /// The session of the current Secret and CA bundle. Asks the device for nothing. `trusts_session`: whether
     /// both need not be read again where they were read a short while ago.
@@ -149,9 +149,12 @@ pub(crate) trait UnitReader {
         urgency: Urgency,
         limit: Duration,
     ) -> Result<Self::Writer, PassError>;
+}
 
-    /// Saves the running configuration, beside the queue.
-    async fn save(&self, permit: Permit) -> Result<(), RequestError>;
+/// A unit under one login, as far as it is saved. Changes no record, so it needs no claim and no turn.
+pub(crate) trait Saver {
+    /// Saves the running configuration.
+    async fn save(&self) -> Result<(), RequestError>;
 }
 
 /// The turn for one permitted write. Dropping it ends the turn.
@@ -168,6 +171,7 @@ pub(crate) trait Ledger {
     /// What is claimed on the device now.
     async fn claims(&self) -> DeviceClaims;
 
-    /// Changes claims. Returns what is stored then; writes nothing when nothing changes.
+    /// Changes claims. Returns those on the device as they were stored in the same moment; writes nothing when
+    /// nothing changes.
     async fn claim(&self, request: ClaimRequest) -> Result<StoredClaims, PassError>;
 }

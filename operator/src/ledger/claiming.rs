@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bigip_tunnel_core::budget::Window;
-use bigip_tunnel_core::claims::{ClaimChanges, Claims, NodeChanges};
+use bigip_tunnel_core::claims::{ClaimChanges, Claims, DeviceClaims, NodeChanges};
 use bigip_tunnel_core::pass::inputs::Spending;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::status::DEVICES_MAX;
@@ -66,11 +66,11 @@ impl Claim {
 }
 
 /// A claim, and where the answer goes.
-pub(super) type Waiting = (Claim, oneshot::Sender<Result<(), LedgerError>>);
+pub(super) type Waiting = (Claim, oneshot::Sender<Result<DeviceClaims, LedgerError>>);
 
 impl Ledger {
-    /// Changes the claims for one device and returns when that is stored. Writes nothing when
-    /// nothing changes. Removals are taken from the budget in the same write, so that no other claim
+    /// Changes the claims for one device. Returns all claims on it as they are stored then, before another claim or
+    /// another client changes them. Writes nothing when nothing changes. Removals are taken from the budget in the same write, so that no other claim
     /// can spend it in between; and how the device is reached, and since when it holds changes that are not
     /// saved, stands there before it is touched.
     pub(crate) async fn claim(
@@ -80,7 +80,7 @@ impl Ledger {
         nodes: &NodeChanges,
         spending: Option<&Spending>,
         note: Option<&DeviceStatus>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<DeviceClaims, LedgerError> {
         let claim = || Claim {
             device: device.to_owned(),
             changes: changes.clone(),
@@ -92,12 +92,13 @@ impl Ledger {
             stored.check_readable()?;
             let own = [claim()];
             if is_stored(&stored, &own) {
-                return Ok(());
+                return Ok(stored.claims.of(device).clone());
             }
             // Whether removals may be paid for is decided by what is stored, while no other claim is.
             if let Some(spending) = spending {
                 let window = spending.window(&stored.removals(device, &spending.listed))?;
-                return self.store(&mut stored, &own, window.as_ref()).await;
+                self.store(&mut stored, &own, window.as_ref()).await?;
+                return Ok(stored.claims.of(device).clone());
             }
         }
         loop {
@@ -109,7 +110,10 @@ impl Ledger {
                 Ok(result) => return result,
                 // The caller that wrote for this device was stopped in the middle of it.
                 Err(TryRecvError::Closed) => {}
-                Err(TryRecvError::Empty) => return self.store_all(&mut stored).await,
+                Err(TryRecvError::Empty) => {
+                    self.store_all(&mut stored).await?;
+                    return Ok(stored.claims.of(device).clone());
+                }
             }
         }
     }
@@ -123,9 +127,10 @@ impl Ledger {
             .filter(|(_, answer)| !answer.is_closed())
             .unzip();
         let result = self.store(stored, &claims, None).await;
-        for answer in answers {
+        for (claim, answer) in claims.iter().zip(answers) {
+            let claims = || stored.claims.of(&claim.device).clone();
             // A caller that was stopped meanwhile does not receive it.
-            let _: Result<_, _> = answer.send(result.clone());
+            let _: Result<_, _> = answer.send(result.clone().map(|()| claims()));
         }
         result
     }

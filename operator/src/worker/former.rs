@@ -202,7 +202,7 @@ impl Worker {
             .claim(device, &changes, &NodeChanges::new(), None, None)
             .await
         {
-            Ok(()) => {
+            Ok(_) => {
                 let event = why.event(device, changes.len());
                 tracing::warn!(device, count = changes.len(), "{}", event.note);
                 self.shared.events.tell(object, Some(event));

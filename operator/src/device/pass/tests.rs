@@ -46,10 +46,11 @@ async fn device_that_is_right_is_read_once_and_nothing_is_stored() {
 #[tokio::test(start_paused = true)]
 async fn claim_that_is_not_stored_sends_no_write() {
     let mut world = World::new(&[node("a", 1)]);
-    // The API server takes the claim and stores nothing of it.
+    // What is stored is not what was planned on.
     world.state().drops_claims = true;
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::INTERNAL_ERROR);
+    assert_eq!(failed(&ended), reason::KUBERNETES_UNAVAILABLE);
+    assert!(ended.unwrap_err().failure().unwrap().retryable);
     world.state().drops_claims = false;
     world.state().refuses_claims = true;
     let ended = world.pass(Depth::Verify).await;

@@ -145,7 +145,7 @@ fn named() -> NodeChanges {
     NodeChanges::from([(mac, ["worker-01".into()].into())])
 }
 
-async fn claim(ledger: &Ledger, device: &str) -> Result<(), LedgerError> {
+async fn claim(ledger: &Ledger, device: &str) -> Result<DeviceClaims, LedgerError> {
     ledger
         .claim(device, &addition(), &named(), None, None)
         .await
@@ -156,7 +156,10 @@ async fn what_two_devices_claim_at_one_moment_is_one_write() {
     let server = Server::new(&[]);
     let ledger = server.ledger();
     let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
-    a.and(b).unwrap();
+    // Each is answered with its own claims, also the one whose claim the other has written.
+    let mac = *addition().keys().next().unwrap();
+    let pending = DeviceClaims::from([(mac, ClaimState::Pending)]);
+    assert_eq!((a.unwrap(), b.unwrap()), (pending.clone(), pending));
     assert_eq!(server.writes(), 1);
     for device in ["a", "b"] {
         assert_eq!(ledger.claims_of(device).await.len(), 1);

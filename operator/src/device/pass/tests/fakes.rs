@@ -271,8 +271,10 @@ impl ports::UnitReader for FakeUnit {
         }
         Ok(FakeWriter(self.0.clone(), permit))
     }
+}
 
-    async fn save(&self, _permit: Permit) -> Result<(), RequestError> {
+impl ports::Saver for FakeUnit {
+    async fn save(&self) -> Result<(), RequestError> {
         self.0.borrow_mut().events.push(Event::Saved);
         Ok(())
     }
@@ -327,10 +329,6 @@ impl State {
             Write::Fill(records) => {
                 self.events.push(Event::Filled);
                 self.records = records;
-                true
-            }
-            Write::Save => {
-                self.events.push(Event::Saved);
                 true
             }
         }
