@@ -29,6 +29,7 @@ pub mod node_evidence;
 pub mod outcome;
 pub mod pass;
 pub mod plan;
+pub mod probing;
 pub mod proven;
 pub mod reason;
 pub mod record;

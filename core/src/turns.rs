@@ -155,6 +155,11 @@ impl Turns {
         past.was_slow = lasted >= SLOW_AFTER;
     }
 
+    /// Whether no turn is under way and none is waited for.
+    pub fn is_idle(&self) -> bool {
+        self.running.is_none() && self.waiting.is_empty()
+    }
+
     /// Until when the turn under way lasts at most.
     pub fn ends_by(&self) -> Option<Moment> {
         self.running.as_ref().map(|running| running.ends_by)
@@ -382,6 +387,18 @@ mod tests {
         let mut early = turns.clone();
         assert_eq!(early.next(at(102)), Some(other));
         assert_eq!(turns.next(at(360)), Some(slow));
+    }
+
+    #[test]
+    fn turns_are_idle_when_none_runs_or_waits() {
+        let mut turns = Turns::default();
+        assert!(turns.is_idle());
+        let one = ask(&mut turns, ("a", "one"), Urgency::Backlog, 0);
+        assert!(!turns.is_idle());
+        turns.next(at(0));
+        assert!(!turns.is_idle());
+        turns.end(one, at(1));
+        assert!(turns.is_idle());
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! how they are asked for.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use crate::endpoint::Endpoint;
 use crate::mac::MacAddress;
+use crate::record::Records;
 
 /// The facts of one unit and the tunnel on it, read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,6 +230,20 @@ pub struct TunnelFacts {
 pub const CILIUM_VNI: u32 = 2;
 
 impl TunnelFacts {
+    /// Whether ARP requests are flooded to the endpoints of all records.
+    pub fn floods(&self) -> bool {
+        self.flooding_type.as_deref() == Some("multipoint")
+    }
+
+    /// Whether the record of a node is among these: its key, leading to its address in the tunnel's route domain.
+    pub fn holds(&self, records: &Records, (mac, address): (MacAddress, Ipv4Addr)) -> bool {
+        let domain = self.local_address.map(|local| local.route_domain);
+        records.get(&mac).is_some_and(|endpoint| {
+            let is_there = domain.is_none_or(|domain| endpoint.route_domain == domain);
+            endpoint.address == address && is_there
+        })
+    }
+
     /// What keeps pods from being reached through this tunnel although its records are right. For a
     /// person.
     pub fn unusable(&self) -> Option<String> {
@@ -312,6 +327,23 @@ mod tests {
         assert_eq!(mac_after(&|f| f.tunnel.full_path.push('x')), None);
         assert_eq!(mac_after(&|f| f.tunnel.local_address = None), None);
         assert_eq!(mac_after(&|f| f.identity.base_mac.push('x')), None);
+    }
+
+    #[test]
+    fn record_of_a_node_leads_to_it_in_the_route_domain() {
+        let tunnel = crate::testing::facts("a", FailoverState::Active).tunnel;
+        let record = (
+            "0a:0a:0a:00:00:07".parse().unwrap(),
+            "10.0.0.7".parse().unwrap(),
+        );
+        let holds = |endpoint: &str| {
+            let records = Records::from([(record.0, endpoint.parse().unwrap())]);
+            tunnel.holds(&records, record)
+        };
+        assert!(holds("10.0.0.7"));
+        assert!(!holds("10.0.0.8"));
+        assert!(!holds("10.0.0.7%2"));
+        assert!(!tunnel.holds(&Records::new(), record));
     }
 
     #[test]

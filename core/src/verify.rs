@@ -109,10 +109,7 @@ impl Round<'_> {
     }
 
     fn answer(&self, known: Option<MacAddress>) -> Outcome {
-        let was_known = matches!(
-            self.mac_in(self.before),
-            Some(ArpMac::Known(_) | ArpMac::Unreadable)
-        );
+        let was_known = is_known(self.before, self.tunnel, self.address);
         let doubts = [
             (!self.has_record, Doubt::NoRecord),
             (!self.floods, Doubt::NotFlooding),
@@ -136,20 +133,8 @@ impl Round<'_> {
         }
     }
 
-    /// What a table says of the address on the tunnel. Of several entries the one counts that says most.
     fn mac_in(&self, table: &[ArpEntry]) -> Option<ArpMac> {
-        let is_meant = |entry: &&ArpEntry| {
-            entry.address == self.address
-                && entry.route_domain == RouteDomain::ZERO
-                && entry.interface == self.tunnel
-        };
-        let weight = |mac: &ArpMac| match mac {
-            ArpMac::Incomplete => 0,
-            ArpMac::Unreadable => 1,
-            ArpMac::Known(_) => 2,
-        };
-        let found = table.iter().filter(is_meant).map(|entry| entry.mac);
-        found.max_by_key(weight)
+        mac_in(table, self.tunnel, self.address)
     }
 }
 
@@ -222,6 +207,30 @@ impl fmt::Display for NotAsked {
             Self::OutOfTime => f.write_str("the time of --timeout was over"),
         }
     }
+}
+
+/// Whether a unit knows the MAC address of an address on a tunnel, so that it would not ask for it by ARP.
+pub fn is_known(table: &[ArpEntry], tunnel: &str, address: Ipv4Addr) -> bool {
+    matches!(
+        mac_in(table, tunnel, address),
+        Some(ArpMac::Known(_) | ArpMac::Unreadable)
+    )
+}
+
+/// What a table says of an address on a tunnel. Of several entries the one counts that says most.
+fn mac_in(table: &[ArpEntry], tunnel: &str, address: Ipv4Addr) -> Option<ArpMac> {
+    let is_meant = |entry: &&ArpEntry| {
+        entry.address == address
+            && entry.route_domain == RouteDomain::ZERO
+            && entry.interface == tunnel
+    };
+    let weight = |mac: &ArpMac| match mac {
+        ArpMac::Incomplete => 0,
+        ArpMac::Unreadable => 1,
+        ArpMac::Known(_) => 2,
+    };
+    let found = table.iter().filter(is_meant).map(|entry| entry.mac);
+    found.max_by_key(weight)
 }
 
 /// A self IP on a tunnel.
