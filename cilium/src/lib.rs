@@ -21,6 +21,7 @@ pub mod objects;
 mod overlap;
 pub mod policies;
 pub mod render;
+pub mod revision;
 pub mod seen;
 mod settings;
 mod table;

@@ -4,6 +4,7 @@
 //! on every node. Must not know how an object is sent, or to whom a condition is shown.
 
 mod programmed;
+mod protocol;
 mod refused;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::objects::{self, Object};
 use crate::overlap;
 use crate::render::Shape;
+use crate::revision::Revision;
 use crate::seen::{Cluster, Scope};
 use crate::unit::{Tunnel, Unit};
 use crate::vtep::{self, Entry, VtepObject, WrittenEntry};
@@ -35,17 +37,21 @@ pub struct Live {
     pub mask: Option<String>,
     /// Names of the entries that its status calls programmed.
     pub synced: BTreeSet<String>,
-    /// Whether its status is about its present spec, as far as it says so.
-    pub is_status_current: bool,
+    /// Those of them of which it shows that they are the entries of the present spec.
+    pub confirmed: BTreeSet<String>,
+    /// Whether its status says that it is about an older spec.
+    pub is_outdated: bool,
+    /// Its finalizers, while it is being deleted.
+    pub leaving: Option<Vec<String>>,
 }
 
 impl Live {
-    /// An object with this content (`spec` and `status`) and generation.
+    /// An object with this content (`spec` and `status`) and revision, which is not being deleted.
     pub fn new(
         object: VtepObject,
         owner: Option<String>,
         content: &Value,
-        generation: Option<i64>,
+        revision: Revision,
     ) -> Self {
         let status = content.get("status");
         let mask = content
@@ -57,19 +63,11 @@ impl Live {
             owner,
             mask,
             synced: vtep::synced(status),
-            is_status_current: !is_outdated(status, generation),
+            confirmed: revision.confirmed(status),
+            is_outdated: revision.is_outdated(status),
+            leaving: None,
         }
     }
-}
-
-/// Whether a status says that it is about an older spec.
-fn is_outdated(status: Option<&Value>, generation: Option<i64>) -> bool {
-    let conditions = status.and_then(|status| status.get("conditions")?.as_array());
-    let mut observed = conditions
-        .into_iter()
-        .flatten()
-        .filter_map(|condition| condition.get("observedGeneration")?.as_i64());
-    generation.is_some_and(|generation| observed.any(|observed| observed < generation))
 }
 
 /// What is decided about.
@@ -157,7 +155,13 @@ fn wanted(question: &Question<'_>) -> Result<Object, Condition> {
         );
         return Err(said(Truth::False, reason::VTEP_CONFIG_NOT_ALONE, message));
     }
+    if let Some(finalizers) = question.own().and_then(|own| own.leaving.as_ref()) {
+        return Err(leaving(name, finalizers));
+    }
     let config = config(question.cluster);
+    if let Some(condition) = protocol::refusal(config, question.tunnel) {
+        return Err(condition);
+    }
     let made = objects::of_tunnels(
         config,
         question.cluster,
@@ -179,6 +183,20 @@ fn wanted(question: &Question<'_>) -> Result<Object, Condition> {
 fn config(cluster: &Cluster) -> Option<Config<'_>> {
     let config = cluster.config.as_ref().ok()?.as_ref();
     config.map(|config| Config(&config.data))
+}
+
+/// What is said of an object that is being deleted and is wanted.
+fn leaving(name: &str, finalizers: &[String]) -> Condition {
+    let finalizers: Vec<&str> = finalizers.iter().map(String::as_str).collect();
+    let held = if finalizers.is_empty() {
+        String::new()
+    } else {
+        format!(" (finalizers: {})", some_of(&finalizers))
+    };
+    let message = format!(
+        "CiliumVTEPConfig {name} is being deleted{held}; it is created again when it is gone"
+    );
+    said(Truth::Unknown, reason::PENDING, message)
 }
 
 fn not_ours(question: &Question<'_>, own: &Live) -> Condition {

@@ -128,7 +128,11 @@ fn objects(rows: &[Row]) -> Vec<Object> {
             continue;
         };
         let is_taken = |name: &str| {
-            let is_device = |other: &&UnitKey| *other != unit && other.device == name;
+            let is_device = |other: &&UnitKey| {
+                let is_sibling =
+                    (&other.namespace, &other.object) == (&unit.namespace, &unit.object);
+                is_sibling && *other != unit && other.device == name
+            };
             units.iter().any(is_device) || entries.iter().any(|entry| entry.name == name)
         };
         let name = entry_name(&unit.device, is_taken);

@@ -138,7 +138,7 @@ pub struct VtepNode {
     pub node: String,
     /// What it could not program: name of the entry (empty: the table as a whole), and its own words.
     pub failed: Vec<(String, String)>,
-    /// The entries that it says it has programmed: one value for all nodes that say the same.
+    /// The entries that it says it has programmed since they were changed last: one value for all nodes that say the same.
     pub programmed: Arc<[WrittenEntry]>,
 }
 

@@ -12,6 +12,7 @@ use bigip_tunnel_core::node::Ipv4Net;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::revision::Revision;
 use crate::seen::{Scope, VtepNode};
 
 /// Entries of an agent's table (cilium, `MaxVTEPDevices`).
@@ -63,10 +64,10 @@ impl VtepObject {
 
 impl VtepNode {
     /// What the agent of this node says in a CiliumVTEPNodeConfig with this content.
-    pub fn new(node: impl Into<String>, content: &Value) -> Self {
+    pub fn new(node: impl Into<String>, content: &Value, revision: Revision) -> Self {
         let status = content.get("status");
-        let synced = synced(status);
-        let programmed = entries(content).filter(|entry| synced.contains(&entry.name));
+        let confirmed = revision.confirmed(status);
+        let programmed = entries(content).filter(|entry| confirmed.contains(&entry.name));
         Self {
             node: node.into(),
             failed: failed(status),
@@ -90,7 +91,7 @@ fn entries(content: &Value) -> impl Iterator<Item = WrittenEntry> + use<'_> {
 }
 
 /// What a status says of each entry.
-fn statuses(status: Option<&Value>) -> impl Iterator<Item = &Value> {
+pub(crate) fn statuses(status: Option<&Value>) -> impl Iterator<Item = &Value> {
     let lists = STATUS_LISTS
         .iter()
         .filter_map(move |field| status?.get(field)?.as_array());
@@ -407,9 +408,14 @@ mod tests {
         let status = |name: &str, synced: bool| json!({"name": name, "synced": synced});
         let node = |list: &str, statuses: &str, said: Value| {
             let content = json!({
-                "spec": {list: [entry("a"), entry("b")]}, "status": {statuses: said},
+                "spec": {list: [entry("a"), entry("b")]},
+                "status": {statuses: said, "observedGeneration": 1},
             });
-            let node = VtepNode::new("n", &content);
+            let revision = Revision {
+                generation: Some(1),
+                changed: None,
+            };
+            let node = VtepNode::new("n", &content, revision);
             let names = node.programmed.iter().map(|entry| entry.name.clone());
             names.collect::<Vec<_>>()
         };
@@ -434,7 +440,9 @@ mod tests {
 
     #[test]
     fn failures_are_read_from_either_status() {
-        let failed = |status: Value| VtepNode::new("n", &json!({"status": status})).failed;
+        let failed = |status: Value| {
+            VtepNode::new("n", &json!({"status": status}), Revision::default()).failed
+        };
         let entry = json!({"name": "lb-a", "synced": false, "error": "table full"});
         let named = vec![("lb-a".to_owned(), "table full".to_owned())];
         assert_eq!(failed(json!({"endpointStatuses": [entry]})), named);

@@ -111,6 +111,11 @@ impl Vtep {
         }
     }
 
+    /// Takes that back: what the object has stays on purpose.
+    pub(crate) fn retain(&self, key: &ObjectKey) {
+        lock(&self.leaving).retain(|(leaving, _)| leaving != key);
+    }
+
     /// What became of them, and changes of that.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Outcomes>> {
         self.outcomes.subscribe()

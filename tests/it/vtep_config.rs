@@ -189,7 +189,11 @@ async fn report(world: &World, entries: &Value) {
             "spec": {"vtepEndpoints": entries},
         });
         apply(&nodes, object).await;
-        let status = json!({"status": {"vtepEndpointStatuses": statuses}});
+        let generation = nodes.get(&name).await.unwrap().metadata.generation;
+        let status = json!({"status": {
+            "vtepEndpointStatuses": statuses,
+            "conditions": [{"type": "Ready", "status": "True", "observedGeneration": generation}],
+        }});
         nodes
             .patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
             .await
@@ -496,7 +500,11 @@ async fn v2_is_written_alone_with_the_mask_of_its_networks() {
     let spec = &written.data["spec"];
     assert_eq!(spec["cidrMask"], "255.255.240.0");
     assert_eq!(spec["endpoints"][0]["cidr"], "10.61.16.0/20");
-    let synced = json!({"status": {"endpointStatuses": [{"name": "bigip-a", "synced": true}]}});
+    // Without a generation it may be a status of before.
+    let mut synced = json!({"status": {"endpointStatuses": [{"name": "bigip-a", "synced": true}]}});
+    synced["status"]["conditions"] = json!([
+        {"type": "Ready", "status": "True", "observedGeneration": written.metadata.generation},
+    ]);
     configs
         .patch_status(
             &name(&world),

@@ -1,7 +1,7 @@
 //! What agents say of the entries of a CiliumVTEPConfig that is as it should be.
 //!
 //! In `v2alpha1` each agent says it in the CiliumVTEPNodeConfig of its node, in `v2` the status of the object says it for
-//! all (*source:* cilium#46602, cilium#44188). Nothing is `True` that no agent has said.
+//! all (*source:* cilium#46602, cilium#44188). Nothing is `True` without a status that is shown to be about the present spec.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn of_object(question: &Question<'_>, object: &Object) -> Condition {
     let Some(live) = question.own() else {
         return unknown("it was not read again yet");
     };
-    if !live.is_status_current {
+    if live.is_outdated {
         return unknown("its status is about what it was before");
     }
     if let Some((entry, why)) = failure(&live.object.failed, &object.entries) {
@@ -43,8 +43,20 @@ fn of_object(question: &Question<'_>, object: &Object) -> Condition {
     if !object.entries.iter().all(is_synced) {
         return unknown("its status does not say yet that all entries are programmed");
     }
+    if !object
+        .entries
+        .iter()
+        .all(|entry| live.confirmed.contains(&entry.name))
+    {
+        return unknown(
+            "its status calls all entries programmed, and does not show that this is so since their last change",
+        );
+    }
     let entries = count(object.entries.len(), "entry");
-    let message = format!("CiliumVTEPConfig {name}: {entries} programmed, by its status");
+    let message = format!(
+        "CiliumVTEPConfig {name}: {entries} programmed, by the status of the object; which agents have programmed them is \
+         not known"
+    );
     said(Truth::True, reason::VTEP_PROGRAMMED, message)
 }
 

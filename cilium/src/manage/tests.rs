@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use bigip_tunnel_core::reason::Reason;
+use bigip_tunnel_core::unit::Encapsulation;
 
 use crate::seen::{ConfigMap, Node, Unread, VtepNode};
 use crate::testing::{cluster, data, scope, tunnel, unit};
@@ -58,7 +59,9 @@ fn live(name: &str, owner: &str, entries: Vec<WrittenEntry>) -> Live {
         owner: Some(owner.to_owned()),
         mask: None,
         synced: BTreeSet::new(),
-        is_status_current: true,
+        confirmed: BTreeSet::new(),
+        is_outdated: false,
+        leaving: None,
     }
 }
 
@@ -452,17 +455,20 @@ fn v2_is_judged_by_the_status_of_the_object() {
     case.live[0].synced = ["a".to_owned()].into();
     assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
     case.live[0].synced.insert("b".to_owned());
-    assert_eq!(case.held(), (Truth::True, reason::VTEP_PROGRAMMED));
-    case.live[0].is_status_current = false;
+    // Names stay when a MAC address changes: a status of before proves nothing.
     assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
-    case.live[0].is_status_current = true;
+    case.live[0].confirmed = case.live[0].synced.clone();
+    assert_eq!(case.held(), (Truth::True, reason::VTEP_PROGRAMMED));
+    case.live[0].is_outdated = true;
+    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    case.live[0].is_outdated = false;
     case.live[0].object.failed = vec![("b".to_owned(), "full".to_owned())];
     assert_eq!(case.held(), (Truth::False, reason::VTEP_NOT_PROGRAMMED));
 }
 
 #[test]
-fn status_about_an_older_spec_is_not_current() {
-    let current = |observed: i64, generation: Option<i64>| {
+fn status_about_an_older_spec_is_outdated() {
+    let of = |observed: Option<i64>| {
         let content = json!({
             "spec": {"cidrMask": "255.255.0.0"},
             "status": {
@@ -471,11 +477,39 @@ fn status_about_an_older_spec_is_not_current() {
             },
         });
         let object = live(NAME, UID, vec![]).object;
-        let live = Live::new(object, None, &content, generation);
+        let revision = Revision {
+            generation: Some(2),
+            changed: None,
+        };
+        let live = Live::new(object, None, &content, revision);
         assert_eq!(live.mask.as_deref(), Some("255.255.0.0"));
         assert_eq!(live.synced, BTreeSet::from(["a".to_owned()]));
-        live.is_status_current
+        (live.is_outdated, live.confirmed.len())
     };
-    assert!(current(2, Some(2)) && current(1, None));
-    assert!(!current(1, Some(2)));
+    assert_eq!(of(Some(2)), (false, 1));
+    assert_eq!(of(Some(1)), (true, 0));
+    assert_eq!(of(None), (false, 0));
+}
+
+#[test]
+fn unit_that_speaks_otherwise_is_refused_first() {
+    let mut case = Case::as_it_should_be();
+    case.units[1].vni = Some(3);
+    assert_eq!(case.held(), (Truth::False, reason::VNI_MISMATCH));
+    case.units[1].vni = None;
+    assert_eq!(case.held(), (Truth::Unknown, reason::PENDING));
+    case.units[1].vni = Some(2);
+    case.units[0].encapsulation = Some(Encapsulation::Geneve);
+    assert_eq!(case.held(), (Truth::False, reason::ENCAPSULATION_MISMATCH));
+    case.units[0].encapsulation = Some(Encapsulation::Vxlan);
+    assert_eq!(case.held().1, reason::VTEP_NOT_CONFIRMED);
+}
+
+#[test]
+fn object_that_is_being_deleted_is_not_programmed() {
+    let mut case = Case::as_it_should_be();
+    case.live[0].leaving = Some(vec!["example.com/hold".to_owned()]);
+    assert_eq!(case.held(), (Truth::Unknown, reason::PENDING));
+    let message = case.decide().condition.message;
+    assert!(message.contains("example.com/hold"), "{message}");
 }

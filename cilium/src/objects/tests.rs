@@ -202,3 +202,21 @@ fn names_of_entries_are_distinct_labels() {
     );
     assert_eq!(labels.len(), 3);
 }
+
+#[test]
+fn device_name_of_another_tunnel_is_not_taken() {
+    let other = unit(
+        "west",
+        "a",
+        "10.9.0.3",
+        &["10.1.3.3/24"],
+        "02:00:00:00:00:03",
+    );
+    let made = made(vec![], &[east(), tunnel(vec![other])]).unwrap();
+    let names: Vec<Vec<&str>> = made
+        .wanted
+        .iter()
+        .map(|object| object.entries.iter().map(|entry| &*entry.name).collect())
+        .collect();
+    assert_eq!(names, [vec!["a", "a-2", "b"], vec!["a"]]);
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bigip_tunnel_cilium::manage::Live;
 use bigip_tunnel_cilium::policies::{self, Policy};
+use bigip_tunnel_cilium::revision::Revision;
 use bigip_tunnel_cilium::seen::{Agent, ConfigMap, Node, NodeConfig, Scope, VtepNode};
 use bigip_tunnel_cilium::vtep::VtepObject;
 use bigip_tunnel_core::node::{INTERNAL_IP, Ipv4Net};
@@ -93,7 +94,7 @@ pub fn cilium_node(node: &CiliumNode) -> Node {
 /// `cilium-config`. When it was changed is when its *data* was: other managers own only metadata.
 pub fn config_map(namespace: &str, config: v1::ConfigMap) -> ConfigMap {
     let fields = config.metadata.managed_fields.iter().flatten();
-    let of_data = fields.filter(|entry| owns_data(entry));
+    let of_data = fields.filter(|entry| owns(entry, "f:data") || owns(entry, "f:binaryData"));
     let changed: Option<Timestamp> = of_data
         .filter_map(|entry| Some(entry.time.as_ref()?.0))
         .max();
@@ -104,13 +105,12 @@ pub fn config_map(namespace: &str, config: v1::ConfigMap) -> ConfigMap {
     }
 }
 
-fn owns_data(entry: &ManagedFieldsEntry) -> bool {
+fn owns(entry: &ManagedFieldsEntry, field: &str) -> bool {
     let fields = entry
         .fields_v1
         .as_ref()
         .and_then(|fields| fields.0.as_object());
-    fields
-        .is_some_and(|fields| fields.contains_key("f:data") || fields.contains_key("f:binaryData"))
+    fields.is_some_and(|fields| fields.contains_key(field))
 }
 
 /// An agent's pod. `None` for one that does not run, or is on its way out.
@@ -168,19 +168,40 @@ pub fn vtep_object(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> VtepO
 pub fn managed(object: &DynamicObject, nodes: Option<&[Arc<Node>]>) -> Live {
     let is_marked = object.labels().get(LABEL_MANAGED_BY).map(String::as_str);
     let owner = object.annotations().get(ANNOTATION_OWNER_UID);
-    Live::new(
+    let live = Live::new(
         vtep_object(object, nodes),
         owner
             .filter(|_| is_marked == Some(MANAGER_OPERATOR))
             .cloned(),
         &object.data,
-        object.metadata.generation,
-    )
+        revision(&object.metadata),
+    );
+    let finalizers = || object.finalizers().to_vec();
+    Live {
+        leaving: object
+            .metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|_| finalizers()),
+        ..live
+    }
+}
+
+/// What the metadata shows of the present spec.
+fn revision(metadata: &ObjectMeta) -> Revision {
+    let fields = metadata.managed_fields.iter().flatten();
+    let of_spec = fields.filter(|entry| owns(entry, "f:spec"));
+    Revision {
+        generation: metadata.generation,
+        changed: of_spec
+            .filter_map(|entry| Some(entry.time.as_ref()?.0))
+            .max(),
+    }
 }
 
 /// A CiliumVTEPNodeConfig, which has the name of its node.
 pub fn vtep_node(object: &DynamicObject) -> VtepNode {
-    VtepNode::new(object.name_any(), &object.data)
+    VtepNode::new(object.name_any(), &object.data, revision(&object.metadata))
 }
 
 /// A policy of Kubernetes.

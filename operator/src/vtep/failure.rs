@@ -16,6 +16,11 @@ pub(super) fn is_lasting(error: &CallError) -> bool {
     is_of_manager(error) || matches!(error.code(), Some(400 | 405 | 413 | 422))
 }
 
+/// Whether the request may have been carried out although it failed.
+pub(super) fn is_uncertain(error: &CallError) -> bool {
+    !matches!(error.code(), Some(400..=499)) && !matches!(error, CallError::NotLeading)
+}
+
 /// Whether another field manager has a part of what would be written.
 fn is_of_manager(error: &CallError) -> bool {
     let CallError::Status(status) = error else {
@@ -94,6 +99,9 @@ mod tests {
         assert!(!is_outrun(&answered(409, "FieldManagerConflict")));
         assert!(is_lasting(&answered(409, "FieldManagerConflict")));
         assert!(is_lasting(&answered(422, "")));
+        assert!(is_uncertain(&answered(500, "")));
+        assert!(is_uncertain(&CallError::Deadline(Duration::from_secs(15))));
+        assert!(!is_uncertain(&answered(403, "")) && !is_uncertain(&CallError::NotLeading));
         assert!(!is_lasting(&answered(403, "")) && !is_lasting(&answered(500, "")));
     }
 }

@@ -2,7 +2,7 @@
 
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::vocabulary::reason;
-use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, ManagementPolicy, VtepConfig};
+use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, ManagementPolicy, VtepConfig};
 use kube::ResourceExt as _;
 
 use crate::finalizer;
@@ -18,6 +18,8 @@ pub(super) struct Noted {
     /// Why no work is done on it, if none is.
     idle: Option<Reason>,
     life: Life,
+    /// Whether its CiliumVTEPConfig stays when it is deleted.
+    retains: bool,
     /// The process that works on it.
     writer: Option<String>,
     /// Name of the CiliumVTEPConfig that was written, or is about to be, as stored.
@@ -70,6 +72,7 @@ impl Noted {
             observes: spec.management_policy == ManagementPolicy::Observe,
             idle: paused(object).or(rejected),
             life: Life::of(object),
+            retains: spec.deletion_policy == DeletionPolicy::Retain,
             writer: status.and_then(|status| status.writer.clone()),
             claim: status.and_then(|status| status.vtep_config.clone()),
         }
@@ -83,7 +86,9 @@ impl Noted {
         }
         if self.life == Life::Leaving {
             // What an object leaves behind is decided before it is said to leave.
-            return match (&self.claim, is_leaving) {
+            // A spec that is rejected keeps nothing: the object is clean without it.
+            let is_paused = self.idle.is_some_and(|why| why != reason::INVALID_SPEC);
+            return match (&self.claim, is_leaving && !is_paused && !self.retains) {
                 (Some(_), true) => Duty::Remove,
                 (Some(_), false) => Duty::Wait,
                 (None, _) => Duty::None,
@@ -120,6 +125,7 @@ mod tests {
             observes: false,
             idle: None,
             life: Life::Held,
+            retains: false,
             writer: Some(US.to_owned()),
             claim: Some("x".to_owned()),
         }
@@ -176,6 +182,24 @@ mod tests {
         assert_eq!(noted.duty(US, false), Duty::Wait);
         assert_eq!(noted.duty(US, true), Duty::Remove);
         assert!(!noted.may_write(US, "x"));
+        // What it leaves behind on purpose stays, although it was about to go.
+        for kept in [
+            Noted {
+                retains: true,
+                ..noted.clone()
+            },
+            Noted {
+                idle: Some(reason::SUSPENDED),
+                ..noted.clone()
+            },
+        ] {
+            assert_eq!(kept.duty(US, true), Duty::Wait);
+        }
+        let rejected = Noted {
+            idle: Some(reason::INVALID_SPEC),
+            ..noted.clone()
+        };
+        assert_eq!(rejected.duty(US, true), Duty::Remove);
         let unclaimed = Noted {
             claim: None,
             ..noted

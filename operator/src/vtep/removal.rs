@@ -42,7 +42,7 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
     if served.owner(name) != Some(&noted.uid) {
         tracing::warn!(
             object = name,
-            "CiliumVTEPConfig left: it lacks the marks of this object"
+            "it is left: the marks of this object are missing"
         );
         return Next::Found(gone());
     }
@@ -58,9 +58,13 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
         );
         return Next::Found(left(said(Truth::Unknown, reason::OBSERVED, message)));
     }
-    let is_leaving = shared.vtep.is_leaving(key, &noted.uid);
-    let holds =
-        |now: &Noted| now.uid == noted.uid && now.duty(&shared.writer, is_leaving) == Duty::Remove;
+    if let Some(message) = served.finalizers(name).and_then(|held| held_by(name, held)) {
+        return Next::Again(left(said(Truth::False, reason::CLEANUP_FAILED, message)));
+    }
+    let holds = |now: &Noted| {
+        let is_leaving = shared.vtep.is_leaving(key, &noted.uid);
+        now.uid == noted.uid && now.duty(&shared.writer, is_leaving) == Duty::Remove
+    };
     match may_still(shared, key, holds).await {
         Ok(true) => {}
         Ok(false) => return Next::Stays,
@@ -79,5 +83,28 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
         Err(CallError::NotLeading) => Next::Stays,
         Err(error) if failure::is_outrun(&error) => Next::Again(removing()),
         Err(error) => Next::Again(left(failure::condition(&error, "delete"))),
+    }
+}
+
+/// What is said of an object that is being deleted already, and is held: another DELETE changes nothing.
+fn held_by(name: &str, finalizers: &[String]) -> Option<String> {
+    (!finalizers.is_empty()).then(|| {
+        format!(
+            "CiliumVTEPConfig {name} is being deleted and held by the finalizers {}: have their owners remove them",
+            finalizers.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finalizers_of_others_are_named() {
+        assert_eq!(held_by("x", &[]), None);
+        let held = ["a.com/one".to_owned(), "b.com/two".to_owned()];
+        let message = held_by("x", &held).unwrap();
+        assert!(message.contains("a.com/one, b.com/two"), "{message}");
     }
 }

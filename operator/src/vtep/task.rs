@@ -230,6 +230,16 @@ fn cilium_not_read() -> Condition {
     said(Truth::Unknown, reason::CILIUM_UNREADABLE, message)
 }
 
+/// What came of a CiliumVTEPConfig that is wanted.
+fn outcome_of(noted: &Noted, condition: Condition, name: Option<String>) -> Outcome {
+    Outcome {
+        uid: noted.uid.clone(),
+        condition: Some(condition),
+        name,
+        is_removal: false,
+    }
+}
+
 /// Has the CiliumVTEPConfig of an object be as it should be.
 async fn keep(
     shared: &Shared,
@@ -238,12 +248,7 @@ async fn keep(
     view: &mut View,
     refused: &mut Refused,
 ) -> Next {
-    let outcome = |condition: Condition, name: Option<String>| Outcome {
-        uid: noted.uid.clone(),
-        condition: Some(condition),
-        name,
-        is_removal: false,
-    };
+    let outcome = |condition, name| outcome_of(noted, condition, name);
     let served = match view {
         View::Nothing => return Next::Stays,
         View::Failed(condition) => {
@@ -277,20 +282,17 @@ async fn keep(
     {
         return Next::Found(outcome(condition.clone(), claim));
     }
-    match may_still(shared, key, |now| now.may_write(&shared.writer, &name)).await {
-        Ok(true) => {}
-        Ok(false) => return Next::Stays,
-        Err(error) => {
-            return Next::Again(outcome(failure::condition(&error, "write"), claim));
-        }
-    }
     let written = write_it(shared, key, noted, served, &write, at.as_ref()).await;
     let condition = match written {
-        Ok(condition) => condition,
-        Err(CallError::NotLeading) => return Next::Stays,
+        Ok(Some(condition)) => condition,
+        Ok(None) | Err(CallError::NotLeading) => return Next::Stays,
         Err(error) if failure::is_outrun(&error) => return Next::Again(outcome(condition, claim)),
         Err(error) => {
             let condition = failure::condition(&error, "write");
+            if failure::is_uncertain(&error) {
+                // It may exist now: nothing is decided any more from what was read before.
+                *view = View::Nothing;
+            }
             if !failure::is_lasting(&error) {
                 return Next::Again(outcome(condition, claim));
             }
@@ -298,7 +300,8 @@ async fn keep(
             return Next::Found(outcome(condition, claim));
         }
     };
-    if condition.reason == reason::VTEP_CONFIG_CONFLICT {
+    let is_refused = [reason::VTEP_CONFIG_CONFLICT, reason::VTEP_PREFIXES_DIFFER];
+    if is_refused.contains(&condition.reason) {
         refused.insert(
             key.clone(),
             (served.version(&name), write, condition.clone()),
@@ -307,7 +310,7 @@ async fn keep(
     Next::Found(outcome(condition, claim))
 }
 
-/// Writes an object, and says what it is then.
+/// Writes an object, and says what it is then. `None`: it may not be written any more.
 async fn write_it(
     shared: &Shared,
     key: &ObjectKey,
@@ -315,7 +318,7 @@ async fn write_it(
     served: &mut Served,
     write: &Write,
     at: Option<&Version>,
-) -> Result<Condition, CallError> {
+) -> Result<Option<Condition>, CallError> {
     let (configs, leadership) = (&served.configs, &shared.leadership);
     let name = &write.object.name;
     let mut write = write.clone();
@@ -331,23 +334,26 @@ async fn write_it(
                 ..
             }) => write = masked,
             Some(decision) if decision.condition.reason == reason::VTEP_PREFIXES_DIFFER => {
-                return Ok(decision.condition);
+                return Ok(Some(decision.condition));
             }
             _ => {}
         }
+    }
+    if !may_still(shared, key, |now| now.may_write(&shared.writer, name)).await? {
+        return Ok(None);
     }
     let answer = configs
         .apply(leadership, &write, &noted.uid, at, false)
         .await?;
     tracing::info!(object = name, "CiliumVTEPConfig written");
     served.take(answer);
-    Ok(match decided(key, noted, name, served) {
+    Ok(Some(match decided(key, noted, name, served) {
         Some(Decision {
             apply: None,
             condition,
         }) => condition,
         _ => manage::not_effective(name),
-    })
+    }))
 }
 
 fn decided(key: &ObjectKey, noted: &Noted, name: &str, served: &Served) -> Option<Decision> {

@@ -109,6 +109,13 @@ impl Served {
         Version::of(objects.find(|object| object.name_any() == name)?)
     }
 
+    /// The finalizers of an object that is being deleted. `None` where it is not.
+    pub(super) fn finalizers(&self, name: &str) -> Option<&[String]> {
+        let mut live = self.live.iter();
+        let found = live.find(|live| live.object.name == name)?;
+        found.leaving.as_deref()
+    }
+
     /// uid of the object for which one of this name was written. `None` where it does not exist, or lacks the marks.
     pub(super) fn owner(&self, name: &str) -> Option<&String> {
         let mut live = self.live.iter();

@@ -122,6 +122,7 @@ impl Worker {
     /// CiliumVTEPConfig goes after its records.
     async fn is_clean(&self) -> bool {
         if matches!(self.phase, Phase::Paused(_)) || self.retains(&self.object.borrow().spec) {
+            self.shared.vtep.retain(&self.key);
             return true;
         }
         self.is_clean_of_records().await && self.has_no_vtep_config().await

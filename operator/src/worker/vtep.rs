@@ -117,13 +117,13 @@ impl Worker {
         };
         tracing::warn!(
             object = name,
-            "the object goes and its CiliumVTEPConfig stays"
+            "the object goes and its CiliumVTEPConfig may stay"
         );
         let left = Event {
             kind: Kind::Warning,
             reason: event::VTEP_CONFIG_LEFT,
             action: "Delete",
-            note: format!("the object goes and CiliumVTEPConfig {name} stays"),
+            note: format!("the object goes and CiliumVTEPConfig {name} may stay"),
         };
         self.shared.events.tell(object, Some(left));
     }
