@@ -58,7 +58,8 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
         );
         return Next::Found(left(said(Truth::Unknown, reason::OBSERVED, message)));
     }
-    if let Some(message) = served.finalizers(name).and_then(|held| held_by(name, held)) {
+    let finalizers = served.finalizers(name).unwrap_or_default();
+    if let Some(message) = held_by(name, finalizers) {
         return Next::Again(left(said(Truth::False, reason::CLEANUP_FAILED, message)));
     }
     let holds = |now: &Noted| {
