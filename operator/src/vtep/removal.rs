@@ -62,11 +62,7 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
     if let Some(message) = held_by(name, finalizers) {
         return Next::Again(left(said(Truth::False, reason::CLEANUP_FAILED, message)));
     }
-    let holds = |now: &Noted| {
-        let is_leaving = shared.vtep.is_leaving(key, &noted.uid);
-        now.uid == noted.uid && now.duty(&shared.writer, is_leaving) == Duty::Remove
-    };
-    match may_still(shared, key, holds).await {
+    match may_still(shared, key, |now| is_removed(shared, key, noted, now)).await {
         Ok(true) => {}
         Ok(false) => return Next::Stays,
         Err(error) => return Next::Again(left(failure::condition(&error, "delete"))),
@@ -85,6 +81,12 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
         Err(error) if failure::is_outrun(&error) => Next::Again(removing()),
         Err(error) => Next::Again(left(failure::condition(&error, "delete"))),
     }
+}
+
+/// Whether the CiliumVTEPConfig is to be removed by what the object is now.
+fn is_removed(shared: &Shared, key: &ObjectKey, noted: &Noted, now: &Noted) -> bool {
+    let is_leaving = shared.vtep.is_leaving(key, &noted.uid);
+    now.uid == noted.uid && now.duty(&shared.writer, is_leaving) == Duty::Remove
 }
 
 /// What is said of an object that is being deleted already, and is held: another DELETE changes nothing.
