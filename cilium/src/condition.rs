@@ -1,10 +1,10 @@
 //! Findings about one tunnel as the condition `CiliumReady` of its object. Judges nothing again.
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 
 use crate::finding::{Finding, Problem, UnitKey, Weight};
 use crate::unit::Tunnel;
@@ -34,13 +34,13 @@ pub fn condition(findings: &[Finding], tunnel: &Tunnel) -> Condition {
         }
         _ if !unread.is_empty() => {
             let message = format!("not read yet: the tunnel on {}", some_of(&unread));
-            (Truth::Unknown, reason::PENDING, message)
+            (Truth::Unknown, Reason::Pending, message)
         }
         Some((reason, found)) => (Truth::Unknown, reason, sentence(found, open.count())),
-        None => (Truth::True, reason::CILIUM_VERIFIED, VERIFIED.to_owned()),
+        None => (Truth::True, Reason::CiliumVerified, VERIFIED.to_owned()),
     };
     Condition {
-        kind: condition::CILIUM_READY,
+        kind: ConditionType::CiliumReady,
         truth,
         reason,
         message,
@@ -50,9 +50,9 @@ pub fn condition(findings: &[Finding], tunnel: &Tunnel) -> Condition {
 /// The condition while nothing of Cilium is read.
 pub fn off() -> Condition {
     Condition {
-        kind: condition::CILIUM_READY,
+        kind: ConditionType::CiliumReady,
         truth: Truth::Unknown,
-        reason: reason::CILIUM_VERIFICATION_OFF,
+        reason: Reason::CiliumVerificationOff,
         message: "the operator reads nothing of Cilium: --cilium-verify=false (the chart's value \
                   cilium.verify.enabled)"
             .to_owned(),
@@ -84,28 +84,28 @@ pub fn mac_mismatches(findings: &[Finding]) -> BTreeSet<UnitKey> {
 const fn reason_of(problem: Problem) -> Option<Reason> {
     Some(match problem {
         Problem::PoliciesClosed => return None,
-        Problem::Unreadable => reason::CILIUM_UNREADABLE,
-        Problem::WrongVni => reason::VNI_MISMATCH,
-        Problem::WrongProtocol => reason::ENCAPSULATION_MISMATCH,
-        Problem::VtepOff => reason::VTEP_DISABLED,
-        Problem::EndpointMissing => reason::VTEP_ENDPOINT_MISSING,
-        Problem::MacMismatch => reason::VTEP_MAC_MISMATCH,
-        Problem::NetworkMismatch => reason::VTEP_NETWORK_MISMATCH,
-        Problem::AgentsOutdated => reason::AGENTS_OUTDATED,
-        Problem::NativeRouting => reason::NATIVE_ROUTING,
-        Problem::Encryption => reason::ENCRYPTION_UNSUPPORTED,
-        Problem::TooManyEntries => reason::TOO_MANY_VTEP_ENTRIES,
-        Problem::InvalidEntry => reason::VTEP_ENTRY_INVALID,
-        Problem::BrokenVersion => reason::CILIUM_VERSION_BROKEN,
-        Problem::NetworkOverlap => reason::VTEP_NETWORK_OVERLAP,
-        Problem::NetworkTwice => reason::VTEP_NETWORK_DUPLICATE,
-        Problem::NoIpv4 => reason::NO_IPV4,
-        Problem::NodesDiffer => reason::CILIUM_NODES_DIFFER,
-        Problem::ConfigMissing => reason::CILIUM_CONFIG_MISSING,
-        Problem::Overridden => reason::CILIUM_CONFIG_OVERRIDDEN,
-        Problem::TwoSources => reason::VTEP_SOURCES_DIFFER,
-        Problem::NotProgrammed => reason::VTEP_NOT_PROGRAMMED,
-        Problem::Mtu => reason::MTU_TOO_LARGE,
+        Problem::Unreadable => Reason::CiliumUnreadable,
+        Problem::WrongVni => Reason::VniMismatch,
+        Problem::WrongProtocol => Reason::EncapsulationMismatch,
+        Problem::VtepOff => Reason::VtepDisabled,
+        Problem::EndpointMissing => Reason::VtepEndpointMissing,
+        Problem::MacMismatch => Reason::VtepMacMismatch,
+        Problem::NetworkMismatch => Reason::VtepNetworkMismatch,
+        Problem::AgentsOutdated => Reason::AgentsOutdated,
+        Problem::NativeRouting => Reason::NativeRouting,
+        Problem::Encryption => Reason::EncryptionUnsupported,
+        Problem::TooManyEntries => Reason::TooManyVtepEntries,
+        Problem::InvalidEntry => Reason::VtepEntryInvalid,
+        Problem::BrokenVersion => Reason::CiliumVersionBroken,
+        Problem::NetworkOverlap => Reason::VtepNetworkOverlap,
+        Problem::NetworkTwice => Reason::VtepNetworkDuplicate,
+        Problem::NoIpv4 => Reason::NoIpv4,
+        Problem::NodesDiffer => Reason::CiliumNodesDiffer,
+        Problem::ConfigMissing => Reason::CiliumConfigMissing,
+        Problem::Overridden => Reason::CiliumConfigOverridden,
+        Problem::TwoSources => Reason::VtepSourcesDiffer,
+        Problem::NotProgrammed => Reason::VtepNotProgrammed,
+        Problem::Mtu => Reason::MtuTooLarge,
     })
 }
 

@@ -7,12 +7,12 @@ mod programmed;
 mod protocol;
 mod refused;
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
 use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 
 use serde_json::Value;
 
@@ -110,7 +110,7 @@ pub struct Decision {
 /// The condition with this status, reason and message.
 pub fn said(truth: Truth, reason: Reason, message: impl Into<String>) -> Condition {
     Condition {
-        kind: condition::VTEP_CONFIGURED,
+        kind: ConditionType::VtepConfigured,
         truth,
         reason,
         message: message.into(),
@@ -153,7 +153,7 @@ fn wanted(question: &Question<'_>) -> Result<Object, Condition> {
              not known. Delete them, or put the entries of this tunnel into them (kubectl bigip-tunnel cilium)",
             some_of(&others)
         );
-        return Err(said(Truth::False, reason::VTEP_CONFIG_NOT_ALONE, message));
+        return Err(said(Truth::False, Reason::VtepConfigNotAlone, message));
     }
     if let Some(finalizers) = question.own().and_then(|own| own.leaving.as_ref()) {
         return Err(leaving(name, finalizers));
@@ -173,7 +173,7 @@ fn wanted(question: &Question<'_>) -> Result<Object, Condition> {
     };
     let object = object
         .filter(|object| object.name == name)
-        .ok_or_else(|| said(Truth::Unknown, reason::PENDING, "no BIG-IP was read yet"))?;
+        .ok_or_else(|| said(Truth::Unknown, Reason::Pending, "no BIG-IP was read yet"))?;
     match beside(config, &object) {
         Some(condition) => Err(condition),
         None => Ok(object),
@@ -196,7 +196,7 @@ fn leaving(name: &str, finalizers: &[String]) -> Condition {
     let message = format!(
         "CiliumVTEPConfig {name} is being deleted{held}; it is created again when it is gone"
     );
-    said(Truth::Unknown, reason::PENDING, message)
+    said(Truth::Unknown, Reason::Pending, message)
 }
 
 fn not_ours(question: &Question<'_>, own: &Live) -> Condition {
@@ -209,7 +209,7 @@ fn not_ours(question: &Question<'_>, own: &Live) -> Condition {
         "CiliumVTEPConfig {name} {of}, and is not touched. Delete it, or hand it over: set its label \
          app.kubernetes.io/managed-by to bigip-tunnel-operator and its annotation bigip-tunnel.dev/owner-uid to {uid}"
     );
-    said(Truth::False, reason::VTEP_CONFIG_NOT_OURS, message)
+    said(Truth::False, Reason::VtepConfigNotOurs, message)
 }
 
 /// Entries of the lists that the object would not have: which of both agents use is not known.
@@ -233,7 +233,7 @@ fn beside(config: Option<Config<'_>>, object: &Object) -> Option<Condition> {
         "cilium-config holds {other}, which differs from the entries of this tunnel: which of both agents use is not \
          known. Remove the lists vtep-* from Cilium's configuration first"
     );
-    Some(said(Truth::False, reason::VTEP_SOURCES_DIFFER, message))
+    Some(said(Truth::False, Reason::VtepSourcesDiffer, message))
 }
 
 /// Compares the object with what it should be.
@@ -248,7 +248,7 @@ fn compare(question: &Question<'_>, object: Object) -> Result<Decision, Conditio
             "CiliumVTEPConfig {name} has a nodeSelector, which this operator did not write: remove it; it is not \
              overwritten"
         );
-        return Err(said(Truth::False, reason::VTEP_CONFIG_CONFLICT, message));
+        return Err(said(Truth::False, Reason::VtepConfigConflict, message));
     }
     let mask = mask(live, &object)?;
     let is_masked = live.and_then(|live| live.mask.as_ref()) == mask.as_ref();
@@ -267,12 +267,12 @@ fn compare(question: &Question<'_>, object: Object) -> Result<Decision, Conditio
         let message = format!(
             "managementPolicy Observe: nothing is written. CiliumVTEPConfig {name} would be {verb}"
         );
-        return Err(said(Truth::Unknown, reason::OBSERVED, message));
+        return Err(said(Truth::Unknown, Reason::Observed, message));
     }
     let message = format!("CiliumVTEPConfig {name} is being {verb}");
     Ok(Decision {
         apply: Some(Write { object, mask }),
-        condition: said(Truth::Unknown, reason::PROGRESSING, message),
+        condition: said(Truth::Unknown, Reason::Progressing, message),
     })
 }
 
@@ -299,7 +299,7 @@ fn mask(live: Option<&Live>, object: &Object) -> Result<Option<String>, Conditio
         object.name,
         networks.join(", ")
     );
-    Err(said(Truth::False, reason::VTEP_PREFIXES_DIFFER, message))
+    Err(said(Truth::False, Reason::VtepPrefixesDiffer, message))
 }
 
 /// What is said of an object that is not as it should be although it was just written.
@@ -308,7 +308,7 @@ pub fn not_effective(name: &str) -> Condition {
         "CiliumVTEPConfig {name} holds other values than were written: entries or fields of another client, or of a \
          webhook. Remove them; they are not overwritten"
     );
-    said(Truth::False, reason::VTEP_CONFIG_CONFLICT, message)
+    said(Truth::False, Reason::VtepConfigConflict, message)
 }
 
 /// Whether everything is known that a write depends on.
@@ -327,7 +327,7 @@ fn check_known(question: &Question<'_>, missing: &[&WrittenEntry]) -> Result<(),
             "{} does not answer with its tunnel now: CiliumVTEPConfig {name} is not written from what it said before",
             unit.key.device
         );
-        return Err(said(Truth::Unknown, reason::PENDING, message));
+        return Err(said(Truth::Unknown, Reason::Pending, message));
     }
     let unknown = overlap::not_seen(config(question.cluster), question.cluster);
     if unknown.is_empty() {
@@ -337,7 +337,7 @@ fn check_known(question: &Question<'_>, missing: &[&WrittenEntry]) -> Result<(),
         "CiliumVTEPConfig {name} is not written: whether its networks overlap is not known without {}",
         unknown.join("; ")
     );
-    Err(said(Truth::Unknown, reason::CILIUM_UNREADABLE, message))
+    Err(said(Truth::Unknown, Reason::CiliumUnreadable, message))
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! later does nothing. A user who means
 //! it once more puts a number behind it, `bigip-b=IDENTITY;2`. Pure: knows nothing of annotations and devices.
 
+use crate::events::EventReason;
+use crate::events::Occurrence;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::events::{Event, Kind};
-use crate::vocabulary::event;
 
 /// The most characters of an answer that are kept: a name, an identity and a number.
 pub const LENGTH_MAX: usize = 400;
@@ -241,7 +242,7 @@ pub fn judge_release(answer: &Answer, deleting: bool, held: Held<'_>) -> Verdict
 pub fn ignored(annotation: &str, why: &str) -> Event {
     Event {
         kind: Kind::Warning,
-        reason: event::ANSWER_IGNORED,
+        reason: EventReason::Occurrence(Occurrence::AnswerIgnored),
         action: "Answer",
         note: format!("annotation {annotation} ignored: {why}"),
     }

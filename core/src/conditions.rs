@@ -19,7 +19,6 @@ use crate::outcome::{DeviceReport, Reach, Transport, TunnelReport};
 use crate::plan::Plan;
 use crate::reason::Reason;
 use crate::unit::UnitIdentity;
-use crate::vocabulary::{condition, reason};
 
 /// A condition's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +73,7 @@ fn condition(
 fn nodes_resolved(doubt: &Doubt) -> Condition {
     let message = format!("{doubt}; no record is removed until the answers agree again");
     condition(
-        condition::NODES_RESOLVED,
+        ConditionType::NodesResolved,
         Truth::Unknown,
         doubt.reason(),
         message,
@@ -89,20 +88,20 @@ pub fn device_conditions(report: &DeviceReport) -> Vec<Condition> {
 }
 
 fn reachable(report: &DeviceReport) -> Condition {
-    let of = |truth, reason, message| condition(condition::REACHABLE, truth, reason, message);
+    let of = |truth, reason, message| condition(ConditionType::Reachable, truth, reason, message);
     match (&report.reach, report.login_remark()) {
-        (Reach::Pending, _) => of(Truth::Unknown, reason::PENDING, "not asked yet".to_owned()),
-        (Reach::Answered, Some(remark)) => of(Truth::True, reason::NEW_PASSWORD_REFUSED, remark),
+        (Reach::Pending, _) => of(Truth::Unknown, Reason::Pending, "not asked yet".to_owned()),
+        (Reach::Answered, Some(remark)) => of(Truth::True, Reason::NewPasswordRefused, remark),
         (Reach::Answered, None) => {
             let message = "iControl REST answers".to_owned();
-            of(Truth::True, reason::ANSWERED, message)
+            of(Truth::True, Reason::Answered, message)
         }
         (Reach::Failed(f), _) => of(Truth::False, f.reason, f.message.clone()),
     }
 }
 
 fn programmed(report: &DeviceReport) -> Condition {
-    let of = |truth, reason, message| condition(condition::PROGRAMMED, truth, reason, message);
+    let of = |truth, reason, message| condition(ConditionType::Programmed, truth, reason, message);
     if let Reach::Failed(failure) = &report.reach {
         let message = match counts(report) {
             Some(counts) => format!("not verified since the device failed; then {counts}"),
@@ -116,18 +115,18 @@ fn programmed(report: &DeviceReport) -> Condition {
     match (&report.plan, counts(report)) {
         (Some(plan), Some(counts)) if !plan.conflict.is_empty() => {
             let message = format!("{counts}; {}", conflict_message(plan.conflict.len()));
-            of(Truth::False, reason::CONFLICT, message)
+            of(Truth::False, Reason::Conflict, message)
         }
         (Some(plan), Some(counts)) if !plan.unreadable.is_empty() => {
             let message = format!("{counts}; {}", unreadable_message(plan));
-            of(Truth::False, reason::RECORD_UNREADABLE, message)
+            of(Truth::False, Reason::RecordUnreadable, message)
         }
         (Some(plan), Some(_))
             if report.contended && report.reported_drift == 0 && plan.missing() > 0 =>
         {
             of(
                 Truth::False,
-                reason::FOREIGN_WRITER,
+                Reason::ForeignWriter,
                 FOREIGN_WRITER.to_owned(),
             )
         }
@@ -135,26 +134,24 @@ fn programmed(report: &DeviceReport) -> Condition {
             let reason = match report {
                 DeviceReport {
                     observing: true, ..
-                } => reason::OBSERVED,
-                DeviceReport { reported_drift, .. } if *reported_drift > 0 => {
-                    reason::DRIFT_REPORTED
-                }
-                _ => reason::PROGRESSING,
+                } => Reason::Observed,
+                DeviceReport { reported_drift, .. } if *reported_drift > 0 => Reason::DriftReported,
+                _ => Reason::Progressing,
             };
             of(Truth::False, reason, counts)
         }
         (Some(_), Some(counts)) if report.contended => {
             let message = format!("{counts}; {CONTESTED}");
-            of(Truth::True, reason::FOREIGN_WRITER, message)
+            of(Truth::True, Reason::ForeignWriter, message)
         }
         (Some(_), Some(counts)) => match &report.held_by_neighbours {
             Some(hold) => {
                 let message = format!("{counts}; {hold}");
-                of(Truth::True, reason::HELD_BY_NEIGHBOUR, message)
+                of(Truth::True, Reason::HeldByNeighbour, message)
             }
-            None => of(Truth::True, reason::IN_SYNC, counts),
+            None => of(Truth::True, Reason::InSync, counts),
         },
-        _ => of(Truth::Unknown, reason::PENDING, "not read yet".to_owned()),
+        _ => of(Truth::Unknown, Reason::Pending, "not read yet".to_owned()),
     }
 }
 
@@ -199,16 +196,16 @@ fn unreadable_message(plan: &Plan) -> String {
 }
 
 fn saved(report: &DeviceReport) -> Option<Condition> {
-    let of = |truth, reason, message| Some(condition(condition::SAVED, truth, reason, message));
+    let of = |truth, reason, message| Some(condition(ConditionType::Saved, truth, reason, message));
     let save = &report.save;
     if !save.enabled {
         return None;
     }
     match (&save.failure, save.unsaved_since, &report.reach) {
-        (Some(failure), _, _) => of(Truth::False, reason::SAVE_FAILED, failure.message.clone()),
+        (Some(failure), _, _) => of(Truth::False, Reason::SaveFailed, failure.message.clone()),
         (None, Some(since), _) => of(
             Truth::False,
-            reason::SAVE_PENDING,
+            Reason::SavePending,
             format!("changes since {since:.0} wait for a save"),
         ),
         (None, None, Reach::Failed(failure)) => {
@@ -219,11 +216,11 @@ fn saved(report: &DeviceReport) -> Option<Condition> {
             of(Truth::Unknown, failure.reason, message.to_owned())
         }
         (None, None, Reach::Pending) => {
-            of(Truth::Unknown, reason::PENDING, "not read yet".to_owned())
+            of(Truth::Unknown, Reason::Pending, "not read yet".to_owned())
         }
         (None, None, Reach::Answered) => of(
             Truth::True,
-            reason::SAVED,
+            Reason::Saved,
             "nothing of ours is unsaved".to_owned(),
         ),
     }
@@ -234,13 +231,13 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
     let summary = summary(report);
     let accepted = match report.rejected {
         None => condition(
-            condition::ACCEPTED,
+            ConditionType::Accepted,
             Truth::True,
-            reason::ACCEPTED,
+            Reason::Accepted,
             "the spec is valid",
         ),
         Some(f) => condition(
-            condition::ACCEPTED,
+            ConditionType::Accepted,
             Truth::False,
             f.reason,
             f.message.clone(),
@@ -248,7 +245,7 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
     };
     let mut conditions = vec![
         condition(
-            condition::READY,
+            ConditionType::Ready,
             summary.ready,
             summary.reason,
             summary.message.clone(),
@@ -263,16 +260,16 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
     match summary.next {
         Next::Nothing => {}
         Next::Retry => conditions.push(condition(
-            condition::RECONCILING,
+            ConditionType::Reconciling,
             Truth::True,
             match summary.reason {
-                reason::PROGRESSING | reason::CLEANING_UP => summary.reason,
-                _ => reason::PROGRESSING_WITH_RETRY,
+                Reason::Progressing | Reason::CleaningUp => summary.reason,
+                _ => Reason::ProgressingWithRetry,
             },
             summary.message,
         )),
         Next::Person => conditions.push(condition(
-            condition::STALLED,
+            ConditionType::Stalled,
             Truth::True,
             summary.reason,
             summary.message,
@@ -285,7 +282,7 @@ pub fn object_conditions(report: &TunnelReport<'_>) -> Vec<Condition> {
 /// does. A unit that does not answer now counts for nothing; where it was the active one, or none
 /// answers, it is not known.
 fn available(report: &TunnelReport<'_>) -> Condition {
-    let of = |truth, reason, message| condition(condition::AVAILABLE, truth, reason, message);
+    let of = |truth, reason, message| condition(ConditionType::Available, truth, reason, message);
     let holds_all = |d: &DeviceReport| d.is_verified() && d.holds_all(report.desired);
     let carries = |device: &DeviceReport| {
         let facts = device.facts.as_ref();
@@ -298,7 +295,7 @@ fn available(report: &TunnelReport<'_>) -> Condition {
     if let Some(device) = answering.find(|d| carries(d) && !holds_all(d)) {
         let name = &device.name;
         let message = format!("{name} carries traffic and does not hold all records");
-        return of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message);
+        return of(Truth::False, Reason::ActiveDeviceNotProgrammed, message);
     }
     let failing = devices.iter().find_map(|device| match &device.reach {
         Reach::Failed(failure) if carries(device) || programmed == 0 => Some((device, failure)),
@@ -311,11 +308,11 @@ fn available(report: &TunnelReport<'_>) -> Condition {
     match programmed {
         0 if devices.iter().any(|d| !d.is_verified()) => of(
             Truth::Unknown,
-            reason::PENDING,
+            Reason::Pending,
             "not every BIG-IP has been read yet".to_owned(),
         ),
-        0 => of(Truth::False, reason::ACTIVE_DEVICE_NOT_PROGRAMMED, message),
-        _ => of(Truth::True, reason::DEVICES_PROGRAMMED, message),
+        0 => of(Truth::False, Reason::ActiveDeviceNotProgrammed, message),
+        _ => of(Truth::True, Reason::DevicesProgrammed, message),
     }
 }
 
@@ -336,21 +333,22 @@ fn unusable_message(device: &DeviceReport, problem: &str) -> String {
 }
 
 fn tunnel_usable(devices: &[DeviceReport]) -> Condition {
-    let of = |truth, reason, message| condition(condition::TUNNEL_USABLE, truth, reason, message);
+    let of =
+        |truth, reason, message| condition(ConditionType::TunnelUsable, truth, reason, message);
     match unusable(devices) {
         Some((device, problem)) => of(
             Truth::False,
-            reason::TUNNEL_UNUSABLE,
+            Reason::TunnelUnusable,
             unusable_message(device, &problem),
         ),
         None if devices.iter().all(|device| device.facts.is_none()) => of(
             Truth::Unknown,
-            reason::PENDING,
+            Reason::Pending,
             "no tunnel has been read yet".to_owned(),
         ),
         None => of(
             Truth::True,
-            reason::USABLE,
+            Reason::Usable,
             "key, profile, flooding type and self IP are as Cilium needs them".to_owned(),
         ),
     }
@@ -359,7 +357,8 @@ fn tunnel_usable(devices: &[DeviceReport]) -> Condition {
 /// Whether every unit that could take over is listed. Its records would be missing just when it
 /// does.
 fn peers_covered(devices: &[DeviceReport]) -> Condition {
-    let of = |truth, reason, message| condition(condition::PEERS_COVERED, truth, reason, message);
+    let of =
+        |truth, reason, message| condition(ConditionType::PeersCovered, truth, reason, message);
     let is_listed = |peer: &UnitIdentity| {
         let identity = Some(peer.to_string());
         devices.iter().any(|device| device.identity == identity)
@@ -375,7 +374,7 @@ fn peers_covered(devices: &[DeviceReport]) -> Condition {
     match missing {
         Some((device, peer)) if all_known => of(
             Truth::False,
-            reason::PEER_NOT_LISTED,
+            Reason::PeerNotListed,
             format!(
                 "{} is in the trust domain of {} and not listed: records are not carried over by \
                  config-sync, so pods are unreachable when it takes over",
@@ -384,12 +383,12 @@ fn peers_covered(devices: &[DeviceReport]) -> Condition {
         ),
         None if any_read => of(
             Truth::True,
-            reason::PEERS_LISTED,
+            Reason::PeersListed,
             "every unit of the trust domain is listed".to_owned(),
         ),
         _ => of(
             Truth::Unknown,
-            reason::PENDING,
+            Reason::Pending,
             "not every BIG-IP has said yet which unit it is".to_owned(),
         ),
     }
@@ -398,21 +397,21 @@ fn peers_covered(devices: &[DeviceReport]) -> Condition {
 /// Whether a password can only go to a BIG-IP. What the spec asks for, not what came of it.
 fn secure_transport(transport: &Transport) -> Condition {
     let of =
-        |truth, reason, message| condition(condition::SECURE_TRANSPORT, truth, reason, message);
+        |truth, reason, message| condition(ConditionType::SecureTransport, truth, reason, message);
     match transport {
         Transport::Verified => of(
             Truth::True,
-            reason::VERIFIED,
+            Reason::Verified,
             "certificates are verified".to_owned(),
         ),
         Transport::Pinned => of(
             Truth::True,
-            reason::PINNED,
+            Reason::Pinned,
             "certificates are verified, by fingerprint where one is pinned".to_owned(),
         ),
         Transport::Unverified(device) => of(
             Truth::False,
-            reason::VERIFICATION_DISABLED,
+            Reason::VerificationDisabled,
             format!(
                 "the certificate of {device} is not verified: whoever answers at its address gets the \
                  password. Set tls.verification to Pinned or CAOnly"

@@ -13,7 +13,6 @@ use crate::mac::{MacAddress, MacPrefix};
 use crate::node::{AddressRule, NodeView};
 use crate::reason::Reason;
 use crate::record::Records;
-use crate::vocabulary::reason;
 
 /// What the selected nodes ask for, the same for every device but for the route domain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,7 +73,7 @@ pub fn desired(nodes: &[NodeView], prefix: MacPrefix, rule: &AddressRule) -> Des
         match node.tunnel_address(rule) {
             Ok(address) => desired.take(node, address, prefix.derive(address)),
             Err(problem) => {
-                let is_missing = problem.reason() == reason::NODE_ADDRESS_MISSING;
+                let is_missing = problem.reason() == Reason::NodeAddressMissing;
                 let until = node.joins_until().filter(|_| is_missing);
                 desired.skip(node, problem.reason(), problem.to_string(), until);
             }
@@ -92,7 +91,7 @@ fn unstable(nodes: &[NodeView]) -> Vec<SkippedNode> {
     let mut unstable: Vec<SkippedNode> = shown
         .map(|(node, damped)| SkippedNode {
             name: node.name.clone(),
-            reason: reason::NODE_ADDRESS_UNSTABLE,
+            reason: Reason::NodeAddressUnstable,
             message: format!(
                 "its address keeps changing; its record points to {} until another address has lasted \
                  for {} s",
@@ -113,7 +112,7 @@ impl Desired {
                 "its address {address} belongs to the older node {}",
                 holder.name
             );
-            self.skip(node, reason::DUPLICATE_ADDRESS, message, None);
+            self.skip(node, Reason::DuplicateAddress, message, None);
         } else {
             self.nodes.insert(
                 mac,
@@ -220,7 +219,7 @@ mod tests {
         let nodes = [node("new").build(), worker("a", "10.0.0.1")];
         let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(desired.nodes.len(), 1);
-        assert_eq!(desired.skipped[0].reason, reason::NODE_ADDRESS_MISSING);
+        assert_eq!(desired.skipped[0].reason, Reason::NodeAddressMissing);
         assert_eq!(desired.selected(), 2);
     }
 
@@ -288,7 +287,7 @@ mod tests {
         let desired = desired(&[young, old], MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(desired.nodes[&mac("0a:0a:0a:00:00:01")].name, "b");
         assert_eq!(desired.skipped[0].name, "a");
-        assert_eq!(desired.skipped[0].reason, reason::DUPLICATE_ADDRESS);
+        assert_eq!(desired.skipped[0].reason, Reason::DuplicateAddress);
     }
 
     #[test]
@@ -316,6 +315,6 @@ mod tests {
         let desired = desired(&[unstable], MacPrefix::DEFAULT, &AddressRule::default());
         assert!(desired.nodes.contains_key(&mac("0a:0a:0a:00:00:01")));
         assert_eq!(desired.selected(), 1);
-        assert_eq!(desired.unstable[0].reason, reason::NODE_ADDRESS_UNSTABLE);
+        assert_eq!(desired.unstable[0].reason, Reason::NodeAddressUnstable);
     }
 }

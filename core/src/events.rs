@@ -25,7 +25,6 @@ use crate::conditions::{
 use crate::outcome::{DeviceReport, Leaving, TunnelReport};
 use crate::reason::Reason;
 use crate::time::Moment;
-use crate::vocabulary::{condition, event, reason};
 
 /// Whether an event is good news or bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,12 +185,12 @@ impl Journal {
         let (kind, reason, note) = match left {
             None => (
                 Kind::Normal,
-                event::CLEANUP_COMPLETE,
+                EventReason::Occurrence(Occurrence::CleanupComplete),
                 "no record of this object is left on a BIG-IP".to_owned(),
             ),
             Some((count, devices)) => (
                 Kind::Warning,
-                event::RECORDS_LEFT,
+                EventReason::Occurrence(Occurrence::RecordsLeft),
                 format!(
                     "the object goes and its {count} records stay on {}",
                     devices.join(", ")
@@ -211,7 +210,7 @@ impl Journal {
         self.seen.conditions.remove(&ConditionType::Paused)?;
         Some(Event {
             kind: Kind::Normal,
-            reason: event::RESUMED,
+            reason: EventReason::Occurrence(Occurrence::Resumed),
             action: "Reconcile",
             note: "the object is worked on again".to_owned(),
         })
@@ -242,8 +241,8 @@ impl Journal {
                 });
             };
             let action = match condition.kind {
-                condition::REACHABLE => "Connect",
-                condition::SAVED => "Save",
+                ConditionType::Reachable => "Connect",
+                ConditionType::Saved => "Save",
                 _ => "Program",
             };
             if warns_in_any_case(condition.reason) {
@@ -258,14 +257,24 @@ impl Journal {
                 }
             } else if before.is_some_and(|before| before.truth == Truth::False) {
                 match (condition.kind, since) {
-                    (condition::REACHABLE, Some(since)) => {
+                    (ConditionType::Reachable, Some(since)) => {
                         let lasted = time.duration_since(since);
                         let message = format!("answers again after {lasted:#}");
-                        of_device(Kind::Normal, event::DEVICE_RECOVERED, action, message);
+                        of_device(
+                            Kind::Normal,
+                            EventReason::Occurrence(Occurrence::DeviceRecovered),
+                            action,
+                            message,
+                        );
                     }
-                    (condition::SAVED, _) => {
+                    (ConditionType::Saved, _) => {
                         let message = "the configuration was saved".to_owned();
-                        of_device(Kind::Normal, event::CONFIG_SAVED, action, message);
+                        of_device(
+                            Kind::Normal,
+                            EventReason::Occurrence(Occurrence::ConfigSaved),
+                            action,
+                            message,
+                        );
                     }
                     _ => {}
                 }
@@ -308,7 +317,7 @@ impl Journal {
             let verb = if new.len() == 1 { "has" } else { "have" };
             events.push(Event {
                 kind: Kind::Warning,
-                reason: reason::NODES_SKIPPED.into(),
+                reason: Reason::NodesSkipped.into(),
                 action: "Select",
                 note: format!(
                     "{} {verb} no usable address: {}. {} {}: {}",
@@ -358,7 +367,7 @@ impl Journal {
         let verb = if new.len() == 1 { "is" } else { "are" };
         Some(Event {
             kind: Kind::Normal,
-            reason: event::NODE_LEAVING,
+            reason: EventReason::Occurrence(Occurrence::NodeLeaving),
             action: "Schedule",
             note: format!(
                 "{} {verb} gone: {}; removal of the records not before {at}",
@@ -373,7 +382,7 @@ impl Journal {
         let before = self.seen.held.replace(held.digest());
         (before != self.seen.held).then(|| Event {
             kind: Kind::Warning,
-            reason: reason::MASS_REMOVAL_BLOCKED.into(),
+            reason: Reason::MassRemovalBlocked.into(),
             action: "Program",
             note: held_message(held),
         })
@@ -397,39 +406,36 @@ fn says_the_same(before: Option<&Said>, reason: Reason) -> bool {
 
 /// Whether a condition is told of although it holds.
 fn warns_in_any_case(reason: Reason) -> bool {
-    matches!(
-        reason,
-        reason::FOREIGN_WRITER | reason::NEW_PASSWORD_REFUSED
-    )
+    matches!(reason, Reason::ForeignWriter | Reason::NewPasswordRefused)
 }
 
 /// Reasons of what is on its way, or as was asked for.
 fn is_quiet(reason: Reason) -> bool {
     matches!(
         reason,
-        reason::PROGRESSING | reason::OBSERVED | reason::SAVE_PENDING
+        Reason::Progressing | Reason::Observed | Reason::SavePending
     )
 }
 
 /// Whether no device tells this, or it is what a person waits for.
 fn is_of_the_object(condition: &Condition) -> bool {
     match condition.kind {
-        condition::READY => {
+        ConditionType::Ready => {
             condition.truth == Truth::True
                 || matches!(
                     condition.reason,
-                    reason::NODE_LIST_FAILED
-                        | reason::CILIUM_NODES_UNAVAILABLE
-                        | reason::KUBERNETES_UNAVAILABLE
-                        | reason::NO_NODES_SELECTED
-                        | reason::CLEANUP_FAILED
-                        | reason::HELD_BY_NEIGHBOUR
+                    Reason::NodeListFailed
+                        | Reason::CiliumNodesUnavailable
+                        | Reason::KubernetesUnavailable
+                        | Reason::NoNodesSelected
+                        | Reason::CleanupFailed
+                        | Reason::HeldByNeighbour
                 )
         }
-        condition::ACCEPTED
-        | condition::TUNNEL_USABLE
-        | condition::PEERS_COVERED
-        | condition::SECURE_TRANSPORT => condition.truth == Truth::False,
+        ConditionType::Accepted
+        | ConditionType::TunnelUsable
+        | ConditionType::PeersCovered
+        | ConditionType::SecureTransport => condition.truth == Truth::False,
         _ => false,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure: knows nothing of how they are reached.
 
+use crate::events::EventReason;
+use crate::events::Occurrence;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -9,7 +11,6 @@ use jiff::Timestamp;
 use crate::answers::Answer;
 use crate::events::{Event, Kind};
 use crate::unit::Place;
-use crate::vocabulary::event;
 
 /// Why the records on a device that is not listed stay there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl GivenUp {
         };
         Event {
             kind: Kind::Warning,
-            reason: event::RECORDS_LEFT,
+            reason: EventReason::Occurrence(Occurrence::RecordsLeft),
             action: "Release",
             note: format!(
                 "{records} {stay} on {device}, which is no longer listed: {}",

@@ -45,4 +45,3 @@ pub mod tunnel;
 pub mod turns;
 pub mod unit;
 pub mod verify;
-pub mod vocabulary;

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::damping::Damped;
 use crate::reason::Reason;
-use crate::vocabulary::reason;
 
 /// One Node object, seen by one `BigIpTunnel`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,11 +160,11 @@ impl AddressProblem {
     /// The word of the vocabulary.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoCiliumNode | Self::NoneListed(_) => reason::NODE_ADDRESS_MISSING,
-            Self::NotIpv4(..) => reason::NODE_ADDRESS_NOT_IPV4,
-            Self::Unusable(..) => reason::NODE_ADDRESS_UNUSABLE,
-            Self::OutsideCidrs(..) => reason::NODE_ADDRESS_OUTSIDE_CIDRS,
-            Self::Excluded(..) => reason::NODE_ADDRESS_EXCLUDED,
+            Self::NoCiliumNode | Self::NoneListed(_) => Reason::NodeAddressMissing,
+            Self::NotIpv4(..) => Reason::NodeAddressNotIpv4,
+            Self::Unusable(..) => Reason::NodeAddressUnusable,
+            Self::OutsideCidrs(..) => Reason::NodeAddressOutsideCidrs,
+            Self::Excluded(..) => Reason::NodeAddressExcluded,
         }
     }
 

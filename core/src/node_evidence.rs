@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::reason::Reason;
 use crate::time::Moment;
-use crate::vocabulary::reason;
 
 /// How long removals stop after the API server's answers about the nodes disagreed.
 pub const STOP: Duration = Duration::from_secs(60);
@@ -57,10 +56,10 @@ impl Doubt {
     /// The reason of the condition.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Incomplete { .. } => reason::NODE_LIST_INCOMPLETE,
-            Self::Uncounted(_) => reason::NODE_LIST_UNCOUNTED,
-            Self::Stale(_) => reason::NODE_LIST_STALE,
-            Self::Contradicted(_) => reason::NODE_LIST_CONTRADICTED,
+            Self::Incomplete { .. } => Reason::NodeListIncomplete,
+            Self::Uncounted(_) => Reason::NodeListUncounted,
+            Self::Stale(_) => Reason::NodeListStale,
+            Self::Contradicted(_) => Reason::NodeListContradicted,
         }
     }
 }
@@ -140,7 +139,7 @@ mod tests {
     fn list_that_differs_from_its_count_is_no_evidence() {
         assert_eq!(check_count("nodes", 40, Some(40)), Ok(()));
         let cut = check_count("nodes", 24, Some(40)).unwrap_err();
-        assert_eq!(cut.reason(), reason::NODE_LIST_INCOMPLETE);
+        assert_eq!(cut.reason(), Reason::NodeListIncomplete);
         assert!(check_count("nodes", 41, Some(40)).is_err());
         assert_eq!(
             check_count("nodes", 1, None),

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use crate::outcome::Failure;
 use crate::reason::Reason;
-use crate::vocabulary::reason;
 
 /// How much is read before anything is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +91,7 @@ impl PassError {
 
     /// Whether a unit that answers under the current login says that the tunnel does not exist.
     pub fn is_tunnel_not_found(&self) -> bool {
-        matches!(self, Self::Refused(failure) if failure.reason == reason::TUNNEL_NOT_FOUND)
+        matches!(self, Self::Refused(failure) if failure.reason == Reason::TunnelNotFound)
     }
 }
 

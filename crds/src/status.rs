@@ -9,6 +9,7 @@ mod records;
 mod suspended;
 mod verification;
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -19,7 +20,6 @@ use bigip_tunnel_core::conditions::{
 };
 use bigip_tunnel_core::outcome::{self as core, DeviceReport, Leaving, Reach, TunnelReport};
 use bigip_tunnel_core::unit::{FailoverState, UnitFacts};
-use bigip_tunnel_core::vocabulary::condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -442,8 +442,8 @@ fn with_cilium(
     }
     let mut merged = merge(previous, conditions, written);
     let pending = [
-        matches!(written.cilium, Verified::Pending).then_some(condition::CILIUM_READY),
-        matches!(written.vtep, Managed::Pending).then_some(condition::VTEP_CONFIGURED),
+        matches!(written.cilium, Verified::Pending).then_some(ConditionType::CiliumReady),
+        matches!(written.vtep, Managed::Pending).then_some(ConditionType::VtepConfigured),
     ];
     let stays = |c: &&Condition| {
         let mut pending = pending.iter().flatten();

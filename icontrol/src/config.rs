@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 use secrecy::SecretString;
@@ -206,14 +205,14 @@ impl ConfigError {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Host | Self::ServerName | Self::CaOnlyBundle | Self::NoFingerprints => {
-                reason::INVALID_SPEC
+                Reason::InvalidSpec
             }
-            Self::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
+            Self::AddressNotAllowed { .. } => Reason::AddressNotAllowed,
             Self::BundleSyntax
             | Self::BundleEmpty
             | Self::BundleCertificate { .. }
-            | Self::NoSystemRoots => reason::CA_BUNDLE_INVALID,
-            Self::Setup => reason::INTERNAL_ERROR,
+            | Self::NoSystemRoots => Reason::CaBundleInvalid,
+            Self::Setup => Reason::InternalError,
         }
     }
 }
@@ -314,7 +313,7 @@ mod tests {
         };
         for host in ["169.254.169.254", "fe80::1", "fd00:ec2::254", "::"] {
             let error = authority(host, &[]).unwrap_err();
-            assert_eq!(error.reason(), reason::ADDRESS_NOT_ALLOWED, "{host}");
+            assert_eq!(error.reason(), Reason::AddressNotAllowed, "{host}");
         }
         assert!(authority("192.0.2.11", &["10.0.0.0/8"]).is_err());
         assert!(authority("10.1.2.3", &["10.0.0.0/8"]).is_ok());

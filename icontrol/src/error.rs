@@ -15,7 +15,6 @@ use std::time::Duration;
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::text::is_unfit;
 use bigip_tunnel_core::unit::TmosVersion;
-use bigip_tunnel_core::vocabulary::reason;
 
 use self::certificate::shown;
 pub use self::certificate::{CertificateProblem, Presented};
@@ -413,36 +412,36 @@ impl Error {
         &self.kind
     }
 
-    /// The word that users see as the reason: one of `bigip_tunnel_core::vocabulary::reason`.
+    /// The reason that users see.
     pub const fn reason(&self) -> Reason {
         match &self.kind {
-            ErrorKind::Timeout { .. } | ErrorKind::LoginTurn { .. } => reason::TIMEOUT,
-            ErrorKind::NameNotResolved => reason::NAME_NOT_RESOLVED,
-            ErrorKind::AddressNotAllowed { .. } => reason::ADDRESS_NOT_ALLOWED,
-            ErrorKind::ConnectionRefused => reason::CONNECTION_REFUSED,
-            ErrorKind::ConnectionFailed { .. } => reason::CONNECTION_FAILED,
-            ErrorKind::CertificateInvalid { .. } => reason::CERTIFICATE_INVALID,
-            ErrorKind::NoCommonCipher { .. } => reason::TLS_NO_COMMON_CIPHER,
+            ErrorKind::Timeout { .. } | ErrorKind::LoginTurn { .. } => Reason::Timeout,
+            ErrorKind::NameNotResolved => Reason::NameNotResolved,
+            ErrorKind::AddressNotAllowed { .. } => Reason::AddressNotAllowed,
+            ErrorKind::ConnectionRefused => Reason::ConnectionRefused,
+            ErrorKind::ConnectionFailed { .. } => Reason::ConnectionFailed,
+            ErrorKind::CertificateInvalid { .. } => Reason::CertificateInvalid,
+            ErrorKind::NoCommonCipher { .. } => Reason::TlsNoCommonCipher,
             ErrorKind::LoginRefused { refusal, .. } => refusal.reason(),
             ErrorKind::LoginNotStored { reason, .. } => *reason,
             ErrorKind::UnknownLoginProvider | ErrorKind::TokenRefused => {
-                reason::AUTHENTICATION_FAILED
+                Reason::AuthenticationFailed
             }
-            ErrorKind::LoginEnded => reason::LOGIN_ENDED,
-            ErrorKind::OtherKey => reason::UNIT_KEY_ALTERNATES,
-            ErrorKind::Forbidden { .. } => reason::AUTHORIZATION_FAILED,
-            ErrorKind::TooManyTokens => reason::TOO_MANY_TOKENS,
-            ErrorKind::NotReady { .. } => reason::DEVICE_NOT_READY,
-            ErrorKind::Busy { .. } => reason::DEVICE_BUSY,
-            ErrorKind::Server { .. } => reason::SERVER_ERROR,
-            ErrorKind::Protocol(_) => reason::PROTOCOL_ERROR,
+            ErrorKind::LoginEnded => Reason::LoginEnded,
+            ErrorKind::OtherKey => Reason::UnitKeyAlternates,
+            ErrorKind::Forbidden { .. } => Reason::AuthorizationFailed,
+            ErrorKind::TooManyTokens => Reason::TooManyTokens,
+            ErrorKind::NotReady { .. } => Reason::DeviceNotReady,
+            ErrorKind::Busy { .. } => Reason::DeviceBusy,
+            ErrorKind::Server { .. } => Reason::ServerError,
+            ErrorKind::Protocol(_) => Reason::ProtocolError,
             ErrorKind::Refused { .. } | ErrorKind::NotFound { .. } | ErrorKind::Exists { .. } => {
-                reason::REQUEST_REFUSED
+                Reason::RequestRefused
             }
-            ErrorKind::TunnelNotFound { .. } => reason::TUNNEL_NOT_FOUND,
-            ErrorKind::TooManyRecords => reason::TOO_MANY_RECORDS,
-            ErrorKind::MayNotWrite => reason::NOT_LEADING,
-            ErrorKind::UnsupportedVersion(_) => reason::UNSUPPORTED_VERSION,
+            ErrorKind::TunnelNotFound { .. } => Reason::TunnelNotFound,
+            ErrorKind::TooManyRecords => Reason::TooManyRecords,
+            ErrorKind::MayNotWrite => Reason::NotLeading,
+            ErrorKind::UnsupportedVersion(_) => Reason::UnsupportedVersion,
         }
     }
 

@@ -31,7 +31,7 @@ pub trait LoginStore: Send + Sync {
 /// Why a login was not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotStored {
-    /// One of `bigip_tunnel_core::vocabulary::reason`.
+    /// Why.
     pub reason: Reason,
     /// The sentence that explains it.
     pub cause: String,

@@ -16,7 +16,6 @@ use bigip_tunnel_core::account::SecretVersion;
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::UnitFacts;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, HostPort};
 use bigip_tunnel_crds::status::known_identity;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelSpec, Device, Tls, TlsVerification};
@@ -110,7 +109,7 @@ impl<'a> Direct<'a> {
         device: &Device,
     ) -> Result<Live, Trouble> {
         let tunnel = convert::tunnel_path(&object.spec).map_err(|problem| Trouble {
-            reason: reason::INVALID_SPEC,
+            reason: Reason::InvalidSpec,
             message: problem.to_string(),
         })?;
         let (config, secret) = self.config(object, device).await?;
@@ -153,7 +152,7 @@ impl<'a> Direct<'a> {
     ) -> Result<(DeviceConfig, SecretVersion), Trouble> {
         let spec = &object.spec;
         let invalid = |problem: &dyn ToString| Trouble {
-            reason: reason::INVALID_SPEC,
+            reason: Reason::InvalidSpec,
             message: problem.to_string(),
         };
         let name = convert::secret_name(device, spec).map_err(|problem| invalid(&problem))?;
@@ -162,7 +161,7 @@ impl<'a> Direct<'a> {
         let secret = self.cluster.secret(&namespace, name).await?;
         check_binding(spec, &secret, (&device.address, port))?;
         let login = convert::credentials_from_secret(&secret).map_err(|problem| Trouble {
-            reason: reason::SECRET_INVALID,
+            reason: Reason::SecretInvalid,
             message: format!("Secret {namespace}/{name}: {problem}"),
         })?;
         let tls = device.tls.clone().or_else(|| spec.tls.clone());
@@ -202,14 +201,14 @@ impl<'a> Direct<'a> {
                 let texts = tls.sha256_fingerprints.iter();
                 let pins: Result<Vec<Fingerprint>, _> = texts.map(|text| text.parse()).collect();
                 Verification::Pinned(pins.map_err(|problem| Trouble {
-                    reason: reason::INVALID_SPEC,
+                    reason: Reason::InvalidSpec,
                     message: format!("tls.sha256Fingerprints: {problem}"),
                 })?)
             }
             TlsVerification::None if self.allow_insecure_tls => Verification::Nothing,
             TlsVerification::None => {
                 return Err(Trouble {
-                    reason: reason::INSECURE_TLS_NOT_ALLOWED,
+                    reason: Reason::InsecureTlsNotAllowed,
                     message: "tls.verification is None: whoever answers would get the password; \
                               --allow-insecure-tls sends it all the same"
                         .to_owned(),
@@ -254,7 +253,7 @@ fn must_be_known(object: &BigIpTunnel, device: &Device, facts: &UnitFacts) -> Re
     let found = facts.identity.to_string();
     match known {
         Some(known) if known != found => Err(Trouble {
-            reason: reason::DEVICE_IDENTITY_CHANGED,
+            reason: Reason::DeviceIdentityChanged,
             message: format!("{found} answers, and not {known}"),
         }),
         _ => Ok(()),

@@ -3,12 +3,12 @@
 //!
 //! Decides nothing: whether a login may be tried is asked of `core`.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bigip_icontrol::{KnownLogins, LoginStore, NotStored, Stored};
 use bigip_tunnel_core::account::{AccountId, LoginRecord, SecretVersion};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 
@@ -59,7 +59,7 @@ impl StatusLogins {
         let may_be_first = login.accepted.is_none() && login.refusals > 0;
         if may_be_first && !self.shared.index.has_seen_all() {
             return Err(NotStored {
-                reason: reason::KUBERNETES_UNAVAILABLE,
+                reason: Reason::KubernetesUnavailable,
                 cause: "not all BigIPTunnels have been listed yet, and one may show refused logins of this user \
                         on this unit; see that the operator may list them in all its namespaces"
                     .into(),

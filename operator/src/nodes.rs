@@ -6,6 +6,7 @@ mod cilium;
 mod seen;
 mod store;
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,6 @@ use bigip_tunnel_core::node::{AddressKind, INTERNAL_IP, NodeAddress, NodeTraits,
 use bigip_tunnel_core::node_evidence::{Doubt, Doubts, STOP};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress, without_managed_fields};
 use bigip_tunnel_crds::convert::{self, NodeParts};
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ impl NodeState {
     /// Nothing is known yet.
     fn pending() -> Self {
         let pending = |what: &str| Failure {
-            reason: reason::PROGRESSING,
+            reason: Reason::Progressing,
             message: format!("the {what} have not been listed yet"),
             retryable: true,
         };
@@ -401,7 +401,7 @@ impl Kept for SlimNode {
 
     fn failure(_: Option<u16>, cause: &str) -> Failure {
         Failure {
-            reason: reason::NODE_LIST_FAILED,
+            reason: Reason::NodeListFailed,
             message: format!("the nodes could not be listed: {cause}"),
             retryable: true,
         }

@@ -15,7 +15,6 @@ use bigip_tunnel_core::outcome::{Failure, Transport};
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::tunnel::TunnelPath;
 use bigip_tunnel_core::unit::Place;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_PAUSED;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::status::Access;
@@ -203,7 +202,7 @@ fn seconds(number: i32) -> Duration {
 /// An invalid spec as a user sees it.
 pub(crate) fn rejected(problem: &InvalidSpec) -> Failure {
     Failure {
-        reason: reason::INVALID_SPEC,
+        reason: Reason::InvalidSpec,
         message: problem.to_string(),
         retryable: false,
     }
@@ -213,9 +212,9 @@ pub(crate) fn rejected(problem: &InvalidSpec) -> Failure {
 pub(crate) fn paused(object: &BigIpTunnel) -> Option<Reason> {
     let annotation = object.annotations().get(ANNOTATION_PAUSED);
     if object.spec.suspend {
-        Some(reason::SUSPENDED)
+        Some(Reason::Suspended)
     } else if annotation.is_some_and(|value| value == "true") {
-        Some(reason::PAUSED_BY_ANNOTATION)
+        Some(Reason::PausedByAnnotation)
     } else {
         None
     }
@@ -304,12 +303,9 @@ mod tests {
         };
         assert_eq!(paused(&object(|_| {})), None);
         assert_eq!(paused(&paused_by("false")), None);
-        assert_eq!(
-            paused(&paused_by("true")),
-            Some(reason::PAUSED_BY_ANNOTATION)
-        );
+        assert_eq!(paused(&paused_by("true")), Some(Reason::PausedByAnnotation));
         let suspended = object(|object| object["spec"]["suspend"] = json!(true));
-        assert_eq!(paused(&suspended), Some(reason::SUSPENDED));
+        assert_eq!(paused(&suspended), Some(Reason::Suspended));
     }
 
     #[test]

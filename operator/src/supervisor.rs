@@ -3,10 +3,10 @@
 //! An object that does not parse is not worked on and says so in its status; it stops no other.
 //! Knows nothing of nodes or devices.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use futures::StreamExt;
 use kube::ResourceExt;
@@ -246,7 +246,7 @@ async fn keep_running(
     let begin = || Worker::new(shared.clone(), object.clone(), stop.clone()).run();
     let tell = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR.as_str(),
+            reason = Reason::InternalError.as_str(),
             "the object's task panicked and restarts in {} s",
             RESTART_DELAY.as_secs()
         );

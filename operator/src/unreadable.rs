@@ -7,7 +7,6 @@
 use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::conditions::Truth;
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_crds::{FINALIZER, MANAGER_OPERATOR, convert};
 use jiff::Timestamp;
@@ -42,11 +41,11 @@ pub(crate) struct Problem {
 /// that may be a password in the wrong place.
 pub(crate) fn parse(object: &DynamicObject) -> Result<BigIpTunnel, Problem> {
     let invalid = |text| Problem {
-        reason: reason::INVALID_SPEC,
+        reason: Reason::InvalidSpec,
         text,
     };
     let unreadable = |text| Problem {
-        reason: reason::OWNERSHIP_UNREADABLE,
+        reason: Reason::OwnershipUnreadable,
         text,
     };
     let value = serde_json::to_value(object).map_err(|_| invalid("it is not JSON".to_owned()))?;
@@ -141,7 +140,7 @@ fn message(object: &DynamicObject, problem: &Problem) -> String {
     } else {
         ". Its records stay on the BIG-IPs as they are until it is repaired".to_owned()
     };
-    let rest = if problem.reason == reason::OWNERSHIP_UNREADABLE {
+    let rest = if problem.reason == Reason::OwnershipUnreadable {
         format!(
             ". Which records belong to the object is not known, and nothing is written or removed. Run \
              the version that wrote the claims, or remove status.ownership: matching records are then \
@@ -163,11 +162,11 @@ fn conditions(
     now: Timestamp,
 ) -> Vec<Condition> {
     let wanted = [
-        (condition::READY, Truth::False),
+        (ConditionType::Ready, Truth::False),
         // Nobody looks, so nobody knows.
-        (condition::AVAILABLE, Truth::Unknown),
-        (condition::ACCEPTED, Truth::False),
-        (condition::STALLED, Truth::True),
+        (ConditionType::Available, Truth::Unknown),
+        (ConditionType::Accepted, Truth::False),
+        (ConditionType::Stalled, Truth::True),
     ];
     let complete = |(kind, truth): (ConditionType, Truth)| {
         let mut before = previous

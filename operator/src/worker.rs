@@ -12,6 +12,7 @@ mod phase;
 mod status;
 mod vtep;
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,6 @@ use bigip_tunnel_core::events::Journal;
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::requeue::{Ended, next_delay};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::ANNOTATION_RECONCILE_REQUESTED_AT;
 use bigip_tunnel_crds::convert::seen;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
@@ -360,7 +360,7 @@ impl Worker {
             }
             Err(failure) => {
                 // Before the first list the nodes are unknown to every process; nothing has changed.
-                let is_change = failure.reason != reason::PROGRESSING || self.has_written;
+                let is_change = failure.reason != Reason::Progressing || self.has_written;
                 self.nodes_failure = Some(failure);
                 if is_change && !deleting {
                     self.write_soon(GATHER_NEW);
@@ -403,7 +403,7 @@ impl Worker {
         let is_twin = update
             .report
             .problem()
-            .is_some_and(|problem| problem.reason == reason::DUPLICATE_UNIT);
+            .is_some_and(|problem| problem.reason == Reason::DuplicateUnit);
         let resettle = self.former.waits || is_twin && !self.former.devices.is_empty();
         if let Some(device) = self.devices.get_mut(&name) {
             device.last = Some(update);

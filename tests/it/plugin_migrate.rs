@@ -1,6 +1,6 @@
 //! `migrate cis` on a real API server: a pair that two F5 CIS write is taken over without a write.
 
-use bigip_tunnel_core::vocabulary::condition;
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, ClaimState};
 use bigip_tunnel_harness::account::rule;
 use bigip_tunnel_harness::objects::{CA_CONFIG_MAP, SECRET};
@@ -116,7 +116,7 @@ async fn a_pair_that_cis_writes_is_taken_over_without_a_write() {
         status
             .conditions
             .iter()
-            .any(|c| c.type_ == condition::READY.as_str() && c.status == "True")
+            .any(|c| c.type_ == ConditionType::Ready.as_str() && c.status == "True")
     );
     for unit in world.devices.units() {
         assert_eq!(unit.mutations(), 0);

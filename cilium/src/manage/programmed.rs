@@ -3,10 +3,10 @@
 //! In `v2alpha1` each agent says it in the CiliumVTEPNodeConfig of its node, in `v2` the status of the object says it for
 //! all (*source:* cilium#46602, cilium#44188). Nothing is `True` without a status that is shown to be about the present spec.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::{Question, said};
 use crate::objects::{self, Object};
@@ -27,7 +27,7 @@ fn of_object(question: &Question<'_>, object: &Object) -> Condition {
     let name = &object.name;
     let unknown = |why: &str| {
         let message = format!("CiliumVTEPConfig {name} is written; {why}");
-        said(Truth::Unknown, reason::VTEP_NOT_CONFIRMED, message)
+        said(Truth::Unknown, Reason::VtepNotConfirmed, message)
     };
     let Some(live) = question.own() else {
         return unknown("it was not read again yet");
@@ -37,7 +37,7 @@ fn of_object(question: &Question<'_>, object: &Object) -> Condition {
     }
     if let Some((entry, why)) = failure(&live.object.failed, &object.entries) {
         let message = format!("CiliumVTEPConfig {name}: not programmed: {entry}: {why}");
-        return said(Truth::False, reason::VTEP_NOT_PROGRAMMED, message);
+        return said(Truth::False, Reason::VtepNotProgrammed, message);
     }
     let is_synced = |entry: &WrittenEntry| live.synced.contains(&entry.name);
     if !object.entries.iter().all(is_synced) {
@@ -57,14 +57,14 @@ fn of_object(question: &Question<'_>, object: &Object) -> Condition {
         "CiliumVTEPConfig {name}: {entries} programmed, by the status of the object; which agents have programmed them is \
          not known"
     );
-    said(Truth::True, reason::VTEP_PROGRAMMED, message)
+    said(Truth::True, Reason::VtepProgrammed, message)
 }
 
 fn of_nodes(question: &Question<'_>, object: &Object) -> Condition {
     let (name, cluster) = (&object.name, question.cluster);
     let unknown = |why: &str| {
         let message = format!("CiliumVTEPConfig {name} is written; {why}");
-        said(Truth::Unknown, reason::VTEP_NOT_CONFIRMED, message)
+        said(Truth::Unknown, Reason::VtepNotConfirmed, message)
     };
     let nodes = match &cluster.vtep_nodes {
         Ok(nodes) => nodes,
@@ -78,7 +78,7 @@ fn of_nodes(question: &Question<'_>, object: &Object) -> Condition {
         let on = count(failing.len(), "node");
         let message =
             format!("CiliumVTEPConfig {name}: not programmed on {on}: {node}: {entry}: {why}");
-        return said(Truth::False, reason::VTEP_NOT_PROGRAMMED, message);
+        return said(Truth::False, Reason::VtepNotProgrammed, message);
     }
     let agents = match (&cluster.cilium_nodes, &cluster.nodes) {
         (Ok(Some(nodes)), _) => nodes.iter().map(|node| &*node.name).collect(),
@@ -114,7 +114,7 @@ fn of_nodes(question: &Question<'_>, object: &Object) -> Condition {
         "CiliumVTEPConfig {name}: programmed by {on} of {}",
         agents.len()
     );
-    said(Truth::True, reason::VTEP_PROGRAMMED, message)
+    said(Truth::True, Reason::VtepProgrammed, message)
 }
 
 /// What is said of one of these entries, or of the table as a whole, that is not programmed.

@@ -1,8 +1,8 @@
 //! Whether the tunnel of each unit speaks as Cilium does: an entry of another one leads to frames that are dropped.
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::unit::CILIUM_VNI;
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::said;
 use crate::config::{Config, Routing};
@@ -17,7 +17,7 @@ pub(super) fn refusal(config: Option<Config<'_>>, tunnel: &Tunnel) -> Option<Con
             "no CiliumVTEPConfig is written: the VNI of {} is not known yet",
             unit.key
         );
-        Some(said(Truth::Unknown, reason::PENDING, message))
+        Some(said(Truth::Unknown, Reason::Pending, message))
     })
 }
 
@@ -29,7 +29,7 @@ fn differs(config: Option<Config<'_>>, unit: &Unit) -> Option<Condition> {
              tunnel {} key {CILIUM_VNI}",
             key.device, unit.path
         );
-        return Some(said(Truth::False, reason::VNI_MISMATCH, message));
+        return Some(said(Truth::False, Reason::VniMismatch, message));
     }
     let kind = unit.encapsulation.as_ref()?;
     let Routing::Tunnel { protocol, .. } = config?.routing() else {
@@ -42,5 +42,5 @@ fn differs(config: Option<Config<'_>>, unit: &Unit) -> Option<Condition> {
         "no CiliumVTEPConfig is written: {key} speaks {kind}, Cilium {protocol}: give {} a {protocol} profile",
         unit.path
     );
-    Some(said(Truth::False, reason::ENCAPSULATION_MISMATCH, message))
+    Some(said(Truth::False, Reason::EncapsulationMismatch, message))
 }

@@ -2,7 +2,6 @@
 
 use bigip_tunnel_core::conditions::{Condition, Truth};
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::said;
 use crate::desired::Refusal;
@@ -14,31 +13,31 @@ pub(super) fn condition(refusals: &[Refusal]) -> Condition {
     let message = format!("no CiliumVTEPConfig is written: {}", texts.join("; "));
     match fault {
         Some(refusal) => said(Truth::False, reason_of(refusal), message),
-        None => said(Truth::Unknown, reason::PENDING, message),
+        None => said(Truth::Unknown, Reason::Pending, message),
     }
 }
 
 fn is_unread(refusal: &Refusal) -> bool {
-    reason_of(refusal) == reason::PENDING
+    reason_of(refusal) == Reason::Pending
 }
 
 fn reason_of(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::Unit(_, why) => reason_of(why),
-        Refusal::NoUnit | Refusal::TunnelUnread(_) => reason::PENDING,
-        Refusal::NoConfig => reason::CILIUM_CONFIG_MISSING,
-        Refusal::SelfIpsCut(_) => reason::TOO_MANY_SELF_IPS,
-        Refusal::Floating(..) => reason::SELF_IP_FLOATING,
-        Refusal::NameTooLong(_) => reason::NAME_TOO_LONG,
-        Refusal::NoEndpoint(_) => reason::TUNNEL_MISMATCH,
-        Refusal::NoNetwork(_) => reason::TUNNEL_UNUSABLE,
-        Refusal::MacUnknown(_) => reason::VTEP_MAC_UNKNOWN,
-        Refusal::MacUnusable(..) => reason::VTEP_MAC_INVALID,
-        Refusal::MacsDiffer(_) => reason::VTEP_MAC_AMBIGUOUS,
-        Refusal::Faulty(_) => reason::VTEP_ENTRY_INVALID,
-        Refusal::NetworkTaken(..) | Refusal::ObjectHasNetwork(..) => reason::VTEP_NETWORK_DUPLICATE,
-        Refusal::Overlaps(_) => reason::VTEP_NETWORK_OVERLAP,
-        Refusal::PrefixesDiffer(_) => reason::VTEP_PREFIXES_DIFFER,
-        Refusal::TooMany(_) => reason::TOO_MANY_VTEP_ENTRIES,
+        Refusal::NoUnit | Refusal::TunnelUnread(_) => Reason::Pending,
+        Refusal::NoConfig => Reason::CiliumConfigMissing,
+        Refusal::SelfIpsCut(_) => Reason::TooManySelfIps,
+        Refusal::Floating(..) => Reason::SelfIpFloating,
+        Refusal::NameTooLong(_) => Reason::NameTooLong,
+        Refusal::NoEndpoint(_) => Reason::TunnelMismatch,
+        Refusal::NoNetwork(_) => Reason::TunnelUnusable,
+        Refusal::MacUnknown(_) => Reason::VtepMacUnknown,
+        Refusal::MacUnusable(..) => Reason::VtepMacInvalid,
+        Refusal::MacsDiffer(_) => Reason::VtepMacAmbiguous,
+        Refusal::Faulty(_) => Reason::VtepEntryInvalid,
+        Refusal::NetworkTaken(..) | Refusal::ObjectHasNetwork(..) => Reason::VtepNetworkDuplicate,
+        Refusal::Overlaps(_) => Reason::VtepNetworkOverlap,
+        Refusal::PrefixesDiffer(_) => Reason::VtepPrefixesDiffer,
+        Refusal::TooMany(_) => Reason::TooManyVtepEntries,
     }
 }

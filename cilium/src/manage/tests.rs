@@ -149,7 +149,7 @@ fn both() -> Vec<String> {
 
 #[test]
 fn object_that_is_missing_or_differs_is_written() {
-    let written = (Some(both()), Truth::Unknown, reason::PROGRESSING);
+    let written = (Some(both()), Truth::Unknown, Reason::Progressing);
     assert_eq!(Case::new().result(), written);
     let moved = entry("b", "10.9.0.9", "10.1.2.0/24", "02:00:00:00:00:02");
     for entries in [
@@ -170,11 +170,11 @@ fn object_that_is_missing_or_differs_is_written() {
 fn object_that_is_as_it_should_be_is_not_written() {
     assert_eq!(
         Case::as_it_should_be().held(),
-        (Truth::Unknown, reason::VTEP_NOT_CONFIRMED)
+        (Truth::Unknown, Reason::VtepNotConfirmed)
     );
     let spelled = entry("a", "10.9.0.1", "10.1.1.7/24", "02-00-00-00-00-01");
     let mut case = Case::with(vec![live(NAME, UID, vec![entry_b(), spelled])]);
-    assert_eq!(case.held().1, reason::VTEP_NOT_CONFIRMED);
+    assert_eq!(case.held().1, Reason::VtepNotConfirmed);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn object_of_another_owner_is_never_written() {
     };
     for foreign in [unmarked, live(NAME, "another", vec![])] {
         let mut case = Case::with(vec![foreign]);
-        assert_eq!(case.held(), (Truth::False, reason::VTEP_CONFIG_NOT_OURS));
+        assert_eq!(case.held(), (Truth::False, Reason::VtepConfigNotOurs));
         assert!(case.decide().condition.message.contains("owner-uid to u"));
     }
 }
@@ -193,7 +193,7 @@ fn object_of_another_owner_is_never_written() {
 #[test]
 fn v2_is_refused_beside_any_other_object() {
     let other = live("hybrid-gateway", "", vec![]);
-    let refused = (Truth::False, reason::VTEP_CONFIG_NOT_ALONE);
+    let refused = (Truth::False, Reason::VtepConfigNotAlone);
     for mut case in [
         Case::with(vec![other.clone()]),
         Case::with(vec![other.clone(), live(NAME, UID, vec![entry_a()])]),
@@ -210,7 +210,7 @@ fn v2_is_refused_beside_any_other_object() {
 fn unit_that_does_not_say_its_mac_is_refused() {
     let mut case = Case::as_it_should_be();
     case.units[1].mac = None;
-    assert_eq!(case.held(), (Truth::False, reason::VTEP_MAC_UNKNOWN));
+    assert_eq!(case.held(), (Truth::False, Reason::VtepMacUnknown));
     let message = case.decide().condition.message;
     assert!(message.contains("b of bigip/east"), "{message}");
 }
@@ -225,24 +225,24 @@ fn each_refusal_has_its_reason() {
     for (change, reason) in [
         (
             (|case| case.units[0].mac = "03:00:00:00:00:01".parse().ok()) as fn(&mut Case),
-            reason::VTEP_MAC_INVALID,
+            Reason::VtepMacInvalid,
         ),
-        (|case| case.units[0].local = None, reason::TUNNEL_MISMATCH),
+        (|case| case.units[0].local = None, Reason::TunnelMismatch),
         (
             |case| case.units[0].self_ips.clear(),
-            reason::TUNNEL_UNUSABLE,
+            Reason::TunnelUnusable,
         ),
         (
             |case| case.units[0].has_more_self_ips = true,
-            reason::TOO_MANY_SELF_IPS,
+            Reason::TooManySelfIps,
         ),
         (
             |case| case.units[1].self_ips = case.units[0].self_ips.clone(),
-            reason::SELF_IP_FLOATING,
+            Reason::SelfIpFloating,
         ),
         (
             |case| case.units[0].self_ips = vec!["10.244.0.9/24".parse().unwrap()],
-            reason::VTEP_NETWORK_OVERLAP,
+            Reason::VtepNetworkOverlap,
         ),
         (
             |case| {
@@ -252,14 +252,14 @@ fn each_refusal_has_its_reason() {
                     vec![entry("z", "10.9.0.8", "10.1.1.0/24", MAC)],
                 )];
             },
-            reason::VTEP_NETWORK_DUPLICATE,
+            Reason::VtepNetworkDuplicate,
         ),
         (
             |case| {
                 case.units[1].local = case.units[0].local;
                 case.units[1].self_ips = vec!["10.1.1.2/24".parse().unwrap()];
             },
-            reason::VTEP_MAC_AMBIGUOUS,
+            Reason::VtepMacAmbiguous,
         ),
     ] {
         assert_eq!(with(change), (Truth::False, reason));
@@ -282,7 +282,7 @@ fn unread_tunnel_is_waited_for() {
         observes: false,
     });
     assert_eq!(decision.apply, None);
-    assert_eq!(decision.condition.reason, reason::PENDING);
+    assert_eq!(decision.condition.reason, Reason::Pending);
 }
 
 #[test]
@@ -292,10 +292,10 @@ fn silent_unit_keeps_its_entry_and_no_other() {
     case.units[1].is_current = false;
     assert_eq!(case.result().0, Some(both()));
     case.units[0].is_current = false;
-    assert_eq!(case.held(), (Truth::Unknown, reason::PENDING));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::Pending));
     let mut new = Case::new();
     new.units[1].is_current = false;
-    assert_eq!(new.held(), (Truth::Unknown, reason::PENDING));
+    assert_eq!(new.held(), (Truth::Unknown, Reason::Pending));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn nothing_is_written_while_overlaps_are_not_known() {
     ] {
         let mut case = Case::new();
         change(&mut case, unread());
-        assert_eq!(case.held(), (Truth::Unknown, reason::CILIUM_UNREADABLE));
+        assert_eq!(case.held(), (Truth::Unknown, Reason::CiliumUnreadable));
     }
 }
 
@@ -324,7 +324,7 @@ fn lists_with_other_entries_are_refused() {
         }));
     };
     with(&mut case, "10.9.0.8");
-    assert_eq!(case.held(), (Truth::False, reason::VTEP_SOURCES_DIFFER));
+    assert_eq!(case.held(), (Truth::False, Reason::VtepSourcesDiffer));
     with(&mut case, "10.9.0.1");
     assert_eq!(case.result().0, Some(both()));
 }
@@ -333,17 +333,17 @@ fn lists_with_other_entries_are_refused() {
 fn node_selector_of_another_client_is_a_conflict() {
     let mut case = Case::as_it_should_be();
     case.live[0].object.scope = scope(&["n1"]);
-    assert_eq!(case.held(), (Truth::False, reason::VTEP_CONFIG_CONFLICT));
+    assert_eq!(case.held(), (Truth::False, Reason::VtepConfigConflict));
 }
 
 #[test]
 fn object_that_only_looks_says_what_it_would_write() {
     let mut case = Case::new();
     case.observes = true;
-    assert_eq!(case.held(), (Truth::Unknown, reason::OBSERVED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::Observed));
     let mut case = Case::as_it_should_be();
     case.observes = true;
-    assert_eq!(case.held().1, reason::VTEP_NOT_CONFIRMED);
+    assert_eq!(case.held().1, Reason::VtepNotConfirmed);
 }
 
 /// The mask that is written, if anything is.
@@ -375,7 +375,7 @@ fn mask_follows_the_networks_where_the_object_has_one() {
         vec![],
     );
     assert_eq!(differ.apply, None);
-    assert_eq!(differ.condition.reason, reason::VTEP_PREFIXES_DIFFER);
+    assert_eq!(differ.condition.reason, Reason::VtepPrefixesDiffer);
 }
 
 /// What the agent of a node says it has programmed.
@@ -393,18 +393,18 @@ fn programmed_by_every_node_is_true() {
     let other = entry("a", "10.9.0.8", "10.1.8.0/24", MAC);
     let all = || vec![entry_a(), entry_b(), other.clone()];
     for (nodes, found) in [
-        (vec![], (Truth::Unknown, reason::VTEP_NOT_CONFIRMED)),
+        (vec![], (Truth::Unknown, Reason::VtepNotConfirmed)),
         (
             vec![says("n1", all())],
-            (Truth::Unknown, reason::VTEP_NOT_CONFIRMED),
+            (Truth::Unknown, Reason::VtepNotConfirmed),
         ),
         (
             vec![says("n1", all()), says("n2", vec![entry_a()])],
-            (Truth::Unknown, reason::VTEP_NOT_CONFIRMED),
+            (Truth::Unknown, Reason::VtepNotConfirmed),
         ),
         (
             vec![says("n1", all()), says("n2", all())],
-            (Truth::True, reason::VTEP_PROGRAMMED),
+            (Truth::True, Reason::VtepProgrammed),
         ),
     ] {
         case.cluster.vtep_nodes = Ok(nodes);
@@ -416,7 +416,7 @@ fn programmed_by_every_node_is_true() {
         entry_b(),
     ];
     case.cluster.vtep_nodes = Ok(vec![says("n1", all()), says("n2", older)]);
-    assert_eq!(case.held().1, reason::VTEP_NOT_CONFIRMED);
+    assert_eq!(case.held().1, Reason::VtepNotConfirmed);
     assert!(
         case.decide()
             .condition
@@ -424,7 +424,7 @@ fn programmed_by_every_node_is_true() {
             .contains("1 of 2 nodes; not by n2")
     );
     case.cluster.vtep_nodes = Err(Unread("no".to_owned()));
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn failing_node_is_named_with_its_words() {
     };
     for name in ["a", ""] {
         case.cluster.vtep_nodes = Ok(vec![failed(name)]);
-        assert_eq!(case.held(), (Truth::False, reason::VTEP_NOT_PROGRAMMED));
+        assert_eq!(case.held(), (Truth::False, Reason::VtepNotProgrammed));
         let message = case.decide().condition.message;
         assert!(
             message.contains("n2") && message.ends_with("table full"),
@@ -444,26 +444,26 @@ fn failing_node_is_named_with_its_words() {
         );
     }
     case.cluster.vtep_nodes = Ok(vec![failed("of-others")]);
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
 }
 
 #[test]
 fn v2_is_judged_by_the_status_of_the_object() {
     let mut case = Case::as_it_should_be();
     case.shape = Shape::V2;
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
     case.live[0].synced = ["a".to_owned()].into();
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
     case.live[0].synced.insert("b".to_owned());
     // Names stay when a MAC address changes: a status of before proves nothing.
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
     case.live[0].confirmed = case.live[0].synced.clone();
-    assert_eq!(case.held(), (Truth::True, reason::VTEP_PROGRAMMED));
+    assert_eq!(case.held(), (Truth::True, Reason::VtepProgrammed));
     case.live[0].is_outdated = true;
-    assert_eq!(case.held(), (Truth::Unknown, reason::VTEP_NOT_CONFIRMED));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::VtepNotConfirmed));
     case.live[0].is_outdated = false;
     case.live[0].object.failed = vec![("b".to_owned(), "full".to_owned())];
-    assert_eq!(case.held(), (Truth::False, reason::VTEP_NOT_PROGRAMMED));
+    assert_eq!(case.held(), (Truth::False, Reason::VtepNotProgrammed));
 }
 
 #[test]
@@ -495,21 +495,21 @@ fn status_about_an_older_spec_is_outdated() {
 fn unit_that_speaks_otherwise_is_refused_first() {
     let mut case = Case::as_it_should_be();
     case.units[1].vni = Some(3);
-    assert_eq!(case.held(), (Truth::False, reason::VNI_MISMATCH));
+    assert_eq!(case.held(), (Truth::False, Reason::VniMismatch));
     case.units[1].vni = None;
-    assert_eq!(case.held(), (Truth::Unknown, reason::PENDING));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::Pending));
     case.units[1].vni = Some(2);
     case.units[0].encapsulation = Some(Encapsulation::Geneve);
-    assert_eq!(case.held(), (Truth::False, reason::ENCAPSULATION_MISMATCH));
+    assert_eq!(case.held(), (Truth::False, Reason::EncapsulationMismatch));
     case.units[0].encapsulation = Some(Encapsulation::Vxlan);
-    assert_eq!(case.held().1, reason::VTEP_NOT_CONFIRMED);
+    assert_eq!(case.held().1, Reason::VtepNotConfirmed);
 }
 
 #[test]
 fn object_that_is_being_deleted_is_not_programmed() {
     let mut case = Case::as_it_should_be();
     case.live[0].leaving = Some(vec!["example.com/hold".to_owned()]);
-    assert_eq!(case.held(), (Truth::Unknown, reason::PENDING));
+    assert_eq!(case.held(), (Truth::Unknown, Reason::Pending));
     let message = case.decide().condition.message;
     assert!(message.contains("example.com/hold"), "{message}");
 }

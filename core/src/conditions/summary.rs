@@ -12,7 +12,6 @@ use crate::desired::SkippedNode;
 use crate::outcome::{DeviceReport, Failure, HeldRemoval, Reach, TunnelReport};
 use crate::plan::Plan;
 use crate::reason::Reason;
-use crate::vocabulary::reason;
 
 /// What `Ready` says.
 pub(super) struct Summary {
@@ -66,7 +65,7 @@ pub(super) fn summary(report: &TunnelReport<'_>) -> Summary {
     }
     if report.desired.selected() == 0 {
         let message = "no node is selected; the records on the BIG-IPs stay as they are";
-        return Summary::not_ready(reason::NO_NODES_SELECTED, message.into(), Next::Person);
+        return Summary::not_ready(Reason::NoNodesSelected, message.into(), Next::Person);
     }
     if report.observing {
         return observed_summary(report);
@@ -104,7 +103,7 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
         };
         return Summary {
             ready,
-            reason: reason::PROGRESSING,
+            reason: Reason::Progressing,
             message,
             next: Next::Retry,
         };
@@ -118,12 +117,12 @@ fn progress_summary(report: &TunnelReport<'_>) -> Summary {
     if nodes == 0 {
         return Summary {
             ready: Truth::Unknown,
-            reason: reason::PROGRESSING,
+            reason: Reason::Progressing,
             message: message + &joining_remark(report.joining()),
             next: Next::Retry,
         };
     }
-    let (reason, remark) = remark(report).unwrap_or((reason::IN_SYNC, String::new()));
+    let (reason, remark) = remark(report).unwrap_or((Reason::InSync, String::new()));
     Summary {
         ready: Truth::True,
         reason,
@@ -144,7 +143,7 @@ fn nodes_summary(report: &TunnelReport<'_>) -> Option<Summary> {
         let record = kept_or_missing(report, name);
         let message = format!("node {name}{others} {record}: {message}");
         return Some(Summary::not_ready(
-            reason::NODES_SKIPPED,
+            Reason::NodesSkipped,
             message,
             Next::Retry,
         ));
@@ -172,12 +171,12 @@ pub(crate) fn kept_or_missing(report: &TunnelReport<'_>, node: &str) -> String {
 fn remark(report: &TunnelReport<'_>) -> Option<(Reason, String)> {
     if let Some(device) = report.devices.iter().find(|device| device.contended) {
         let remark = format!("; {}: {CONTESTED}", device.name);
-        return Some((reason::FOREIGN_WRITER, remark));
+        return Some((Reason::ForeignWriter, remark));
     }
     let mut devices = report.devices.iter();
     if let Some(remark) = devices.find_map(|d| Some(format!("; {}: {}", d.name, d.login_remark()?)))
     {
-        return Some((reason::NEW_PASSWORD_REFUSED, remark));
+        return Some((Reason::NewPasswordRefused, remark));
     }
     let Some(doubt) = report.nodes_doubt else {
         return joining(report);
@@ -195,7 +194,7 @@ fn remark(report: &TunnelReport<'_>) -> Option<(Reason, String)> {
 
 fn joining(report: &TunnelReport<'_>) -> Option<(Reason, String)> {
     let count = report.joining();
-    (count > 0).then(|| (reason::IN_SYNC, joining_remark(count)))
+    (count > 0).then(|| (Reason::InSync, joining_remark(count)))
 }
 
 /// Names how many nodes wait for their address.
@@ -207,11 +206,7 @@ fn joining_remark(count: usize) -> String {
 }
 
 fn held_summary(held: &HeldRemoval) -> Summary {
-    Summary::not_ready(
-        reason::MASS_REMOVAL_BLOCKED,
-        held_message(held),
-        Next::Person,
-    )
+    Summary::not_ready(Reason::MassRemovalBlocked, held_message(held), Next::Person)
 }
 
 /// What is held, and how to let it through.
@@ -231,7 +226,7 @@ fn neighbour_summary(devices: &[DeviceReport]) -> Option<Summary> {
         .find_map(|device| Some((device, device.held_by_neighbours.as_ref()?)))?;
     let message = format!("{}: {hold}", device.name);
     Some(Summary::not_ready(
-        reason::HELD_BY_NEIGHBOUR,
+        Reason::HeldByNeighbour,
         message,
         Next::Retry,
     ))
@@ -240,8 +235,8 @@ fn neighbour_summary(devices: &[DeviceReport]) -> Option<Summary> {
 /// Why a clean-up does not go on: another object holds it, or something failed.
 fn cleanup_reason(failure: &Failure) -> Reason {
     match failure.reason {
-        reason::HELD_BY_NEIGHBOUR => failure.reason,
-        _ => reason::CLEANUP_FAILED,
+        Reason::HeldByNeighbour => failure.reason,
+        _ => Reason::CleanupFailed,
     }
 }
 
@@ -255,7 +250,7 @@ fn conflict_summary(report: &TunnelReport<'_>) -> Option<Summary> {
         device.name,
         conflict_message(count)
     );
-    Some(Summary::not_ready(reason::CONFLICT, message, Next::Person))
+    Some(Summary::not_ready(Reason::Conflict, message, Next::Person))
 }
 
 fn unreadable_summary(devices: &[DeviceReport]) -> Option<Summary> {
@@ -265,7 +260,7 @@ fn unreadable_summary(devices: &[DeviceReport]) -> Option<Summary> {
     })?;
     let message = format!("{}: {}", device.name, unreadable_message(plan));
     Some(Summary::not_ready(
-        reason::RECORD_UNREADABLE,
+        Reason::RecordUnreadable,
         message,
         Next::Person,
     ))
@@ -279,7 +274,7 @@ fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {
             device.name, device.reported_drift
         );
         return Some(Summary::not_ready(
-            reason::DRIFT_REPORTED,
+            Reason::DriftReported,
             message,
             Next::Person,
         ));
@@ -289,7 +284,7 @@ fn drift_summary(devices: &[DeviceReport]) -> Option<Summary> {
     let device = devices.iter().find(is_contested)?;
     let message = format!("{}: {FOREIGN_WRITER}", device.name);
     Some(Summary::not_ready(
-        reason::FOREIGN_WRITER,
+        Reason::ForeignWriter,
         message,
         Next::Person,
     ))
@@ -299,7 +294,7 @@ fn unusable_summary(devices: &[DeviceReport]) -> Option<Summary> {
     let (device, problem) = unusable(devices)?;
     let message = unusable_message(device, &problem);
     Some(Summary::not_ready(
-        reason::TUNNEL_UNUSABLE,
+        Reason::TunnelUnusable,
         message,
         Next::Person,
     ))
@@ -314,7 +309,7 @@ fn observed_summary(report: &TunnelReport<'_>) -> Summary {
     if read.count() < devices.len() {
         return Summary {
             ready: Truth::Unknown,
-            reason: reason::PROGRESSING,
+            reason: Reason::Progressing,
             message: "not every BIG-IP has been read yet".to_owned(),
             next: Next::Retry,
         };
@@ -327,7 +322,7 @@ fn observed_summary(report: &TunnelReport<'_>) -> Summary {
     };
     Summary {
         ready: Truth::True,
-        reason: reason::OBSERVED,
+        reason: Reason::Observed,
         message: format!(
             "managementPolicy Observe: nothing is written. {} records match; to add: {}, to correct: \
              {}, to remove: {}{others}",
@@ -359,11 +354,7 @@ fn former_summary(former: &[DeviceReport]) -> Option<Summary> {
         "removing the records from {}, which is no longer listed",
         device.name
     );
-    Some(Summary::not_ready(
-        reason::CLEANING_UP,
-        message,
-        Next::Retry,
-    ))
+    Some(Summary::not_ready(Reason::CleaningUp, message, Next::Retry))
 }
 
 fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
@@ -373,7 +364,7 @@ fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
              annotation bigip-tunnel.dev/release to true to let the object go without its records",
             failure.message
         );
-        return Summary::not_ready(reason::CLEANUP_FAILED, message, Next::Person);
+        return Summary::not_ready(Reason::CleanupFailed, message, Next::Person);
     }
     let failing = worst(report.devices).or_else(|| worst(report.former));
     if let Some((device, failure)) = failing {
@@ -385,10 +376,10 @@ fn cleanup_summary(report: &TunnelReport<'_>) -> Summary {
         return Summary::failed(failure, cleanup_reason(failure), message);
     }
     if let Some(failure) = report.nodes_failure {
-        return Summary::failed(failure, reason::CLEANUP_FAILED, failure.message.clone());
+        return Summary::failed(failure, Reason::CleanupFailed, failure.message.clone());
     }
     let message = "removing the records of this object".to_owned();
-    Summary::not_ready(reason::CLEANING_UP, message, Next::Retry)
+    Summary::not_ready(Reason::CleaningUp, message, Next::Retry)
 }
 
 /// The failure to show: one that needs a person before one that may mend itself.
@@ -402,10 +393,10 @@ fn worst(devices: &[DeviceReport]) -> Option<(&DeviceReport, &Failure)> {
 /// A device's reason in the words of the object.
 pub(crate) fn ready_reason(device_reason: Reason) -> Reason {
     match device_reason {
-        reason::TIMEOUT
-        | reason::CONNECTION_REFUSED
-        | reason::CONNECTION_FAILED
-        | reason::NAME_NOT_RESOLVED => reason::DEVICE_UNREACHABLE,
+        Reason::Timeout
+        | Reason::ConnectionRefused
+        | Reason::ConnectionFailed
+        | Reason::NameNotResolved => Reason::DeviceUnreachable,
         other => other,
     }
 }

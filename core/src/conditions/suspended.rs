@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{Condition, Truth};
 use crate::condition::ConditionType;
 use crate::reason::Reason;
-use crate::vocabulary::{condition, reason};
 
 /// What a condition said before.
 #[derive(Debug, Clone, Copy)]
@@ -26,25 +25,25 @@ pub struct Before<'a> {
 
 /// Conditions of the object that say what was seen on its BIG-IPs, or compared with it.
 const OBSERVED: [ConditionType; 5] = [
-    condition::AVAILABLE,
-    condition::TUNNEL_USABLE,
-    condition::PEERS_COVERED,
-    condition::CILIUM_READY,
-    condition::VTEP_CONFIGURED,
+    ConditionType::Available,
+    ConditionType::TunnelUsable,
+    ConditionType::PeersCovered,
+    ConditionType::CiliumReady,
+    ConditionType::VtepConfigured,
 ];
 /// The same for those of a device.
 const OBSERVED_OF_DEVICE: [ConditionType; 3] = [
-    condition::REACHABLE,
-    condition::PROGRAMMED,
-    condition::SAVED,
+    ConditionType::Reachable,
+    ConditionType::Programmed,
+    ConditionType::Saved,
 ];
 /// Conditions that are about work, which has stopped.
 const ENDED: [ConditionType; 5] = [
-    condition::READY,
-    condition::RECONCILING,
-    condition::STALLED,
-    condition::NODES_RESOLVED,
-    condition::PAUSED,
+    ConditionType::Ready,
+    ConditionType::Reconciling,
+    ConditionType::Stalled,
+    ConditionType::NodesResolved,
+    ConditionType::Paused,
 ];
 
 /// The conditions of an object that is suspended (`why`), from those that it had before. `verified` is
@@ -55,7 +54,7 @@ pub fn suspended_conditions(
     before: &[Before<'_>],
     verified: Option<Timestamp>,
 ) -> Vec<Condition> {
-    let ready = super::condition(condition::READY, Truth::Unknown, why, stopped(why));
+    let ready = super::condition(ConditionType::Ready, Truth::Unknown, why, stopped(why));
     let mut conditions = vec![ready];
     conditions.extend(unverified(&OBSERVED, why, before, verified));
     conditions.push(paused(why));
@@ -78,12 +77,12 @@ pub fn ends_when_suspended(kind: ConditionType) -> bool {
 
 /// The condition of an object that is not worked on.
 pub fn paused(why: Reason) -> Condition {
-    super::condition(condition::PAUSED, Truth::True, why, stopped(why))
+    super::condition(ConditionType::Paused, Truth::True, why, stopped(why))
 }
 
 fn stopped(why: Reason) -> &'static str {
     match why {
-        reason::SUSPENDED => "spec.suspend is set: nothing is read or written",
+        Reason::Suspended => "spec.suspend is set: nothing is read or written",
         _ => "the annotation bigip-tunnel.dev/paused is set: nothing is read or written",
     }
 }
@@ -154,21 +153,21 @@ mod tests {
     #[test]
     fn suspended_object_is_unknown_and_shows_what_it_was() {
         let was = [
-            before(condition::READY, "True", reason::IN_SYNC, "3 nodes"),
+            before(ConditionType::Ready, "True", Reason::InSync, "3 nodes"),
             before(
-                condition::AVAILABLE,
+                ConditionType::Available,
                 "True",
-                reason::DEVICES_PROGRAMMED,
+                Reason::DevicesProgrammed,
                 "2 of 2",
             ),
             before(
-                condition::ACCEPTED,
+                ConditionType::Accepted,
                 "True",
-                reason::ACCEPTED,
+                Reason::Accepted,
                 "the spec is valid",
             ),
         ];
-        let now = suspended_conditions(reason::SUSPENDED, &was, Some(at(1_200)));
+        let now = suspended_conditions(Reason::Suspended, &was, Some(at(1_200)));
         let expected = [
             "Ready=Unknown/Suspended",
             "Available=Unknown/Suspended",
@@ -182,11 +181,21 @@ mod tests {
     #[test]
     fn suspended_device_shows_what_it_was() {
         let was = [
-            before(condition::REACHABLE, "False", reason::TIMEOUT, "no answer"),
-            before(condition::PROGRAMMED, "Unknown", reason::TIMEOUT, "2 of 2"),
-            before(condition::SAVED, "True", reason::SAVED, "saved"),
+            before(
+                ConditionType::Reachable,
+                "False",
+                Reason::Timeout,
+                "no answer",
+            ),
+            before(
+                ConditionType::Programmed,
+                "Unknown",
+                Reason::Timeout,
+                "2 of 2",
+            ),
+            before(ConditionType::Saved, "True", Reason::Saved, "saved"),
         ];
-        let now = suspended_device_conditions(reason::PAUSED_BY_ANNOTATION, &was, None);
+        let now = suspended_device_conditions(Reason::PausedByAnnotation, &was, None);
         let messages: Vec<&str> = now.iter().map(|c| c.message.as_str()).collect();
         let expected = [
             "last verified 1970-01-01T00:16:40Z: Timeout: no answer",
@@ -201,13 +210,13 @@ mod tests {
     fn second_reason_to_stop_keeps_what_was_verified() {
         let message = "last verified 12:03: Saved: saved";
         let was = [before(
-            condition::SAVED,
+            ConditionType::Saved,
             "Unknown",
-            reason::SUSPENDED,
+            Reason::Suspended,
             message,
         )];
-        let now = suspended_device_conditions(reason::PAUSED_BY_ANNOTATION, &was, Some(at(9_000)));
+        let now = suspended_device_conditions(Reason::PausedByAnnotation, &was, Some(at(9_000)));
         assert_eq!(now[0].message, message);
-        assert_eq!(now[0].reason, reason::PAUSED_BY_ANNOTATION);
+        assert_eq!(now[0].reason, Reason::PausedByAnnotation);
     }
 }

@@ -114,7 +114,7 @@ fn a_pair_in_sync_is_ready_and_available() {
 
 #[test]
 fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
-    let case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    let case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     assert_eq!(
         case.words(),
         [
@@ -135,8 +135,8 @@ fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
 #[test]
 fn a_wrong_password_stalls_and_is_shown_before_a_timeout() {
     let mut case =
-        Case::pair(|b| b.reach = Reach::Failed(failure(reason::AUTHENTICATION_FAILED, false)));
-    case.devices[0].reach = Reach::Failed(failure(reason::TIMEOUT, true));
+        Case::pair(|b| b.reach = Reach::Failed(failure(Reason::AuthenticationFailed, false)));
+    case.devices[0].reach = Reach::Failed(failure(Reason::Timeout, true));
     let words = case.words();
     assert_eq!(words[0], "Ready=False/AuthenticationFailed");
     assert_eq!(words[5], "Stalled=True/AuthenticationFailed");
@@ -206,7 +206,7 @@ fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
     let programmed = device_conditions(&a).remove(1);
     assert_eq!(
         (programmed.truth, programmed.reason),
-        (Truth::False, reason::CONFLICT)
+        (Truth::False, Reason::Conflict)
     );
     let case = Case {
         desired,
@@ -221,7 +221,7 @@ fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
 
 #[test]
 fn a_cleanup_that_a_device_holds_up_says_which() {
-    let mut case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    let mut case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     case.deleting = true;
     assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
     assert!(case.conditions()[0].message.contains("bigip-b"));
@@ -243,21 +243,21 @@ fn removal_held_by_a_neighbour_is_said_and_never_in_sync() {
     let said = "bigip-b: 2 records are due for removal and stay: BigIpTunnel other claims them too";
     assert_eq!(case.conditions()[0].message, said);
     let programmed = device_conditions(&case.devices[1]).remove(1);
-    let expected = (Truth::True, reason::HELD_BY_NEIGHBOUR);
+    let expected = (Truth::True, Reason::HeldByNeighbour);
     assert_eq!((programmed.truth, programmed.reason), expected);
 
-    let mut going = Case::pair(|b| b.failure = Some(failure(reason::HELD_BY_NEIGHBOUR, true)));
+    let mut going = Case::pair(|b| b.failure = Some(failure(Reason::HeldByNeighbour, true)));
     going.deleting = true;
     assert_eq!(going.words()[0], "Ready=False/HeldByNeighbour");
 }
 
 #[test]
 fn a_device_that_fails_keeps_saying_what_it_last_held() {
-    let case = Case::pair(|b| b.reach = Reach::Failed(failure(reason::TIMEOUT, true)));
+    let case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     let programmed = device_conditions(&case.devices[1]).remove(1);
     assert_eq!(
         (programmed.truth, programmed.reason),
-        (Truth::Unknown, reason::TIMEOUT)
+        (Truth::Unknown, Reason::Timeout)
     );
     assert!(programmed.message.ends_with("2 of 2 records present"));
 }
@@ -270,7 +270,7 @@ fn unsaved_changes_are_a_condition_only_where_saving_is_asked_for() {
     case.devices[0].save.enabled = true;
     assert_eq!(saved(&case).unwrap().truth, Truth::True);
     case.devices[0].save.unsaved_since = Some(jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(saved(&case).unwrap().reason, reason::SAVE_PENDING);
+    assert_eq!(saved(&case).unwrap().reason, Reason::SavePending);
 }
 
 #[test]
@@ -313,10 +313,10 @@ fn find(case: &Case, kind: ConditionType) -> Condition {
 #[test]
 fn a_tunnel_that_floods_nowhere_is_unusable_and_its_records_count_all_the_same() {
     let case = with_facts(|facts| facts.tunnel.flooding_type = Some("none".into()));
-    let usable = find(&case, condition::TUNNEL_USABLE);
+    let usable = find(&case, ConditionType::TunnelUsable);
     assert_eq!(
         (usable.truth, usable.reason),
-        (Truth::False, reason::TUNNEL_UNUSABLE)
+        (Truth::False, Reason::TunnelUnusable)
     );
     assert!(usable.message.contains("multipoint"), "{}", usable.message);
     assert_eq!(case.words()[0], "Ready=False/TunnelUnusable");
@@ -332,8 +332,8 @@ fn a_tunnel_without_a_self_ip_or_of_another_kind_is_unusable() {
         (|facts| facts.tunnel.self_ips.clear()) as fn(&mut crate::unit::UnitFacts),
         |facts| facts.tunnel.encapsulation = crate::unit::Encapsulation::Other("gre".into()),
     ] {
-        let usable = find(&with_facts(change), condition::TUNNEL_USABLE);
-        assert_eq!(usable.reason, reason::TUNNEL_UNUSABLE);
+        let usable = find(&with_facts(change), ConditionType::TunnelUsable);
+        assert_eq!(usable.reason, Reason::TunnelUnusable);
     }
 }
 
@@ -341,8 +341,8 @@ fn a_tunnel_without_a_self_ip_or_of_another_kind_is_unusable() {
 fn tunnel_with_vni_other_than_2_is_unusable() {
     for vni in [0, 1, 3, 9, 10, 16_777_215] {
         let case = with_facts(|facts| facts.tunnel.vni = vni);
-        let usable = find(&case, condition::TUNNEL_USABLE);
-        assert_eq!(usable.reason, reason::TUNNEL_UNUSABLE, "VNI {vni}");
+        let usable = find(&case, ConditionType::TunnelUsable);
+        assert_eq!(usable.reason, Reason::TunnelUnusable, "VNI {vni}");
         assert!(usable.message.contains("has to be 2"), "{}", usable.message);
         assert_eq!(case.words()[0], "Ready=False/TunnelUnusable");
     }
@@ -355,16 +355,16 @@ fn a_unit_of_the_trust_domain_that_is_not_listed_is_named() {
         base_mac: "00:0c:29:35:0d:bd".into(),
     };
     let case = with_facts(|facts| facts.peers = vec![peer("bigip-a"), peer("bigip-c")]);
-    let covered = find(&case, condition::PEERS_COVERED);
+    let covered = find(&case, ConditionType::PeersCovered);
     assert_eq!(
         (covered.truth, covered.reason),
-        (Truth::False, reason::PEER_NOT_LISTED)
+        (Truth::False, Reason::PeerNotListed)
     );
     assert!(covered.message.starts_with("bigip-c.example.net"));
     assert_eq!(case.words()[0], "Ready=True/InSync");
 
     let listed = with_facts(|facts| facts.peers = vec![peer("bigip-a")]);
-    let covered = find(&listed, condition::PEERS_COVERED);
+    let covered = find(&listed, ConditionType::PeersCovered);
     assert_eq!(covered.truth, Truth::True);
 }
 
@@ -377,10 +377,10 @@ fn while_a_listed_unit_has_never_said_who_it_is_a_missing_peer_is_not_known() {
         }];
     });
     case.devices[0] = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
-    let covered = find(&case, condition::PEERS_COVERED);
+    let covered = find(&case, ConditionType::PeersCovered);
     assert_eq!(
         (covered.truth, covered.reason),
-        (Truth::Unknown, reason::PENDING)
+        (Truth::Unknown, Reason::Pending)
     );
 }
 
@@ -403,7 +403,7 @@ fn an_object_that_only_looks_is_ready_and_says_what_it_would_do() {
     let programmed = &device_conditions(&case.devices[0])[1];
     assert_eq!(
         (programmed.truth, programmed.reason),
-        (Truth::False, reason::OBSERVED)
+        (Truth::False, Reason::Observed)
     );
 }
 
@@ -416,7 +416,7 @@ fn drift_that_is_only_reported_waits_for_a_person() {
     case.devices[0] = a;
     assert_eq!(case.words()[0], "Ready=False/DriftReported");
     let programmed = &device_conditions(&case.devices[0])[1];
-    assert_eq!(programmed.reason, reason::DRIFT_REPORTED);
+    assert_eq!(programmed.reason, Reason::DriftReported);
 }
 
 #[test]
@@ -428,14 +428,14 @@ fn contested_records_that_are_right_stay_ready_and_are_named() {
     let programmed = &device_conditions(&case.devices[1])[1];
     assert_eq!(
         (programmed.truth, programmed.reason),
-        (Truth::True, reason::FOREIGN_WRITER)
+        (Truth::True, Reason::ForeignWriter)
     );
 }
 
 #[test]
 fn refused_new_password_is_shown_while_the_old_login_works() {
     let refused = |b: &mut DeviceReport| {
-        b.password_refused = Some(failure(reason::AUTHENTICATION_FAILED, false));
+        b.password_refused = Some(failure(Reason::AuthenticationFailed, false));
     };
     let case = Case::pair(refused);
     assert_eq!(case.words()[0], "Ready=True/NewPasswordRefused");
@@ -444,15 +444,15 @@ fn refused_new_password_is_shown_while_the_old_login_works() {
     let reachable = &device_conditions(&case.devices[1])[0];
     assert_eq!(
         (reachable.truth, reachable.reason),
-        (Truth::True, reason::NEW_PASSWORD_REFUSED)
+        (Truth::True, Reason::NewPasswordRefused)
     );
     // The unit itself is what matters once it does not answer.
     let case = Case::pair(|b| {
         refused(b);
-        b.reach = Reach::Failed(failure(reason::TIMEOUT, true));
+        b.reach = Reach::Failed(failure(Reason::Timeout, true));
     });
     let reachable = &device_conditions(&case.devices[1])[0];
-    assert_eq!(reachable.reason, reason::TIMEOUT);
+    assert_eq!(reachable.reason, Reason::Timeout);
 }
 
 #[test]
@@ -466,7 +466,7 @@ fn contested_records_that_are_missing_make_it_not_ready() {
     let programmed = &device_conditions(&case.devices[0])[1];
     assert_eq!(
         (programmed.truth, programmed.reason),
-        (Truth::False, reason::FOREIGN_WRITER)
+        (Truth::False, Reason::ForeignWriter)
     );
 }
 
@@ -486,19 +486,19 @@ fn saved_is_unknown_for_a_unit_that_does_not_answer() {
         let saved = device_conditions(&case.devices[1]).remove(2);
         (saved.truth, saved.reason)
     };
-    let refused = failure(reason::AUTHENTICATION_FAILED, false);
-    let unknown = (Truth::Unknown, reason::AUTHENTICATION_FAILED);
+    let refused = failure(Reason::AuthenticationFailed, false);
+    let unknown = (Truth::Unknown, Reason::AuthenticationFailed);
     assert_eq!(saved(Reach::Failed(refused)), unknown);
-    assert_eq!(saved(Reach::Pending), (Truth::Unknown, reason::PENDING));
-    assert_eq!(saved(Reach::Answered), (Truth::True, reason::SAVED));
+    assert_eq!(saved(Reach::Pending), (Truth::Unknown, Reason::Pending));
+    assert_eq!(saved(Reach::Answered), (Truth::True, Reason::Saved));
 }
 
 #[test]
 fn available_is_unknown_while_the_active_unit_does_not_answer() {
     let mut case = Case::pair(|_| {});
-    case.devices[0].reach = Reach::Failed(failure(reason::TIMEOUT, true));
-    let available = find(&case, condition::AVAILABLE);
-    let unknown = (Truth::Unknown, reason::DEVICE_UNREACHABLE);
+    case.devices[0].reach = Reach::Failed(failure(Reason::Timeout, true));
+    let available = find(&case, ConditionType::Available);
+    let unknown = (Truth::Unknown, Reason::DeviceUnreachable);
     assert_eq!((available.truth, available.reason), unknown);
     let message = &available.message;
     assert!(
@@ -513,10 +513,10 @@ fn available_is_unknown_where_no_unit_ever_answered() {
     let mut case = Case::pair(|_| {});
     for device in &mut case.devices {
         *device = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
-        device.reach = Reach::Failed(failure(reason::AUTHENTICATION_FAILED, false));
+        device.reach = Reach::Failed(failure(Reason::AuthenticationFailed, false));
     }
-    let available = find(&case, condition::AVAILABLE);
-    let unknown = (Truth::Unknown, reason::AUTHENTICATION_FAILED);
+    let available = find(&case, ConditionType::Available);
+    let unknown = (Truth::Unknown, Reason::AuthenticationFailed);
     assert_eq!((available.truth, available.reason), unknown);
 }
 
@@ -551,7 +551,7 @@ fn removal_stopped_by_a_disagreement_is_not_in_sync_in_silence() {
         };
         object_conditions(&report).remove(0)
     };
-    assert_eq!(ready(&case).reason, reason::IN_SYNC);
+    assert_eq!(ready(&case).reason, Reason::InSync);
     case.devices[0].leaving = vec![Leaving {
         node: None,
         address: "10.0.0.9".parse().unwrap(),
@@ -559,7 +559,7 @@ fn removal_stopped_by_a_disagreement_is_not_in_sync_in_silence() {
         removable_at: None,
     }];
     let ready = ready(&case);
-    let expected = (Truth::True, reason::NODE_LIST_CONTRADICTED);
+    let expected = (Truth::True, Reason::NodeListContradicted);
     assert_eq!((ready.truth, ready.reason), expected);
     assert!(ready.message.contains("no record is removed"));
 }
@@ -570,7 +570,7 @@ fn a_device_that_left_the_list_is_shown_until_its_records_are_gone() {
     let mut former = DeviceReport::pending("bigip-c".into(), "192.0.2.13".into(), 443);
     case.former = vec![former.clone()];
     assert_eq!(case.words()[0], "Ready=False/CleaningUp");
-    former.reach = Reach::Failed(failure(reason::SECRET_NOT_FOUND, false));
+    former.reach = Reach::Failed(failure(Reason::SecretNotFound, false));
     case.former = vec![former];
     assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
     let message = &case.conditions()[0].message;
@@ -585,7 +585,7 @@ fn a_certificate_that_is_not_verified_is_said_loudly() {
     let unverified = secure_transport(&Transport::Unverified("bigip-a".into()));
     assert_eq!(
         (unverified.truth, unverified.reason),
-        (Truth::False, reason::VERIFICATION_DISABLED)
+        (Truth::False, Reason::VerificationDisabled)
     );
     assert!(unverified.message.contains("bigip-a"));
     assert_eq!(secure_transport(&Transport::Pinned).truth, Truth::True);
@@ -605,10 +605,10 @@ fn doubt_about_the_nodes_is_shown_and_makes_nothing_unready() {
     });
     let shown = conditions
         .iter()
-        .find(|c| c.kind == condition::NODES_RESOLVED)
+        .find(|c| c.kind == ConditionType::NodesResolved)
         .unwrap();
     assert_eq!(shown.truth, Truth::Unknown);
-    assert_eq!(shown.reason, reason::NODE_LIST_INCOMPLETE);
+    assert_eq!(shown.reason, Reason::NodeListIncomplete);
     assert!(shown.message.contains("24 entries"), "{}", shown.message);
     assert_eq!(conditions[0].truth, Truth::True);
 }

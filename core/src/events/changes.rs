@@ -2,10 +2,10 @@
 //!
 //! Knows no record: only whose they are, so that a person recognises the nodes.
 
+use crate::events::Occurrence;
 use std::collections::BTreeMap;
 
 use super::{Event, EventReason, Kind};
-use crate::vocabulary::event;
 
 /// How many nodes are named; a tally grows with the cluster, a sentence must not.
 const NAMED_MAX: usize = 5;
@@ -97,23 +97,29 @@ type Part = (
 
 const PARTS: [Part; 4] = [
     (
-        event::RECORDS_ADOPTED,
+        EventReason::Occurrence(Occurrence::RecordsAdopted),
         "found as wanted and taken over",
         "on",
         |changes| &mut changes.adopted,
     ),
-    (event::RECORDS_ADDED, "added", "on", |changes| {
-        &mut changes.added
-    }),
     (
-        event::DRIFT_CORRECTED,
+        EventReason::Occurrence(Occurrence::RecordsAdded),
+        "added",
+        "on",
+        |changes| &mut changes.added,
+    ),
+    (
+        EventReason::Occurrence(Occurrence::DriftCorrected),
         "that somebody else had removed or changed put right",
         "on",
         |changes| &mut changes.restored,
     ),
-    (event::RECORDS_REMOVED, "removed", "from", |changes| {
-        &mut changes.removed
-    }),
+    (
+        EventReason::Occurrence(Occurrence::RecordsRemoved),
+        "removed",
+        "from",
+        |changes| &mut changes.removed,
+    ),
 ];
 
 /// What was done to each device and has not been told.

@@ -130,7 +130,7 @@ fn added(names: &[&str]) -> Changes {
 /// Cilium's side, as found.
 fn cilium(truth: Truth, reason: Reason) -> Condition {
     Condition {
-        kind: condition::CILIUM_READY,
+        kind: ConditionType::CiliumReady,
         truth,
         reason,
         message: format!("it is {reason}"),
@@ -145,22 +145,22 @@ fn cilium_that_stops_to_match_gives_an_event() {
         event.map(|event| (event.kind, event.reason, event.action))
     };
     let wrong = |reason: Reason| Some((Kind::Warning, reason.into(), "Verify"));
-    let right = Some((Kind::Normal, reason::CILIUM_VERIFIED.into(), "Verify"));
+    let right = Some((Kind::Normal, Reason::CiliumVerified.into(), "Verify"));
     // That it matches from the beginning is no turning point.
-    assert_eq!(told(0, Truth::True, reason::CILIUM_VERIFIED), None);
+    assert_eq!(told(0, Truth::True, Reason::CiliumVerified), None);
     assert_eq!(
-        told(1, Truth::False, reason::VTEP_DISABLED),
-        wrong(reason::VTEP_DISABLED)
+        told(1, Truth::False, Reason::VtepDisabled),
+        wrong(Reason::VtepDisabled)
     );
-    assert_eq!(told(2, Truth::False, reason::VTEP_DISABLED), None);
-    assert_eq!(told(3, Truth::Unknown, reason::CILIUM_UNREADABLE), None);
-    assert_eq!(told(4, Truth::False, reason::VTEP_DISABLED), None);
+    assert_eq!(told(2, Truth::False, Reason::VtepDisabled), None);
+    assert_eq!(told(3, Truth::Unknown, Reason::CiliumUnreadable), None);
+    assert_eq!(told(4, Truth::False, Reason::VtepDisabled), None);
     assert_eq!(
-        told(5, Truth::False, reason::NATIVE_ROUTING),
-        wrong(reason::NATIVE_ROUTING)
+        told(5, Truth::False, Reason::NativeRouting),
+        wrong(Reason::NativeRouting)
     );
-    assert_eq!(told(6, Truth::True, reason::CILIUM_VERIFIED), right);
-    assert_eq!(told(7, Truth::True, reason::CILIUM_VERIFIED), None);
+    assert_eq!(told(6, Truth::True, Reason::CiliumVerified), right);
+    assert_eq!(told(7, Truth::True, Reason::CiliumVerified), None);
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn events_of_cilium_are_limited_like_others() {
     let mut journal = Journal::default();
     let mut events = 0;
     for second in 0..60 {
-        let wrong = cilium(Truth::False, reason::VTEP_DISABLED);
+        let wrong = cilium(Truth::False, Reason::VtepDisabled);
         events += u32::from(journal.cilium(&wrong, at(second)).is_some());
-        let right = cilium(Truth::True, reason::CILIUM_VERIFIED);
+        let right = cilium(Truth::True, Reason::CiliumVerified);
         journal.cilium(&right, at(second));
     }
     assert!((10..=12).contains(&events), "{events}");
@@ -195,7 +195,7 @@ fn an_object_that_becomes_ready_is_told_of_once() {
 #[test]
 fn a_device_that_stops_answering_and_answers_again_is_told_of_twice() {
     let mut case = Case::in_sync();
-    fails(&mut case.devices[1], reason::TIMEOUT);
+    fails(&mut case.devices[1], Reason::Timeout);
     let told = case.look(100);
     assert_eq!(
         told,
@@ -217,11 +217,11 @@ fn a_device_that_stops_answering_and_answers_again_is_told_of_twice() {
 #[test]
 fn another_way_of_not_answering_is_no_news() {
     let mut case = Case::in_sync();
-    fails(&mut case.devices[0], reason::TIMEOUT);
+    fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
-    fails(&mut case.devices[0], reason::CONNECTION_REFUSED);
+    fails(&mut case.devices[0], Reason::ConnectionRefused);
     assert_eq!(case.look(20), []);
-    fails(&mut case.devices[0], reason::AUTHENTICATION_FAILED);
+    fails(&mut case.devices[0], Reason::AuthenticationFailed);
     assert_eq!(case.reasons(30), ["AuthenticationFailed"]);
 }
 
@@ -229,7 +229,7 @@ fn another_way_of_not_answering_is_no_news() {
 fn what_fails_in_the_same_way_on_two_devices_is_one_event() {
     let mut case = Case::in_sync();
     for device in &mut case.devices {
-        fails(device, reason::SECRET_NOT_FOUND);
+        fails(device, Reason::SecretNotFound);
     }
     let notes = case.notes(10);
     assert_eq!(notes, ["bigip-a, bigip-b: it is SecretNotFound"]);
@@ -238,18 +238,18 @@ fn what_fails_in_the_same_way_on_two_devices_is_one_event() {
 #[test]
 fn a_device_that_has_not_been_asked_yet_keeps_what_was_told_of_it() {
     let mut case = Case::in_sync();
-    fails(&mut case.devices[0], reason::TIMEOUT);
+    fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
     case.devices[0].reach = Reach::Pending;
     assert_eq!(case.look(20), []);
-    fails(&mut case.devices[0], reason::TIMEOUT);
+    fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.look(30), []);
 }
 
 #[test]
 fn a_journal_that_goes_on_from_the_same_sight_tells_nothing() {
     let mut case = Case::in_sync();
-    fails(&mut case.devices[0], reason::TIMEOUT);
+    fails(&mut case.devices[0], Reason::Timeout);
     case.look(10);
     case.journal = Journal::new(case.journal.seen.clone());
     assert_eq!(case.look(20), []);
@@ -298,7 +298,7 @@ fn what_is_added_in_many_batches_is_told_when_the_last_is_done() {
 fn what_was_added_before_a_device_failed_is_told() {
     let mut case = Case::in_sync();
     case.devices[0] = device("bigip-a", &Desired::default(), &nodes());
-    case.devices[0].failure = Some(failure(reason::REQUEST_REFUSED));
+    case.devices[0].failure = Some(failure(Reason::RequestRefused));
     case.journal.note("bigip-a", added(&["a"]));
     assert_eq!(case.reasons(10), ["RecordsAdded", "RequestRefused"]);
 }
@@ -344,7 +344,7 @@ fn events_of_one_reason_keep_no_other_from_being_told() {
         case.journal.note("bigip-a", added(&["w"]));
         case.look(second);
     }
-    fails(&mut case.devices[1], reason::TIMEOUT);
+    fails(&mut case.devices[1], Reason::Timeout);
     assert_eq!(case.reasons(31), ["DeviceUnreachable"]);
 }
 
@@ -354,7 +354,7 @@ fn a_device_that_comes_and_goes_is_told_of_at_most_once_a_minute_after_a_while()
     let mut told = 0;
     for second in 1..=600 {
         if second % 2 == 0 {
-            fails(&mut case.devices[0], reason::TIMEOUT);
+            fails(&mut case.devices[0], Reason::Timeout);
         } else {
             case.devices[0].reach = Reach::Answered;
         }
@@ -370,10 +370,10 @@ fn a_device_that_comes_and_goes_is_told_of_at_most_once_a_minute_after_a_while()
 #[test]
 fn trouble_of_a_tunnel_is_told_in_the_words_of_its_condition() {
     for reason in [
-        reason::TUNNEL_NOT_FOUND,
-        reason::TUNNEL_MISMATCH,
-        reason::DEVICE_IDENTITY_CHANGED,
-        reason::WRITE_NOT_EFFECTIVE,
+        Reason::TunnelNotFound,
+        Reason::TunnelMismatch,
+        Reason::DeviceIdentityChanged,
+        Reason::WriteNotEffective,
     ] {
         let mut case = Case::in_sync();
         case.devices[0].failure = Some(failure(reason));
@@ -398,7 +398,7 @@ fn somebody_who_keeps_taking_records_away_is_told_of() {
 #[test]
 fn refused_new_password_is_told_of_once() {
     let mut case = Case::in_sync();
-    case.devices[0].password_refused = Some(failure(reason::AUTHENTICATION_FAILED));
+    case.devices[0].password_refused = Some(failure(Reason::AuthenticationFailed));
     assert_eq!(case.reasons(10), ["NewPasswordRefused"]);
     assert_eq!(case.look(20), []);
 }
@@ -417,7 +417,7 @@ fn a_save_is_told_of_when_there_was_something_to_save() {
     assert_eq!(case.look(10), []);
     case.devices[0].save.unsaved_since = None;
     assert_eq!(case.reasons(20), ["ConfigSaved"]);
-    case.devices[0].save.failure = Some(failure(reason::SERVER_ERROR));
+    case.devices[0].save.failure = Some(failure(Reason::ServerError));
     assert_eq!(case.reasons(30), ["SaveFailed"]);
 }
 
@@ -507,12 +507,12 @@ fn nodes_that_a_status_does_not_name_one_by_one_are_not_told_of_again() {
 #[test]
 fn a_pause_and_its_end_are_told_of() {
     let mut case = Case::in_sync();
-    let told = case.journal.pause(reason::SUSPENDED, at(10)).unwrap();
+    let told = case.journal.pause(Reason::Suspended, at(10)).unwrap();
     assert_eq!(
         (told.kind, told.reason.as_str()),
         (Kind::Normal, "Suspended")
     );
-    assert_eq!(case.journal.pause(reason::SUSPENDED, at(20)), None);
+    assert_eq!(case.journal.pause(Reason::Suspended, at(20)), None);
     assert_eq!(case.reasons(30), ["Resumed"]);
     assert_eq!(case.look(40), []);
 }
@@ -529,7 +529,7 @@ fn a_certificate_that_is_not_verified_is_told_of() {
 fn a_clean_up_that_is_held_up_is_told_of() {
     let mut case = Case::in_sync();
     case.deleting = true;
-    fails(&mut case.devices[0], reason::TIMEOUT);
+    fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.reasons(10), ["DeviceUnreachable", "CleanupFailed"]);
 }
 

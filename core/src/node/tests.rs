@@ -72,7 +72,7 @@ fn the_cilium_node_counts_alone_where_the_spec_says_so() {
 #[test]
 fn a_node_without_an_address_of_the_wanted_type_says_so() {
     let external = node("a").address(EXTERNAL_IP, "203.0.113.1").build();
-    let missing = |text: &str| (reason::NODE_ADDRESS_MISSING, text.to_owned());
+    let missing = |text: &str| (Reason::NodeAddressMissing, text.to_owned());
     assert_eq!(
         problem(&external, &AddressRule::default()),
         missing("the node lists no InternalIP")
@@ -100,7 +100,7 @@ fn a_node_without_an_address_of_the_wanted_type_says_so() {
 fn addresses_that_no_record_can_hold_are_refused() {
     for value in ["fd00::1", "::ffff:10.0.0.1", "x", ""] {
         let (reason, message) = problem(&internal(&[value]), &AddressRule::default());
-        assert_eq!(reason, reason::NODE_ADDRESS_NOT_IPV4);
+        assert_eq!(reason, Reason::NodeAddressNotIpv4);
         assert!(message.contains(&format!("{value:?}")), "{message}");
     }
 }
@@ -109,7 +109,7 @@ fn addresses_that_no_record_can_hold_are_refused() {
 fn addresses_that_no_vtep_can_have_are_refused() {
     for value in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"] {
         let (reason, message) = problem(&internal(&[value]), &AddressRule::default());
-        assert_eq!(reason, reason::NODE_ADDRESS_UNUSABLE);
+        assert_eq!(reason, Reason::NodeAddressUnusable);
         assert!(message.contains(value), "{message}");
     }
 }
@@ -118,10 +118,10 @@ fn addresses_that_no_vtep_can_have_are_refused() {
 fn of_several_problems_the_one_is_told_that_is_nearest_to_an_address() {
     let rule = rule(AddressKind::InternalIp, &["10.1.0.0/16"]);
     let (found, _) = problem(&internal(&["fd00::1", "127.0.0.1", "::1"]), &rule);
-    assert_eq!(found, reason::NODE_ADDRESS_UNUSABLE);
+    assert_eq!(found, Reason::NodeAddressUnusable);
     let outside = internal(&["127.0.0.1", "10.2.0.1", "10.3.0.1", "fd00::1"]);
     let (found, message) = problem(&outside, &rule);
-    assert_eq!(found, reason::NODE_ADDRESS_OUTSIDE_CIDRS);
+    assert_eq!(found, Reason::NodeAddressOutsideCidrs);
     assert!(
         message.starts_with("the InternalIP 10.2.0.1 is outside of"),
         "{message}"
@@ -176,7 +176,7 @@ fn excluded_address_is_passed_over() {
         Ok(Ipv4Addr::new(10, 1, 0, 1))
     );
     let (found, message) = problem(&virtual_first, &excluding(&[], &["0.0.0.0/0"]));
-    assert_eq!(found, reason::NODE_ADDRESS_EXCLUDED);
+    assert_eq!(found, Reason::NodeAddressExcluded);
     assert!(message.contains("10.1.0.100 is inside of spec.nodes.addressSource.excludeCIDRs"));
     // Its record is not removed while the node lists it.
     assert!(virtual_first.lists(Ipv4Addr::new(10, 1, 0, 100)));

@@ -1,5 +1,6 @@
 //! What follows a pass: the next one at once, or when.
 
+use crate::reason::Reason;
 use std::time::Duration;
 
 use super::assignment::Assignment;
@@ -12,7 +13,6 @@ use crate::plan::Plan;
 use crate::requeue::{Ended, next_delay};
 use crate::schedule::Trouble;
 use crate::time::Moment;
-use crate::vocabulary::reason;
 
 /// Whether a batch was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +64,9 @@ pub fn outcome(
 fn check_hold(memory: &Memory, plan: &Plan) -> Result<(), PassError> {
     let neighbours = memory.report.held_by_neighbours.as_ref();
     let (reason, message) = match (neighbours, plan.unreadable_stale.first()) {
-        (Some(hold), _) => (reason::HELD_BY_NEIGHBOUR, hold.to_string()),
+        (Some(hold), _) => (Reason::HeldByNeighbour, hold.to_string()),
         (None, Some(mac)) => (
-            reason::CLEANUP_FAILED,
+            Reason::CleanupFailed,
             format!("the endpoint of record {mac} cannot be read: delete it on the BIG-IP"),
         ),
         (None, None) => return Ok(()),
@@ -81,7 +81,7 @@ fn check_hold(memory: &Memory, plan: &Plan) -> Result<(), PassError> {
 /// More nodes than claims can be stored for.
 fn no_room(count: usize) -> PassError {
     PassError::refused(
-        reason::TOO_MANY_NODES,
+        Reason::TooManyNodes,
         format!(
             "{count} nodes have no claimed record: the claims of an object can take up {} KiB, names of \
              nodes included. Select fewer nodes, and the others in a second object",
@@ -149,12 +149,12 @@ fn requeue(memory: &Memory, ended: &Result<PassOutcome, PassError>) -> Ended {
 fn is_cheap_to_retry(failure: &Failure) -> bool {
     matches!(
         failure.reason,
-        reason::SECRET_NOT_FOUND
-            | reason::SECRET_INVALID
-            | reason::SECRET_FORBIDDEN
-            | reason::CA_BUNDLE_NOT_FOUND
-            | reason::CA_BUNDLE_INVALID
-            | reason::CA_BUNDLE_FORBIDDEN
+        Reason::SecretNotFound
+            | Reason::SecretInvalid
+            | Reason::SecretForbidden
+            | Reason::CaBundleNotFound
+            | Reason::CaBundleInvalid
+            | Reason::CaBundleForbidden
     )
 }
 
@@ -275,9 +275,9 @@ mod tests {
             let ended = outcome(memory, &work, (&plan, &next), &claimed(), how);
             ended.unwrap_err().failure().unwrap().reason
         };
-        assert_eq!(reason(&memory), reason::CLEANUP_FAILED);
+        assert_eq!(reason(&memory), Reason::CleanupFailed);
         memory.report.held_by_neighbours = Some(NeighbourHold { count: 1, by: None });
-        assert_eq!(reason(&memory), reason::HELD_BY_NEIGHBOUR);
+        assert_eq!(reason(&memory), Reason::HeldByNeighbour);
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         assert!(full(true).is_ok());
         assert_eq!(
             full(false).unwrap_err().failure().unwrap().reason,
-            reason::TOO_MANY_NODES
+            Reason::TooManyNodes
         );
     }
 
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn failures_in_a_row_are_retried_later_and_later() {
         let (mut memory, work) = (memory(), assignment(&[]));
-        let unreachable = Err(PassError::unreachable(failed(reason::TIMEOUT, true)));
+        let unreachable = Err(PassError::unreachable(failed(Reason::Timeout, true)));
         let due = |memory: &mut Memory, ended: &Result<PassOutcome, PassError>| {
             plan_next(memory, &work, INTERVAL, (Depth::Verify, ended), at(0), 1.0);
             memory.schedule.due()
@@ -335,8 +335,8 @@ mod tests {
             plan_next(&mut memory, &work, INTERVAL, how, at(0), 1.0);
             memory.schedule.due()
         };
-        assert_eq!(due(reason::SECRET_NOT_FOUND), at(1));
-        assert_eq!(due(reason::AUTHENTICATION_FAILED), at(60));
+        assert_eq!(due(Reason::SecretNotFound), at(1));
+        assert_eq!(due(Reason::AuthenticationFailed), at(60));
     }
 
     #[test]

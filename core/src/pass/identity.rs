@@ -9,8 +9,8 @@ use super::memory::Memory;
 use crate::answers::ACCEPT_DEVICE;
 use crate::claims::DeviceClaims;
 use crate::outcome::Reach;
+use crate::reason::Reason;
 use crate::unit::UnitIdentity;
-use crate::vocabulary::reason;
 
 /// What the identity of a unit means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn judge_unit(
     memory.report.found_identity = Some(identity.clone());
     let before = known.map_or("another unit", String::as_str);
     Err(PassError::refused(
-        reason::DEVICE_IDENTITY_CHANGED,
+        Reason::DeviceIdentityChanged,
         format!(
             "this was {before} and is now {identity}; nothing is written until the annotation {} is \
              {}={identity}",
@@ -90,7 +90,7 @@ pub fn check_duplicate(
             format!("this is the same unit as {twin} ({identity}); list each unit once")
         }
     };
-    Err(PassError::refused(reason::DUPLICATE_UNIT, message))
+    Err(PassError::refused(Reason::DuplicateUnit, message))
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
         judge_unit(&mut memory, &work, &claims(), &identity("one")).unwrap();
         let error = judge_unit(&mut memory, &work, &claims(), &identity("two")).unwrap_err();
         let failure = error.failure().unwrap();
-        assert_eq!(failure.reason, reason::DEVICE_IDENTITY_CHANGED);
+        assert_eq!(failure.reason, Reason::DeviceIdentityChanged);
         assert!(
             failure.message.contains("accept-device is a=two"),
             "{failure:?}"

@@ -285,9 +285,9 @@ mod tests {
     use super::*;
     use crate::pass::assignment::Purpose;
     use crate::pass::testing::{NOW, assignment, at, memory};
+    use crate::reason::Reason;
     use crate::testing::{facts, mac, worker};
     use crate::unit::FailoverState;
-    use crate::vocabulary::reason;
 
     const M1: &str = "0a:0a:0a:00:00:01";
 
@@ -389,7 +389,7 @@ mod tests {
     fn refused_password_is_noted_once() {
         let mut memory = memory();
         let failure = Failure {
-            reason: reason::AUTHENTICATION_FAILED,
+            reason: Reason::AuthenticationFailed,
             message: String::new(),
             retryable: false,
         };

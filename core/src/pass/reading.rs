@@ -2,6 +2,7 @@
 //!
 //! As little as the moment allows: one read of the records when everything else is known.
 
+use crate::reason::Reason;
 use std::time::Duration;
 
 use super::assignment::Assignment;
@@ -12,7 +13,6 @@ use crate::endpoint::Endpoint;
 use crate::record::ObservedRecords;
 use crate::time::Moment;
 use crate::unit::UnitFacts;
-use crate::vocabulary::reason;
 
 /// How long a unit's facts are taken for unchanged.
 const FACTS_AGE_MAX: Duration = Duration::from_secs(300);
@@ -63,7 +63,7 @@ pub fn local_address(work: &Assignment, facts: &UnitFacts) -> Result<Option<Endp
         _ if work.purpose.is_clean_up() => Ok(None),
         Some(local) if local.address.is_ipv4() => Ok(Some(local)),
         _ => Err(PassError::refused(
-            reason::TUNNEL_MISMATCH,
+            Reason::TunnelMismatch,
             format!(
                 "the local address of {} is not an IPv4 address; records could not tell their \
                  route domain",
@@ -78,7 +78,7 @@ pub fn local_address(work: &Assignment, facts: &UnitFacts) -> Result<Option<Endp
 pub fn casts_doubt(error: &PassError) -> bool {
     match error {
         PassError::Unreachable { .. } => true,
-        PassError::Refused(failure) => failure.reason == reason::DEVICE_IDENTITY_CHANGED,
+        PassError::Refused(failure) => failure.reason == Reason::DeviceIdentityChanged,
         PassError::Restart | PassError::Stopping => false,
     }
 }
@@ -93,7 +93,7 @@ pub fn check_version(facts: &UnitFacts) -> Result<(), PassError> {
         return Ok(());
     }
     Err(PassError::refused(
-        reason::UNSUPPORTED_VERSION,
+        Reason::UnsupportedVersion,
         format!("TMOS {} is too old; 13.1 or later is needed", facts.version),
     ))
 }
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(local_address(&work, &facts), Ok(facts.tunnel.local_address));
         facts.tunnel.local_address = None;
         let error = local_address(&work, &facts).unwrap_err();
-        assert_eq!(error.failure().unwrap().reason, reason::TUNNEL_MISMATCH);
+        assert_eq!(error.failure().unwrap().reason, Reason::TunnelMismatch);
         work.purpose = Purpose::CleanUp(CleanUp::ObjectDeleted);
         assert_eq!(local_address(&work, &facts), Ok(None));
     }
@@ -172,6 +172,6 @@ mod tests {
         assert_eq!(check_version(&facts), Ok(()));
         facts.version = "12.1.5".parse().unwrap();
         let error = check_version(&facts).unwrap_err();
-        assert_eq!(error.failure().unwrap().reason, reason::UNSUPPORTED_VERSION);
+        assert_eq!(error.failure().unwrap().reason, Reason::UnsupportedVersion);
     }
 }

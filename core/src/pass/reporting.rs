@@ -137,7 +137,6 @@ mod tests {
     use crate::reason::Reason;
     use crate::testing::{facts, mac, records, worker};
     use crate::unit::FailoverState;
-    use crate::vocabulary::reason;
 
     const M1: &str = "0a:0a:0a:00:00:01";
     const M2: &str = "0a:0a:0a:00:00:02";
@@ -167,7 +166,7 @@ mod tests {
             (at(0), NOW),
         );
         memory.report.facts = Some(facts("a", FailoverState::Active));
-        let ended = Err(PassError::Refused(failure(reason::TUNNEL_NOT_FOUND)));
+        let ended = Err(PassError::Refused(failure(Reason::TunnelNotFound)));
         conclude(&mut memory, &work, &ended);
         assert_eq!(memory.report.plan.unwrap().add.len(), 1);
         assert!(memory.report.failure.is_some());
@@ -176,7 +175,7 @@ mod tests {
     #[test]
     fn refusal_is_over_when_a_verification_finds_none() {
         let (mut memory, work) = (memory(), assignment(&[]));
-        let refused = failure(reason::REQUEST_REFUSED);
+        let refused = failure(Reason::RequestRefused);
         for (rejected, outcome, is_over) in [
             (true, PassOutcome::Settled, false),
             (false, PassOutcome::Requeue(Depth::Removal), false),
@@ -193,11 +192,11 @@ mod tests {
     #[test]
     fn unreachable_device_hides_an_earlier_refusal() {
         let (mut memory, work) = (memory(), assignment(&[]));
-        memory.report.failure = Some(failure(reason::REQUEST_REFUSED));
-        let ended = Err(PassError::unreachable(failure(reason::TIMEOUT)));
+        memory.report.failure = Some(failure(Reason::RequestRefused));
+        let ended = Err(PassError::unreachable(failure(Reason::Timeout)));
         conclude(&mut memory, &work, &ended);
         assert_eq!(memory.report.failure, None);
-        assert_eq!(memory.report.reach, Reach::Failed(failure(reason::TIMEOUT)));
+        assert_eq!(memory.report.reach, Reach::Failed(failure(Reason::Timeout)));
     }
 
     #[test]

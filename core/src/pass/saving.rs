@@ -57,9 +57,9 @@ mod tests {
     use crate::outcome::Failure;
     use crate::pass::memory::KnownFacts;
     use crate::pass::testing::{NOW, at, memory};
+    use crate::reason::Reason;
     use crate::testing::facts;
     use crate::unit::FailoverState;
-    use crate::vocabulary::reason;
 
     fn changed(second: u64) -> Memory {
         let mut memory = memory();
@@ -75,7 +75,7 @@ mod tests {
         RequestError {
             fault,
             failure: Failure {
-                reason: reason::TIMEOUT,
+                reason: Reason::Timeout,
                 message: String::new(),
                 retryable: true,
             },

@@ -23,7 +23,6 @@ use crate::outcome::Failure;
 use crate::reason::Reason;
 use crate::record::{FdbRecord, Records};
 use crate::time::Moment;
-use crate::vocabulary::reason;
 
 /// Up to this many written records are read back one by one; more of them by one list.
 pub const READ_SINGLY_MAX: usize = 2;
@@ -80,7 +79,7 @@ impl StoredClaims {
         match unclaimed {
             None => Ok(Permit(write)),
             Some(mac) => Err(PassError::Refused(Failure {
-                reason: reason::KUBERNETES_UNAVAILABLE,
+                reason: Reason::KubernetesUnavailable,
                 message: format!(
                     "the claim on record {mac} was changed by another client: nothing is written to the record"
                 ),
@@ -174,7 +173,7 @@ impl Refusals {
     /// Notes a write that the device accepted and does not show.
     fn not_effective(&mut self, mac: MacAddress) {
         self.first.get_or_insert(Failure {
-            reason: reason::WRITE_NOT_EFFECTIVE,
+            reason: Reason::WriteNotEffective,
             message: format!("record {mac}: the device accepted the write and does not show it"),
             retryable: true,
         });
@@ -352,7 +351,7 @@ fn measured_address(work: &Assignment, endpoint: Endpoint) -> Option<Ipv4Addr> {
 /// The API server did not answer in time whether a node exists.
 pub fn node_not_read(deadline: Duration) -> PassError {
     PassError::Refused(Failure {
-        reason: reason::KUBERNETES_UNAVAILABLE,
+        reason: Reason::KubernetesUnavailable,
         message: format!(
             "the API server did not answer within {} s whether a node exists; its record stays",
             deadline.as_secs()
@@ -388,7 +387,7 @@ mod tests {
         RequestError {
             fault,
             failure: Failure {
-                reason: reason::REQUEST_REFUSED,
+                reason: Reason::RequestRefused,
                 message: "no".into(),
                 retryable: false,
             },
@@ -490,7 +489,7 @@ mod tests {
         assert_eq!(settle(Change::Added, &[(M1, E1)]), (owned, None));
         let withdrawn = [(mac(M1), None)].into();
         assert_eq!(settle(Change::Added, &[(M1, E2)]), (withdrawn, None));
-        let ineffective = (ClaimChanges::new(), Some(reason::WRITE_NOT_EFFECTIVE));
+        let ineffective = (ClaimChanges::new(), Some(Reason::WriteNotEffective));
         assert_eq!(settle(Change::Added, &[]), ineffective);
         assert_eq!(settle(Change::Corrected, &[(M1, E2)]), ineffective);
     }
@@ -505,7 +504,7 @@ mod tests {
         let of = (&work, &inputs);
         let claims = settle_removed(&mut memory, &mut refusals, of, &removed, &found);
         assert_eq!(claims, [(mac(M2), None)].into());
-        assert_eq!(refusals.first.unwrap().reason, reason::WRITE_NOT_EFFECTIVE);
+        assert_eq!(refusals.first.unwrap().reason, Reason::WriteNotEffective);
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Holds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocabulary::reason;
+    use crate::reason::Reason;
 
     fn at(second: u64) -> Moment {
         Moment::since_start(Duration::from_secs(second))
@@ -132,7 +132,7 @@ mod tests {
 
     fn why() -> Failure {
         Failure {
-            reason: reason::AUTHORIZATION_FAILED,
+            reason: Reason::AuthorizationFailed,
             message: "no".to_owned(),
             retryable: false,
         }

@@ -4,7 +4,6 @@
 //! annotation says that the password may go there. Knows no value of a Secret.
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{port, secret_name};
@@ -52,8 +51,8 @@ impl BindingProblem {
     /// The reason for conditions.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Unbound { .. } => reason::SECRET_NOT_BOUND,
-            Self::Refused { .. } => reason::ADDRESS_NOT_ALLOWED,
+            Self::Unbound { .. } => Reason::SecretNotBound,
+            Self::Refused { .. } => Reason::AddressNotAllowed,
         }
     }
 }
@@ -181,14 +180,14 @@ mod tests {
             ("", "192.0.2.11", 443),
         ] {
             let problem = check(allowed, (host, port)).unwrap_err();
-            assert_eq!(problem.reason(), reason::ADDRESS_NOT_ALLOWED, "{allowed}");
+            assert_eq!(problem.reason(), Reason::AddressNotAllowed, "{allowed}");
         }
     }
 
     #[test]
     fn unbound_secret_is_told_the_command_for_all_devices() {
         let problem = check_binding(&secret(None), DEVICES[0], &DEVICES).unwrap_err();
-        assert_eq!(problem.reason(), reason::SECRET_NOT_BOUND);
+        assert_eq!(problem.reason(), Reason::SecretNotBound);
         let command = "kubectl annotate --overwrite secret bigip-login -n bigip \
                        'bigip-tunnel.dev/allowed-addresses=192.0.2.11,bigip-b:8443,[fd00::1]:8443'";
         assert!(problem.to_string().ends_with(command), "{problem}");

@@ -68,7 +68,6 @@ mod tests {
         DeviceReport, Failure, HeldRemoval, Leaving, Reach, TunnelReport,
     };
     use bigip_tunnel_core::time::Moment;
-    use bigip_tunnel_core::vocabulary::reason;
     use jiff::Timestamp;
 
     use super::*;
@@ -142,13 +141,13 @@ mod tests {
     fn device() -> DeviceReport {
         let mut device = DeviceReport::pending("a".into(), "192.0.2.1".into(), 443);
         device.reach = Reach::Failed(Failure {
-            reason: reason::TIMEOUT,
+            reason: Reason::Timeout,
             message: "no answer within 30 s".into(),
             retryable: true,
         });
         device.save.enabled = true;
         device.save.failure = Some(Failure {
-            reason: reason::TIMEOUT,
+            reason: Reason::Timeout,
             message: "no answer within 120 s".into(),
             retryable: true,
         });
@@ -176,9 +175,9 @@ mod tests {
     #[test]
     fn a_pause_that_the_status_says_is_not_told_again() {
         let (nothing, none) = (BigIpTunnelStatus::default(), BTreeMap::new());
-        let status = paused(&nothing, reason::SUSPENDED, &none, &written());
+        let status = paused(&nothing, Reason::Suspended, &none, &written());
         let mut journal = Journal::new(seen(&status));
         let now = (Moment::default(), Timestamp::UNIX_EPOCH);
-        assert_eq!(journal.pause(reason::SUSPENDED, now), None);
+        assert_eq!(journal.pause(Reason::Suspended, now), None);
     }
 }

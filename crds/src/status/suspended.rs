@@ -8,7 +8,6 @@ use bigip_tunnel_core::conditions::{
     suspended_device_conditions,
 };
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -43,7 +42,7 @@ pub fn paused(
     if let Verified::Off = written.cilium {
         let is_of_cilium = |c: &Condition| c.type_ == ConditionType::CiliumReady.as_str();
         status.conditions.retain(|c| !is_of_cilium(c));
-        let stays = |c: &CoreCondition| c.kind != condition::CILIUM_READY;
+        let stays = |c: &CoreCondition| c.kind != ConditionType::CiliumReady;
         stopped.retain(stays);
     }
     let stopped = merge(&previous.conditions, stopped, written);

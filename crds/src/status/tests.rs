@@ -6,9 +6,9 @@ use bigip_tunnel_core::mac::MacPrefix;
 use bigip_tunnel_core::node::{AddressRule, NodeAddress, NodeTraits, NodeView};
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::plan::plan;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{Encapsulation, TunnelFacts, UnitIdentity};
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::*;
 use crate::v1alpha1::Ownership;
@@ -203,7 +203,7 @@ fn a_transition_time_moves_only_with_the_status_of_its_condition() {
     let mut failing = in_sync(&desired, 1_000);
     let failure = |text: &str| {
         Reach::Failed(Failure {
-            reason: reason::TIMEOUT,
+            reason: Reason::Timeout,
             message: text.into(),
             retryable: true,
         })
@@ -247,7 +247,7 @@ fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
     let desired = two_nodes();
     let mut failing = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     failing.reach = Reach::Failed(Failure {
-        reason: reason::TIMEOUT,
+        reason: Reason::Timeout,
         message: "no answer".into(),
         retryable: true,
     });
@@ -349,7 +349,7 @@ fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
     assert_eq!(status.devices[0].problems, [told]);
     assert_eq!(status.summary.unwrap().records, "1/1");
     let word = serde_json::to_value(ProblemKind::OwnAddress).unwrap();
-    assert_eq!(word, reason::OWN_ADDRESS.as_str());
+    assert_eq!(word, Reason::OwnAddress.as_str());
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn suspended_object_is_unknown_for_the_generation_of_now() {
         ..written(1_100)
     };
     let read = BTreeMap::from([("bigip-a".to_owned(), at(1_050))]);
-    let status = paused(&first(), reason::SUSPENDED, &read, &edited);
+    let status = paused(&first(), Reason::Suspended, &read, &edited);
     let words: Vec<(&str, &str)> = status
         .conditions
         .iter()
@@ -417,19 +417,14 @@ fn suspended_object_is_unknown_for_the_generation_of_now() {
         now: at(9_000),
         ..edited
     };
-    assert_eq!(paused(&status, reason::SUSPENDED, &none, &later), status);
+    assert_eq!(paused(&status, Reason::Suspended, &none, &later), status);
 }
 
 #[test]
 fn suspended_object_without_status_is_not_ready() {
     let none = BTreeMap::new();
     let nothing = BigIpTunnelStatus::default();
-    let status = paused(
-        &nothing,
-        reason::PAUSED_BY_ANNOTATION,
-        &none,
-        &written(1_100),
-    );
+    let status = paused(&nothing, Reason::PausedByAnnotation, &none, &written(1_100));
     let words: Vec<_> = status
         .conditions
         .iter()
@@ -450,7 +445,7 @@ fn suspended_object_neither_reconciles_nor_stalls() {
     }
     let status = paused(
         &previous,
-        reason::SUSPENDED,
+        Reason::Suspended,
         &BTreeMap::new(),
         &written(1_100),
     );
@@ -458,7 +453,7 @@ fn suspended_object_neither_reconciles_nor_stalls() {
         status,
         paused(
             &first(),
-            reason::SUSPENDED,
+            Reason::Suspended,
             &BTreeMap::new(),
             &written(1_100)
         )
@@ -509,7 +504,7 @@ fn device_that_does_not_answer_is_not_counted() {
     let mut device = in_sync(&desired, 1_000);
     device.save.enabled = true;
     device.reach = Reach::Failed(Failure {
-        reason: reason::AUTHENTICATION_FAILED,
+        reason: Reason::AuthenticationFailed,
         message: "login refused".into(),
         retryable: false,
     });
@@ -552,7 +547,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
     };
     let mut device = DeviceReport::pending("bigip-c".into(), "192.0.2.13".into(), 443);
     device.reach = Reach::Failed(Failure {
-        reason: reason::SECRET_NOT_FOUND,
+        reason: Reason::SecretNotFound,
         message: "Secret bigip/login does not exist".into(),
         retryable: false,
     });
@@ -578,7 +573,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
     let shown = &status.former_devices[0];
     assert_eq!(
         shown.reason.as_deref(),
-        Some(reason::SECRET_NOT_FOUND.as_str())
+        Some(Reason::SecretNotFound.as_str())
     );
     assert_eq!(
         (&*shown.address, &shown.since),
@@ -646,9 +641,9 @@ fn self_ips_that_are_not_shown_are_counted() {
 /// A condition about Cilium's side.
 fn of_cilium(truth: Truth, message: &str) -> CoreCondition {
     CoreCondition {
-        kind: condition::CILIUM_READY,
+        kind: ConditionType::CiliumReady,
         truth,
-        reason: reason::CILIUM_VERIFIED,
+        reason: Reason::CiliumVerified,
         message: message.into(),
     }
 }
@@ -656,7 +651,7 @@ fn of_cilium(truth: Truth, message: &str) -> CoreCondition {
 /// What a status says about Cilium's side.
 fn said_of_cilium(status: &BigIpTunnelStatus) -> Option<(&str, &str, i64)> {
     let mut conditions = status.conditions.iter();
-    let found = conditions.find(|c| c.type_ == condition::CILIUM_READY.as_str())?;
+    let found = conditions.find(|c| c.type_ == ConditionType::CiliumReady.as_str())?;
     let since = found.last_transition_time.0.as_second();
     Some((&found.status, &found.message, since))
 }
@@ -686,7 +681,7 @@ fn cilium_condition_follows_what_is_found_and_stays_until_then() {
     let ready = |status: &BigIpTunnelStatus| {
         let mut conditions = status.conditions.iter();
         conditions
-            .find(|c| c.type_ == condition::READY.as_str())
+            .find(|c| c.type_ == ConditionType::Ready.as_str())
             .cloned()
     };
     assert_eq!(ready(&wrong), ready(&pending));
@@ -702,12 +697,12 @@ fn suspended_object_shows_cilium_as_last_verified() {
     };
     let device = in_sync(&two_nodes(), 1_000);
     let before = follow(&first(), &two_nodes(), &device, &found);
-    let suspended = paused(&before, reason::SUSPENDED, &BTreeMap::new(), &found);
+    let suspended = paused(&before, Reason::Suspended, &BTreeMap::new(), &found);
     let (status, message, _) = said_of_cilium(&suspended).unwrap();
     assert_eq!(status, "Unknown");
     assert!(message.starts_with("last verified"), "{message}");
     let off = written(1_001);
-    let off = paused(&suspended, reason::SUSPENDED, &BTreeMap::new(), &off);
+    let off = paused(&suspended, Reason::Suspended, &BTreeMap::new(), &off);
     assert_eq!(said_of_cilium(&off), None);
 }
 
@@ -715,9 +710,9 @@ fn suspended_object_shows_cilium_as_last_verified() {
 fn name_of_the_vtep_config_is_kept_until_it_is_known_to_be_gone() {
     let (desired, device) = (two_nodes(), in_sync(&two_nodes(), 1_000));
     let synced = CoreCondition {
-        kind: condition::VTEP_CONFIGURED,
+        kind: ConditionType::VtepConfigured,
         truth: Truth::True,
-        reason: reason::VTEP_PROGRAMMED,
+        reason: Reason::VtepProgrammed,
         message: "3 of 3 nodes".into(),
     };
     let found = |condition, name| Managed::Found { condition, name };
@@ -730,7 +725,7 @@ fn name_of_the_vtep_config_is_kept_until_it_is_known_to_be_gone() {
     };
     let said = |status: &BigIpTunnelStatus| {
         let mut conditions = status.conditions.iter();
-        let found = conditions.find(|c| c.type_ == condition::VTEP_CONFIGURED.as_str());
+        let found = conditions.find(|c| c.type_ == ConditionType::VtepConfigured.as_str());
         (status.vtep_config.clone(), found.map(|c| c.reason.clone()))
     };
     let all = (Some("x".to_owned()), Some("VTEPProgrammed".to_owned()));
@@ -749,7 +744,7 @@ fn suspended_object_keeps_the_name_of_its_vtep_config() {
     before.vtep_config = Some("x".to_owned());
     let suspended = paused(
         &before,
-        reason::SUSPENDED,
+        Reason::Suspended,
         &BTreeMap::new(),
         &written(1_001),
     );

@@ -1,7 +1,7 @@
 //! When the whole object was last verified (`status.lastVerifiedTime`).
 
+use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::outcome::TunnelReport;
-use bigip_tunnel_core::vocabulary::condition;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -21,7 +21,7 @@ pub(super) fn time(
 ) -> Option<Time> {
     let before = previous.last_verified_time.clone();
     let mut conditions = next.conditions.iter();
-    if !conditions.any(|c| c.type_ == condition::READY.as_str() && c.status == "True") {
+    if !conditions.any(|c| c.type_ == ConditionType::Ready.as_str() && c.status == "True") {
         return before;
     }
     let reads = report.devices.iter().map(|device| device.last_read_time);

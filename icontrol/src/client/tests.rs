@@ -1,7 +1,7 @@
 //! The typed calls against recorded exchanges.
 
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::unit::{Encapsulation, FailoverState, UnitFacts};
-use bigip_tunnel_core::vocabulary::reason;
 use serde_json::Value;
 
 use bigip_tunnel_core::record::{FdbRecord, Records};
@@ -227,7 +227,7 @@ async fn a_unit_that_is_not_ready_is_asked_nothing_more() {
         .facts(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+    assert_eq!(error.reason(), Reason::DeviceNotReady);
     assert_eq!(server.lines().last().unwrap(), "GET /mgmt/tm/sys/ready");
 }
 
@@ -243,7 +243,7 @@ async fn a_tunnel_that_a_ready_unit_does_not_know_is_not_found() {
         .facts(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(error.reason(), Reason::TunnelNotFound);
     assert!(
         error.to_string().contains("/Common/flannel_vxlan"),
         "{error}"
@@ -263,7 +263,7 @@ async fn before_13_1_readiness_is_not_asked_for_and_no_tunnel_is_believed_missin
         .facts(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::UNSUPPORTED_VERSION);
+    assert_eq!(error.reason(), Reason::UnsupportedVersion);
     assert!(
         server
             .lines()
@@ -322,7 +322,7 @@ async fn a_link_that_a_device_gives_is_never_dialled() {
     // The tunnel with a reference to its records is not the list of them.
     let (_server, client) = answering(move || Reply::ok(&reference)).await;
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
+    assert_eq!(error.reason(), Reason::ProtocolError);
     assert_eq!(trap.lines(), [""; 0]);
 }
 
@@ -330,7 +330,7 @@ async fn a_link_that_a_device_gives_is_never_dialled() {
 async fn records_of_a_missing_tunnel_are_not_an_empty_list() {
     let (server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(error.reason(), Reason::TunnelNotFound);
     assert_eq!(server.lines().last().unwrap(), "GET /mgmt/tm/sys/ready");
 }
 
@@ -350,7 +350,7 @@ async fn nothing_is_gone_while_the_unit_is_starting() {
         add(&client, &path(), record()).await.unwrap_err(),
     ];
     for error in errors {
-        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert_eq!(error.reason(), Reason::DeviceNotReady);
         assert!(error.is_retryable());
     }
 }
@@ -371,7 +371,7 @@ async fn nothing_is_gone_because_icontrol_rest_is_not_up() {
             .unwrap_err(),
     ];
     for error in errors {
-        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert_eq!(error.reason(), Reason::DeviceNotReady);
     }
     assert!(
         server
@@ -426,7 +426,7 @@ async fn adding_a_record_that_exists_is_no_error() {
 async fn adding_to_a_missing_tunnel_names_the_tunnel() {
     let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(error.reason(), Reason::TunnelNotFound);
 }
 
 #[tokio::test]
@@ -434,7 +434,7 @@ async fn a_refused_record_says_why() {
     let (_server, client) =
         answering(|| Reply::Body(400, recorded::ROUTE_DOMAIN_MISMATCH.into())).await;
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::REQUEST_REFUSED);
+    assert_eq!(error.reason(), Reason::RequestRefused);
     assert!(error.to_string().contains("01070734"), "{error}");
     assert!(!error.is_retryable() && !error.is_uncertain());
 }
@@ -558,7 +558,7 @@ async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
         .replace_records(&path(), &Records::new())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(error.reason(), Reason::TunnelNotFound);
     assert!(!error.is_uncertain());
 }
 
@@ -572,7 +572,7 @@ async fn the_list_of_another_tunnel_is_never_written() {
         .replace_records(&path(), &Records::new())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::PROTOCOL_ERROR);
+    assert_eq!(error.reason(), Reason::ProtocolError);
     assert!(server.lines().iter().all(|line| !line.starts_with("PUT")));
 }
 
@@ -597,7 +597,7 @@ async fn an_asynchronous_task_makes_the_device_busy() {
     })
     .await;
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::DEVICE_BUSY);
+    assert_eq!(error.reason(), Reason::DeviceBusy);
     assert!(error.is_retryable());
 }
 
@@ -785,7 +785,7 @@ async fn refused_ping_names_the_call() {
                    resource=/mgmt/tm/util/ping verb=POST";
     let (_server, client) = answering(move || Reply::restjavad(401, refusal)).await;
     let error = ping(&client).await.unwrap_err();
-    assert_eq!(error.reason(), reason::AUTHORIZATION_FAILED);
+    assert_eq!(error.reason(), Reason::AuthorizationFailed);
     let said = "the user may not POST the ping (util/ping)";
     assert!(error.to_string().contains(said), "{error}");
 }

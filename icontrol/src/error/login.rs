@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::DeviceText;
 
@@ -40,9 +39,9 @@ impl LoginRefusal {
 
     pub(crate) const fn reason(self) -> Reason {
         match self {
-            Self::Credentials | Self::Provider | Self::NotTried => reason::AUTHENTICATION_FAILED,
-            Self::Locked => reason::ACCOUNT_LOCKED,
-            Self::Expired => reason::PASSWORD_EXPIRED,
+            Self::Credentials | Self::Provider | Self::NotTried => Reason::AuthenticationFailed,
+            Self::Locked => Reason::AccountLocked,
+            Self::Expired => Reason::PasswordExpired,
         }
     }
 
@@ -107,10 +106,10 @@ mod tests {
     fn locked_account_is_told_from_a_wrong_password() {
         let reason = |said: &str| LoginRefusal::of(&DeviceText::new(said, &[])).reason();
         let locked = "Maximum number of login attempts exceeded.";
-        assert_eq!(reason(locked), reason::ACCOUNT_LOCKED);
-        assert_eq!(reason("Password expired."), reason::PASSWORD_EXPIRED);
+        assert_eq!(reason(locked), Reason::AccountLocked);
+        assert_eq!(reason("Password expired."), Reason::PasswordExpired);
         let wrong = "Authentication failed.";
-        assert_eq!(reason(wrong), reason::AUTHENTICATION_FAILED);
-        assert_eq!(reason(""), reason::AUTHENTICATION_FAILED);
+        assert_eq!(reason(wrong), Reason::AuthenticationFailed);
+        assert_eq!(reason(""), Reason::AuthenticationFailed);
     }
 }

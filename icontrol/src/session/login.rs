@@ -3,6 +3,7 @@
 //! A connection is made first, over which nothing is sent: it proves which unit answers. Only then is it known which
 //! account the password would count against.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use bigip_tunnel_core::account::{
     AccountId, Asker, LoginOutcome, LoginRecord, Now, SecretVersion, Wait, WaitRule,
 };
 use bigip_tunnel_core::unit::PublicKeyHash;
-use bigip_tunnel_core::vocabulary::reason;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -161,7 +161,7 @@ impl Session {
         let stored = tokio::time::timeout(after, store.store(record)).await;
         stored.unwrap_or_else(|_| {
             Err(NotStored {
-                reason: reason::KUBERNETES_UNAVAILABLE,
+                reason: Reason::KubernetesUnavailable,
                 cause: format!(
                     "the Kubernetes API server did not answer within {} s",
                     after.as_secs()

@@ -1,5 +1,6 @@
 //! Logins, tokens and their ends, against a server with a script.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use bigip_tunnel_core::account::{AccountId, LoginRecord, SecretVersion};
 use bigip_tunnel_core::record::{FdbRecord, Records};
 use bigip_tunnel_core::tunnel::TunnelPath;
-use bigip_tunnel_core::vocabulary::reason;
 use jiff::Timestamp;
 
 use super::*;
@@ -36,7 +36,7 @@ fn client(server: &Server, password: &str, accounts: &Accounts) -> Client {
 async fn assert_refused(client: &Client) {
     let error = client.records(&path()).await.unwrap_err();
     assert!(is_refused(&error), "{error}");
-    assert_eq!(error.reason(), reason::AUTHENTICATION_FAILED);
+    assert_eq!(error.reason(), Reason::AuthenticationFailed);
 }
 
 fn is_refused(error: &Error) -> bool {
@@ -375,17 +375,17 @@ async fn refusal_quotes_the_device_and_names_the_next_attempt() {
     for (said, reason, shown) in [
         (
             "Authentication failed.",
-            reason::AUTHENTICATION_FAILED,
+            Reason::AuthenticationFailed,
             "login refused: Authentication failed.",
         ),
         (
             "Maximum number of login attempts exceeded.",
-            reason::ACCOUNT_LOCKED,
+            Reason::AccountLocked,
             "the account is locked: Maximum number of login attempts exceeded.",
         ),
         (
             "Password expired. Update password via /mgmt/shared/authz/users.",
-            reason::PASSWORD_EXPIRED,
+            Reason::PasswordExpired,
             "the password has expired: Password expired.",
         ),
     ] {
@@ -416,7 +416,7 @@ async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
     let tunnel = path();
     let asked = tokio::time::timeout(Duration::from_secs(20), client.records(&tunnel));
     let error = asked.await.expect("no deadline").unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
     assert!(error.is_login_delayed() && !error.is_uncertain(), "{error}");
     assert_eq!(server.seen().len(), requests);
     drop(turn);
@@ -613,7 +613,7 @@ async fn tokens_that_are_never_accepted_make_no_login_loop() {
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::TokenRefused);
-    assert_eq!(error.reason(), reason::AUTHENTICATION_FAILED);
+    assert_eq!(error.reason(), Reason::AuthenticationFailed);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
     assert_eq!(server.logins(), 2);
 }
@@ -665,7 +665,7 @@ async fn a_missing_right_leads_to_no_new_login() {
     let server = Server::with_login(|_, _| Reply::Body(401, recorded::FORBIDDEN.into())).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::AUTHORIZATION_FAILED);
+    assert_eq!(error.reason(), Reason::AuthorizationFailed);
     assert_eq!(server.seen().len(), 2);
 }
 
@@ -771,7 +771,7 @@ async fn an_extension_that_nobody_answers_costs_no_login_and_leaves_no_write_unc
     client.records(&path()).await.unwrap();
     let_pass(Duration::from_secs(1_200 - 120)).await;
     let error = save(&client).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
     assert!(!error.is_uncertain());
     assert_eq!(server.logins(), 1);
 }
@@ -830,7 +830,7 @@ async fn an_answer_without_a_token_is_no_login() {
         let server = Server::start(move |_, _| Reply::ok(body)).await;
         let client = Client::new(server.config()).unwrap();
         let error = client.records(&path()).await.unwrap_err();
-        assert_eq!(error.reason(), reason::PROTOCOL_ERROR, "{body}");
+        assert_eq!(error.reason(), Reason::ProtocolError, "{body}");
         assert!(!client.has_logged_in());
         assert_eq!(server.seen().len(), 1, "{body}");
     }
@@ -845,7 +845,7 @@ async fn a_user_with_too_many_tokens_waits_a_minute() {
         .records(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::TOO_MANY_TOKENS);
+    assert_eq!(error.reason(), Reason::TooManyTokens);
     assert!(error.is_retryable());
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 }
@@ -862,7 +862,7 @@ async fn a_device_that_is_starting_does_not_count_as_a_refused_login() {
     let client = Client::new(server.config()).unwrap();
     for _ in 0..2 {
         let error = client.records(&path()).await.unwrap_err();
-        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert_eq!(error.reason(), Reason::DeviceNotReady);
     }
     client.records(&path()).await.unwrap();
 }
@@ -901,7 +901,7 @@ impl LoginStore for Keeps {
         }
         if self.0.fails.load(Ordering::Relaxed) {
             return Box::pin(std::future::ready(Err(NotStored {
-                reason: reason::TOO_MANY_NODES,
+                reason: Reason::TooManyNodes,
                 cause: "refused".into(),
             })));
         }
@@ -943,7 +943,7 @@ async fn try_that_cannot_be_stored_is_not_sent() {
     kept.fails.store(true, Ordering::Relaxed);
     let client = restarted(&server, &kept);
     let error = client.unit().await.unwrap_err();
-    assert_eq!(error.reason(), reason::TOO_MANY_NODES);
+    assert_eq!(error.reason(), Reason::TooManyNodes);
     assert!(error.is_retryable(), "{error}");
     assert_eq!(server.logins(), 0);
     kept.fails.store(false, Ordering::Relaxed);
@@ -995,7 +995,7 @@ async fn store_that_does_not_answer_is_named_and_ends() {
     let client = client.remembering(Arc::new(Keeps(kept.clone(), server.clone())));
     let asked = tokio::time::timeout(Duration::from_secs(20), client.unit());
     let error = asked.await.expect("no deadline").unwrap_err();
-    assert_eq!(error.reason(), reason::KUBERNETES_UNAVAILABLE);
+    assert_eq!(error.reason(), Reason::KubernetesUnavailable);
     assert!(error.is_login_delayed(), "{error}");
     assert!(error.to_string().contains("API server"), "{error}");
     assert_eq!(server.logins(), 0);

@@ -1,12 +1,12 @@
 //! Against a server that misbehaves: TLS, redirects, sizes, deadlines, broken connections.
 
+use bigip_tunnel_core::reason::Reason;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Mutex;
 
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::tunnel::TunnelPath;
-use bigip_tunnel_core::vocabulary::reason;
 use rcgen::{CertificateParams, date_time_ymd};
 use rustls::HandshakeKind;
 use tokio::io::AsyncWriteExt;
@@ -41,7 +41,7 @@ async fn problem_with(params: CertificateParams) -> CertificateProblem {
     let server = Server::with_certificate(params, |_, _| Reply::login("T")).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::CERTIFICATE_INVALID);
+    assert_eq!(error.reason(), Reason::CertificateInvalid);
     assert!(
         server.seen().is_empty(),
         "nothing may be sent before the certificate stood up"
@@ -66,7 +66,7 @@ async fn problem_trusting(ca: &str) -> CertificateProblem {
         .records(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::CERTIFICATE_INVALID);
+    assert_eq!(error.reason(), Reason::CertificateInvalid);
     assert!(
         server.seen().is_empty(),
         "nothing may be sent before the certificate stood up"
@@ -365,7 +365,7 @@ async fn a_device_without_a_cipher_in_common_has_a_reason_of_its_own() {
         .records(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::TLS_NO_COMMON_CIPHER);
+    assert_eq!(error.reason(), Reason::TlsNoCommonCipher);
 }
 
 #[tokio::test]
@@ -452,7 +452,7 @@ async fn a_head_without_end_is_given_up() {
     .await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+    assert_eq!(error.reason(), Reason::ConnectionFailed);
 }
 
 #[tokio::test]
@@ -460,7 +460,7 @@ async fn an_answer_that_drips_ends_at_the_deadline() {
     let server = Server::with_login(|_, _| Reply::Drip(recorded::NO_RECORDS.into())).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
 }
 
 #[tokio::test]
@@ -477,7 +477,7 @@ async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_mos
     for written in 1..=5 {
         client.records(&path()).await.unwrap();
         let error = add(&client, &path(), record()).await.unwrap_err();
-        assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+        assert_eq!(error.reason(), Reason::ConnectionFailed);
         let lines = server.lines();
         let sent = lines.iter().filter(|line| line.ends_with("/records"));
         let posts = sent.filter(|line| line.starts_with("POST")).count();
@@ -494,7 +494,7 @@ async fn a_list_of_masses_of_members_is_given_up_before_it_costs_memory() {
     let server = Server::with_login(move |_, _| Reply::ok(&list)).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TOO_MANY_RECORDS);
+    assert_eq!(error.reason(), Reason::TooManyRecords);
     assert!(!error.is_retryable());
 }
 
@@ -576,7 +576,7 @@ async fn pages_that_never_end_are_given_up_after_a_while() {
     };
     let client = Client::with_limits(server.config(), limits).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
 }
 
 #[tokio::test]
@@ -601,7 +601,7 @@ async fn a_name_without_an_address_says_so() {
     // Reserved never to exist (RFC 6761).
     config.host = "bigip.invalid".into();
     let error = save(&Client::new(config).unwrap()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::NAME_NOT_RESOLVED);
+    assert_eq!(error.reason(), Reason::NameNotResolved);
     assert!(error.is_retryable() && !error.is_uncertain());
 }
 
@@ -610,7 +610,7 @@ async fn a_read_that_is_not_answered_times_out_and_is_certain() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
     assert!(error.is_retryable() && !error.is_uncertain());
     let device = server.config().authority().unwrap();
     assert_eq!(
@@ -624,7 +624,7 @@ async fn a_write_that_is_not_answered_is_uncertain_and_not_sent_again() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
     assert!(error.is_uncertain());
     assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
 }
@@ -635,7 +635,7 @@ async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
     let server = Server::with_login(|_, _| Reply::Drop).await;
     let client = Client::new(server.config()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+    assert_eq!(error.reason(), Reason::ConnectionFailed);
     assert!(error.is_uncertain());
     assert_eq!(server.lines().len(), 2, "{:?}", server.lines());
 }
@@ -645,7 +645,7 @@ async fn a_write_that_a_device_fails_on_is_uncertain() {
     let server = Server::with_login(|_, _| Reply::icrd(500, "01070734:3: odd", 3)).await;
     let client = Client::new(server.config()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::SERVER_ERROR);
+    assert_eq!(error.reason(), Reason::ServerError);
     assert!(error.is_uncertain());
     assert!(!client.records(&path()).await.unwrap_err().is_uncertain());
 }
@@ -655,7 +655,7 @@ async fn a_write_that_was_never_sent_is_certain() {
     let server = Server::start(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
-    assert_eq!(error.reason(), reason::TIMEOUT);
+    assert_eq!(error.reason(), Reason::Timeout);
     assert!(!error.is_uncertain(), "only the login was sent");
 }
 
@@ -667,7 +667,7 @@ async fn half_a_body_is_never_taken_for_an_answer() {
         .records(&path())
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), reason::CONNECTION_FAILED);
+    assert_eq!(error.reason(), Reason::ConnectionFailed);
 }
 
 #[tokio::test]
@@ -767,7 +767,7 @@ async fn a_pause_that_the_device_asks_for_is_kept_to_a_minute() {
             .records(&path())
             .await
             .unwrap_err();
-        assert_eq!(error.reason(), reason::DEVICE_NOT_READY);
+        assert_eq!(error.reason(), Reason::DeviceNotReady);
         assert_eq!(
             error.retry_after(),
             Some(Duration::from_secs(kept)),

@@ -1,11 +1,11 @@
 //! `check`: everything that is known to go wrong, looked at in the cluster, in what the operator says
 //! of the BIG-IPs, and with `--direct` in what they say themselves.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::Device;
 
 use super::seen::Seen;
@@ -140,7 +140,7 @@ async fn live(
             Err(error) => {
                 for device in &object.spec.devices {
                     let trouble = Trouble {
-                        reason: reason::KUBERNETES_UNAVAILABLE,
+                        reason: Reason::KubernetesUnavailable,
                         message: error.to_string(),
                     };
                     live.insert(key(object, &device.name), Err(trouble));
@@ -173,7 +173,7 @@ pub(super) async fn said(seen: &Seen, device: &Device, live: &Live) -> Result<Li
     Ok(LiveSeen {
         nodes: selected.map(|node| node.name.clone()).collect(),
         plan: seen.plan(&device.name, live).map_err(|problem| Trouble {
-            reason: reason::INVALID_SPEC,
+            reason: Reason::InvalidSpec,
             message: problem.to_string(),
         })?,
         self_ips: client.self_ips().await.map_err(of),

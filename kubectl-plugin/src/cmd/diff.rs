@@ -2,10 +2,10 @@
 
 mod external;
 
+use bigip_tunnel_core::reason::Reason;
 use std::io::Write;
 use std::path::Path;
 
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, Device};
 use kube::ResourceExt as _;
@@ -197,7 +197,7 @@ async fn live(
 
 fn not_as_in_the_cluster() -> Trouble {
     Trouble {
-        reason: reason::ADDRESS_NOT_ALLOWED,
+        reason: Reason::AddressNotAllowed,
         message:
             "the file names another address, tunnel, login or way to verify than the cluster; no \
                   password is sent where only a file says so"
@@ -208,7 +208,7 @@ fn not_as_in_the_cluster() -> Trouble {
 /// Without a local address nobody knows in which route domain the records belong.
 fn no_local_address() -> Trouble {
     Trouble {
-        reason: reason::TUNNEL_MISMATCH,
+        reason: Reason::TunnelMismatch,
         message: "the local address of its tunnel is no plain IPv4 address".to_owned(),
     }
 }

@@ -3,11 +3,11 @@
 //! The operator never touches them: they may be another cluster's. What a node has, or any object
 //! claims, is spared; what goes is shown and asked for first, and looked at again before it goes.
 
+use bigip_tunnel_core::reason::Reason;
 use std::io::Write;
 
 use bigip_icontrol::Removed;
 use bigip_tunnel_core::mac::MacAddress;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::status::known_identity;
 use bigip_tunnel_crds::v1alpha1::Device;
@@ -47,7 +47,7 @@ pub(crate) async fn run(
         }
         live.unit.logout().await;
         Err(Trouble {
-            reason: reason::UNSUPPORTED_VERSION,
+            reason: Reason::UnsupportedVersion,
             message: format!("TMOS {} is only read", live.facts.version),
         })
     };
@@ -79,7 +79,7 @@ fn must_be_written_to(seen: &Seen, device: &Device) -> Result<(), Trouble> {
     match status.and_then(|status| known_identity(status, &device.name)) {
         Some(_) => Ok(()),
         None => Err(Trouble {
-            reason: reason::PENDING,
+            reason: Reason::Pending,
             message: "the operator has not said which box this is; let it look first".to_owned(),
         }),
     }
@@ -197,7 +197,7 @@ async fn remove_one(leftover: &Leftover, live: &Live, needed: &Needed) -> Result
             Ok(removed.map_err(failed)? == Removed::Removed)
         }
         Some(_) => Err(Trouble {
-            reason: reason::CONFLICT,
+            reason: Reason::Conflict,
             message: format!("{mac} was changed since it was shown; nothing more was done"),
         }),
         None => Ok(false),

@@ -3,9 +3,9 @@
 //!
 //! Looks again and again instead of watching: that needs no further right.
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::time::Duration;
 
-use bigip_tunnel_core::vocabulary::condition;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_crds::{ANNOTATION_PAUSED, ANNOTATION_RECONCILE_REQUESTED_AT};
 use jiff::Timestamp;
@@ -206,7 +206,7 @@ fn is_handled(object: &BigIpTunnel, request: &str) -> bool {
 /// Whether the operator cannot work with the spec: then no pass is made, however long one waits.
 fn is_rejected(object: &BigIpTunnel) -> bool {
     let status = object.status.as_ref();
-    let accepted = status.and_then(|status| find(&status.conditions, condition::ACCEPTED));
+    let accepted = status.and_then(|status| find(&status.conditions, ConditionType::Accepted));
     accepted.is_some_and(|accepted| {
         accepted.status == "False" && accepted.observed_generation == object.metadata.generation
     })

@@ -2,11 +2,11 @@
 //!
 //! A cluster that does not answer at once has no names.
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bigip_tunnel_core::vocabulary::condition;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use clap_complete::engine::CompletionCandidate;
@@ -135,7 +135,7 @@ fn state(tunnel: &BigIpTunnel) -> Option<String> {
     let ready = status
         .conditions
         .iter()
-        .find(|c| c.type_ == condition::READY.as_str())?;
+        .find(|c| c.type_ == ConditionType::Ready.as_str())?;
     let summary = status.summary.as_ref();
     let records = summary.map(|summary| format!(", {} records", summary.records));
     Some(format!("{}{}", ready.reason, records.unwrap_or_default()))

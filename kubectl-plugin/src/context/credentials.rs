@@ -2,7 +2,6 @@
 //! where a person asks for it.
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert;
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -21,7 +20,7 @@ impl Cluster {
         found(
             read,
             &what,
-            (reason::SECRET_NOT_FOUND, reason::SECRET_FORBIDDEN),
+            (Reason::SecretNotFound, Reason::SecretForbidden),
         )
     }
 
@@ -31,8 +30,7 @@ impl Cluster {
         namespace: &str,
         bundle: &CaBundleRef,
     ) -> Result<Vec<u8>, Trouble> {
-        const REASONS: (Reason, Reason) =
-            (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN);
+        const REASONS: (Reason, Reason) = (Reason::CaBundleNotFound, Reason::CaBundleForbidden);
         let (client, name) = (self.client.clone(), bundle.name.as_str());
         let (what, bytes) = match bundle.kind {
             BundleKind::ConfigMap => {
@@ -51,7 +49,7 @@ impl Cluster {
             }
         };
         bytes.map_err(|problem| Trouble {
-            reason: reason::CA_BUNDLE_INVALID,
+            reason: Reason::CaBundleInvalid,
             message: format!("{what}: {problem}"),
         })
     }
@@ -74,7 +72,7 @@ fn found<T>(
             message: format!("you may not get {what}, without which no BIG-IP is asked"),
         }),
         Err(error) => Err(Trouble {
-            reason: reason::KUBERNETES_UNAVAILABLE,
+            reason: Reason::KubernetesUnavailable,
             message: format!("{what}: {error}"),
         }),
     }

@@ -1,8 +1,9 @@
 //! `status` as text: one tunnel on one screen, several with a line each.
 
+use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::reason::Reason;
 use std::io::{self, Write};
 
-use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{DeviceStatus, FailoverState, RecordCounts};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -413,9 +414,9 @@ fn failover(state: Option<FailoverState>) -> &'static str {
 
 /// Whether a reboot would lose nothing of ours: `Saved`, or what stands in the way.
 fn saved(status: &DeviceStatus) -> Cell {
-    match find(&status.conditions, condition::SAVED) {
-        Some(saved) if saved.status == "True" => Cell::new(Tone::Good, reason::SAVED.as_str()),
-        Some(saved) if saved.reason == reason::SAVE_FAILED.as_str() => {
+    match find(&status.conditions, ConditionType::Saved) {
+        Some(saved) if saved.status == "True" => Cell::new(Tone::Good, Reason::Saved.as_str()),
+        Some(saved) if saved.reason == Reason::SaveFailed.as_str() => {
             Cell::new(Tone::Bad, &saved.reason)
         }
         Some(saved) => Cell::new(Tone::Warn, &saved.reason),

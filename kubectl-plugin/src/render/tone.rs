@@ -1,7 +1,6 @@
 //! What the words of a report mean to the person who reads them. Knows no colours.
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 
 use crate::report::fdb::State;
 use crate::report::status::Fact;
@@ -9,11 +8,11 @@ use crate::style::Tone;
 
 /// Reasons for not being ready that somebody has asked for, or that pass by themselves.
 const PASSING: [Reason; 5] = [
-    reason::PROGRESSING,
-    reason::PROGRESSING_WITH_RETRY,
-    reason::CLEANING_UP,
-    reason::SUSPENDED,
-    reason::PAUSED_BY_ANNOTATION,
+    Reason::Progressing,
+    Reason::ProgressingWithRetry,
+    Reason::CleaningUp,
+    Reason::Suspended,
+    Reason::PausedByAnnotation,
 ];
 
 /// A condition that should hold.
@@ -35,8 +34,8 @@ pub(crate) fn of_fact(fact: &Fact) -> Tone {
 /// The state of a BIG-IP.
 pub(crate) fn of_device(state: &str) -> Tone {
     match Reason::parse(state) {
-        Some(reason::IN_SYNC | reason::OBSERVED) => Tone::Good,
-        Some(reason::PENDING) => Tone::Pending,
+        Some(Reason::InSync | Reason::Observed) => Tone::Good,
+        Some(Reason::Pending) => Tone::Pending,
         Some(reason) if PASSING.contains(&reason) => Tone::Warn,
         _ => Tone::Bad,
     }
@@ -72,12 +71,12 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
-        assert_eq!(ready("True", reason::IN_SYNC), Tone::Good);
-        assert_eq!(ready("False", reason::PROGRESSING), Tone::Warn);
-        assert_eq!(ready("False", reason::AUTHENTICATION_FAILED), Tone::Bad);
-        assert_eq!(ready("Unknown", reason::PENDING), Tone::Pending);
-        assert_eq!(of_device(reason::PROGRESSING.as_str()), Tone::Warn);
-        assert_eq!(of_device(reason::TIMEOUT.as_str()), Tone::Bad);
+        assert_eq!(ready("True", Reason::InSync), Tone::Good);
+        assert_eq!(ready("False", Reason::Progressing), Tone::Warn);
+        assert_eq!(ready("False", Reason::AuthenticationFailed), Tone::Bad);
+        assert_eq!(ready("Unknown", Reason::Pending), Tone::Pending);
+        assert_eq!(of_device(Reason::Progressing.as_str()), Tone::Warn);
+        assert_eq!(of_device(Reason::Timeout.as_str()), Tone::Bad);
     }
 
     #[test]

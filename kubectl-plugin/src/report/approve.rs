@@ -3,6 +3,7 @@
 //! The status holds the digest of the set and the first records of it. The others are looked for among the
 //! claims, and count only where they give exactly that digest: what is approved is what was shown.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -17,7 +18,6 @@ use bigip_tunnel_core::node::{AddressRule, NodeView};
 use bigip_tunnel_core::outcome::HeldRemoval;
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::InvalidSpec;
 use bigip_tunnel_crds::v1alpha1::{self, BigIpTunnel, BigIpTunnelStatus};
 use bigip_tunnel_crds::{ANNOTATION_APPROVE_REMOVAL, convert};
@@ -231,7 +231,7 @@ impl Seen<'_> {
     /// These records without those of nodes whose address keeps changing: their records stay.
     fn without_unstable(&self, set: &BTreeSet<MacAddress>) -> BTreeSet<MacAddress> {
         let skipped = self.status.skipped_nodes.iter();
-        let unstable = skipped.filter(|node| node.reason == reason::NODE_ADDRESS_UNSTABLE.as_str());
+        let unstable = skipped.filter(|node| node.reason == Reason::NodeAddressUnstable.as_str());
         let unstable: BTreeSet<&str> = unstable.map(|node| node.name.as_str()).collect();
         let is_stable = |mac: &&MacAddress| {
             let mut names = self.claims.nodes().of(**mac);

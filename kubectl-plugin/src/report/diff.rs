@@ -3,6 +3,7 @@
 //! The comparison is the operator's own. What the BIG-IPs hold is either what they said just now, or
 //! what the status says of them.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -14,7 +15,6 @@ use bigip_tunnel_core::mac::{MacAddress, MacPrefix};
 use bigip_tunnel_core::node::NodeView;
 use bigip_tunnel_core::plan::{Plan, plan};
 use bigip_tunnel_core::record::{ObservedRecords, Records};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, InvalidSpec};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, SavePolicy};
 use kube::ResourceExt as _;
@@ -299,7 +299,7 @@ pub(crate) fn held_by_status(
 /// Nothing is known of a BIG-IP that the operator has not looked at.
 pub(crate) fn not_looked_at() -> Trouble {
     Trouble {
-        reason: reason::PENDING,
+        reason: Reason::Pending,
         message: "the status says nothing of its records; --direct asks the BIG-IP".to_owned(),
     }
 }

@@ -1,10 +1,10 @@
 //! What is left behind when a tunnel, or one of its former BIG-IPs, is let go: which records, where.
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::collections::BTreeSet;
 
 use bigip_tunnel_core::answers::{Answer, Subject};
 use bigip_tunnel_core::claims::Claims;
-use bigip_tunnel_core::vocabulary::condition;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, FormerDevice};
 use bigip_tunnel_crds::{ANNOTATION_RELEASE, FINALIZER, convert};
 use kube::ResourceExt as _;
@@ -229,7 +229,7 @@ fn left_on(
 /// How many records of the tunnel a listed BIG-IP holds, if it answers.
 fn held(status: &BigIpTunnelStatus, name: &str) -> Option<usize> {
     let device = status.devices.iter().find(|device| device.name == name)?;
-    let reachable = find(&device.conditions, condition::REACHABLE)?;
+    let reachable = find(&device.conditions, ConditionType::Reachable)?;
     let records = device.records.as_ref()?;
     let held = records.present.saturating_add(records.stale);
     let held = usize::try_from(held).ok()?;
@@ -239,7 +239,7 @@ fn held(status: &BigIpTunnelStatus, name: &str) -> Option<usize> {
 /// Why a listed BIG-IP is not as it should be.
 fn failing(status: &BigIpTunnelStatus, name: &str) -> Option<String> {
     let device = status.devices.iter().find(|device| device.name == name)?;
-    let kinds = [condition::REACHABLE, condition::PROGRAMMED];
+    let kinds = [ConditionType::Reachable, ConditionType::Programmed];
     let conditions = kinds.map(|kind| find(&device.conditions, kind));
     let mut failing = conditions.into_iter().flatten();
     let failing = failing.find(|condition| condition.status != "True")?;

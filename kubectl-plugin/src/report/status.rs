@@ -7,7 +7,6 @@ pub(crate) mod surroundings;
 
 use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelStatus, Device, DeviceStatus, FormerDevice, HeldRemoval, LeavingNode,
     NodeCounts, SkippedNode, Summary,
@@ -171,14 +170,14 @@ impl TunnelReport {
             tunnel: convert::tunnel_path(&object.spec)
                 .ok()
                 .map(|path| path.to_string()),
-            available: find(&status.conditions, condition::AVAILABLE).map(Fact::from),
-            cilium: find(&status.conditions, condition::CILIUM_READY).map(Fact::from),
-            vtep_config: find(&status.conditions, condition::VTEP_CONFIGURED).map(Fact::from),
-            unlisted_peer: find(&status.conditions, condition::PEERS_COVERED)
+            available: find(&status.conditions, ConditionType::Available).map(Fact::from),
+            cilium: find(&status.conditions, ConditionType::CiliumReady).map(Fact::from),
+            vtep_config: find(&status.conditions, ConditionType::VtepConfigured).map(Fact::from),
+            unlisted_peer: find(&status.conditions, ConditionType::PeersCovered)
                 .filter(|covered| covered.status == "False")
                 .map(Fact::from),
             former_devices: status.former_devices.clone(),
-            paused: find(&status.conditions, condition::PAUSED).map(Fact::from),
+            paused: find(&status.conditions, ConditionType::Paused).map(Fact::from),
             suspend_reason: suspend_reason(object),
             deleting: object.metadata.deletion_timestamp.is_some(),
             last_verified_time: status.last_verified_time.clone(),
@@ -197,7 +196,7 @@ impl TunnelReport {
     fn unreadable(object: &InvalidObject) -> Self {
         let ready = Fact {
             status: UNKNOWN.to_owned(),
-            reason: reason::INVALID_SPEC.to_string(),
+            reason: Reason::InvalidSpec.to_string(),
             message: format!("the object cannot be read: {}", object.error),
             since: None,
         };
@@ -247,11 +246,11 @@ impl Fact {
 fn ready(object: &BigIpTunnel, status: &BigIpTunnelStatus) -> Fact {
     let unseen = |message: &str| Fact {
         status: UNKNOWN.to_owned(),
-        reason: reason::PENDING.to_string(),
+        reason: Reason::Pending.to_string(),
         message: message.to_owned(),
         since: object.metadata.creation_timestamp.clone(),
     };
-    let condition = find(&status.conditions, condition::READY);
+    let condition = find(&status.conditions, ConditionType::Ready);
     match (condition, status.observed_generation) {
         (Some(_), observed) if observed != object.metadata.generation => Fact {
             since: None,
@@ -302,15 +301,15 @@ fn devices(listed: &[Device], status: &BigIpTunnelStatus) -> Vec<DeviceReport> {
 
 fn state(status: &DeviceStatus) -> String {
     shown(status)
-        .map_or(reason::PENDING.as_str(), |condition| &condition.reason)
+        .map_or(Reason::Pending.as_str(), |condition| &condition.reason)
         .to_owned()
 }
 
 /// The condition that says most about a BIG-IP: `Reachable` where that fails, else `Programmed`.
 pub(crate) fn shown(status: &DeviceStatus) -> Option<&Condition> {
-    let reachable = find(&status.conditions, condition::REACHABLE);
+    let reachable = find(&status.conditions, ConditionType::Reachable);
     let failing = reachable.filter(|reachable| reachable.status != TRUE);
-    let programmed = find(&status.conditions, condition::PROGRAMMED);
+    let programmed = find(&status.conditions, ConditionType::Programmed);
     failing.or(programmed).or(reachable)
 }
 
@@ -340,21 +339,21 @@ fn holds(conditions: &[Condition], kind: ConditionType) -> bool {
 
 /// Reasons of `Programmed` that are told by the records of a BIG-IP.
 const ABOUT_RECORDS: [Reason; 8] = [
-    reason::IN_SYNC,
-    reason::PROGRESSING,
-    reason::CONFLICT,
-    reason::RECORD_UNREADABLE,
-    reason::OBSERVED,
-    reason::DRIFT_REPORTED,
-    reason::FOREIGN_WRITER,
-    reason::HELD_BY_NEIGHBOUR,
+    Reason::InSync,
+    Reason::Progressing,
+    Reason::Conflict,
+    Reason::RecordUnreadable,
+    Reason::Observed,
+    Reason::DriftReported,
+    Reason::ForeignWriter,
+    Reason::HeldByNeighbour,
 ];
 
 /// Whether the status says what the BIG-IP held at its last verification: it answers, and what is
 /// wrong with it, if anything, is wrong with its records.
 pub(crate) fn is_verified(status: &DeviceStatus) -> bool {
-    let programmed = find(&status.conditions, condition::PROGRAMMED);
+    let programmed = find(&status.conditions, ConditionType::Programmed);
     let about_records = programmed.and_then(|programmed| Reason::parse(&programmed.reason));
     let about_records = about_records.is_some_and(|reason| ABOUT_RECORDS.contains(&reason));
-    holds(&status.conditions, condition::REACHABLE) && about_records
+    holds(&status.conditions, ConditionType::Reachable) && about_records
 }

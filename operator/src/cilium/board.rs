@@ -63,8 +63,9 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use bigip_tunnel_core::condition::ConditionType;
     use bigip_tunnel_core::conditions::Truth;
-    use bigip_tunnel_core::vocabulary::{condition, reason};
+    use bigip_tunnel_core::reason::Reason;
 
     use super::*;
 
@@ -74,9 +75,9 @@ mod tests {
 
     fn found(truth: Truth, message: &str) -> Judged {
         let condition = Condition {
-            kind: condition::CILIUM_READY,
+            kind: ConditionType::CiliumReady,
             truth,
-            reason: reason::AGENTS_OUTDATED,
+            reason: Reason::AgentsOutdated,
             message: message.to_owned(),
         };
         [(("bigip".to_owned(), "east".to_owned()), condition)].into()

@@ -1,5 +1,6 @@
 //! The task that keeps Cilium's objects in view and judges them when something changed.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use bigip_tunnel_cilium::seen::{Agent, Cluster, Node, VtepNode};
 use bigip_tunnel_cilium::unit::Tunnel;
 use bigip_tunnel_cilium::vtep::WrittenEntry;
 use bigip_tunnel_cilium::{Judge, Selection};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::cilium::{AgentPod, CiliumNode};
 use bigip_tunnel_crds::convert::cilium as convert;
 use futures::FutureExt;
@@ -52,7 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, namespace: String) {
     let begin = || work(&shared, &namespace);
     let log_panic = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR.as_str(),
+            reason = Reason::InternalError.as_str(),
             "the comparison with Cilium panicked; it begins again in {} s",
             RESTART_DELAY.as_secs()
         );

@@ -2,6 +2,7 @@
 //!
 //! Adapters only: each method is one request, and what it says in the words of `core`.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,6 @@ use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::turns::Urgency;
 use bigip_tunnel_core::unit::{ProvenUnit, PublicKeyHash, UnitFacts, UnitIdentity};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::DeviceStatus;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -43,10 +43,10 @@ pub(super) fn request_error(error: &Error) -> RequestError {
         ErrorKind::LoginEnded => Fault::LoginEnded,
         ErrorKind::Server { .. } if error.code().is_some() => Fault::Configuration,
         _ => match error.reason() {
-            reason::TUNNEL_NOT_FOUND
-            | reason::TOO_MANY_RECORDS
-            | reason::REQUEST_REFUSED
-            | reason::AUTHORIZATION_FAILED => Fault::Refused,
+            Reason::TunnelNotFound
+            | Reason::TooManyRecords
+            | Reason::RequestRefused
+            | Reason::AuthorizationFailed => Fault::Refused,
             _ => Fault::Unreachable,
         },
     };
@@ -228,7 +228,7 @@ impl ports::Saver for DeviceUnit {
 /// The leadership has ended, or it is not known whether it has. The client checks once more before it sends.
 fn not_leading() -> Failure {
     Failure {
-        reason: reason::NOT_LEADING,
+        reason: Reason::NotLeading,
         message: "nothing is written to the unit: this operator does not lead, or cannot tell whether it does"
             .into(),
         retryable: true,

@@ -2,6 +2,7 @@
 //!
 //! A session that works outlives an API server that does not answer. Passes see none of this: they get the unit.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::pass::PassError;
 use bigip_tunnel_core::time::Moment;
 use bigip_tunnel_core::unit::Login;
-use bigip_tunnel_core::vocabulary::reason;
 
 use super::io::{DeviceUnit, pass_error, request_error};
 use super::ports::{Access, LoggedIn, Password};
@@ -134,7 +134,7 @@ impl DeviceAccess {
         let leaves = work.purpose(&ctx.device).is_clean_up();
         let read = match (read_config(ctx, work, device).await, &before) {
             (Ok(read), _) => read,
-            (Err(problem), Some(known)) if problem.failure.reason == reason::SECRET_NOT_BOUND => {
+            (Err(problem), Some(known)) if problem.failure.reason == Reason::SecretNotBound => {
                 // Nothing is sent that was not sent before: the login goes on to its end.
                 let ending = known.clone().without_new_login(problem.failure, now);
                 self.session = Some(ending.clone());

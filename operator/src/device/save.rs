@@ -2,8 +2,8 @@
 
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::pass::{Fault, RequestError};
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::vocabulary::reason;
 use tokio::task::JoinHandle;
 
 /// A save under way.
@@ -40,7 +40,7 @@ fn save_broke_off() -> RequestError {
     RequestError {
         fault: Fault::Unreachable,
         failure: Failure {
-            reason: reason::INTERNAL_ERROR,
+            reason: Reason::InternalError,
             message: "the save ended unexpectedly; please file a bug".into(),
             retryable: true,
         },

@@ -9,7 +9,6 @@ use bigip_icontrol::{
 use bigip_tunnel_core::account::SecretVersion;
 use bigip_tunnel_core::outcome::Failure;
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::{self, BindingProblem};
 use bigip_tunnel_crds::v1alpha1::{BundleKind, CaBundleRef, TlsVerification};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -31,7 +30,7 @@ pub(super) struct ReadProblem {
 impl ReadProblem {
     /// Whether a session that works goes on all the same. A Secret that forbids its address ends it.
     pub(super) fn outlived_by(&self, leaves: bool) -> bool {
-        self.passing || leaves && self.failure.reason != reason::ADDRESS_NOT_ALLOWED
+        self.passing || leaves && self.failure.reason != Reason::AddressNotAllowed
     }
 }
 
@@ -55,7 +54,7 @@ pub(super) async fn read_config(
     check_binding(ctx, work, device, &secret)?;
     let credentials = convert::credentials_from_secret(&secret).map_err(|problem| {
         let message = format!("Secret {}: {problem}", device.secret);
-        permanent(reason::SECRET_INVALID, message)
+        permanent(Reason::SecretInvalid, message)
     })?;
     let credentials = Credentials {
         username: credentials.username,
@@ -152,13 +151,13 @@ fn verification(
             let fingerprints: Result<Vec<Fingerprint>, _> = texts.map(|t| t.parse()).collect();
             let problem = |problem| {
                 let message = format!("tls.sha256Fingerprints of {}: {problem}", device.name);
-                permanent(reason::INVALID_SPEC, message)
+                permanent(Reason::InvalidSpec, message)
             };
             Ok(Verification::Pinned(fingerprints.map_err(problem)?))
         }
         TlsVerification::None if ctx.shared.allow_insecure_tls => Ok(Verification::Nothing),
         TlsVerification::None => Err(permanent(
-            reason::INSECURE_TLS_NOT_ALLOWED,
+            Reason::InsecureTlsNotAllowed,
             format!(
                 "tls.verification None of {} would send the password to any host that answers: use Pinned or \
                  CAOnly, or run the operator with --allow-insecure-tls",
@@ -171,7 +170,7 @@ fn verification(
 async fn read_secret(ctx: &DeviceContext, name: &str) -> Result<Secret, ReadProblem> {
     let api: Api<Secret> = Api::namespaced(ctx.shared.client.clone(), &ctx.namespace);
     call(READ_DEADLINE, api.get(name)).await.map_err(|error| {
-        let reasons = (reason::SECRET_NOT_FOUND, reason::SECRET_FORBIDDEN);
+        let reasons = (Reason::SecretNotFound, Reason::SecretForbidden);
         read_problem(
             ctx,
             &format!("Secret {}/{name}", ctx.namespace),
@@ -208,10 +207,10 @@ async fn read_bundle(ctx: &DeviceContext, reference: &CaBundleRef) -> Result<Vec
             ctx,
             &what,
             &error,
-            (reason::CA_BUNDLE_NOT_FOUND, reason::CA_BUNDLE_FORBIDDEN),
+            (Reason::CaBundleNotFound, Reason::CaBundleForbidden),
         )
     })?;
-    bundle.map_err(|problem| permanent(reason::CA_BUNDLE_INVALID, format!("{what}: {problem}")))
+    bundle.map_err(|problem| permanent(Reason::CaBundleInvalid, format!("{what}: {problem}")))
 }
 
 /// `reasons`: for an object that is not there, and for one that may not be read.
@@ -233,7 +232,7 @@ fn read_problem(
         ),
         _ => ReadProblem {
             failure: Failure {
-                reason: reason::KUBERNETES_UNAVAILABLE,
+                reason: Reason::KubernetesUnavailable,
                 message: format!("{what} could not be read: {error}"),
                 retryable: true,
             },

@@ -3,6 +3,7 @@
 //! Each device has a task of its own: a slow or dead one delays only itself. A pass runs to its end; requests to
 //! stop are read between its calls. What is decided about time is in `core::pass::following`.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,6 @@ use bigip_tunnel_core::pass::saving::{save_due, take_save_result};
 use bigip_tunnel_core::pass::{Depth, Fault, PassError, PassOutcome};
 use bigip_tunnel_core::sharing::Needs;
 use bigip_tunnel_core::time::Moment;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument as _;
@@ -94,13 +94,13 @@ pub(crate) async fn keep_running(
     };
     let report_panic = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR.as_str(),
+            reason = Reason::InternalError.as_str(),
             "the device's task panicked and restarts in {} s",
             RESTART_DELAY.as_secs()
         );
         let mut failed = report.clone();
         failed.reach = Reach::Failed(Failure {
-            reason: reason::INTERNAL_ERROR,
+            reason: Reason::InternalError,
             message: "the operator failed while working on this device; its log says more".into(),
             retryable: true,
         });
@@ -410,13 +410,13 @@ impl DeviceTask {
         }
         let metrics = &self.ctx.metrics;
         let failure = match ended {
-            Ok(_) => return metrics.record_pass(reason::IN_SYNC),
+            Ok(_) => return metrics.record_pass(Reason::InSync),
             Err(error) => error.failure(),
         };
         let Some(failure) = failure else { return };
         metrics.record_pass(failure.reason);
         // Once when it begins, not once per try. What another object holds was logged with its name.
-        if self.memory.failures == 0 && failure.reason != reason::HELD_BY_NEIGHBOUR {
+        if self.memory.failures == 0 && failure.reason != Reason::HeldByNeighbour {
             tracing::warn!(reason = failure.reason.as_str(), "{}", failure.message);
         }
     }
@@ -435,7 +435,7 @@ impl DeviceTask {
                 let by = hold.by.as_ref();
                 let neighbour = by.map(|by| format!("{}/{}", by.namespace, by.name));
                 tracing::warn!(
-                    reason = reason::HELD_BY_NEIGHBOUR.as_str(),
+                    reason = Reason::HeldByNeighbour.as_str(),
                     neighbour,
                     "{hold}"
                 );

@@ -1,10 +1,10 @@
 //! Why a claim or a status could not be written, and what the answers of the API server mean for that.
 
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 
 use bigip_tunnel_core::budget::OverBudget;
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::convert::UnreadableClaims;
 
 use super::patch::PatchError;
@@ -69,18 +69,18 @@ impl LedgerError {
     /// The failure as a user sees it.
     pub(crate) fn failure(&self) -> Failure {
         let reason = match self {
-            Self::OverBudget(_) => reason::MASS_REMOVAL_BLOCKED,
-            Self::Call(error) if matches!(**error, CallError::NotLeading) => reason::NOT_LEADING,
-            Self::Unreadable(_) => reason::OWNERSHIP_UNREADABLE,
-            Self::TooLarge => reason::TOO_MANY_NODES,
-            Self::Patch(_) => reason::INTERNAL_ERROR,
+            Self::OverBudget(_) => Reason::MassRemovalBlocked,
+            Self::Call(error) if matches!(**error, CallError::NotLeading) => Reason::NotLeading,
+            Self::Unreadable(_) => Reason::OwnershipUnreadable,
+            Self::TooLarge => Reason::TooManyNodes,
+            Self::Patch(_) => Reason::InternalError,
             Self::Gone
             | Self::Overtaken
             | Self::Displaced(_)
             | Self::Busy
             | Self::NotAsSent
             | Self::LoginDropped
-            | Self::Call(_) => reason::KUBERNETES_UNAVAILABLE,
+            | Self::Call(_) => Reason::KubernetesUnavailable,
         };
         Failure {
             reason,

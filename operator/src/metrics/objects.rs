@@ -162,9 +162,9 @@ fn with_object((namespace, name): &ObjectKey, labels: &[(&'static str, String)])
 
 #[cfg(test)]
 pub(super) mod tests {
+    use bigip_tunnel_core::reason::Reason;
     use std::time::Duration;
 
-    use bigip_tunnel_core::vocabulary::reason;
     use serde_json::json;
 
     use super::*;
@@ -220,8 +220,8 @@ pub(super) mod tests {
         let device = objects.device(&key(), "bigip-a");
         device.record_propagation(Duration::from_millis(300));
         device.record_write(WriteKind::Add, None);
-        device.record_write(WriteKind::Add, Some(reason::TIMEOUT));
-        device.record_pass(reason::IN_SYNC);
+        device.record_write(WriteKind::Add, Some(Reason::Timeout));
+        device.record_pass(Reason::InSync);
         device.record_drift();
         device.set_last_read(1_780_000_000);
     }

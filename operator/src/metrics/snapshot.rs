@@ -2,9 +2,9 @@
 //!
 //! Knows nothing of how they are scraped.
 
+use bigip_tunnel_core::condition::ConditionType;
 use std::collections::BTreeMap;
 
-use bigip_tunnel_core::vocabulary::condition;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnelSpec, BigIpTunnelStatus, DeviceStatus, ManagementPolicy,
 };
@@ -135,7 +135,7 @@ fn about(spec: &BigIpTunnelSpec) -> Vec<(&'static str, String)> {
 fn is_up(device: &DeviceStatus) -> Option<i64> {
     let mut conditions = device.conditions.iter();
     let reachable =
-        conditions.find(|condition| condition.type_ == condition::REACHABLE.as_str())?;
+        conditions.find(|condition| condition.type_ == ConditionType::Reachable.as_str())?;
     match reachable.status.as_str() {
         "True" => Some(1),
         "False" => Some(0),

@@ -4,7 +4,7 @@
 //! and not every installation grants the right to read them.
 
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_crds::cilium::{CiliumNode, CiliumNodeAddress};
 
 use super::NodeState;
@@ -24,7 +24,7 @@ impl Kept for CiliumNode {
 
     fn failure(code: Option<u16>, cause: &str) -> Failure {
         let unavailable = |message: &str| Failure {
-            reason: reason::CILIUM_NODES_UNAVAILABLE,
+            reason: Reason::CiliumNodesUnavailable,
             message: message.into(),
             retryable: false,
         };
@@ -38,7 +38,7 @@ impl Kept for CiliumNode {
                  ciliumnodes.cilium.io, or set another spec.nodes.addressSource.type",
             ),
             _ => Failure {
-                reason: reason::NODE_LIST_FAILED,
+                reason: Reason::NodeListFailed,
                 message: format!("the CiliumNodes could not be listed: {cause}"),
                 retryable: true,
             },
@@ -65,7 +65,7 @@ mod tests {
             (403, "may not read CiliumNodes"),
         ] {
             let failure = CiliumNode::failure(Some(code), "cause");
-            assert_eq!(failure.reason, reason::CILIUM_NODES_UNAVAILABLE);
+            assert_eq!(failure.reason, Reason::CiliumNodesUnavailable);
             assert!(failure.message.contains(text), "{}", failure.message);
             assert!(!failure.retryable);
         }
@@ -75,7 +75,7 @@ mod tests {
     fn an_api_server_in_trouble_says_nothing_about_cilium() {
         for code in [None, Some(410), Some(500)] {
             let failure = CiliumNode::failure(code, "no answer");
-            assert_eq!(failure.reason, reason::NODE_LIST_FAILED);
+            assert_eq!(failure.reason, Reason::NodeListFailed);
             assert!(failure.retryable);
         }
     }

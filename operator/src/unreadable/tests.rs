@@ -225,7 +225,7 @@ fn a_long_problem_is_cut_and_the_advice_is_not() {
     let message = message(
         &bad(),
         &Problem {
-            reason: reason::INVALID_SPEC,
+            reason: Reason::InvalidSpec,
             text: "ä".repeat(2 * MESSAGE_MAX),
         },
     );
@@ -260,7 +260,7 @@ fn claims_that_cannot_be_read_make_the_object_unreadable() {
     ];
     for claims in cases {
         let problem = parse(&claiming(&claims, "uid-1")).unwrap_err();
-        assert_eq!(problem.reason, reason::OWNERSHIP_UNREADABLE, "{claims}");
+        assert_eq!(problem.reason, Reason::OwnershipUnreadable, "{claims}");
         assert!(problem.text.starts_with(OWNERSHIP), "{}", problem.text);
     }
     assert!(parse(&claiming(&of("devices", json!(["a"])), "uid-1")).is_ok());

@@ -2,7 +2,7 @@
 
 use bigip_tunnel_cilium::manage::said;
 use bigip_tunnel_core::conditions::{Condition, Truth};
-use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_core::reason::Reason;
 
 use crate::kubernetes::CallError;
 
@@ -38,22 +38,22 @@ pub(super) fn condition(error: &CallError, verb: &str) -> Condition {
             let message = format!(
                 "the operator may not {verb} ciliumvtepconfigs; the chart's value cilium.manage.enabled grants it"
             );
-            said(Truth::False, reason::VTEP_CONFIG_FORBIDDEN, message)
+            said(Truth::False, Reason::VtepConfigForbidden, message)
         }
         Some(409) if is_of_manager(error) => {
             let message = format!(
                 "another client has set a part of the CiliumVTEPConfig, and it is not overwritten: {error}. Have that \
                  client give it up"
             );
-            said(Truth::False, reason::VTEP_CONFIG_CONFLICT, message)
+            said(Truth::False, Reason::VtepConfigConflict, message)
         }
         Some(400 | 405 | 413 | 422) => {
             let message = format!("the API server refuses the CiliumVTEPConfig: {error}");
-            said(Truth::False, reason::VTEP_CONFIG_REJECTED, message)
+            said(Truth::False, Reason::VtepConfigRejected, message)
         }
         _ => {
             let message = format!("could not {verb} ciliumvtepconfigs: {error}");
-            said(Truth::Unknown, reason::KUBERNETES_UNAVAILABLE, message)
+            said(Truth::Unknown, Reason::KubernetesUnavailable, message)
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What counts of an object, and what is to be done for it. Pure.
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeletionPolicy, ManagementPolicy, VtepConfig};
 use kube::ResourceExt as _;
 
@@ -65,7 +64,7 @@ pub(super) enum Duty {
 impl Noted {
     pub(super) fn of(object: &BigIpTunnel) -> Self {
         let (spec, status) = (&object.spec, object.status.as_ref());
-        let rejected = Settings::read(spec).err().map(|_| reason::INVALID_SPEC);
+        let rejected = Settings::read(spec).err().map(|_| Reason::InvalidSpec);
         Self {
             uid: object.uid().unwrap_or_default(),
             manages: spec.cilium.vtep_config == VtepConfig::Managed,
@@ -87,7 +86,7 @@ impl Noted {
         if self.life == Life::Leaving {
             // What an object leaves behind is decided before it is said to leave.
             // A spec that is rejected keeps nothing: the object is clean without it.
-            let is_paused = self.idle.is_some_and(|why| why != reason::INVALID_SPEC);
+            let is_paused = self.idle.is_some_and(|why| why != Reason::InvalidSpec);
             return match (&self.claim, is_leaving && !is_paused && !self.retains) {
                 (Some(_), true) => Duty::Remove,
                 (Some(_), false) => Duty::Wait,
@@ -155,11 +154,11 @@ mod tests {
     fn nothing_is_done_for_an_idle_object_or_one_of_another_writer() {
         for noted in [
             Noted {
-                idle: Some(reason::SUSPENDED),
+                idle: Some(Reason::Suspended),
                 ..managed()
             },
             Noted {
-                idle: Some(reason::INVALID_SPEC),
+                idle: Some(Reason::InvalidSpec),
                 manages: false,
                 ..managed()
             },
@@ -189,14 +188,14 @@ mod tests {
                 ..noted.clone()
             },
             Noted {
-                idle: Some(reason::SUSPENDED),
+                idle: Some(Reason::Suspended),
                 ..noted.clone()
             },
         ] {
             assert_eq!(kept.duty(US, true), Duty::Wait);
         }
         let rejected = Noted {
-            idle: Some(reason::INVALID_SPEC),
+            idle: Some(Reason::InvalidSpec),
             ..noted.clone()
         };
         assert_eq!(rejected.duty(US, true), Duty::Remove);

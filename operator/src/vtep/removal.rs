@@ -2,7 +2,7 @@
 
 use bigip_tunnel_cilium::manage::said;
 use bigip_tunnel_core::conditions::{Condition, Truth};
-use bigip_tunnel_core::vocabulary::reason;
+use bigip_tunnel_core::reason::Reason;
 
 use super::Outcome;
 use super::failure;
@@ -56,11 +56,11 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
         let message = format!(
             "managementPolicy Observe: nothing is written. CiliumVTEPConfig {name} would be removed"
         );
-        return Next::Found(left(said(Truth::Unknown, reason::OBSERVED, message)));
+        return Next::Found(left(said(Truth::Unknown, Reason::Observed, message)));
     }
     let finalizers = served.finalizers(name).unwrap_or_default();
     if let Some(message) = held_by(name, finalizers) {
-        return Next::Again(left(said(Truth::False, reason::CLEANUP_FAILED, message)));
+        return Next::Again(left(said(Truth::False, Reason::CleanupFailed, message)));
     }
     match may_still(shared, key, |now| is_removed(shared, key, noted, now)).await {
         Ok(true) => {}
@@ -69,7 +69,7 @@ pub(super) async fn remove(shared: &Shared, key: &ObjectKey, noted: &Noted, view
     }
     let removing = || {
         let message = format!("CiliumVTEPConfig {name} is being removed");
-        left(said(Truth::False, reason::CLEANING_UP, message))
+        left(said(Truth::False, Reason::CleaningUp, message))
     };
     match served.configs.delete(&shared.leadership, name, at).await {
         Ok(()) => {

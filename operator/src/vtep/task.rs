@@ -1,5 +1,6 @@
 //! The task that writes and removes CiliumVTEPConfigs, one after the other, while this process leads.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use bigip_tunnel_cilium::manage::{self, Decision, Question, Write, said};
 use bigip_tunnel_cilium::objects;
 use bigip_tunnel_core::conditions::{Condition, Truth};
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use kube::Api;
 use tokio::time::{Instant, sleep};
@@ -56,7 +56,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let begin = || work(&shared);
     let tell = || async {
         tracing::error!(
-            reason = reason::INTERNAL_ERROR.as_str(),
+            reason = Reason::InternalError.as_str(),
             "the task of CiliumVTEPConfigs panicked; it begins again in {} s",
             RESTART_DELAY.as_secs()
         );
@@ -212,7 +212,7 @@ pub(super) fn disabled(noted: &Noted) -> Outcome {
     );
     Outcome {
         uid: noted.uid.clone(),
-        condition: Some(said(Truth::False, reason::FEATURE_GATE_DISABLED, message)),
+        condition: Some(said(Truth::False, Reason::FeatureGateDisabled, message)),
         name: noted.claim.clone(),
         is_removal: false,
     }
@@ -221,13 +221,13 @@ pub(super) fn disabled(noted: &Noted) -> Outcome {
 fn not_served() -> Condition {
     let message = "the cluster serves no CiliumVTEPConfig (cilium.io/v2 or v2alpha1): set Cilium's static VTEP \
                    configuration (kubectl bigip-tunnel cilium -o helm), or spec.cilium.vtepConfig to None";
-    said(Truth::False, reason::VTEP_CONFIG_NOT_SERVED, message)
+    said(Truth::False, Reason::VtepConfigNotServed, message)
 }
 
 fn cilium_not_read() -> Condition {
     let message = "the operator reads nothing of Cilium (--cilium-verify=false, the chart's value \
                    cilium.verify.enabled), and writes no CiliumVTEPConfig without";
-    said(Truth::Unknown, reason::CILIUM_UNREADABLE, message)
+    said(Truth::Unknown, Reason::CiliumUnreadable, message)
 }
 
 /// What came of a CiliumVTEPConfig that is wanted.
@@ -300,7 +300,7 @@ async fn keep(
             return Next::Found(outcome(condition, claim));
         }
     };
-    let is_refused = [reason::VTEP_CONFIG_CONFLICT, reason::VTEP_PREFIXES_DIFFER];
+    let is_refused = [Reason::VtepConfigConflict, Reason::VtepPrefixesDiffer];
     if is_refused.contains(&condition.reason) {
         refused.insert(
             key.clone(),
@@ -333,7 +333,7 @@ async fn write_it(
                 apply: Some(masked),
                 ..
             }) => write = masked,
-            Some(decision) if decision.condition.reason == reason::VTEP_PREFIXES_DIFFER => {
+            Some(decision) if decision.condition.reason == Reason::VtepPrefixesDiffer => {
                 return Ok(Some(decision.condition));
             }
             _ => {}

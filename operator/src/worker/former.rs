@@ -4,6 +4,7 @@
 //! that got another name keeps its claims. What is needed to reach a device that has left is kept in
 //! the status until its records are gone, and it is only ever tried with its own Secret. Touches no device.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use bigip_tunnel_core::claims::NodeChanges;
 use bigip_tunnel_core::former::{Fate, GivenUp, LeftDevice, ListedDevice, fate, surplus};
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::unit::Place;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, DeletionPolicy, FormerDevice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -267,7 +267,7 @@ fn place_of(former: &FormerDevice) -> Option<Place> {
 /// The Secret of a former device is not known.
 fn credentials_unknown() -> Failure {
     Failure {
-        reason: reason::CREDENTIALS_UNKNOWN,
+        reason: Reason::CredentialsUnknown,
         message: "its Secret is not known, and no other one is tried: list it again with its \
                   credentialsSecretRef until it is in sync, then take it off the list"
             .to_owned(),
@@ -278,7 +278,7 @@ fn credentials_unknown() -> Failure {
 /// A former device may be the unit of a listed device.
 fn unit_unknown() -> Failure {
     Failure {
-        reason: reason::PENDING,
+        reason: Reason::Pending,
         message: "the unit of a listed BIG-IP is not known yet, and could be this one".to_owned(),
         retryable: true,
     }

@@ -11,7 +11,6 @@ use bigip_tunnel_core::desired::Desired;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::outcome::{DeviceReport, Failure, Reach};
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::{
     BigIpTunnel, BigIpTunnelSpec, DeletionPolicy, Device, FormerDevice, ManagementPolicy,
 };
@@ -98,7 +97,7 @@ impl Worker {
             }
             Err(error) => {
                 self.nodes_failure = Some(Failure {
-                    reason: reason::KUBERNETES_UNAVAILABLE,
+                    reason: Reason::KubernetesUnavailable,
                     message: format!(
                         "whether the resource definition is being removed could not be read, so \
                          nothing is cleaned up yet: {error}"

@@ -87,8 +87,6 @@ impl Phase {
 mod tests {
     use std::time::Duration;
 
-    use bigip_tunnel_core::vocabulary::reason;
-
     use super::*;
     use crate::device::testing::{node, work};
 
@@ -102,7 +100,7 @@ mod tests {
         assert!(phase.publish(work(&[]), at(0)));
         phase.resume();
         assert!(phase.work().is_some());
-        phase = Phase::Paused(reason::SUSPENDED);
+        phase = Phase::Paused(Reason::Suspended);
         assert!(phase.work().is_none());
         phase.resume();
         assert!(matches!(phase, Phase::Idle));

@@ -1,11 +1,13 @@
 //! What became of the CiliumVTEPConfig of one object, and whether its status says so.
 
+use bigip_tunnel_core::events::EventReason;
+use bigip_tunnel_core::events::Occurrence;
+use bigip_tunnel_core::reason::Reason;
 use std::sync::Arc;
 
 use bigip_tunnel_core::conditions::Condition;
 use bigip_tunnel_core::events::{Event, Kind};
 use bigip_tunnel_core::outcome::Failure;
-use bigip_tunnel_core::vocabulary::{event, reason};
 use bigip_tunnel_crds::status::Managed;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, VtepConfig};
 use kube::ResourceExt as _;
@@ -76,7 +78,7 @@ impl Vtep {
         let Condition {
             reason, message, ..
         } = outcome.condition.as_ref()?;
-        (*reason != reason::CLEANING_UP).then(|| Failure {
+        (*reason != Reason::CleaningUp).then(|| Failure {
             reason: *reason,
             message: format!(
                 "{message}. To let the object go without its CiliumVTEPConfig, set the annotation \
@@ -121,7 +123,7 @@ impl Worker {
         );
         let left = Event {
             kind: Kind::Warning,
-            reason: event::VTEP_CONFIG_LEFT,
+            reason: EventReason::Occurrence(Occurrence::VtepConfigLeft),
             action: "Delete",
             note: format!("the object goes and CiliumVTEPConfig {name} may stay"),
         };

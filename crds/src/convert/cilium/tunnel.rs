@@ -4,8 +4,8 @@ use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::network;
 use bigip_tunnel_cilium::unit::{Tunnel, Unit};
 use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::unit::Encapsulation;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 
 use crate::v1alpha1::{BigIpTunnel, DeviceStatus, TunnelStatus};
 
@@ -35,9 +35,9 @@ fn is_current(device: &DeviceStatus) -> bool {
         let mut conditions = device.conditions.iter();
         conditions.find(|condition| condition.type_ == kind.as_str())
     };
-    let answers = find(condition::REACHABLE).is_some_and(|found| found.status == "True");
-    let is_missing = find(condition::PROGRAMMED)
-        .is_some_and(|found| found.reason == reason::TUNNEL_NOT_FOUND.as_str());
+    let answers = find(ConditionType::Reachable).is_some_and(|found| found.status == "True");
+    let is_missing = find(ConditionType::Programmed)
+        .is_some_and(|found| found.reason == Reason::TunnelNotFound.as_str());
     answers && !is_missing
 }
 

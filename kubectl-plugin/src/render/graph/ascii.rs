@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{device_words, link_words, more_words, node_words, record_word};
@@ -97,7 +96,7 @@ fn device(device: &GraphDevice) -> End {
     let mut words = device_words(device).to_vec();
     if !matches!(
         Reason::parse(&device.state),
-        Some(reason::IN_SYNC | reason::OBSERVED)
+        Some(Reason::InSync | Reason::Observed)
     ) {
         words.push(plain(&device.state));
     }

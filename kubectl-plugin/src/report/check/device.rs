@@ -1,6 +1,7 @@
 //! Checks of one BIG-IP, from what the operator says of it.
 
-use bigip_tunnel_core::vocabulary::{condition, reason};
+use bigip_tunnel_core::condition::ConditionType;
+use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_crds::v1alpha1::{DeviceStatus, RecordCounts, TunnelStatus};
 
 use super::Check;
@@ -35,7 +36,7 @@ pub(crate) fn code_of(reason: &str, otherwise: Code) -> Code {
 }
 
 fn reachable(name: &str, status: &DeviceStatus) -> Check {
-    let known = condition_of(&status.conditions, condition::REACHABLE);
+    let known = condition_of(&status.conditions, ConditionType::Reachable);
     match known {
         Some(known) if known.status == "True" => {
             let version = status.version.as_deref().unwrap_or("of unknown version");
@@ -91,7 +92,7 @@ fn usable(name: &str, tunnel: &TunnelStatus) -> Vec<Check> {
 }
 
 fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
-    let known = condition_of(&status.conditions, condition::PROGRAMMED)?;
+    let known = condition_of(&status.conditions, ConditionType::Programmed)?;
     let counts = status.records.clone().unwrap_or_default();
     let present = format!(
         "{name}: {} of {} records present",
@@ -100,7 +101,7 @@ fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
     Some(match known.status.as_str() {
         "True" => Check::ok(present),
         // What is meant to be so is no failure.
-        _ if known.reason == reason::OBSERVED.as_str() => {
+        _ if known.reason == Reason::Observed.as_str() => {
             Check::warning(BTN0010, format!("{name}: {}", known.message))
         }
         "False" => {
@@ -108,7 +109,7 @@ fn programmed(name: &str, status: &DeviceStatus) -> Option<Check> {
             Check::error(code_of(&known.reason, BTN0301), text)
         }
         // Why nothing is known is what `Reachable` says.
-        _ if condition_of(&status.conditions, condition::REACHABLE)
+        _ if condition_of(&status.conditions, ConditionType::Reachable)
             .is_some_and(|reachable| reachable.status != "True") =>
         {
             return None;
@@ -137,8 +138,8 @@ fn leftovers(name: &str, records: &RecordCounts) -> Vec<Check> {
 }
 
 fn saved(name: &str, status: &DeviceStatus) -> Option<Check> {
-    let known = condition_of(&status.conditions, condition::SAVED)?;
-    if known.status == "True" || known.reason == reason::SAVE_PENDING.as_str() {
+    let known = condition_of(&status.conditions, ConditionType::Saved)?;
+    if known.status == "True" || known.reason == Reason::SavePending.as_str() {
         return None;
     }
     Some(Check::warning(

@@ -10,7 +10,6 @@ use bigip_tunnel_core::node::Ipv4Net;
 use bigip_tunnel_core::plan::Plan;
 use bigip_tunnel_core::reason::Reason;
 use bigip_tunnel_core::unit::UnitFacts;
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::status::set_facts;
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, DeviceStatus};
 use kube::ResourceExt as _;
@@ -109,14 +108,14 @@ pub(super) fn checks(
 /// Whether it says nothing of the BIG-IP or of the operator: the person's way or rights are others.
 fn is_about_the_person(reason: Reason) -> bool {
     [
-        reason::TIMEOUT,
-        reason::CONNECTION_REFUSED,
-        reason::CONNECTION_FAILED,
-        reason::NAME_NOT_RESOLVED,
-        reason::SECRET_FORBIDDEN,
-        reason::CA_BUNDLE_FORBIDDEN,
-        reason::INSECURE_TLS_NOT_ALLOWED,
-        reason::KUBERNETES_UNAVAILABLE,
+        Reason::Timeout,
+        Reason::ConnectionRefused,
+        Reason::ConnectionFailed,
+        Reason::NameNotResolved,
+        Reason::SecretForbidden,
+        Reason::CaBundleForbidden,
+        Reason::InsecureTlsNotAllowed,
+        Reason::KubernetesUnavailable,
     ]
     .contains(&reason)
 }

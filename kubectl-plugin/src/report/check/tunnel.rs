@@ -4,7 +4,6 @@ use bigip_tunnel_cilium::finding::UnitKey;
 use bigip_tunnel_cilium::seen::Node;
 use bigip_tunnel_core::condition::ConditionType;
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::{condition, reason};
 use bigip_tunnel_crds::v1alpha1::{BigIpTunnel, BigIpTunnelStatus, ManagementPolicy, SkippedNode};
 use bigip_tunnel_crds::{ANNOTATION_PAUSED, convert};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -112,14 +111,14 @@ fn intent(tunnel: &BigIpTunnel) -> Option<Check> {
 fn conditions(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus) -> Vec<Check> {
     let of = |kind| condition_of(&status.conditions, kind).filter(|c| c.status == "False");
     let mut checks = Vec::new();
-    if let Some(refused) = of(condition::ACCEPTED) {
+    if let Some(refused) = of(ConditionType::Accepted) {
         let code = device::code_of(&refused.reason, BTN0007);
         checks.push(Check::error(code, refused.message.clone()));
     }
-    if let Some(insecure) = of(condition::SECURE_TRANSPORT) {
+    if let Some(insecure) = of(ConditionType::SecureTransport) {
         checks.push(Check::warning(BTN0103, insecure.message.clone()));
     }
-    if let Some(uncovered) = of(condition::PEERS_COVERED) {
+    if let Some(uncovered) = of(ConditionType::PeersCovered) {
         checks.push(Check::warning(BTN0215, uncovered.message.clone()));
     }
     for former in &status.former_devices {
@@ -193,8 +192,8 @@ fn other_counts(
 
 fn skipped(node: &SkippedNode) -> Check {
     let code = match Reason::parse(&node.reason) {
-        Some(reason::DUPLICATE_ADDRESS) => BTN0304,
-        Some(reason::OWN_ADDRESS) => BTN0409,
+        Some(Reason::DuplicateAddress) => BTN0304,
+        Some(Reason::OwnAddress) => BTN0409,
         _ => BTN0306,
     };
     let why = match node.message.as_str() {
@@ -217,7 +216,7 @@ fn removals(tunnel: &BigIpTunnel, status: &BigIpTunnelStatus) -> Option<Check> {
 
 /// What the summary says beyond what the other checks have found.
 fn ready(status: &BigIpTunnelStatus, found: &[Check]) -> Option<Check> {
-    let ready = condition_of(&status.conditions, condition::READY)?;
+    let ready = condition_of(&status.conditions, ConditionType::Ready)?;
     let code = device::code_of(&ready.reason, BTN0008);
     let is_explained = found.iter().any(|check| check.result == Verdict::Error);
     if ready.status == "True" || is_explained {

@@ -3,10 +3,10 @@
 //!
 //! A status that may be out of date is not shown as ready. Pure; what could not be read makes no doubt.
 
+use bigip_tunnel_core::reason::Reason;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use bigip_tunnel_core::vocabulary::reason;
 use bigip_tunnel_crds::v1alpha1::BigIpTunnel;
 use bigip_tunnel_crds::{convert, status};
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +53,7 @@ impl StatusReport {
             if let Some(message) = around.doubt(tunnel, now) {
                 report.ready = Fact {
                     status: UNKNOWN.to_owned(),
-                    reason: reason::PENDING.to_string(),
+                    reason: Reason::Pending.to_string(),
                     message,
                     since: None,
                 };

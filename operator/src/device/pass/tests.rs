@@ -11,7 +11,6 @@ use bigip_tunnel_core::pass::assignment::{CleanUp, Purpose};
 use bigip_tunnel_core::pass::saving::save_due;
 use bigip_tunnel_core::pass::{Depth, PassError, PassOutcome};
 use bigip_tunnel_core::reason::Reason;
-use bigip_tunnel_core::vocabulary::reason;
 
 use self::world::{AfterWrite, Event, FOREIGN, Fate, M1, M2, World, node};
 
@@ -49,12 +48,12 @@ async fn claim_that_is_not_stored_sends_no_write() {
     // What is stored is not what was planned on.
     world.state().drops_claims = true;
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::KUBERNETES_UNAVAILABLE);
+    assert_eq!(failed(&ended), Reason::KubernetesUnavailable);
     assert!(ended.unwrap_err().failure().unwrap().retryable);
     world.state().drops_claims = false;
     world.state().refuses_claims = true;
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::KUBERNETES_UNAVAILABLE);
+    assert_eq!(failed(&ended), Reason::KubernetesUnavailable);
     assert!(world.writes().is_empty());
 }
 
@@ -63,7 +62,7 @@ async fn follower_sends_no_write() {
     let mut world = World::new(&[node("a", 1)]);
     world.state().is_leading = false;
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::NOT_LEADING);
+    assert_eq!(failed(&ended), Reason::NotLeading);
     assert!(world.writes().is_empty());
 }
 
@@ -195,7 +194,7 @@ async fn nothing_is_removed_while_an_addition_is_refused() {
     world.publish(&[node("a", 1), node("c", 3)]);
     world.state().fate = Some(Fate::Refused);
     let ended = world.pass(Depth::Removal).await;
-    assert_eq!(failed(&ended), reason::REQUEST_REFUSED);
+    assert_eq!(failed(&ended), Reason::RequestRefused);
     assert_eq!(world.records(), [M1, M2]);
 }
 
@@ -204,7 +203,7 @@ async fn refused_record_stops_no_other() {
     let mut world = World::new(&[node("a", 1), node("b", 2)]);
     world.state().fate = Some(Fate::Refused);
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::REQUEST_REFUSED);
+    assert_eq!(failed(&ended), Reason::RequestRefused);
     assert_eq!(world.records(), [M2]);
     assert_eq!(world.claims(), [(M1, Pending), (M2, Owned)]);
 }
@@ -215,7 +214,7 @@ async fn other_unit_is_neither_written_to_nor_adopted() {
     world.settle().await;
     world.replace_unit("other");
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::DEVICE_IDENTITY_CHANGED);
+    assert_eq!(failed(&ended), Reason::DeviceIdentityChanged);
     assert!(world.writes().is_empty() && world.state().is_doubted);
     assert_eq!(world.claims(), [(M1, Owned), (M2, Owned)]);
     world.accept("other");
@@ -276,7 +275,7 @@ async fn clean_up_of_a_missing_tunnel_drops_its_claims() {
     world.settle().await;
     world.state().has_tunnel = false;
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::TUNNEL_NOT_FOUND);
+    assert_eq!(failed(&ended), Reason::TunnelNotFound);
     assert_eq!(world.claims(), [(M1, Owned)]);
     world.assignment.purpose = Purpose::CleanUp(CleanUp::DeviceRemoved);
     assert_eq!(world.pass(Depth::Removal).await, Ok(PassOutcome::Clean));
@@ -351,7 +350,7 @@ async fn missing_secret_keeps_what_is_known_and_unsaved() {
     world.all_events();
     for depth in [Depth::Verify, Depth::Removal] {
         let ended = world.pass(depth).await;
-        assert_eq!(failed(&ended), reason::SECRET_NOT_FOUND);
+        assert_eq!(failed(&ended), Reason::SecretNotFound);
         assert_eq!(save_due(world.memory(), delay, None), due);
         assert!(world.memory().listing.is_some());
     }
@@ -378,7 +377,7 @@ async fn only_observing_verifies_a_device_or_doubts_it() {
     world.publish(&[node("n1", 1), node("n2", 2), node("n3", 3), node("n4", 4)]);
     world.state().after_write = Some((1, AfterWrite::Silence));
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::TIMEOUT);
+    assert_eq!(failed(&ended), Reason::Timeout);
     assert!(!world.state().is_doubted);
     world.pass(Depth::Verify).await.unwrap_err();
     assert!(world.state().is_doubted);
@@ -390,7 +389,7 @@ async fn unit_that_may_not_be_written_to_joins_no_queue() {
     let mut world = World::new(&[node("a", 1)]);
     world.state().version = "12.1.0";
     let ended = world.pass(Depth::Verify).await;
-    assert_eq!(failed(&ended), reason::UNSUPPORTED_VERSION);
+    assert_eq!(failed(&ended), Reason::UnsupportedVersion);
     assert_eq!(world.state().joined, 0);
     world.state().version = "17.1.2.1";
     world.settle().await;

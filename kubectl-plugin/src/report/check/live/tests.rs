@@ -4,7 +4,6 @@ use bigip_tunnel_core::endpoint::RouteDomain;
 use bigip_tunnel_core::mac::MacAddress;
 use bigip_tunnel_core::record::Records;
 use bigip_tunnel_core::unit::{Encapsulation, FailoverState, TunnelFacts, UnitIdentity};
-use bigip_tunnel_core::vocabulary::reason;
 
 use bigip_icontrol::{SnatPools, Translation};
 
@@ -124,7 +123,7 @@ fn where_a_bigip_is_right_nothing_is_found() {
 #[test]
 fn a_bigip_that_does_not_answer_says_why() {
     let trouble = Trouble {
-        reason: reason::AUTHENTICATION_FAILED,
+        reason: Reason::AuthenticationFailed,
         message: "m".to_owned(),
     };
     assert_eq!(found(&Err(trouble)), [(ERROR, BTN0104)]);
@@ -132,7 +131,7 @@ fn a_bigip_that_does_not_answer_says_why() {
 
 #[test]
 fn what_keeps_the_person_away_says_nothing_of_the_bigip() {
-    for reason in [reason::TIMEOUT, reason::SECRET_FORBIDDEN] {
+    for reason in [Reason::Timeout, Reason::SecretForbidden] {
         let trouble = Trouble {
             reason,
             message: "m".to_owned(),
@@ -322,7 +321,7 @@ fn a_virtual_server_without_pods_may_send_from_anywhere() {
 #[test]
 fn what_the_user_may_not_see_is_left_out() {
     let trouble = || Trouble {
-        reason: reason::AUTHORIZATION_FAILED,
+        reason: Reason::AuthorizationFailed,
         message: "m".to_owned(),
     };
     let found = with(|seen| {

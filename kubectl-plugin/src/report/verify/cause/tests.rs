@@ -179,7 +179,7 @@ fn answer_without_record_names_the_record() {
 #[test]
 fn refused_call_has_the_code_of_its_reason() {
     let refused = asked(Outcome::NotAsked(NotAsked::Failed {
-        reason: bigip_tunnel_core::vocabulary::reason::AUTHORIZATION_FAILED,
+        reason: bigip_tunnel_core::reason::Reason::AuthorizationFailed,
         message: "the user may not POST the ping (util/ping)".to_owned(),
     }));
     let report = CheckReport::new(&evidence(tunnel()), Verdict::Error);

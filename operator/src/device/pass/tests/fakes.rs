@@ -22,7 +22,6 @@ use bigip_tunnel_core::turns::Urgency;
 use bigip_tunnel_core::unit::{
     Encapsulation, FailoverState, Login, PublicKeyHash, TunnelFacts, UnitFacts, UnitIdentity,
 };
-use bigip_tunnel_core::vocabulary::reason;
 use jiff::Timestamp;
 
 use super::world::{AfterWrite, DEVICE, Event, FOREIGN, Fate, Shared, State, identity, text};
@@ -101,7 +100,7 @@ impl ports::Ledger for FakeLedger {
     async fn claim(&self, request: ClaimRequest) -> Result<StoredClaims, PassError> {
         let mut state = self.0.borrow_mut();
         if state.refuses_claims {
-            let failure = refusal(reason::KUBERNETES_UNAVAILABLE);
+            let failure = refusal(Reason::KubernetesUnavailable);
             return Err(PassError::Refused(failure));
         }
         let mut wanted = state.claims.clone();
@@ -128,7 +127,7 @@ impl ports::Access for FakeAccess {
         if self.0.borrow().has_secret {
             return Ok(());
         }
-        Err(PassError::unreachable(refusal(reason::SECRET_NOT_FOUND)))
+        Err(PassError::unreachable(refusal(Reason::SecretNotFound)))
     }
 
     async fn log_in(&mut self, (): ()) -> Result<LoggedIn<FakeUnit>, PassError> {
@@ -155,11 +154,11 @@ impl FakeUnit {
     fn of_tunnel(&self) -> Result<RefMut<'_, State>, PassError> {
         let state = self.0.borrow_mut();
         if state.is_silent {
-            Err(PassError::unreachable(refusal(reason::TIMEOUT)))
+            Err(PassError::unreachable(refusal(Reason::Timeout)))
         } else if state.has_tunnel {
             Ok(state)
         } else {
-            let failure = refusal(reason::TUNNEL_NOT_FOUND);
+            let failure = refusal(Reason::TunnelNotFound);
             Err(PassError::Refused(failure))
         }
     }
@@ -267,7 +266,7 @@ impl ports::UnitReader for FakeUnit {
             return Err(PassError::Stopping);
         }
         if !self.0.borrow().is_leading {
-            return Err(PassError::unreachable(refusal(reason::NOT_LEADING)));
+            return Err(PassError::unreachable(refusal(Reason::NotLeading)));
         }
         Ok(FakeWriter(self.0.clone(), permit))
     }
@@ -291,7 +290,7 @@ impl ports::UnitWriter for FakeWriter {
         stored.permit(write.clone()).unwrap();
         let fate = state.fate.take();
         if fate == Some(Fate::Refused) {
-            return Err(failed(Fault::Refused, reason::REQUEST_REFUSED, false));
+            return Err(failed(Fault::Refused, Reason::RequestRefused, false));
         }
         let is_new = fate != Some(Fate::LostBefore) && state.carry_out(write);
         match state.after_write.take() {
@@ -301,7 +300,7 @@ impl ports::UnitWriter for FakeWriter {
         }
         match fate {
             None => Ok(is_new),
-            Some(_) => Err(failed(Fault::Unreachable, reason::TIMEOUT, true)),
+            Some(_) => Err(failed(Fault::Unreachable, Reason::Timeout, true)),
         }
     }
 }
