@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_with_a_broken_vtep_are_known() {
+    fn versions_with_broken_vtep_are_listed() {
         for version in [(1, 11, 9), (1, 15, 1), (1, 18, 7), (1, 19, 1)] {
             assert!(broken(version).is_some(), "{version:?}");
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn agent_of_unknown_version_is_counted_for_itself() {
+    fn agents_of_unknown_version_are_counted_separately() {
         let at = "2026-11-22T06:00:00Z";
         let agents = [agent("cilium:v1.17.9", at), agent("cilium@sha256:01", at)];
         let found = findings(&agents, None);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn without_agents_no_version_is_right() {
+    fn no_version_verdict_without_agents() {
         assert_eq!(findings(&[], None)[0].weight, Weight::NotJudged);
     }
 }

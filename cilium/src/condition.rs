@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_wins_over_what_is_found_before_it() {
+    fn fault_precedes_earlier_findings() {
         let findings = [
             Finding::not_judged(Problem::Unreadable, "agents: no"),
             Finding::warning(Problem::Mtu, "mtu 9000"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_fault_or_is_not_judged_is_unknown() {
+    fn warning_or_unjudged_finding_is_unknown() {
         let not_judged = Finding::not_judged(Problem::Unreadable, "agents: no");
         let warning = Finding::warning(Problem::AgentsOutdated, "1 of 2 agents");
         let (truth, reason, message) = said(std::slice::from_ref(&not_judged));

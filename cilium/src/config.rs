@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn leftover_of_the_old_key_does_not_beat_the_new_one() {
+    fn obsolete_key_does_not_override_the_new_key() {
         let both = [("tunnel", "disabled"), ("routing-mode", "tunnel")];
         assert_ne!(routing(&both), Routing::Native);
     }
 
     #[test]
-    fn booleans_are_read_as_go_reads_them() {
+    fn booleans_are_parsed_as_in_go() {
         for text in ["1", "t", "T", "TRUE", "true", "True", " true "] {
             assert!(Config(&data(&[("k", text)])).is_on("k"), "{text}");
         }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn mtu_zero_stands_for_found_by_the_agent() {
+    fn mtu_zero_means_detected_by_the_agent() {
         assert_eq!(Config(&data(&[("mtu", "0")])).mtu(), None);
         assert_eq!(Config(&data(&[("mtu", "8951")])).mtu(), Some(8951));
     }

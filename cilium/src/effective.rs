@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn value_that_only_an_object_holds_is_taken() {
+    fn value_set_only_by_a_node_config_is_used() {
         let object = object("vtep", Scope::All, &[("enable-vtep", "true")]);
         let groups = of(&[], vec![object], vec![node("n1", &[]), node("n2", &[])]);
         assert_eq!(groups.len(), 1);

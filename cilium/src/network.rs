@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_and_contains_are_told_apart() {
+    fn inside_and_contains_are_distinct() {
         let of = |one: &str, other: &str| relation(net(one), net(other));
         assert_eq!(of("10.0.0.0/8", "10.1.6.34/24"), Some(Relation::Contains));
         assert_eq!(of("10.1.6.34/24", "10.0.0.0/8"), Some(Relation::Inside));

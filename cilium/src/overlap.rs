@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn network_that_is_not_known_is_named_with_its_reason() {
+    fn unknown_network_is_named_with_its_cause() {
         let data = BTreeMap::new();
         let mut cluster = cluster(&["10.0.0.0/24"]);
         assert_eq!(not_seen(Some(Config(&data)), &cluster), [""; 0]);

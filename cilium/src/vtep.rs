@@ -356,13 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn host_bits_are_cut() {
+    fn host_bits_are_masked() {
         let entries = lists("10.0.0.1", "10.1.73.34/24", "02:00:00:00:00:01");
         assert_eq!(entries[0].cidr, Ok("10.1.73.0/24".parse().unwrap()));
     }
 
     #[test]
-    fn mac_addresses_are_read_as_go_reads_them() {
+    fn mac_addresses_are_parsed_as_in_go() {
         let mac = |text: &str| unicast(text).map(|mac| mac.to_string());
         for text in ["02:AB:00:00:00:01", "02-ab-00-00-00-01", "02ab.0000.0001"] {
             assert_eq!(mac(text).as_deref(), Ok("02:ab:00:00:00:01"), "{text}");

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn handled_answer_does_nothing_again() {
+    fn handled_answer_has_no_second_effect() {
         let text = format!("bigip-b={NEW}");
         let handled = |text: &str| [text.to_owned()];
         assert_eq!(hear(Some(&text), &[]), Heard::Answer(answer(&text)));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_restored_after_others_does_nothing() {
+    fn answer_restored_after_others_has_no_effect() {
         let first = format!("bigip-a={NEW}");
         let others = [format!("bigip-b={NEW}"), format!("bigip-a={OLD}")];
         let mut handled = Vec::new();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_given_once_more_counts_again() {
+    fn repeated_answer_counts_again() {
         let subject = || device("bigip-b", NEW);
         let first = Answer::new(subject(), &[]).to_string();
         let second = Answer::new(subject(), std::slice::from_ref(&first)).to_string();

@@ -318,27 +318,27 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_claimed_pending_before_it_is_added() {
+    fn record_is_claimed_pending_before_add() {
         let changes = changes(&[(M1, E1)], &[], &claims(&[]), CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Pending))].into());
     }
 
     #[test]
-    fn a_record_is_claimed_leaving_before_it_is_removed() {
+    fn record_is_claimed_leaving_before_removal() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let changes = changes(&[], &[(M1, E1)], &owned, CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Leaving))].into());
     }
 
     #[test]
-    fn a_lost_record_that_was_owned_is_claimed_as_owned_again() {
+    fn lost_owned_record_is_claimed_owned_again() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let changes = changes(&[(M1, E1)], &[], &owned, CONTEXT);
         assert_eq!(changes, [(mac(M1), Some(ClaimState::Owned))].into());
     }
 
     #[test]
-    fn the_claim_of_a_record_that_another_object_cares_for_is_given_up() {
+    fn claim_on_a_peer_record_is_released() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let plan = plan(
             &Records::new(),
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_record_waits_behind_all_others() {
+    fn refused_record_waits_behind_all_others() {
         let (refused, plan) = two_batches();
         let choice = Choice {
             refused: &refused,
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_node_does_not_wait_behind_a_backlog() {
+    fn new_node_does_not_wait_behind_a_backlog() {
         let (first, plan) = two_batches();
         let last = *plan.add.keys().next_back().unwrap();
         let choice = Choice {
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_empty_tunnel_with_more_than_a_batch_to_add_is_filled_at_once() {
+    fn bulk_sync_requires_empty_tunnel_and_many_adds() {
         let (_, many) = two_batches();
         assert!(is_first_fill(&many));
         let one = full_batch(0x0a00_0000);
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_record_whose_turn_has_not_come_holds_nothing_up() {
+    fn throttled_lost_record_delays_no_removal() {
         let owned = claims(&[(M1, ClaimState::Owned), (M2, ClaimState::Owned)]);
         let desired = records(&[(M1, E1)]);
         let plan = plan(&desired, &records(&[(M2, E2)]), &owned, MacPrefix::DEFAULT);
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_more_claims_can_be_stored_for_is_not_added() {
+    fn record_without_room_for_a_claim_is_not_added() {
         let desired = records(&[(M1, E1), (M2, E2)]);
         let pending = claims(&[(M1, ClaimState::Pending)]);
         let plan = plan(&desired, &Records::new(), &pending, MacPrefix::DEFAULT);
@@ -496,21 +496,21 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_right_changes_no_claim() {
+    fn in_sync_device_changes_no_claim() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let changes = changes(&[(M1, E1)], &[(M1, E1)], &owned, CONTEXT);
         assert_eq!(changes, ClaimChanges::new());
     }
 
     #[test]
-    fn a_pending_claim_on_a_record_of_another_is_withdrawn() {
+    fn pending_claim_on_a_foreign_record_is_withdrawn() {
         let pending = claims(&[(M1, ClaimState::Pending)]);
         let changes = changes(&[(M1, E1)], &[(M1, "10.9.9.9")], &pending, CONTEXT);
         assert_eq!(changes, [(mac(M1), None)].into());
     }
 
     #[test]
-    fn a_removed_record_stays_claimed_until_the_unit_was_saved() {
+    fn removed_record_stays_claimed_until_config_save() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let keep = ClaimContext {
             saved_config: SavedConfig::Behind,
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_somebody_else_removed_does_not_count_as_removed_by_us() {
+    fn externally_removed_record_stays_owned_until_save() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let keep = ClaimContext {
             saved_config: SavedConfig::Behind,
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_before_a_restart_stays_claimed_until_it_can_no_longer_take_effect() {
+    fn pending_claim_stays_within_the_settle_period() {
         let young = ClaimContext {
             within_settle_period: true,
             ..CONTEXT
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_is_remembered_until_it_was_made_on_every_device() {
+    fn removal_is_kept_until_done_on_every_device() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let elsewhere = [mac(M1)].into();
         let context = ClaimContext {
@@ -601,7 +601,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirected_record_is_disowned_when_no_lost_correction_can_bring_it_back() {
+    fn redirected_record_is_disowned_after_late_writes_end() {
         let owned = claims(&[(M1, ClaimState::Owned)]);
         let redirected = [(M1, "10.9.9.9%0")];
         let late = ClaimContext {
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_a_save_does_not_show_that_a_record_is_gone_for_good() {
+    fn read_before_save_does_not_prove_record_absent() {
         let leaving = claims(&[(M1, ClaimState::Leaving)]);
         let saved = ClaimContext {
             saved_config: SavedConfig::UpToDate,
@@ -631,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_kept_while_a_lost_write_may_still_take_effect() {
+    fn claim_is_kept_while_a_late_write_may_take_effect() {
         let pending = claims(&[(M1, ClaimState::Pending)]);
         let late = ClaimContext {
             awaits_late_write: true,
@@ -645,7 +645,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_address_adds_before_it_removes() {
+    fn address_change_adds_before_it_removes() {
         let mut many = full_batch(0x0a00_0100);
         many.extend(records(&[(M2, E2)]));
         let owned = claims(&[(M1, ClaimState::Owned)]);

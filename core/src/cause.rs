@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn cause_follows_from_what_is_left_of_the_node() {
+    fn cause_follows_from_the_nodes_that_remain() {
         let none = Absences::default();
         let others = [worker("other", "10.0.0.2")];
         assert_eq!(cause(&["worker"], &others, &none), Cause::NodeDeleted);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_nodes_the_one_that_is_there_counts() {
+    fn existing_node_decides_the_cause() {
         let none = Absences::default();
         let nodes = [
             worker("there", "10.0.0.9"),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn node_made_again_under_its_name_replaces_the_deleted_one() {
+    fn recreated_node_replaces_the_deleted_one() {
         let derive =
             |nodes: &[NodeView]| desired(nodes, MacPrefix::DEFAULT, &AddressRule::default());
         let before = worker("worker", "10.0.0.1");

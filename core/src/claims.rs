@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn name_goes_with_the_last_claim_of_its_record() {
+    fn name_is_dropped_with_the_last_claim() {
         let mut claims = owned("a", &[M1]);
         claims.apply("b", &[(mac(M1), Some(ClaimState::Owned))].into());
         claims.note_nodes(&names(&[(M1, "worker-1")]));
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn node_that_takes_an_address_over_is_noted_beside_one_that_exists() {
+    fn new_holder_of_an_address_is_noted_with_the_old() {
         let mut claims = owned("a", &[M1]);
         claims.note_nodes(&names(&[(M1, "gone"), (M1, "moved")]));
         let nodes = [worker("new", "10.0.0.1"), worker("moved", "10.0.0.9")];
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_that_all_differ_still_fit_into_the_rows_of_the_schema() {
+    fn claims_that_all_differ_fit_into_the_schema_rows() {
         let mut claims = Claims::default();
         // One MAC for every set of the eight devices: 255 sets.
         for set in 1..=255_u8 {
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_last_claim_of_a_device_forgets_the_device() {
+    fn last_claim_dropped_removes_the_device() {
         let mut claims = Claims::default();
         assert!(claims.apply("a", &[(mac(M1), Some(ClaimState::Pending))].into()));
         assert!(claims.apply("a", &[(mac(M1), None)].into()));
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_got_another_name_keeps_its_claims() {
+    fn renamed_device_keeps_its_claims() {
         let mut claims = Claims::default();
         claims.apply("a", &[(mac(M1), Some(ClaimState::Owned))].into());
         claims.apply("b", &[(mac(M2), Some(ClaimState::Owned))].into());
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_rows_that_disagree_the_more_careful_one_counts() {
+    fn stricter_of_two_conflicting_rows_counts() {
         let row = |state| ClaimRow {
             devices: vec!["a".into()],
             state,

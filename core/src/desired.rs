@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_with_the_tunnels_own_address_gets_no_record() {
+    fn node_with_own_address_of_tunnel_gets_no_record() {
         let desired = desired(
             &[worker("dummy", "10.0.0.254")],
             MacPrefix::DEFAULT,
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_an_address_stops_no_other() {
+    fn node_without_address_stops_no_other() {
         let nodes = [node("new").build(), worker("a", "10.0.0.1")];
         let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         assert_eq!(desired.nodes.len(), 1);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn node_without_address_joins_for_two_minutes() {
+    fn node_without_address_is_joining_for_two_minutes() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let nodes = [node("new").created(100).build()];
         let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn uninitialized_node_joins_until_its_taint_goes() {
+    fn uninitialized_node_is_joining_until_taint_removal() {
         let mut tainted = node("new").created(100).build();
         tainted.traits.is_uninitialized = true;
         let desired = desired(&[tainted], MacPrefix::DEFAULT, &AddressRule::default());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_of_two_nodes_keeps_a_shared_address() {
+    fn older_of_two_nodes_keeps_a_shared_address() {
         let young = node("a")
             .address("InternalIP", "10.0.0.1")
             .created(200)
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_not_selected_is_not_even_counted() {
+    fn unselected_node_is_not_counted() {
         let other = node("a")
             .address("InternalIP", "10.0.0.1")
             .unselected()

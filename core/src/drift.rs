@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_records_that_were_ours_count_as_lost() {
+    fn only_owned_records_count_as_lost() {
         let desired = records(&[(M1, "10.0.0.1%0"), (M2, "10.0.0.2%0")]);
         let claims = [(mac(M1), ClaimState::Owned), (mac(M2), ClaimState::Pending)].into();
         let plan = plan(&desired, &Records::new(), &claims, MacPrefix::DEFAULT);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_loss_is_mended_at_once() {
+    fn first_loss_is_restored_at_once() {
         let mut losses = Losses::default();
         assert!(losses.look(set(&[M1]), at(0)));
         assert_eq!(losses.hold_back(CORRECT, at(0)), set(&[]));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_loss_within_a_minute_waits_for_its_end() {
+    fn second_loss_within_a_minute_is_delayed() {
         let mut losses = Losses::default();
         losses.look(set(&[M1]), at(0));
         losses.hold_back(CORRECT, at(0));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_goes_on_over_many_batches_and_looks() {
+    fn restore_turn_spans_many_batches_and_reads() {
         let mut losses = Losses::default();
         losses.look(set(&[M1, M2]), at(0));
         losses.hold_back(CORRECT, at(0));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_stays_is_noticed_once() {
+    fn lasting_loss_is_counted_once() {
         let mut losses = Losses::default();
         assert!(losses.look(set(&[M1]), at(0)));
         assert!(!losses.look(set(&[M1]), at(60)));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_reported_is_never_put_back() {
+    fn reported_drift_is_never_restored() {
         let mut losses = Losses::default();
         losses.look(set(&[M1]), at(0));
         for second in [0, 1000] {
@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_often_records_are_taken_turns_begin_a_minute_apart(
+        fn restore_turns_start_at_least_a_minute_apart(
             steps in proptest::collection::vec((0_u64..40, any::<bool>()), 1..60),
         ) {
             let (mut losses, mut now, mut turns) = (Losses::default(), 0, Vec::new());

@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_bare_address_is_route_domain_zero() {
+    fn bare_address_is_route_domain_zero() {
         assert_eq!(
             "10.169.72.239".parse::<Endpoint>(),
             "10.169.72.239%0".parse()
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_endpoints_say_which_half_is_wrong() {
+    fn invalid_endpoint_names_the_wrong_half() {
         for text in ["", "any6", "10.1.2", "10.1.2.3/24", " 10.1.2.3"] {
             assert_eq!(
                 text.parse::<Endpoint>(),

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn ninth_former_device_gives_up_the_oldest() {
+    fn ninth_former_device_drops_the_oldest() {
         let names: Vec<String> = (0..9).map(|number| format!("bigip-{number}")).collect();
         // The alphabetically first left last.
         let left = names.iter().zip((0..9).rev());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn given_up_device_is_named_with_its_records() {
+    fn dropped_device_is_named_with_its_records() {
         let note = |records| GivenUp::TooMany(8).event("bigip-b", records).note;
         assert_eq!(
             note(3),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn records_stay_where_they_are_retained_released_or_out_of_reach() {
+    fn retained_released_or_unreachable_records_stay() {
         let of = |left: Option<&LeftDevice<'_>>, is_retained, release: Option<&str>| {
             let release = release.map(|text| text.parse().unwrap());
             fate(left, &[], is_retained, release.as_ref())

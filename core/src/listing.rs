@@ -117,7 +117,7 @@ mod tests {
     use crate::record::Records;
 
     #[test]
-    fn a_record_keeps_its_spelling_until_it_is_gone() {
+    fn record_keeps_its_spelling_until_removal() {
         let endpoint = "192.168.200.65%0".parse().unwrap();
         let mac = "0a:0a:c0:a8:c8:41".parse().unwrap();
         let mut listing = Listing::default();

@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_published_example_gives_the_published_mac() {
+    fn published_example_gives_the_published_mac() {
         let mac = MacPrefix::DEFAULT.derive(Ipv4Addr::new(10, 169, 72, 239));
         assert_eq!(mac.to_string(), "0a:0a:0a:a9:48:ef");
     }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_of_a_vendor_or_a_group_is_refused() {
+    fn vendor_or_group_prefix_is_refused() {
         assert_eq!(
             "00:50".parse::<MacPrefix>(),
             Err(ParsePrefixError::NotLocalUnicast)
@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_back_a_printed_mac_gives_the_same(octets: [u8; 6]) {
+        fn printed_mac_parses_to_the_same(octets: [u8; 6]) {
             let mac = MacAddress::new(octets);
             prop_assert_eq!(mac.to_string().parse(), Ok(mac));
         }
@@ -193,7 +193,7 @@ mod tests {
         }
 
         #[test]
-        fn a_derived_mac_gives_its_address_back(bits: u32) {
+        fn derived_mac_decodes_to_its_address(bits: u32) {
             let address = Ipv4Addr::from_bits(bits);
             let mac = MacPrefix::DEFAULT.derive(address);
             prop_assert_eq!(mac.encoded_address(MacPrefix::DEFAULT), Some(address));

@@ -127,7 +127,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn count_is_what_was_sent_and_what_remains() {
+    fn total_is_listed_plus_remaining_count() {
         assert_eq!(counted(0, false, None), Some(0));
         assert_eq!(counted(1, false, None), Some(1));
         assert_eq!(counted(1, true, Some(39)), Some(40));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_stops_removals_for_a_minute_and_is_shown_until_a_list_agrees() {
+    fn node_doubt_stops_removals_and_shows_until_agreement() {
         let now = Moment::default();
         let mut doubts = Doubts::default();
         assert!(doubts.note(Doubt::Stale("nodes"), now));

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_an_exchanged_unit_do_not_count() {
+    fn keys_of_a_replaced_unit_do_not_count() {
         let mut known = known(&[("a", 1)]);
         known.note("a", &here(), &unit("bigip02", 2));
         assert!(!known.have_seen(&unit("bigip02", 1)));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_look_puts_a_proof_in_doubt_until_verified() {
+    fn failed_read_puts_a_proof_in_doubt_until_verified() {
         let place = Place::new("192.0.2.11", 443);
         let verified = Verified {
             place: place.clone(),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn noting_the_same_unit_again_is_no_news() {
+    fn same_unit_noted_again_is_no_change() {
         let mut known = known(&[("a", 1)]);
         assert!(!known.note("a", &here(), &unit("bigip01", 1)));
         assert!(known.forget("a"));

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_record_that_encodes_its_endpoint_looks_like_ours() {
+    fn only_record_encoding_its_endpoint_matches_scheme() {
         let mac = "0a:0a:0a:a9:48:ef".parse().unwrap();
         let looks_like_ours = |endpoint: &str| {
             FdbRecord {

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_device_is_verified_every_interval_give_or_take_a_tenth() {
+    fn in_sync_device_is_verified_each_interval_within_10_pct() {
         assert_eq!(
             next_delay(Ended::Settled, INTERVAL, 0.0),
             Duration::from_secs(54)
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_has_mended_is_noticed_within_a_minute() {
+    fn user_fix_is_noticed_within_a_minute() {
         let day = Duration::from_secs(86_400);
         assert_eq!(next_delay(Ended::NeedsPerson, day, 1.0), RETRY_MAX);
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_is_never_immediate() {
+    fn retry_is_never_immediate() {
         assert_eq!(
             next_delay(retry(1), INTERVAL, 0.0),
             Duration::from_millis(500)
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_asks_for_patience_gets_it_up_to_a_minute() {
+    fn retry_after_is_respected_up_to_a_minute() {
         let asked = |seconds| Ended::Retry {
             attempt: 1,
             retry_after: Some(Duration::from_secs(seconds)),

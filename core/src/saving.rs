@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_waits_for_the_quiet_time_after_the_last_change() {
+    fn save_waits_for_quiet_time_after_the_last_change() {
         let unsaved = Unsaved::with_change(Some(Unsaved::with_change(None, at(0))), at(100));
         assert_eq!(unsaved.due(DELAY, None), at(400));
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_never_saved_twice_in_ten_minutes() {
+    fn unit_is_never_saved_twice_in_ten_minutes() {
         let unsaved = Unsaved {
             first: at(1000),
             last: at(1000),

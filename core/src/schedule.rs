@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_is_due_comes_before_the_next_verification() {
+    fn due_removal_precedes_the_next_verification() {
         let schedule = Schedule {
             next_verify: at(60),
             next_removal: Some(at(20)),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn hold_by_another_object_brings_no_look_forward() {
+    fn removal_blocked_by_peer_schedules_no_earlier_read() {
         let mut schedule = Schedule {
             next_verify: at(60),
             ..Schedule::default()
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_write_is_looked_for_every_ten_seconds_and_once_when_its_time_is_over() {
+    fn late_write_is_checked_every_10_s_and_at_its_deadline() {
         let mut schedule = Schedule {
             next_verify: at(600),
             ..Schedule::default()
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_do_not_make_a_dead_device_be_asked_more_often_and_a_refusal_does_not_stop_them() {
+    fn node_events_skip_only_unreachable_devices() {
         let after = |trouble| {
             Schedule {
                 trouble,
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn after_trouble_nothing_comes_before_the_back_off(
+        fn back_off_delays_everything_after_a_failure(
             verify in 0_u64..1000, removal: Option<u16>, late: Option<u16>, unreachable: bool,
         ) {
             let moment = |second: u16| at(u64::from(second));

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn printable_text_stays_as_it_is() {
+    fn printable_text_stays_unchanged() {
         for text in ["", "node-01", "größer ✔ → 日本語", "a  b"] {
             assert_eq!(printable(text), text);
         }
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn invisible_and_turning_characters_go() {
+    fn invisible_and_bidi_characters_are_removed() {
         let turning =
             "\u{202a}\u{202b}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{200e}\u{200f}\u{61c}";
         let invisible = "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{3164}\u{e0041}\u{fe0f}";

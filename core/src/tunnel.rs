@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_with_folders_keeps_its_segments() {
+    fn path_with_folders_keeps_its_segments() {
         let path = TunnelPath::new(
             "Common/app".parse().unwrap(),
             "flannel_vxlan".parse().unwrap(),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_point_elsewhere_are_refused() {
+    fn names_with_path_traversal_are_refused() {
         for text in [
             "", "..", "a/b", "a~b", "a b", "a%2f", "a?x", "a#", "a\r\n", "9a", "ä",
         ] {

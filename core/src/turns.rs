@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_share_equally_however_many_objects() {
+    fn namespaces_share_turns_equally() {
         let mut turns = Turns::default();
         let mut names = BTreeMap::new();
         for name in [("many", "1"), ("many", "2"), ("many", "3"), ("few", "1")] {
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_turn_is_forgotten_after_a_while() {
+    fn slow_turn_expires_from_the_history() {
         let mut turns = Turns::default();
         let slow = ask(&mut turns, ("a", "slow"), Urgency::Backlog, 0);
         turns.next(at(0));

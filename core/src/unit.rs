@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_version_are_refused() {
+    fn invalid_versions_are_refused() {
         for text in ["", "17", "17.x", "17..1", "1.2.3.4.5.6.7"] {
             assert_eq!(
                 text.parse::<TmosVersion>(),

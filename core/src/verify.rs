@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn known_path_with_its_record_is_not_proven() {
+    fn warm_path_with_its_record_is_not_proven() {
         let known = known();
         let warm = round(true, &known, &known);
         assert_eq!(warm.outcome(), reached(&[Doubt::KnownBefore]));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_mac_before_counts_as_known() {
+    fn unreadable_mac_before_counts_as_known() {
         let odd = entry(TUNNEL, ArpMac::Unreadable);
         let warm = round(true, &odd, &known()).outcome();
         assert_eq!(warm, reached(&[Doubt::KnownBefore]));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_by_what_arp_says() {
+    fn silent_ping_is_explained_by_its_arp_entry() {
         let silent = |after: &[ArpEntry]| round(false, &[], after).outcome();
         assert_eq!(silent(&[]), Outcome::NoArpAnswer);
         let incomplete = entry(TUNNEL, ArpMac::Incomplete);
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_self_ip_in_route_domain_0_nothing_is_asked() {
+    fn no_ping_without_a_self_ip_in_route_domain_0() {
         let state = FailoverState::Active;
         assert_eq!(source(&[], state), Err(NotAsked::NoSelfIp));
         let other = [self_ip("10.1.6.34", 7, false)];

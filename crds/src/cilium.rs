@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_product_does_not_know_stops_it_from_reading_nothing() {
+    fn unread_fields_of_a_cilium_node_are_ignored() {
         let written = json!({
             "apiVersion": "cilium.io/v2",
             "kind": "CiliumNode",
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cilium_node_of_an_agent_that_has_said_nothing_yet_is_one() {
+    fn cilium_node_without_addresses_is_read() {
         for spec in [
             json!({}),
             json!({"addresses": null}),

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_gets_its_brackets() {
+    fn ipv6_address_gets_brackets() {
         assert_eq!(device("fd00::1").authority(), Ok("[fd00::1]:8443".into()));
         assert_eq!(
             device("192.0.2.11").authority(),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_could_point_elsewhere_is_refused() {
+    fn host_with_url_characters_is_refused() {
         for host in [
             "",
             "a b",
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_allowed_makes_no_client() {
+    fn disallowed_address_makes_no_client() {
         let authority = |host: &str, networks: &[&str]| {
             let mut config = device(host);
             config.networks = networks.iter().map(|text| text.parse().unwrap()).collect();
@@ -320,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_server_name_is_told_from_a_broken_host() {
+    fn invalid_server_name_differs_from_an_invalid_host() {
         let mut config = device("192.0.2.11");
         config.server_name = Some("big ip".into());
         assert_eq!(config.expected_name(), Err(ConfigError::ServerName));
     }
 
     #[test]
-    fn a_fingerprint_is_read_as_openssl_and_browsers_print_it() {
+    fn fingerprint_of_openssl_and_browsers_is_parsed() {
         let printed = Fingerprint::of(b"certificate").to_string();
         assert_eq!(printed.len(), 95);
         let bare = printed.replace(':', "").to_lowercase();

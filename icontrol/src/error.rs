@@ -496,13 +496,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_that_turn_or_hide_text_are_left_out() {
+    fn bidi_and_invisible_characters_are_removed() {
         let shown = clean("a\u{202e}b\u{200b}c\u{2028}d\u{1b}[2Je\u{feff}\u{e0041}é");
         assert_eq!(shown, "abcd[2Jeé");
     }
 
     #[test]
-    fn a_secret_that_control_characters_keep_apart_is_a_secret() {
+    fn secret_split_by_control_characters_is_detected() {
         let text = DeviceText::new(
             "you sent canary\u{200b}-pass\u{0}word",
             &["canary-password"],
@@ -511,21 +511,21 @@ mod tests {
     }
 
     #[test]
-    fn a_device_text_is_cut_and_loses_its_control_characters() {
+    fn device_text_is_truncated_and_cleaned() {
         let text = format!("\u{1b}[31m{}\r\n", "x".repeat(500));
         let shown = DeviceText::new(&text, &[]).to_string();
         assert_eq!(shown, format!(": [31m{}", "x".repeat(196)));
     }
 
     #[test]
-    fn a_device_text_that_repeats_a_secret_is_not_shown() {
+    fn device_text_with_a_secret_is_not_shown() {
         let text = DeviceText::new("wrong password canary-password", &["canary-password"]);
         assert_eq!(text.to_string(), "");
         assert_eq!(DeviceText::new("fine", &[""]).to_string(), ": fine");
     }
 
     #[test]
-    fn a_message_begins_with_host_and_port() {
+    fn message_begins_with_host_and_port() {
         let kind = ErrorKind::Timeout {
             after: Duration::from_secs(30),
         };
@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_refusal_is_what_its_text_begins_with() {
+    fn refusal_code_is_the_prefix_of_its_text() {
         let code = |text: &str| {
             let error = Error {
                 device: "bigip".into(),

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_any_kind_are_handed_on_in_order() {
+    fn members_of_any_type_are_passed_in_order() {
         let members = json!([{"a": "]},{"}, [1, [2]], "\\\"]", 7, -1.5e3, true, null, {}, [], ""]);
         for text in [
             json!({"kind": "k", "items": members, "next": {"items": [1]}}).to_string(),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_statistics_are_handed_on_without_their_keys() {
+    fn statistics_entries_are_passed_without_keys() {
         let text = json!({
             "kind": "k",
             "entries": {
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn long_member_is_passed_over_and_not_held() {
+    fn long_member_is_skipped_without_buffering() {
         let long = "x".repeat(4 * MEMBER_BYTES_MAX);
         let text = json!({"items": [1, {"a": long}, 2]}).to_string();
         let (members, _) = apart(text.as_bytes(), 8 << 10).unwrap();
@@ -415,14 +415,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_around_the_members_is_limited() {
+    fn envelope_around_the_members_is_limited() {
         let text = json!({"items": [], "x": "x".repeat(ENVELOPE_BYTES_MAX)}).to_string();
         assert_eq!(apart(text.as_bytes(), 100), Err(Mismatch::TooLarge));
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(body: Vec<u8>, size in 1_usize..9) {
+        fn no_bytes_make_the_splitter_panic(body: Vec<u8>, size in 1_usize..9) {
             let _ = apart(&body, size);
             let mut list = br#"{"items":["#.to_vec();
             list.extend(&body);

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn device_has_one_place_and_the_process_three() {
+    fn device_has_one_buffer_and_the_process_three() {
         let memory = BodyMemory::default();
         let first = is_free(&memory, "a:443").unwrap();
         assert!(is_free(&memory.clone(), "a:443").is_none());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_without_a_large_body_are_forgotten() {
+    fn devices_without_a_large_body_are_dropped() {
         let memory = BodyMemory::default();
         for number in 0..1_000 {
             assert!(is_free(&memory, &format!("device-{number}:443")).is_some());

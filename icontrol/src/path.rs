@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_addressed_by_the_name_as_read() {
+    fn record_is_addressed_by_its_stored_name() {
         let path = TunnelPath::new("Common".parse().unwrap(), "t".parse().unwrap());
         let (_, name) = RecordName::spelled("0A:0A:0A:A9:48:EF").unwrap();
         assert_eq!(
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_name_of_a_device_cannot_leave_its_place() {
+    fn profile_name_cannot_change_the_path() {
         let encoded = profile("vxlan", "/Common/a b?ver=1%#").unwrap();
         assert_eq!(
             encoded,

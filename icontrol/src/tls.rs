@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_without_a_certificate_says_so() {
+    fn bundle_without_a_certificate_is_refused_as_empty() {
         assert_eq!(config(b"").unwrap_err(), ConfigError::BundleEmpty);
         assert_eq!(
             config(b"no PEM at all").unwrap_err(),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_bundle_says_which_part_is_broken() {
+    fn invalid_bundle_names_the_invalid_part() {
         let good = Authority::new("CA").pem();
         let cut = &good[..good.len() / 2];
         assert_eq!(

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_look_as_kubectl_prints_them() {
+    fn spans_match_the_kubectl_format() {
         for (seconds, text) in [
             (-5, "0s"),
             (0, "0s"),

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_says_what_its_code_means_and_what_to_do() {
+    fn every_page_states_meaning_and_remedy_of_its_code() {
         for code in ALL {
             assert!(code.text.starts_with(&format!("# {code}: ")), "{code}");
             for text in [code.title(), &code.meaning(), &code.fix()] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_the_codes_has_every_title() {
+    fn list_of_codes_has_every_title() {
         let list = fs::read_to_string(folder().join("README.md")).unwrap();
         for code in ALL {
             let line = format!("| [{code}]({code}.md) | {} |", code.title());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_found_however_it_is_typed() {
+    fn code_is_found_in_any_spelling() {
         assert_eq!(Code::find("btn0305"), Some(BTN0305));
         assert_eq!(Code::find("BTN9999"), None);
         assert!(BTN0305.link().ends_with("/docs/codes/BTN0305.md"));

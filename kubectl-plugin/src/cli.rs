@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn kubectls_flags_may_stand_before_and_behind_the_verb() {
+    fn kubectl_flags_are_accepted_before_and_after_the_verb() {
         for line in [
             "plugin --context c -n bigip --as me --as-group a --as-group b status",
             "plugin status --context c -n bigip --as me --as-group a --as-group b",
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn verify_that_cannot_be_meant_is_a_usage_error() {
+    fn contradictory_verify_is_a_usage_error() {
         for line in [
             "plugin verify x --pod web",
             "plugin verify x --pod shop/Web",
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_a_usage_error() {
+    fn invalid_command_line_is_a_usage_error() {
         for line in [
             "plugin macs 10.0.0",
             "plugin macs fd00::1",

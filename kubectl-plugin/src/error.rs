@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_a_sentence_and_a_hint() {
+    fn error_is_a_sentence_and_a_hint() {
         let error = Error::NotFound {
             namespace: "bigip".into(),
             name: "prod".into(),
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_error() {
+    fn closed_pipe_is_no_error() {
         let error = Error::Write(io::ErrorKind::BrokenPipe.into());
         assert_eq!(error.code(), 0);
         assert_eq!(told(&error), "");
@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_api_server_is_told_by_its_kind() {
+    fn api_server_refusal_is_described_by_its_code() {
         let of_code = |code| {
             let status = Status {
                 code,
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_to_read_cilium_nodes_is_told() {
+    fn missing_cilium_node_permission_is_named() {
         let of_code = |code| {
             let status = Status {
                 code,
@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_to_read_events_is_told() {
+    fn missing_event_permission_is_named() {
         let error = Error::Forbidden {
             verb: "list",
             what: EVENTS,

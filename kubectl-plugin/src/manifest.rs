@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_knows_its_line() {
+    fn every_field_has_its_line() {
         let text = "# first\nkind: A\nspec:\n  devices:\n  - name: a\n    port: 8443\n  - name: b\n---\n---\nkind: B\n";
         let documents = documents(text).unwrap();
         let [first, second] = documents.as_slice() else {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_says_where() {
+    fn invalid_yaml_names_its_line() {
         let error = documents("kind: A\n  b: {{ .Values.x }}\n").unwrap_err();
         assert!(error.line.is_some(), "{error}");
         assert!(!error.to_string().contains("Values"), "{error}");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_stands_for_its_manifests() {
+    fn folder_is_expanded_to_its_manifests() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("below");
         fs::create_dir(&below).unwrap();

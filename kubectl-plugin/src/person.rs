@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_yes_is_a_yes() {
+    fn only_yes_confirms() {
         for answer in ["y\n", "Y\n", "yes\n", " Yes \n"] {
             let (result, shown) = asked(answer, true);
             assert!(result.is_ok(), "{answer:?}");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_nobody_is_asked_and_nothing_is_taken_for_an_answer() {
+    fn missing_terminal_refuses_without_reading_an_answer() {
         let (result, shown) = asked("y\n", false);
         let error = result.unwrap_err();
         assert!(matches!(error, Error::NobodyToAsk));

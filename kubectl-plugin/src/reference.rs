@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_all_verbs_have_stand_there_once() {
+    fn common_flags_are_documented_once() {
         let page = markdown();
         assert_eq!(page.matches("--tls-server-name").count(), 1);
         assert!(page.contains("Usage: kubectl bigip-tunnel diff"));

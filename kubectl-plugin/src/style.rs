@@ -270,7 +270,7 @@ mod tests {
     ];
 
     #[test]
-    fn without_colour_only_the_words_are_there() {
+    fn plain_style_prints_only_the_text() {
         for tone in TONES {
             assert_eq!(Style::PLAIN.paint(tone, "missing"), "missing");
             let painted = Style::PLAIN.with_color().paint(tone, "missing");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sign_can_be_said_in_ascii() {
+    fn every_symbol_has_an_ascii_form() {
         for tone in TONES {
             assert!(Style::PLAIN.with_ascii().sign(tone).is_ascii());
         }
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_says_so_and_fits() {
+    fn truncated_text_is_marked_and_fits() {
         let style = Style::PLAIN;
         assert_eq!(style.cut("DeviceUnreachable", 17), "DeviceUnreachable");
         assert_eq!(style.cut("DeviceUnreachable", 16), "DeviceUnreachab…");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_broken_between_words_and_ends_with_a_mark() {
+    fn text_wraps_between_words_and_ends_with_a_mark() {
         let style = Style::PLAIN;
         let text = "bigip-d: no answer within 5 s";
         assert_eq!(style.wrap(text, 40, 2), [text]);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_that_is_set_decides_about_the_locale() {
+    fn first_set_variable_decides_the_locale() {
         let of = |all: &str, ctype: &str, lang: &str| {
             is_utf8(&[all.to_owned(), ctype.to_owned(), lang.to_owned()])
         };

@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn the_usage_names_the_command_that_people_type() {
+fn usage_names_the_kubectl_command() {
     let help = run(&["status", "--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(text(&help.stdout).contains("Usage: kubectl bigip-tunnel status"));
@@ -37,12 +37,12 @@ fn macs_needs_no_cluster() {
 }
 
 #[test]
-fn a_finding_exits_with_1() {
+fn finding_exits_with_1() {
     assert_eq!(run(&["macs", "127.0.0.1"]).status.code(), Some(1));
 }
 
 #[test]
-fn a_usage_error_exits_with_2() {
+fn usage_error_exits_with_2() {
     for arguments in [
         &["macs", "10.0.0"][..],
         &["status", "x", "-A"],
@@ -63,7 +63,7 @@ fn a_usage_error_exits_with_2() {
 }
 
 #[test]
-fn without_a_cluster_it_exits_with_3_and_says_what_to_do() {
+fn missing_cluster_exits_with_3_and_a_remedy() {
     for arguments in [
         &["status"][..],
         &["fdb", "x"],
@@ -87,7 +87,7 @@ fn without_a_cluster_it_exits_with_3_and_says_what_to_do() {
 }
 
 #[test]
-fn a_cluster_that_refuses_the_connection_exits_with_3() {
+fn cluster_that_refuses_the_connection_exits_with_3() {
     // Port 1 is reserved and served by nobody.
     let refused = run(&["status", "--server", "https://127.0.0.1:1"]);
     assert_eq!(refused.status.code(), Some(3));
@@ -192,7 +192,7 @@ fn printed_by_all_verbs(kubeconfig: &std::path::Path) -> Vec<(String, String)> {
 const ALONE: [&str; 4] = ["create", "lint", "install", "completion"];
 
 #[test]
-fn canaries_are_looked_for_in_every_verb_that_asks_a_cluster() {
+fn leak_test_covers_every_verb_with_a_cluster() {
     let help = run(&["--help"]);
     let help = text(&help.stdout);
     let (_, verbs) = help.split_once("\nCommands:\n").unwrap();
@@ -248,7 +248,7 @@ fn missing_credential_plugin_is_named_with_its_install_hint() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_stdout_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut plugin = std::process::Command::new(env!("CARGO_BIN_EXE_kubectl-bigip_tunnel"));
@@ -261,7 +261,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
+fn version_is_that_of_the_package() {
     let version = run(&["version", "--client"]);
     let expected = concat!("Client Version: v", env!("CARGO_PKG_VERSION"), " (");
     assert!(text(&version.stdout).starts_with(expected));

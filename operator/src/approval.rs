@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_the_held_set_lets_it_go() {
+    fn digest_of_the_blocked_set_approves_the_set() {
         let (mut approval, digest) = holding(&[1, 2]);
         assert!(approval.answer(Some(&digest), None));
         assert_eq!(*approval.approved(), set(&[1, 2]));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_set_does_nothing() {
+    fn approval_of_another_set_has_no_effect() {
         let (_, other) = holding(&[1]);
         let (mut approval, _) = holding(&[1, 2]);
         assert!(!approval.answer(Some(&other), None));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_works_once() {
+    fn approval_is_used_once() {
         let (mut approval, digest) = holding(&[1, 2]);
         assert!(approval.answer(Some(&digest), None));
         assert!(!approval.answer(Some(&digest), None));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_held_again_needs_another_answer() {
+    fn set_blocked_again_needs_another_approval() {
         let (mut approval, digest) = holding(&[1, 2]);
         approval.update(set(&[]), &set(&[]), &BigIpTunnelStatus::default(), at(200));
         approval.update(
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_approval_of_a_record_ends_when_it_is_gone_or_wanted_again() {
+    fn approval_ends_when_record_is_removed_or_desired() {
         let (mut approval, digest) = holding(&[1, 2]);
         approval.answer(Some(&digest), None);
         approval.update(set(&[]), &set(&[2]), &BigIpTunnelStatus::default(), at(200));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_asks_the_same_question() {
+    fn restart_keeps_the_approval_digest() {
         let (approval, digest) = holding(&[1, 2]);
         let held = approval.held().unwrap();
         let stored = BigIpTunnelStatus {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_that_met_a_restart_is_asked_for_again() {
+    fn approval_that_met_a_restart_must_be_repeated() {
         let (approval, digest) = holding(&[1, 2]);
         let stored = BigIpTunnelStatus {
             held_removal: Some(v1alpha1::HeldRemoval {

@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn operator_arguments_are_well_formed() {
         Args::command().debug_assert();
     }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_is_elected_unless_it_is_switched_off() {
+    fn leader_election_is_on_unless_disabled() {
         let elects = |args: &[&str]| Args::try_parse_from(args).unwrap().leader_elect;
         assert!(elects(&["operator"]));
         assert!(elects(&["operator", "--leader-elect"]));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_the_lease_have_to_go_together() {
+    fn inconsistent_lease_times_are_refused_as_arguments() {
         let timing = |args: &[&str]| Args::try_parse_from(args).unwrap().lease_timing();
         assert!(timing(&["operator"]).is_ok());
         let too_short = ["operator", "--lease-duration=8"];
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_names_commit_and_platform() {
+    fn version_names_commit_and_platform() {
         let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!("{version} (0123abc, {platform})");
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_argument_that_is_given_twice_the_last_counts() {
+    fn last_of_a_repeated_argument_counts() {
         let args = ["operator", "--leader-elect=true", "--leader-elect=false"];
         assert!(!Args::try_parse_from(args).unwrap().leader_elect);
     }

@@ -258,7 +258,7 @@ y8izs/eq7/JmCw==
     }
 
     #[tokio::test]
-    async fn addresses_are_known_for_as_long_as_a_session_is_held() {
+    async fn addresses_are_kept_as_long_as_their_session() {
         let pool = DevicePool::new(Clock::start());
         let session = session(&pool, "login", "admin");
         let there = BTreeSet::from(["192.0.2.11:443".to_owned()]);
@@ -283,7 +283,7 @@ y8izs/eq7/JmCw==
     }
 
     #[tokio::test]
-    async fn repeated_name_with_another_key_holds_no_turn() {
+    async fn repeated_unit_name_with_another_key_blocks_no_turn() {
         let pool = DevicePool::new(Clock::start());
         let owner = session_at(&pool, "192.0.2.11", "login", "admin");
         let stranger = session_at(&pool, "192.0.2.66", "theirs", "admin");
@@ -298,7 +298,7 @@ y8izs/eq7/JmCw==
     }
 
     #[tokio::test]
-    async fn session_moves_when_no_write_of_it_is_in_flight() {
+    async fn session_moves_when_it_has_no_write_in_flight() {
         let pool = DevicePool::new(Clock::start());
         let session = session(&pool, "login", "admin");
         let limit = Duration::from_secs(65);

@@ -260,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn a_note_that_is_too_long_is_cut_between_two_characters() {
+    fn long_note_is_truncated_at_a_character() {
         let note = format!("{}€€", "x".repeat(NOTE_MAX - 1));
         let event = event(&about("a"), &told(note), Timestamp::UNIX_EPOCH, "pod_1");
         assert_eq!(event.note, Some("x".repeat(NOTE_MAX - 1)));
     }
 
     #[test]
-    fn the_longest_name_of_an_object_leaves_room_for_that_of_its_event() {
+    fn longest_object_name_fits_into_an_event_name() {
         let longest = "a.".repeat(126) + "b";
         let event = event(
             &about(&longest),

@@ -443,7 +443,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_comes_back_under_another_name_is_still_known_as_its_unit() {
+    fn returning_device_with_another_name_is_the_same_unit() {
         let status: BigIpTunnelStatus = serde_json::from_value(json!({
             "formerDevices": [{
                 "name": "a", "address": "192.0.2.11", "port": 443, "identity": "unit",

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_may_name_modules_and_nonsense_is_refused() {
+    fn log_level_may_name_modules_and_invalid_is_refused() {
         for text in ["debug", "info,bigip_icontrol=debug", "warn,kube=off"] {
             assert!(parse(text).is_ok(), "{text}");
         }

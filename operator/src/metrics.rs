@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_scraped_like_this() {
+    fn metrics_output_matches_the_golden_file() {
         let build = |version: &str, revision: &str, target: &str| {
             format!(r#"version="{version}",revision="{revision}",target="{target}""#)
         };

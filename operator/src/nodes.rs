@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_changes_nothing_that_a_record_depends_on() {
+    fn heartbeat_changes_no_relevant_node_field() {
         assert_eq!(entry("1", "10.0.0.1"), entry("2", "10.0.0.1"));
         assert_ne!(entry("1", "10.0.0.1"), entry("1", "10.0.0.2"));
     }
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_that_asks_for_cilium_nodes_needs_them() {
+    fn cilium_nodes_are_needed_only_if_the_spec_sets_them() {
         let state = one_node();
         let views = state.views(&settings("InternalIP")).unwrap();
         assert_eq!((views.len(), &views[0].cilium_addresses), (1, &None));
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cilium_node_is_joined_by_name_and_makes_no_node() {
+    fn cilium_node_is_joined_by_name_and_makes_no_node() {
         let address = |ip: &str| {
             let kind = "InternalIP".to_owned();
             Arc::new(vec![CiliumNodeAddress {
@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_agrees_with_the_known_one_is_the_known_one() {
+    fn equal_list_keeps_the_stored_list() {
         let (known, equal) = (one_node(), one_node());
         assert!(!known.is_same(&equal));
         let listed = equal.nodes.clone().unwrap();
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_status_or_addresses_is_still_a_node() {
+    fn node_without_status_or_addresses_is_a_node() {
         for status in [json!(null), json!({}), json!({"addresses": null})] {
             let node = json!({"metadata": {"name": "new"}, "status": status});
             let node: SlimNode = serde_json::from_value(node).unwrap();

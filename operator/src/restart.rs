@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_panics_again_and_again_stops_no_other() {
+    async fn repeated_panics_stop_no_other_task() {
         let begun = Cell::new(0);
         let (stop, started) = (CancellationToken::new(), Instant::now());
         let other = async {

@@ -274,20 +274,20 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_a_listing_does_not_name_is_gone() {
+    fn object_missing_in_a_list_is_deleted() {
         let known = keys(&[("a", "one"), ("a", "two")]);
         let listed = keys(&[("a", "two"), ("a", "three")]);
         assert_eq!(gone(known.iter(), "a", &listed), keys(&[("a", "one")]));
     }
 
     #[test]
-    fn a_listing_says_nothing_of_other_namespaces() {
+    fn list_of_a_namespace_does_not_cover_others() {
         let known = keys(&[("a", "one"), ("b", "one")]);
         assert_eq!(gone(known.iter(), "a", &keys(&[])), keys(&[("a", "one")]));
     }
 
     #[test]
-    fn a_listing_of_all_namespaces_speaks_for_each() {
+    fn list_of_all_namespaces_covers_each() {
         let known = keys(&[("a", "one"), ("b", "one")]);
         assert_eq!(
             gone(known.iter(), "", &keys(&[("b", "one")])),

@@ -33,7 +33,7 @@ async fn create_node(world: &World, node: &str, addresses: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn the_external_address_of_a_node_counts_where_the_spec_says_so() {
+async fn external_node_address_counts_if_the_spec_sets_it() {
     let mut world = World::new("addr-external").await;
     let both = [("InternalIP", "10.77.2.1"), ("ExternalIP", "203.0.113.1")];
     create_node(&world, "1", &both).await;
@@ -45,7 +45,7 @@ async fn the_external_address_of_a_node_counts_where_the_spec_says_so() {
 }
 
 #[tokio::test]
-async fn the_first_address_of_a_node_counts_and_not_the_last() {
+async fn first_node_address_counts_and_not_the_last() {
     let mut world = World::new("addr-first").await;
     let several = [
         ("Hostname", "worker"),
@@ -82,7 +82,7 @@ async fn networks_pick_among_several_addresses_of_one_type() {
 }
 
 #[tokio::test]
-async fn a_network_that_is_not_ipv4_is_refused() {
+async fn non_ipv4_network_is_refused() {
     let world = World::new("addr-refused").await;
     for field in ["cidrs", "excludeCIDRs"] {
         for cidr in ["10.0.0.0", "10.0.0.0/33", "fd00::/64"] {
@@ -126,7 +126,7 @@ async fn virtual_address_that_is_excluded_moves_no_record() {
 }
 
 #[tokio::test]
-async fn the_source_of_addresses_is_written_out_in_every_object() {
+async fn address_source_is_defaulted_in_every_object() {
     let world = World::new("addr-default").await;
     let spec = world.spec();
     let created = objects::create_tunnel(&world.client, &world.name, NAME, spec).await;
@@ -135,7 +135,7 @@ async fn the_source_of_addresses_is_written_out_in_every_object() {
 }
 
 #[tokio::test]
-async fn nodes_whose_address_no_record_can_hold_are_named_with_their_reason() {
+async fn nodes_with_unusable_addresses_are_named_with_reason() {
     let mut world = World::new("addr-skipped").await;
     create_node(&world, "good", &[("InternalIP", "10.77.5.1")]).await;
     create_node(&world, "six", &[("InternalIP", "fd00::5")]).await;
@@ -163,7 +163,7 @@ async fn nodes_whose_address_no_record_can_hold_are_named_with_their_reason() {
 }
 
 #[tokio::test]
-async fn a_node_with_the_tunnels_own_address_is_told_and_needs_no_record() {
+async fn node_with_own_tunnel_address_is_named_without_record() {
     let mut world = World::new("addr-own").await;
     world.create_nodes().await;
     world.create_node(("dummy", LOCAL_ADDRESS)).await;
@@ -197,8 +197,7 @@ fn turns(world: &World) -> Vec<(Timestamp, Timestamp)> {
 }
 
 #[tokio::test]
-async fn another_source_in_the_spec_replaces_the_records_of_nodes_that_still_list_the_old_address()
-{
+async fn edited_address_source_replaces_old_records() {
     let mut world = World::new("addr-edit").await;
     for last in ["1", "2"] {
         let internal = format!("10.77.7.{last}");
@@ -226,7 +225,7 @@ async fn another_source_in_the_spec_replaces_the_records_of_nodes_that_still_lis
 }
 
 #[tokio::test]
-async fn an_address_that_becomes_external_keeps_its_record_while_the_spec_is_the_same() {
+async fn retyped_address_keeps_its_record_under_the_same_spec() {
     let mut world = World::new("addr-retyped").await;
     create_node(&world, "1", &[("InternalIP", "10.77.8.1")]).await;
     create_node(&world, "2", &[("InternalIP", "10.77.8.2")]).await;
@@ -306,7 +305,7 @@ async fn delete_cilium_node(world: &World, node: &str) {
 }
 
 #[tokio::test]
-async fn a_cluster_without_cilium_nodes_is_told_and_they_count_when_they_come() {
+async fn missing_cilium_nodes_are_reported_and_used_once_served() {
     let control_plane = ControlPlane::start().unwrap();
     let mut world = World::on(&control_plane, "addr-no-cilium", tunnel()).await;
     world.create_nodes().await;
@@ -333,7 +332,7 @@ async fn a_cluster_without_cilium_nodes_is_told_and_they_count_when_they_come() 
 }
 
 #[tokio::test]
-async fn what_works_goes_on_when_the_spec_begins_to_ask_for_cilium_nodes_that_do_not_exist() {
+async fn spec_with_missing_cilium_nodes_keeps_records() {
     let control_plane = ControlPlane::start().unwrap();
     let mut world = World::on(&control_plane, "addr-lost-cilium", tunnel()).await;
     world.create_nodes().await;
@@ -351,7 +350,7 @@ async fn what_works_goes_on_when_the_spec_begins_to_ask_for_cilium_nodes_that_do
 }
 
 #[tokio::test]
-async fn the_address_in_the_cilium_node_counts_and_the_node_decides_about_its_existence() {
+async fn cilium_node_gives_address_and_node_its_existence() {
     let mut world = cilium_world("addr-cilium").await;
     for (node, address) in [("1", "10.88.1.1"), ("2", "10.88.1.2"), ("3", "10.88.1.3")] {
         world
@@ -377,7 +376,7 @@ async fn the_address_in_the_cilium_node_counts_and_the_node_decides_about_its_ex
 }
 
 #[tokio::test]
-async fn a_node_that_lost_its_cilium_node_keeps_its_record() {
+async fn node_without_its_cilium_node_keeps_its_record() {
     let mut world = cilium_world("addr-cilium-lost").await;
     for (node, address) in [("1", "10.88.2.1"), ("2", "10.88.2.2")] {
         world

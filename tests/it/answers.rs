@@ -32,7 +32,7 @@ async fn release_standby(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn released_device_that_returns_and_leaves_is_cleaned_up() {
+async fn released_device_relisted_and_unlisted_is_cleaned_up() {
     let world = World::in_sync("answer-release").await;
     let answer = release_standby(&world).await;
     until_told(&world, "RecordsLeft", &["3 records", "bigip-b", "released"]).await;
@@ -51,7 +51,7 @@ async fn released_device_that_returns_and_leaves_is_cleaned_up() {
 }
 
 #[tokio::test]
-async fn release_that_is_given_once_more_counts_again() {
+async fn repeated_release_counts_again() {
     let world = World::in_sync("answer-again").await;
     let answer = release_standby(&world).await;
     world.devices.standby().set_responsive(true);
@@ -74,7 +74,7 @@ async fn release_that_is_given_once_more_counts_again() {
 }
 
 #[tokio::test]
-async fn release_of_another_unit_is_ignored_and_told() {
+async fn release_of_another_unit_is_ignored_and_reported() {
     let world = World::in_sync("answer-other").await;
     world.devices.standby().set_responsive(false);
     unlist_standby(&world).await;
@@ -142,7 +142,7 @@ async fn accepted_unit_is_not_accepted_for_another_device() {
 }
 
 #[tokio::test]
-async fn acceptance_of_another_unit_is_ignored_and_told() {
+async fn acceptance_of_another_unit_is_ignored_and_reported() {
     let (world, replacement) = exchanged("answer-wrong", &[FOREIGN]).await;
     for (answer, says) in [
         ("bigip-b=third.example.com 00:94:a1:00:ff:99", REPLACEMENT),

@@ -66,7 +66,7 @@ async fn assert_the_same_one_leads(world: &World, before: Option<&String>) {
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_refused_is_made_again_in_its_own_time_whatever_the_answer_asks_for() {
+async fn refused_renewal_is_retried_regardless_of_retry_after() {
     let (world, proxy) = led_over_a_proxy("api-renewal").await;
     let holder = world.status().await.writer;
     let pause = Trouble::Answer(StatusCode::SERVICE_UNAVAILABLE, Some(600));
@@ -84,7 +84,7 @@ async fn a_renewal_that_is_refused_is_made_again_in_its_own_time_whatever_the_an
 }
 
 #[tokio::test]
-async fn while_everything_but_the_lease_is_throttled_the_leader_leads_and_asks_seldom() {
+async fn throttled_leader_keeps_its_lease_and_backs_off() {
     let (world, proxy) = led_over_a_proxy("api-throttled").await;
     let holder = world.status().await.writer;
     let throttled = Trouble::Answer(StatusCode::TOO_MANY_REQUESTS, Some(1));
@@ -103,7 +103,7 @@ async fn while_everything_but_the_lease_is_throttled_the_leader_leads_and_asks_s
 }
 
 #[tokio::test]
-async fn an_operator_that_the_api_server_does_not_know_for_a_while_goes_on_afterwards() {
+async fn operator_recovers_from_temporary_unauthorized_answers() {
     let (world, proxy) = led_over_a_proxy("api-unknown").await;
     let holder = world.status().await.writer;
     let unknown = Trouble::Answer(StatusCode::UNAUTHORIZED, None);

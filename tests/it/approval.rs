@@ -41,14 +41,14 @@ pub(crate) async fn two_of_three_nodes_leave(name: &str) -> (World, String) {
 }
 
 #[tokio::test]
-async fn more_removals_than_the_budget_allows_are_held() {
+async fn removals_over_budget_are_blocked() {
     let (world, _) = two_of_three_nodes_leave("approval-held").await;
     world.settle().await;
     world.assert_records(&[RECORD_1, RECORD_2, RECORD_3]);
 }
 
 #[tokio::test]
-async fn a_held_removal_goes_when_exactly_it_is_approved() {
+async fn blocked_removal_proceeds_on_approval_of_its_digest() {
     let (world, digest) = two_of_three_nodes_leave("approval-given").await;
     world
         .annotate(ANNOTATION_APPROVE_REMOVAL, "0000000000000000")
@@ -64,7 +64,7 @@ async fn a_held_removal_goes_when_exactly_it_is_approved() {
 }
 
 #[tokio::test]
-async fn a_held_removal_stays_held_over_a_restart_under_the_same_digest() {
+async fn blocked_removal_keeps_its_digest_over_a_restart() {
     let (mut world, digest) = two_of_three_nodes_leave("approval-restart").await;
     // The delay begins anew with the process; the question stays the same meanwhile and after.
     world
@@ -85,7 +85,7 @@ async fn a_held_removal_stays_held_over_a_restart_under_the_same_digest() {
 }
 
 #[tokio::test]
-async fn a_held_removal_can_be_approved_in_the_same_edit_that_changes_the_spec() {
+async fn blocked_removal_is_approved_with_a_spec_edit() {
     let (world, digest) = two_of_three_nodes_leave("approval-edit").await;
     let edit = json!({
         "metadata": {"annotations": {ANNOTATION_APPROVE_REMOVAL: digest}},
@@ -143,7 +143,7 @@ pub(crate) async fn exchanged(name: &str, records: &[(&str, &str)]) -> (World, S
 }
 
 #[tokio::test]
-async fn a_box_that_was_exchanged_is_not_written_to_until_it_is_accepted() {
+async fn replaced_unit_gets_no_write_until_accepted() {
     // The replacement holds a record of our form that somebody else has put there.
     let held = [FOREIGN, (RECORD_1.0, "192.0.2.77%0")];
     let (world, replacement) = exchanged("approval-box", &held).await;

@@ -145,7 +145,7 @@ async fn delete_many(world: &World, numbers: std::ops::Range<u32>) {
 }
 
 #[tokio::test]
-async fn scale_down_from_100_to_60_nodes_is_held_until_approved() {
+async fn scale_down_from_100_to_60_nodes_needs_approval() {
     let mut world = World::new("budget-scale-down").await;
     world.create_many_nodes(100).await;
     world.start_operator().await;
@@ -194,7 +194,7 @@ async fn scale_down_from_100_to_60_nodes_is_held_until_approved() {
 }
 
 #[tokio::test]
-async fn controller_that_readdresses_every_node_is_held() {
+async fn readdressing_of_every_node_needs_approval() {
     let world = with_nodes("budget-readdress", 10).await;
     world
         .patch_spec(json!({"nodes": {"removalDelaySeconds": 5}}))

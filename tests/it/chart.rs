@@ -62,7 +62,7 @@ fn arguments(objects: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn helm_finds_nothing_wrong_with_the_chart() {
+async fn helm_lint_accepts_the_chart() {
     let helm = Helm::new().unwrap();
     let folder = chart::folder();
     let folder = folder.to_string_lossy();
@@ -70,7 +70,7 @@ async fn helm_finds_nothing_wrong_with_the_chart() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_values_is_refused_and_named() {
+async fn invalid_chart_value_is_refused_and_named() {
     let helm = Helm::new().unwrap();
     for (value, named) in [
         ("watchNamespace=[\"bigip\"]", "watchNamespace"),
@@ -132,7 +132,7 @@ async fn two_monitors_that_scrape_the_same_are_refused() {
 }
 
 #[tokio::test]
-async fn the_definition_in_the_chart_is_the_generated_one_and_outlives_the_release() {
+async fn crd_in_the_chart_is_generated_and_outlives_a_release() {
     let objects = Helm::new()
         .unwrap()
         .render(RELEASE, "x", &[])
@@ -146,7 +146,7 @@ async fn the_definition_in_the_chart_is_the_generated_one_and_outlives_the_relea
 }
 
 #[tokio::test]
-async fn the_operator_knows_every_argument_that_the_chart_gives_it() {
+async fn operator_accepts_every_argument_of_the_chart() {
     let helm = Helm::new().unwrap();
     let full = full_values("x");
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
@@ -170,7 +170,7 @@ async fn the_operator_knows_every_argument_that_the_chart_gives_it() {
 }
 
 #[tokio::test]
-async fn tunnels_elsewhere_are_looked_at_unless_they_are_to_be_ignored() {
+async fn other_namespaces_are_watched_unless_ignored() {
     let helm = Helm::new().unwrap();
     let covered = r#"watchNamespaces=["b","a","b-c"]"#;
     let objects = helm.render(RELEASE, "x", &[covered]).await.unwrap();
@@ -243,7 +243,7 @@ async fn install_definitions(client: &Client) {
 }
 
 #[tokio::test]
-async fn the_api_server_accepts_what_the_chart_renders_with_any_values() {
+async fn api_server_accepts_the_chart_with_any_values() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     let namespace = "chart-render";
     for name in [namespace, "chart-render-other"] {
@@ -299,7 +299,7 @@ async fn port_is_reached_from_pods_of_the_cluster_alone() {
 }
 
 #[tokio::test]
-async fn the_api_server_accepts_what_is_installed_without_helm() {
+async fn api_server_accepts_the_manifest_without_helm() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     let base = paths::workspace_root().join("config/default");
     let read = |name: &str| chart::objects(&std::fs::read_to_string(base.join(name)).unwrap());
@@ -319,7 +319,7 @@ async fn the_api_server_accepts_what_is_installed_without_helm() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_enforces_the_restricted_policy_admits_the_pods() {
+async fn restricted_namespace_admits_the_pods() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     let namespace = "chart-restricted";
     objects::create_namespace(&client, namespace).await.unwrap();
@@ -387,7 +387,7 @@ async fn make_tunnel(client: &Client, namespace: &str) {
 }
 
 #[tokio::test]
-async fn a_release_is_installed_upgraded_and_uninstalled_and_leaves_definition_and_tunnels() {
+async fn uninstalled_release_leaves_crd_and_tunnels() {
     let own = ControlPlane::start().unwrap();
     let client = own.client().await.unwrap();
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());

@@ -136,7 +136,7 @@ fn annotated(name: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn decisions_about_a_tunnel_need_the_right_to_approve_and_edits_do_not() {
+async fn decisions_need_the_approve_permission_but_edits_do_not() {
     let people = People::new("policy-decisions").await;
     let (editor, approver) = (&people.editor, &people.approver);
     people

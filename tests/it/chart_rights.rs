@@ -43,7 +43,7 @@ async fn helm(action: &[&str], namespace: &str, values: &[&str]) {
 }
 
 #[tokio::test]
-async fn with_the_rights_of_the_chart_a_tunnel_lives_from_its_creation_to_its_deletion() {
+async fn chart_permissions_suffice_for_a_tunnel_lifecycle() {
     let mut world = World::new("chart-life").await;
     let account = install("chart-life", &world.name, &[]).await;
     let namespace = world.name.clone();
@@ -65,7 +65,7 @@ async fn with_the_rights_of_the_chart_a_tunnel_lives_from_its_creation_to_its_de
 }
 
 #[tokio::test]
-async fn a_secret_out_of_reach_is_said_with_the_value_that_brings_it_into_reach() {
+async fn inaccessible_secret_is_reported_with_the_chart_value() {
     let mut world = World::new("chart-reach").await;
     let system = "chart-reach-system";
     objects::create_namespace(&world.client, system)
@@ -297,7 +297,7 @@ async fn account(client: &Client, release: &str, values: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn the_operator_may_do_what_it_needs_and_nothing_else() {
+async fn operator_has_the_needed_permissions_only() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     objects::create_namespace(&client, "chart-table-more")
         .await
@@ -313,7 +313,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_login_that_the_operator_may_read_by_name_it_may_not_list() {
+async fn login_secret_is_readable_by_name_but_not_listable() {
     let control_plane = ControlPlane::shared().unwrap();
     let client = control_plane.client().await.unwrap();
     let namespace = "chart-list";
@@ -335,7 +335,7 @@ async fn a_login_that_the_operator_may_read_by_name_it_may_not_list() {
 }
 
 #[tokio::test]
-async fn all_namespaces_are_in_reach_only_when_that_is_asked_for_and_still_one_by_one() {
+async fn all_namespaces_are_readable_only_if_enabled() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     let user = account(&client, "chart-wide", &["watchAllNamespaces=true"]).await;
     let reads = ("get", "", "secrets", "any", "kube-system");
@@ -350,7 +350,7 @@ async fn all_namespaces_are_in_reach_only_when_that_is_asked_for_and_still_one_b
 }
 
 #[tokio::test]
-async fn who_may_view_and_edit_tunnels_may_not_write_their_claims() {
+async fn view_and_edit_roles_may_not_write_claims() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     objects::create_namespace(&client, "chart-people")
         .await

@@ -177,14 +177,14 @@ fn values(matcher: &Matcher) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_alert_asks_for_what_is_there() {
+async fn every_alert_queries_existing_metrics() {
     for rule in rules(&groups(&[ENABLED]).await) {
         assert_is_there(rule["expr"].as_str().unwrap());
     }
 }
 
 #[tokio::test]
-async fn what_an_alert_says_names_labels_that_it_has() {
+async fn alert_texts_use_existing_labels() {
     for rule in rules(&groups(&[ENABLED]).await) {
         let expr = rule["expr"].as_str().unwrap();
         let by = expr.split_once("by (").map(|(_, rest)| rest);
@@ -203,7 +203,7 @@ async fn what_an_alert_says_names_labels_that_it_has() {
 }
 
 #[test]
-fn every_query_of_the_dashboard_asks_for_what_is_there() {
+fn every_dashboard_query_uses_existing_metrics() {
     let dashboard = dashboard();
     let mut ids = BTreeSet::new();
     let mut queries = 0;
@@ -281,7 +281,7 @@ async fn every_alert_has_a_page_and_every_page_an_alert() {
 }
 
 #[test]
-fn the_plugin_understands_what_the_pages_say() {
+fn runbook_commands_are_valid_plugin_commands() {
     let plugin = Product::Plugin.path().unwrap();
     let mut count = 0;
     for page in fs::read_dir(workspace_root().join("docs/runbooks")).unwrap() {
@@ -302,7 +302,7 @@ fn the_plugin_understands_what_the_pages_say() {
 }
 
 #[tokio::test]
-async fn each_alert_fires_when_it_should_and_not_before() {
+async fn each_alert_fires_at_its_threshold_only() {
     let groups = groups(&[ENABLED]).await;
     let tests = workspace_root().join("tests/fixtures/prometheus/alerts.yaml");
     let tests = fs::read_to_string(tests).unwrap();
@@ -313,7 +313,7 @@ async fn each_alert_fires_when_it_should_and_not_before() {
 }
 
 #[tokio::test]
-async fn an_alert_can_be_changed_or_left_out() {
+async fn alert_can_be_changed_or_omitted() {
     let overrides = r#"metrics={"prometheusRule":{"enabled":true,"runbookBaseURL":"https://example.com/r/",
         "overrides":{"BigIPTunnelUnavailable":{"for":"1m","severity":"page","labels":{"team":"net"}},
             "BigIPTunnelRecordsMissing":{"threshold":3},"BigIPTunnelSuspendedLong":{"enabled":false}},
@@ -337,7 +337,7 @@ async fn an_alert_can_be_changed_or_left_out() {
 }
 
 #[tokio::test]
-async fn the_schema_knows_the_alerts_and_no_others() {
+async fn values_schema_lists_exactly_the_alerts() {
     let schema = fs::read_to_string(folder().join("values.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let pointer = "/properties/metrics/properties/prometheusRule/properties/overrides/properties";

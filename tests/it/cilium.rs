@@ -131,7 +131,7 @@ pub(crate) async fn fit(name: &str) -> (World, String) {
 }
 
 #[tokio::test]
-async fn condition_follows_what_agents_are_told() {
+async fn condition_follows_the_agent_configuration() {
     let (world, mac) = fit("cilium-follows").await;
     let ready = |status: &BigIpTunnelStatus| condition(&status.conditions, "Ready").clone();
     let before = ready(&world.status().await);
@@ -196,7 +196,7 @@ async fn status_is_written_only_when_the_condition_changes() {
 }
 
 #[tokio::test]
-async fn restart_keeps_the_condition_and_off_ends_it() {
+async fn restart_keeps_the_condition_and_off_removes_it() {
     let (mut world, _) = fit("cilium-restart").await;
     let before = world.status().await;
     world.kill_operator().await;
@@ -210,7 +210,7 @@ async fn restart_keeps_the_condition_and_off_ends_it() {
 }
 
 #[tokio::test]
-async fn wrong_vni_is_named_beside_cilium() {
+async fn wrong_vni_is_reported_in_the_cilium_condition() {
     let mut other = tunnel();
     other.key = 3;
     let mut world = world("cilium-vni", other).await;
@@ -304,7 +304,7 @@ pub(crate) async fn apply(api: &Api<DynamicObject>, object: Value) {
 }
 
 #[tokio::test]
-async fn objects_of_cilium_are_judged_where_they_are_served() {
+async fn cilium_objects_are_verified_where_served() {
     let control_plane = ControlPlane::start().unwrap();
     let world = World::on(&control_plane, "cilium-objects", tunnel()).await;
     let (client, version) = (&world.client, "v2alpha1");

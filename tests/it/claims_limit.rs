@@ -57,7 +57,7 @@ fn stored(status: &BigIpTunnelStatus) -> usize {
 }
 
 #[tokio::test]
-async fn nodes_beyond_the_size_of_claims_are_refused_in_words() {
+async fn nodes_over_the_claims_limit_are_refused_with_a_message() {
     let mut world = World::new("claims-full").await;
     world.create_nodes().await;
     world.create(world.spec()).await;

@@ -24,7 +24,7 @@ async fn three_nodes_give_the_three_published_records_on_both_units() {
 }
 
 #[tokio::test]
-async fn the_status_says_what_was_reached() {
+async fn status_reports_the_converged_state() {
     let world = World::in_sync("converge-status").await;
     world.until_cilium_is_judged().await;
     let object = world.object().await;
@@ -59,7 +59,7 @@ async fn the_status_says_what_was_reached() {
 }
 
 #[tokio::test]
-async fn a_new_node_is_on_both_units_at_once() {
+async fn new_node_is_on_both_units_at_once() {
     let world = World::in_sync("converge-new").await;
     world.create_node(NEW_NODE).await;
     let took = world
@@ -81,7 +81,7 @@ fn assert_cost_of_one_node(unit: &Simulator) {
 }
 
 #[tokio::test]
-async fn a_new_node_costs_each_unit_three_requests_at_most() {
+async fn new_node_takes_at_most_three_requests_per_unit() {
     let world = World::in_sync("converge-cost").await;
     let units = world.devices.units();
     units.iter().for_each(Simulator::clear_log);
@@ -105,7 +105,7 @@ async fn with_many_nodes(name: &str, count: u32) -> World {
 }
 
 #[tokio::test]
-async fn a_new_node_costs_the_same_when_there_are_two_hundred() {
+async fn new_node_takes_the_same_requests_with_200_nodes() {
     let world = with_many_nodes("converge-many", 200).await;
     let units = world.devices.units();
     units.iter().for_each(Simulator::clear_log);
@@ -122,7 +122,7 @@ async fn a_new_node_costs_the_same_when_there_are_two_hundred() {
 }
 
 #[tokio::test]
-async fn a_backlog_is_written_once_and_read_back_by_lists() {
+async fn backlog_is_written_once_and_read_back_by_lists() {
     let world = with_many_nodes("converge-backlog", 150).await;
     let status = world.status().await;
     assert_eq!(status.summary.unwrap().records, "300/300");
@@ -136,7 +136,7 @@ async fn a_backlog_is_written_once_and_read_back_by_lists() {
 }
 
 #[tokio::test]
-async fn an_unchanged_verification_is_one_request_per_device() {
+async fn unchanged_verification_is_one_request_per_device() {
     let world = World::in_sync("converge-verify").await;
     world
         .patch_spec(json!({"drift": {"intervalSeconds": 10}}))
@@ -158,7 +158,7 @@ async fn an_unchanged_verification_is_one_request_per_device() {
 }
 
 #[tokio::test]
-async fn at_rest_the_status_stays_the_same_to_the_letter() {
+async fn idle_status_stays_byte_identical() {
     let world = World::in_sync("converge-rest").await;
     world
         .patch_spec(json!({"drift": {"intervalSeconds": 10}}))
@@ -180,7 +180,7 @@ async fn at_rest_the_status_stays_the_same_to_the_letter() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_of_a_node_wakes_no_device() {
+async fn node_heartbeat_causes_no_device_request() {
     let world = World::in_sync("converge-beat").await;
     world.settle().await;
     let units = world.devices.units();
@@ -199,7 +199,7 @@ async fn a_heartbeat_of_a_node_wakes_no_device() {
 }
 
 #[tokio::test]
-async fn a_geneve_tunnel_is_programmed_alike() {
+async fn geneve_tunnel_is_programmed_like_vxlan() {
     let tunnel = TunnelConfig::geneve(TUNNEL_PATH, LOCAL_ADDRESS);
     let world = World::with_tunnel("converge-geneve", tunnel).await;
     world
@@ -244,7 +244,7 @@ async fn another_mac_prefix_makes_other_addresses() {
 }
 
 #[tokio::test]
-async fn a_tunnel_in_a_folder_is_found() {
+async fn tunnel_in_a_folder_is_found() {
     let tunnel = TunnelConfig::vxlan("/Common/app/flannel_vxlan", LOCAL_ADDRESS);
     let mut world = World::with_tunnel("converge-folder", tunnel).await;
     world.create_nodes().await;
@@ -264,7 +264,7 @@ async fn a_tunnel_in_a_folder_is_found() {
 }
 
 #[tokio::test]
-async fn the_tunnels_own_address_gets_no_record() {
+async fn own_address_of_the_tunnel_gets_no_record() {
     let world = World::in_sync("converge-own").await;
     world.create_node(("itself", LOCAL_ADDRESS)).await;
     world.create_node(NEW_NODE).await;

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn a_restart_with_nothing_to_do_mutates_nothing() {
+async fn restart_in_sync_writes_nothing() {
     let mut world = World::in_sync("crash-kill").await;
     world.settle().await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
@@ -93,7 +93,7 @@ fn with_foreign() -> Vec<(&'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_record_is_claimed_before_it_is_written() {
+async fn record_is_claimed_before_it_is_written() {
     let world = with_post_fault("crash-claim", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
@@ -118,7 +118,7 @@ async fn a_record_is_claimed_before_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_write_that_never_arrived_is_made_after_the_crash() {
+async fn unsent_write_is_repeated_after_the_crash() {
     let mut world = with_post_fault("crash-lost", &Effect::drop_before_commit()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
@@ -135,7 +135,7 @@ async fn a_write_that_never_arrived_is_made_after_the_crash() {
 }
 
 #[tokio::test]
-async fn a_write_that_lands_after_the_crash_does_no_harm() {
+async fn late_write_after_the_crash_does_no_harm() {
     let mut world = with_post_fault("crash-late", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
@@ -157,7 +157,7 @@ async fn a_write_that_lands_after_the_crash_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_not_made_twice() {
+async fn write_with_a_lost_answer_is_not_repeated() {
     let world = World::in_sync("crash-answer").await;
     let active = world.devices.active();
     active.clear_log();
@@ -182,7 +182,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
 }
 
 #[tokio::test]
-async fn a_crash_in_the_middle_of_a_clean_up_ends_with_the_records_gone() {
+async fn crash_during_cleanup_still_removes_the_records() {
     let mut world = World::new("crash-cleanup").await;
     world
         .devices
@@ -219,7 +219,7 @@ async fn a_crash_in_the_middle_of_a_clean_up_ends_with_the_records_gone() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_it_with_code_0_and_every_token_given_back() {
+async fn sigterm_exits_with_0_and_deletes_every_token() {
     let mut world = World::in_sync("crash-term").await;
     for unit in world.devices.units() {
         assert_eq!(unit.live_tokens(USER), 1);
@@ -231,7 +231,7 @@ async fn sigterm_ends_it_with_code_0_and_every_token_given_back() {
 }
 
 #[tokio::test]
-async fn a_write_under_way_is_finished_before_the_end() {
+async fn write_in_flight_is_finished_before_exit() {
     let mut world = with_post_fault("crash-flight", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     until_posted(&world).await;
@@ -252,7 +252,7 @@ async fn a_write_under_way_is_finished_before_the_end() {
 }
 
 #[tokio::test]
-async fn a_dead_device_does_not_hold_up_the_end() {
+async fn dead_device_does_not_delay_the_exit() {
     let mut world = World::in_sync("crash-dead").await;
     world.devices.standby().set_responsive(false);
     let started = Instant::now();

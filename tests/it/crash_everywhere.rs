@@ -470,7 +470,7 @@ async fn live_all<T>(
 }
 
 #[tokio::test]
-async fn an_operator_killed_at_any_device_request_ends_where_the_undisturbed_one_does() {
+async fn kill_at_any_device_request_ends_the_same() {
     let (requests, met) = live_all(Place::Device, |life| life.unit().requests()).await;
     let met: BTreeSet<_> = met
         .iter()

@@ -68,13 +68,13 @@ async fn two_devices_with_one_address_and_port_are_refused() {
 }
 
 #[tokio::test]
-async fn a_device_without_any_login_is_refused() {
+async fn device_without_any_login_is_refused() {
     let said = refusal("crd-login", "/credentialsSecretRef", Value::Null).await;
     assert!(said.contains("set spec.credentialsSecretRef"), "{said}");
 }
 
 #[tokio::test]
-async fn an_address_with_a_port_is_refused() {
+async fn address_with_a_port_is_refused() {
     let devices = json!([{"name": "bigip-a", "address": "192.0.2.11:8443"}]);
     let said = refusal("crd-address", "/devices", devices).await;
     assert!(
@@ -84,7 +84,7 @@ async fn an_address_with_a_port_is_refused() {
 }
 
 #[tokio::test]
-async fn fingerprints_come_with_pinning_and_with_nothing_else() {
+async fn fingerprints_are_set_only_with_pinning() {
     let unpinned = json!({"sha256Fingerprints": ["ab".repeat(32)]});
     let said = refusal("crd-pins", "/tls", unpinned).await;
     assert!(said.contains("sha256Fingerprints are set with"), "{said}");
@@ -94,20 +94,20 @@ async fn fingerprints_come_with_pinning_and_with_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_chain_alone_is_verified_against_a_bundle_only() {
+async fn ca_only_verification_needs_a_bundle() {
     let said = refusal("crd-chain", "/tls", json!({"verification": "CAOnly"})).await;
     assert!(said.contains("CAOnly needs caBundleRef"), "{said}");
 }
 
 #[tokio::test]
-async fn a_device_whose_name_the_release_annotation_has_a_meaning_for_is_refused() {
+async fn device_named_like_a_release_value_is_refused() {
     let devices = json!([{"name": "true", "address": "192.0.2.11"}]);
     let said = refusal("crd-true", "/devices", devices).await;
     assert!(said.contains("cannot be called true"), "{said}");
 }
 
 #[tokio::test]
-async fn an_address_in_ipv6_is_taken() {
+async fn ipv6_address_is_accepted() {
     let client = namespace("crd-ipv6").await;
     let mut spec = smallest();
     spec["devices"][0]["address"] = json!("2001:db8::11");
@@ -127,13 +127,13 @@ async fn two_devices_with_one_name_are_refused() {
 }
 
 #[tokio::test]
-async fn a_verification_more_often_than_every_ten_seconds_is_refused() {
+async fn interval_under_ten_seconds_is_refused() {
     let said = refusal("crd-drift", "/drift", json!({"intervalSeconds": 9})).await;
     assert!(said.contains("spec.drift.intervalSeconds"), "{said}");
 }
 
 #[tokio::test]
-async fn the_tunnel_cannot_be_changed() {
+async fn tunnel_is_immutable() {
     let said = refused_change("crd-tunnel", json!({"tunnel": {"name": "other"}})).await;
     assert!(
         said.contains("tunnel.name is immutable; create a new BigIpTunnel"),
@@ -142,7 +142,7 @@ async fn the_tunnel_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn the_partition_cannot_be_changed() {
+async fn partition_is_immutable() {
     let said = refused_change("crd-partition", json!({"tunnel": {"partition": "k8s"}})).await;
     assert!(
         said.contains("tunnel.partition is immutable; create a new BigIpTunnel"),
@@ -151,7 +151,7 @@ async fn the_partition_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn the_mac_prefix_cannot_be_changed() {
+async fn mac_prefix_is_immutable() {
     let said = refused_change("crd-prefix", json!({"fdb": {"macPrefix": "0e:0b"}})).await;
     assert!(
         said.contains("fdb.macPrefix is immutable; create a new BigIpTunnel"),
@@ -160,7 +160,7 @@ async fn the_mac_prefix_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn the_smallest_object_gets_the_documented_defaults() {
+async fn smallest_object_gets_the_documented_defaults() {
     let client = namespace("crd-defaults").await;
     let made = objects::create_tunnel(&client, "crd-defaults", NAME, smallest())
         .await
@@ -185,7 +185,7 @@ async fn the_smallest_object_gets_the_documented_defaults() {
 }
 
 #[tokio::test]
-async fn a_new_object_says_that_nobody_has_seen_it() {
+async fn new_object_has_observed_generation_minus_one() {
     let client = namespace("crd-unseen").await;
     let made = objects::create_tunnel(&client, "crd-unseen", NAME, smallest())
         .await
@@ -256,7 +256,7 @@ async fn taken(namespace_name: &str, pointer: &str, values: &[&str]) -> Vec<Stri
 }
 
 #[tokio::test]
-async fn an_address_that_could_lead_elsewhere_is_refused() {
+async fn address_with_url_characters_is_refused() {
     let odd = [
         "",
         "https://bigip-a",
@@ -283,7 +283,7 @@ async fn an_address_that_could_lead_elsewhere_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tunnel_name_that_could_name_another_object_is_refused() {
+async fn tunnel_name_with_a_path_is_refused() {
     let long = "t".repeat(300);
     let odd = [
         "",
@@ -305,7 +305,7 @@ async fn a_tunnel_name_that_could_name_another_object_is_refused() {
 }
 
 #[tokio::test]
-async fn a_partition_that_could_name_another_object_is_refused() {
+async fn partition_with_path_traversal_is_refused() {
     let long = "p".repeat(300);
     let odd = [
         "",
@@ -327,7 +327,7 @@ async fn a_partition_that_could_name_another_object_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_of_another_namespace_cannot_be_named() {
+async fn secret_of_another_namespace_cannot_be_referenced() {
     let odd = [
         "",
         "other/login",

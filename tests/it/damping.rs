@@ -108,7 +108,7 @@ fn records_of(world: &World) -> [BTreeMap<String, String>; 2] {
 }
 
 #[tokio::test]
-async fn flapping_node_leaves_all_others_alone() {
+async fn flapping_node_affects_no_other_node() {
     let world = with_flapping_node("damping-others", 25).await;
     world.devices.units().iter().for_each(Simulator::clear_log);
     let flapping = Flapping::begin(&world);

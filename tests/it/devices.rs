@@ -109,7 +109,7 @@ async fn assert_heals(world: &World) {
 }
 
 #[tokio::test]
-async fn a_missing_secret_is_named_and_heals_when_it_is_made() {
+async fn missing_secret_is_named_and_recovers_when_created() {
     let world = World::in_sync("dev-secret").await;
     world
         .patch_standby(&json!({"credentialsSecretRef": {"name": "own-login"}}))
@@ -122,7 +122,7 @@ async fn a_missing_secret_is_named_and_heals_when_it_is_made() {
 }
 
 #[tokio::test]
-async fn a_secret_without_a_key_is_named_with_the_key_and_heals() {
+async fn secret_without_a_key_names_the_key_and_recovers() {
     let world = World::in_sync("dev-key").await;
     create_secret(&world, "own-login", &[("username", USER)]).await;
     world
@@ -142,7 +142,7 @@ async fn a_secret_without_a_key_is_named_with_the_key_and_heals() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once() {
+async fn wrong_password_is_tried_once() {
     let world = World::in_sync("dev-password").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "own-login", &wrong).await;
@@ -171,7 +171,7 @@ async fn a_wrong_password_is_tried_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_twice_at_most_however_often_people_ask() {
+async fn wrong_password_is_tried_twice_despite_user_requests() {
     let world = World::in_sync("dev-lockout").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "own-login", &wrong).await;
@@ -186,7 +186,7 @@ async fn a_wrong_password_is_tried_twice_at_most_however_often_people_ask() {
 }
 
 #[tokio::test]
-async fn a_rotated_password_costs_no_failed_login() {
+async fn rotated_password_causes_no_failed_login() {
     let world = World::in_sync("dev-rotate").await;
     let before = world.devices.units().each_ref().map(Simulator::logins);
     for unit in world.devices.units() {
@@ -201,7 +201,7 @@ async fn a_rotated_password_costs_no_failed_login() {
 }
 
 #[tokio::test]
-async fn rotation_of_the_secret_first_stops_no_record() {
+async fn secret_rotated_before_the_device_delays_no_record() {
     let world = World::in_sync("dev-rotate-first").await;
     patch_secret(&world, SECRET, json!({"password": "rotated"})).await;
     world.reconcile().await;
@@ -229,7 +229,7 @@ async fn rotation_of_the_secret_first_stops_no_record() {
 }
 
 #[tokio::test]
-async fn annotated_secret_costs_no_login() {
+async fn annotated_secret_causes_no_login() {
     let world = World::in_sync("dev-annotated").await;
     let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
     let patch = Patch::Merge(json!({"metadata": {"annotations": {"rotated-by": "nobody"}}}));
@@ -243,7 +243,7 @@ async fn annotated_secret_costs_no_login() {
 }
 
 #[tokio::test]
-async fn a_device_of_an_unknown_ca_is_asked_nothing() {
+async fn device_of_an_unknown_ca_gets_no_request_from_operator() {
     let world = World::in_sync("dev-ca").await;
     // The other unit has a CA of its own.
     create_bundle(&world, "own-ca", &world.devices.active().ca_pem()).await;
@@ -257,7 +257,7 @@ async fn a_device_of_an_unknown_ca_is_asked_nothing() {
 }
 
 #[tokio::test]
-async fn a_missing_ca_bundle_is_named_and_heals_when_it_is_made() {
+async fn missing_ca_bundle_is_named_and_recovers_when_created() {
     let world = World::in_sync("dev-bundle").await;
     world.patch_standby(&own_bundle("own-ca")).await;
     let reason = "CABundleNotFound";
@@ -267,7 +267,7 @@ async fn a_missing_ca_bundle_is_named_and_heals_when_it_is_made() {
 }
 
 #[tokio::test]
-async fn a_ca_bundle_without_a_certificate_is_named() {
+async fn ca_bundle_without_a_certificate_is_named() {
     let world = World::in_sync("dev-no-cert").await;
     create_bundle(&world, "own-ca", "not a certificate").await;
     world.patch_standby(&own_bundle("own-ca")).await;
@@ -276,7 +276,7 @@ async fn a_ca_bundle_without_a_certificate_is_named() {
 }
 
 #[tokio::test]
-async fn a_device_that_refuses_the_connection_is_unreachable() {
+async fn device_that_refuses_the_connection_is_unreachable() {
     let world = World::in_sync("dev-refused").await;
     let closed = TcpListener::bind((LOCALHOST, 0))
         .await
@@ -291,7 +291,7 @@ async fn a_device_that_refuses_the_connection_is_unreachable() {
 }
 
 #[tokio::test]
-async fn an_absent_tunnel_is_named_and_not_made_and_heals_when_it_is() {
+async fn missing_tunnel_is_named_and_recovers_when_created() {
     let world = World::in_sync("dev-tunnel").await;
     let standby = world.devices.standby();
     assert!(standby.delete_tunnel(TUNNEL_PATH));
@@ -327,7 +327,7 @@ async fn an_absent_tunnel_is_named_and_not_made_and_heals_when_it_is() {
 }
 
 #[tokio::test]
-async fn a_tunnel_without_a_plain_local_address_is_not_written() {
+async fn tunnel_without_a_plain_local_address_is_not_written() {
     let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, "any");
     let mut world = World::with_tunnel("dev-any", tunnel).await;
     world.create_nodes().await;
@@ -377,7 +377,7 @@ async fn assert_twin_is_named(world: &World) {
 }
 
 #[tokio::test]
-async fn a_box_that_is_listed_once_more_is_written_once_and_named() {
+async fn unit_listed_twice_is_written_once_and_named() {
     let mut world = World::new("dev-twin").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -392,7 +392,7 @@ async fn a_box_that_is_listed_once_more_is_written_once_and_named() {
 }
 
 #[tokio::test]
-async fn an_entry_whose_box_is_listed_before_it_now_gives_way_at_once() {
+async fn device_yields_at_once_to_an_earlier_one_of_its_unit() {
     let mut world = World::new("dev-twin-first").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -407,7 +407,7 @@ async fn an_entry_whose_box_is_listed_before_it_now_gives_way_at_once() {
 }
 
 #[tokio::test]
-async fn a_node_without_a_usable_address_is_named_and_stops_no_other() {
+async fn node_without_usable_address_is_named_and_stops_no_other() {
     let world = World::in_sync("dev-node").await;
     let name = world.node_name("six");
     world
@@ -435,7 +435,7 @@ async fn a_node_without_a_usable_address_is_named_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_listed_later_gets_everything() {
+async fn device_listed_later_gets_every_record() {
     let mut world = World::new("dev-later").await;
     world.create_nodes().await;
     world.start_operator().await;

@@ -13,7 +13,7 @@ use crate::world::{
 const ALL: [(&str, &str); 3] = [RECORD_1, RECORD_2, RECORD_3];
 
 #[tokio::test]
-async fn a_lost_record_is_back_within_the_interval() {
+async fn lost_record_is_restored_within_the_interval() {
     let mut world = World::new("drift-back").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -26,7 +26,7 @@ async fn a_lost_record_is_back_within_the_interval() {
 }
 
 #[tokio::test]
-async fn a_second_loss_within_a_minute_waits_and_new_nodes_do_not() {
+async fn second_loss_within_a_minute_delays_no_new_node() {
     let world = World::in_sync("drift-twice").await;
     let active = world.devices.active();
     assert!(active.drop_record(TUNNEL_PATH, RECORD_1.0));
@@ -47,7 +47,7 @@ async fn a_second_loss_within_a_minute_waits_and_new_nodes_do_not() {
 }
 
 #[tokio::test]
-async fn somebody_who_keeps_taking_our_records_away_is_named_and_not_fought() {
+async fn repeated_foreign_removal_is_reported_not_fought() {
     let world = World::in_sync("drift-writer").await;
     let active = world.devices.active();
     active
@@ -75,7 +75,7 @@ async fn somebody_who_keeps_taking_our_records_away_is_named_and_not_fought() {
 }
 
 #[tokio::test]
-async fn drift_that_is_only_to_be_reported_is_left_and_nodes_come_and_go_all_the_same() {
+async fn reported_drift_is_kept_while_nodes_are_reconciled() {
     let mut world = World::new("drift-report").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -122,7 +122,7 @@ async fn all_records_are_back_when_a_deleted_tunnel_returns() {
 }
 
 #[tokio::test]
-async fn a_reboot_that_loses_unsaved_records_costs_nothing_for_long() {
+async fn records_lost_by_a_reboot_are_restored() {
     let world = World::in_sync("drift-reboot").await;
     world.devices.active().reboot();
     assert_eq!(world.devices.active().records(TUNNEL_PATH), to_map(&[]));
@@ -152,7 +152,7 @@ async fn records_follow_the_tunnel_into_another_route_domain() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_cannot_work_with_cilium_is_named_and_its_records_are_kept_right() {
+async fn unusable_tunnel_is_named_and_still_reconciled() {
     let world = World::in_sync("drift-usable").await;
     for unit in world.devices.units() {
         assert!(unit.set_flooding_type(TUNNEL_PATH, FloodingType::None));
@@ -169,7 +169,7 @@ async fn a_tunnel_that_cannot_work_with_cilium_is_named_and_its_records_are_kept
 }
 
 #[tokio::test]
-async fn an_ha_peer_that_is_not_listed_is_named() {
+async fn unlisted_ha_peer_is_named() {
     let mut world = World::new("drift-peer").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -191,7 +191,7 @@ async fn an_ha_peer_that_is_not_listed_is_named() {
 }
 
 #[tokio::test]
-async fn an_object_that_only_looks_writes_nothing_and_says_what_it_would_do() {
+async fn observing_object_writes_nothing_and_lists_changes() {
     let mut world = World::new("drift-observe").await;
     world.create_nodes().await;
     let active = world.devices.active();
@@ -227,7 +227,7 @@ async fn an_object_that_only_looks_writes_nothing_and_says_what_it_would_do() {
 }
 
 #[tokio::test]
-async fn an_object_deleted_while_it_only_looks_leaves_its_records() {
+async fn deleted_observing_object_leaves_its_records() {
     let world = World::in_sync("drift-look-gone").await;
     world
         .patch_spec(json!({"managementPolicy": "Observe"}))

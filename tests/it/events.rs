@@ -72,7 +72,7 @@ async fn until_told_of_both(world: &World, reason: &str, node: &str) {
 }
 
 #[tokio::test]
-async fn the_life_of_a_tunnel_is_told_and_the_plugin_shows_it() {
+async fn tunnel_events_are_sent_and_shown_by_the_plugin() {
     let mut world = World::new("events-life").await;
     for (mac, endpoint) in [RECORD_1, FOREIGN] {
         let active = world.devices.active();
@@ -148,7 +148,7 @@ async fn the_life_of_a_tunnel_is_told_and_the_plugin_shows_it() {
 }
 
 #[tokio::test]
-async fn at_rest_and_after_a_restart_nothing_is_told() {
+async fn idle_operator_and_restart_send_no_event() {
     let mut world = World::in_sync("events-rest").await;
     until_told(&world, "InSync", &[]).await;
     let before = lines(&events(&world).await);
@@ -162,7 +162,7 @@ async fn at_rest_and_after_a_restart_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_told_again_in_the_same_words_counts_its_event_up() {
+async fn repeated_event_increments_its_count() {
     let world = World::in_sync("events-again").await;
     for _ in 0..2 {
         world.patch_spec(json!({"suspend": true})).await;
@@ -178,7 +178,7 @@ async fn what_is_told_again_in_the_same_words_counts_its_event_up() {
 }
 
 #[tokio::test]
-async fn refused_events_change_nothing_else_and_are_told_of_once() {
+async fn refused_events_are_logged_once_without_side_effects() {
     let mut world = World::new("events-refused").await;
     let account = world.restrict_operator().await;
     account

@@ -39,7 +39,7 @@ pub(crate) async fn delete_secret(world: &World) {
 }
 
 #[tokio::test]
-async fn a_device_that_leaves_the_list_loses_its_records_and_no_others() {
+async fn unlisted_device_loses_only_owned_records() {
     let mut world = World::new("former-gone").await;
     let standby = world.devices.standby();
     standby
@@ -58,7 +58,7 @@ async fn a_device_that_leaves_the_list_loses_its_records_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_device_that_replaces_another_in_one_edit_is_filled_and_the_other_is_cleaned_up() {
+async fn replacing_device_is_synced_and_the_old_one_cleaned_up() {
     let mut world = World::new("former-replaced").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -75,7 +75,7 @@ async fn a_device_that_replaces_another_in_one_edit_is_filled_and_the_other_is_c
 }
 
 #[tokio::test]
-async fn a_device_that_left_while_the_operator_was_away_is_cleaned_up_all_the_same() {
+async fn device_unlisted_during_downtime_is_cleaned_up() {
     let mut world = World::in_sync("former-away").await;
     world.terminate_operator().await;
     unlist_standby(&world).await;
@@ -85,7 +85,7 @@ async fn a_device_that_left_while_the_operator_was_away_is_cleaned_up_all_the_sa
 }
 
 #[tokio::test]
-async fn a_device_that_left_and_does_not_answer_is_shown_until_it_is_clean() {
+async fn unreachable_former_device_is_shown_until_clean() {
     let world = World::in_sync("former-down").await;
     world.devices.standby().set_responsive(false);
     unlist_standby(&world).await;
@@ -100,7 +100,7 @@ async fn a_device_that_left_and_does_not_answer_is_shown_until_it_is_clean() {
 }
 
 #[tokio::test]
-async fn a_live_session_cleans_up_a_device_whose_secret_is_gone() {
+async fn live_session_cleans_up_a_device_without_its_secret() {
     let world = World::in_sync("former-secret").await;
     delete_secret(&world).await;
     unlist_standby(&world).await;
@@ -108,7 +108,7 @@ async fn a_live_session_cleans_up_a_device_whose_secret_is_gone() {
 }
 
 #[tokio::test]
-async fn a_former_device_that_cannot_be_reached_any_more_is_released_by_name() {
+async fn unreachable_former_device_is_released_by_name() {
     let world = World::in_sync("former-release").await;
     world.devices.standby().set_responsive(false);
     unlist_standby(&world).await;
@@ -125,7 +125,7 @@ async fn a_former_device_that_cannot_be_reached_any_more_is_released_by_name() {
 }
 
 #[tokio::test]
-async fn a_device_that_gets_another_name_keeps_its_records_and_claims() {
+async fn renamed_device_keeps_its_records_and_claims() {
     let world = World::in_sync("former-renamed").await;
     world.settle().await;
     world.devices.standby().clear_log();
@@ -144,7 +144,7 @@ async fn a_device_that_gets_another_name_keeps_its_records_and_claims() {
 }
 
 #[tokio::test]
-async fn a_released_object_goes_and_leaves_its_records() {
+async fn released_object_is_deleted_and_leaves_its_records() {
     let mut world = World::in_sync("former-object").await;
     world.kill_operator().await;
     delete_secret(&world).await;
@@ -161,7 +161,7 @@ async fn a_released_object_goes_and_leaves_its_records() {
 }
 
 #[tokio::test]
-async fn a_live_session_cleans_up_an_object_whose_secret_went_first() {
+async fn live_session_cleans_up_object_after_secret_deletion() {
     let world = World::in_sync("former-namespace").await;
     // As in a namespace that is being deleted: the Secret goes first, and cannot come back.
     delete_secret(&world).await;
@@ -171,7 +171,7 @@ async fn a_live_session_cleans_up_an_object_whose_secret_went_first() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_sent_to_an_address_that_its_secret_does_not_allow() {
+async fn password_is_not_sent_to_an_unbound_address() {
     let world = World::in_sync("former-allowed").await;
     let api: Api<Secret> = Api::namespaced(world.client.clone(), &world.name);
     let active = world.devices.active().address();
@@ -231,7 +231,7 @@ async fn address_of(target: SocketAddr) -> (u16, Arc<Mutex<SocketAddr>>) {
 }
 
 #[tokio::test]
-async fn another_box_behind_the_address_of_a_device_that_left_is_not_cleaned() {
+async fn replaced_unit_of_a_former_device_is_not_cleaned_up() {
     let mut world = World::new("former-other-box").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -254,7 +254,7 @@ async fn another_box_behind_the_address_of_a_device_that_left_is_not_cleaned() {
 }
 
 #[tokio::test]
-async fn a_name_that_comes_back_with_another_box_has_no_claims_there() {
+async fn relisted_name_with_another_unit_has_no_claims() {
     let mut world = World::in_sync("former-back").await;
     let other = other_box(&world).await;
     world.devices.standby().set_responsive(false);
@@ -271,7 +271,7 @@ async fn a_name_that_comes_back_with_another_box_has_no_claims_there() {
 }
 
 #[tokio::test]
-async fn a_box_that_another_entry_leads_to_now_has_not_left() {
+async fn unit_listed_under_another_device_is_not_cleaned_up() {
     let world = World::in_sync("former-moved").await;
     let before = mutations(world.devices.standby()).len();
     let (port, _) = address_of(world.devices.standby().address()).await;
@@ -287,7 +287,7 @@ async fn a_box_that_another_entry_leads_to_now_has_not_left() {
 }
 
 #[tokio::test]
-async fn an_object_whose_spec_cannot_be_worked_with_can_be_released() {
+async fn object_with_an_invalid_spec_can_be_released() {
     let world = World::in_sync("former-invalid").await;
     let selector = json!({"matchExpressions": [{"key": "pool", "operator": "In"}]});
     world
@@ -424,7 +424,7 @@ async fn edit_status(world: &World, edit: impl FnOnce(&mut Value)) {
 }
 
 #[tokio::test]
-async fn ninth_former_device_gives_up_the_oldest_and_tells() {
+async fn ninth_former_device_drops_the_oldest_with_an_event() {
     let mut world = World::in_sync("former-ninth").await;
     world.terminate_operator().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

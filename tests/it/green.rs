@@ -30,7 +30,7 @@ async fn unit_that_never_answered_is_unknown_and_not_counted() {
 }
 
 #[tokio::test]
-async fn flannel_node_of_a_unit_fails_nothing() {
+async fn flannel_node_of_a_unit_causes_no_failure() {
     let world = World::in_sync("green-flannel").await;
     let status = world.object().await.status.unwrap();
     let tunnel = status.devices[0].tunnel.as_ref().unwrap();

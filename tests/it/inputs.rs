@@ -55,7 +55,7 @@ async fn select_pool(world: &World, members: &[&str]) {
 }
 
 #[tokio::test]
-async fn nodes_that_are_all_notready_tainted_and_cordoned_cost_no_write() {
+async fn notready_tainted_cordoned_nodes_cause_no_write() {
     let world = World::in_sync("in-notready").await;
     let before = writes(&world);
     let taint = json!({"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"});
@@ -74,7 +74,7 @@ async fn nodes_that_are_all_notready_tainted_and_cordoned_cost_no_write() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_being_deleted_keeps_its_record_until_it_is_gone() {
+async fn terminating_node_keeps_its_record() {
     let world = World::in_sync("in-deleting").await;
     let finalizers = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
     let held = finalizers(json!(["example.com/drain"]));
@@ -90,7 +90,7 @@ async fn a_node_that_is_being_deleted_keeps_its_record_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_node_made_anew_under_its_name_gets_its_new_record_before_it_loses_the_old_one() {
+async fn recreated_node_gets_new_record_before_old_is_removed() {
     let world = World::in_sync("in-replaced").await;
     world.devices.units().iter().for_each(Simulator::clear_log);
     world.delete_node("3").await;
@@ -145,7 +145,7 @@ async fn joining_node_without_address_warns_of_nothing() {
 }
 
 #[tokio::test]
-async fn a_selector_that_makes_no_sense_is_refused_and_costs_no_record() {
+async fn invalid_selector_is_refused_and_keeps_records() {
     let world = World::in_sync("in-selector").await;
     let before = writes(&world);
     let select =
@@ -165,7 +165,7 @@ async fn a_selector_that_makes_no_sense_is_refused_and_costs_no_record() {
 }
 
 #[tokio::test]
-async fn a_label_that_all_nodes_lose_costs_no_record() {
+async fn label_removed_from_all_nodes_removes_no_record() {
     let world = World::in_sync("in-relabelled").await;
     let before = writes(&world);
     // Long enough that all have lost it before the first record could be removed.
@@ -187,7 +187,7 @@ async fn a_label_that_all_nodes_lose_costs_no_record() {
 }
 
 #[tokio::test]
-async fn a_selector_edited_to_a_part_of_the_nodes_removes_the_others() {
+async fn narrowed_selector_removes_the_deselected_nodes() {
     let world = World::in_sync("in-part").await;
     select_pool(&world, &["1", "2"]).await;
     world.until_records(&[RECORD_1, RECORD_2]).await;
@@ -203,7 +203,7 @@ async fn a_selector_edited_to_a_part_of_the_nodes_removes_the_others() {
 }
 
 #[tokio::test]
-async fn a_selector_edited_to_a_small_part_of_the_nodes_needs_an_approval() {
+async fn selector_narrowed_to_few_nodes_needs_approval() {
     let world = World::new("in-small-part").await;
     world.create_node(NEW_NODE).await;
     let world = world.into_sync().await;
@@ -217,7 +217,7 @@ async fn a_selector_edited_to_a_small_part_of_the_nodes_needs_an_approval() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_deleted_while_all_is_well_is_named_and_costs_no_record() {
+async fn deleted_secret_is_named_and_keeps_records() {
     let world = World::in_sync("in-secret").await;
     let before = writes(&world);
     delete_secret(&world).await;

@@ -38,7 +38,7 @@ fn commands(page: &str, beginning: &str) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn helm_renders_the_chart_with_what_the_page_says() {
+async fn helm_commands_of_the_install_page_render() {
     let (page, helm) = (page(), Helm::new().unwrap());
     let folder = chart::folder();
     let folder = folder.to_string_lossy();
@@ -62,7 +62,7 @@ async fn helm_renders_the_chart_with_what_the_page_says() {
 }
 
 #[test]
-fn the_plugin_understands_what_the_page_says() {
+fn plugin_commands_of_the_install_page_are_valid() {
     let plugin = Product::Plugin.path().unwrap();
     for command in commands(&page(), "kubectl bigip-tunnel") {
         let output = Command::new(&plugin)
@@ -76,7 +76,7 @@ fn the_plugin_understands_what_the_page_says() {
 }
 
 #[tokio::test]
-async fn the_api_server_takes_the_tunnel_of_the_page() {
+async fn tunnel_of_the_install_page_is_accepted() {
     let client = ControlPlane::shared().unwrap().client().await.unwrap();
     objects::create_namespace(&client, "install-page")
         .await

@@ -29,7 +29,7 @@ async fn create_with_bulk_writes(world: &World) {
 }
 
 #[tokio::test]
-async fn an_empty_tunnel_is_filled_by_one_write_where_the_spec_allows_it() {
+async fn empty_tunnel_is_written_at_once_if_the_spec_allows() {
     let world = filling("large-bulk", 300).await;
     create_with_bulk_writes(&world).await;
     for unit in world.devices.units() {
@@ -48,7 +48,7 @@ async fn an_empty_tunnel_is_filled_by_one_write_where_the_spec_allows_it() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_holds_a_foreign_record_is_never_written_as_a_list() {
+async fn tunnel_with_a_foreign_record_gets_no_bulk_write() {
     let world = filling("large-foreign", 70).await;
     let active = world.devices.active();
     active
@@ -62,7 +62,7 @@ async fn a_tunnel_that_holds_a_foreign_record_is_never_written_as_a_list() {
 }
 
 #[tokio::test]
-async fn a_fill_that_is_refused_is_made_one_by_one() {
+async fn refused_bulk_write_falls_back_to_single_writes() {
     let world = filling("large-no-put", 70).await;
     let standby = world.devices.standby();
     standby.fault(
@@ -79,7 +79,7 @@ async fn a_fill_that_is_refused_is_made_one_by_one() {
 }
 
 #[tokio::test]
-async fn without_being_asked_to_nothing_is_written_as_a_list() {
+async fn bulk_writes_are_off_by_default() {
     let world = filling("large-never", 70).await;
     world.create(world.spec()).await;
     world.until_ready().await;
@@ -98,7 +98,7 @@ fn present(status: &BigIpTunnelStatus) -> usize {
 }
 
 #[tokio::test]
-async fn a_thousand_nodes_show_their_progress_and_a_new_node_overtakes_them() {
+async fn new_node_overtakes_a_backlog_of_a_thousand_nodes() {
     const COUNT: usize = 1000;
     let world = filling("large-fill", 1000).await;
     let units = world.devices.units();
@@ -137,7 +137,7 @@ async fn a_thousand_nodes_show_their_progress_and_a_new_node_overtakes_them() {
 }
 
 #[tokio::test]
-async fn three_equal_refusals_end_the_pass_and_the_next_one_tries_one_record_first() {
+async fn three_equal_refusals_end_the_pass_then_probe_one() {
     let world = filling("large-refused", 70).await;
     let standby = world.devices.standby();
     let refusal = r#"{"code":400,"message":"01070734:3: Configuration error: no","errorStack":[],"apiError":3}"#;
@@ -164,7 +164,7 @@ async fn three_equal_refusals_end_the_pass_and_the_next_one_tries_one_record_fir
 }
 
 #[tokio::test]
-async fn an_emptied_tunnel_whose_drift_is_only_reported_is_not_filled() {
+async fn emptied_tunnel_with_reported_drift_is_not_restored() {
     let world = filling("large-emptied", 70).await;
     let mut spec = world.spec();
     spec["fdb"] = json!({"bulkWrites": "WhenEmpty"});

@@ -103,7 +103,7 @@ fn let_go(world: &World) {
 }
 
 #[tokio::test]
-async fn when_the_leader_is_killed_the_follower_adds_a_new_nodes_record_in_time() {
+async fn follower_adds_a_record_in_time_after_leader_kill() {
     let (mut world, follower) = with_follower("lease-kill", &[]).await;
     assert_one_was_there(&world);
     let ready = eventually("a follower that is ready", LIMIT, async || {
@@ -121,7 +121,7 @@ async fn when_the_leader_is_killed_the_follower_adds_a_new_nodes_record_in_time(
 }
 
 #[tokio::test]
-async fn a_leader_that_stood_still_while_another_took_over_sends_no_write_when_it_goes_on() {
+async fn paused_leader_sends_no_write_after_losing_its_lease() {
     let mut world = World::new("lease-stop").await;
     let reason = "what is on the wire of a stopped process is not called back";
     world.witness.exempt(Rule::OneWriteAtATime, reason);
@@ -143,7 +143,7 @@ async fn a_leader_that_stood_still_while_another_took_over_sends_no_write_when_i
 }
 
 #[tokio::test]
-async fn while_the_api_server_is_away_nothing_is_written_once_the_lease_could_be_over() {
+async fn no_write_follows_lease_expiry_without_api_server() {
     let mut world = World::new("lease-away").await;
     let proxy = world.start_proxy().await;
     world.elect(&SHORT).await;
@@ -162,7 +162,7 @@ async fn while_the_api_server_is_away_nothing_is_written_once_the_lease_could_be
 }
 
 #[tokio::test]
-async fn of_two_operators_that_start_together_one_writes_and_the_other_asks_no_device() {
+async fn second_of_two_operators_sends_no_device_request() {
     let mut world = World::new("lease-together").await;
     world.elect(&[]).await;
     world.create_nodes().await;
@@ -179,7 +179,7 @@ async fn of_two_operators_that_start_together_one_writes_and_the_other_asks_no_d
 }
 
 #[tokio::test]
-async fn a_lease_that_is_deleted_by_hand_goes_back_to_its_leader() {
+async fn deleted_lease_returns_to_its_leader() {
     let (world, follower) = with_follower("lease-deleted", &[]).await;
     let before = holder(&world).await;
     assert!(before.is_some());
@@ -196,7 +196,7 @@ async fn a_lease_that_is_deleted_by_hand_goes_back_to_its_leader() {
 }
 
 #[tokio::test]
-async fn a_leader_that_finds_somebody_else_in_the_lease_ends_and_another_follows_it() {
+async fn leader_exits_if_its_lease_names_another_holder() {
     let (world, follower) = with_follower("lease-ghost", &SHORT).await;
     let ghost = Patch::Merge(json!({"spec": {"holderIdentity": "ghost"}}));
     let params = PatchParams::default();
@@ -208,7 +208,7 @@ async fn a_leader_that_finds_somebody_else_in_the_lease_ends_and_another_follows
 }
 
 #[tokio::test]
-async fn sigterm_gives_the_lease_back_and_the_follower_leads_at_once() {
+async fn sigterm_releases_the_lease_and_follower_leads_at_once() {
     let lasts = ["--lease-duration=600", "--lease-renew-deadline=500"];
     let (mut world, follower) = with_follower("lease-term", &lasts).await;
     let before = holder(&world).await;
@@ -222,7 +222,7 @@ async fn sigterm_gives_the_lease_back_and_the_follower_leads_at_once() {
 }
 
 #[tokio::test]
-async fn a_second_sigterm_ends_a_leader_in_the_middle_of_a_request_at_once() {
+async fn second_sigterm_exits_at_once_during_a_request() {
     let mut world = World::new("lease-twice").await;
     world.elect(&[]).await;
     in_the_middle_of_a_batch(&mut world).await;
@@ -239,7 +239,7 @@ async fn a_second_sigterm_ends_a_leader_in_the_middle_of_a_request_at_once() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_missing_and_may_not_be_made_is_asked_for_and_waited_for() {
+async fn missing_lease_without_create_permission_is_reported() {
     let mut world = World::new("lease-missing").await;
     let account = world.restrict_operator().await;
     let mut rights = all_rights().await;
@@ -267,7 +267,7 @@ async fn a_lease_that_is_missing_and_may_not_be_made_is_asked_for_and_waited_for
 }
 
 #[tokio::test]
-async fn a_missing_lease_is_made_and_free_when_it_has_lasted() {
+async fn missing_lease_is_created_and_acquired_after_duration() {
     let mut world = World::new("lease-made").await;
     world.elect(&SHORT).await;
     let params = DeleteParams::default();
@@ -299,7 +299,7 @@ async fn until_answered(operator: &OperatorProcess, path: &str, status: &str, te
 }
 
 #[tokio::test]
-async fn unused_lease_is_taken_without_waiting() {
+async fn unused_lease_is_acquired_without_delay() {
     let mut world = World::new("lease-unused").await;
     // Longer than the test waits.
     world.elect(&["--lease-duration=600"]).await;
@@ -309,7 +309,7 @@ async fn unused_lease_is_taken_without_waiting() {
 }
 
 #[tokio::test]
-async fn manifest_applied_again_leaves_a_held_lease_alone() {
+async fn reapplied_manifest_keeps_a_held_lease() {
     let mut world = World::new("lease-applied").await;
     world.elect(&[]).await;
     world.start_operator().await;

@@ -65,7 +65,7 @@ async fn until_standby(world: &World, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_unit_that_shows_an_empty_list_loses_no_record_and_does_not_count_as_right() {
+async fn false_empty_list_removes_no_record_and_is_not_in_sync() {
     let world = World::in_sync("lies-empty").await;
     let standby = world.devices.standby();
     standby.clear_log();
@@ -83,7 +83,7 @@ async fn a_unit_that_shows_an_empty_list_loses_no_record_and_does_not_count_as_r
 }
 
 #[tokio::test]
-async fn a_list_that_lacks_a_record_costs_one_refused_write_and_no_record() {
+async fn list_missing_a_record_causes_one_refused_write() {
     let world = World::in_sync("lies-half").await;
     let standby = world.devices.standby();
     standby.clear_log();
@@ -101,7 +101,7 @@ async fn a_list_that_lacks_a_record_costs_one_refused_write_and_no_record() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_accepted_and_not_carried_out_never_counts_as_done() {
+async fn accepted_but_missing_write_never_counts_as_done() {
     let world = World::in_sync("lies-add").await;
     let standby = world.devices.standby();
     standby.fault(about_records(Method::POST)(accepted()));
@@ -118,7 +118,7 @@ async fn a_write_that_is_accepted_and_not_carried_out_never_counts_as_done() {
 }
 
 #[tokio::test]
-async fn a_removal_that_is_accepted_and_not_carried_out_is_made_again() {
+async fn accepted_but_missing_removal_is_repeated() {
     let world = World::in_sync("lies-remove").await;
     let standby = world.devices.standby();
     standby.fault(about_records(Method::DELETE)(accepted()));
@@ -136,7 +136,7 @@ async fn a_removal_that_is_accepted_and_not_carried_out_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_removes_before_us_is_removed_all_the_same() {
+async fn record_removed_externally_first_counts_as_removed() {
     let world = World::in_sync("lies-gone").await;
     let standby = world.devices.standby();
     standby.clear_log();
@@ -155,7 +155,7 @@ async fn a_record_that_somebody_removes_before_us_is_removed_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_in_the_middle_leaves_the_claims_exact_and_is_made_later() {
+async fn failed_write_keeps_claims_exact_and_is_repeated() {
     let mut world = World::new("lies-middle").await;
     let standby = world.devices.standby();
     standby.fault(about_records(Method::POST)(Effect::drop_before_commit()).nth(2));
@@ -200,7 +200,7 @@ async fn with_addition_under_way(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_adds_before_us_alike_is_good_enough() {
+async fn equal_record_added_externally_first_is_adopted() {
     let world = with_addition_under_way("lies-alike").await;
     let standby = world.devices.standby();
     standby
@@ -220,7 +220,7 @@ async fn a_record_that_somebody_adds_before_us_alike_is_good_enough() {
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_adds_before_us_differently_is_theirs() {
+async fn different_record_added_externally_first_is_foreign() {
     let world = with_addition_under_way("lies-other").await;
     let (standby, theirs) = (world.devices.standby(), "192.0.2.7%0");
     standby
@@ -237,7 +237,7 @@ async fn a_record_that_somebody_adds_before_us_differently_is_theirs() {
 }
 
 #[tokio::test]
-async fn an_addition_that_lands_after_its_node_has_gone_is_taken_back() {
+async fn late_addition_for_a_deleted_node_is_removed() {
     // Longer than the late addition takes, so that its claim is kept.
     const SETTLE_S: u32 = 10;
     let mut world = with_addition_under_way("lies-late").await;
@@ -254,7 +254,7 @@ async fn an_addition_that_lands_after_its_node_has_gone_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_removal_that_lands_after_its_node_has_returned_is_put_right() {
+async fn late_removal_for_a_returned_node_is_restored() {
     let mut world = World::in_sync("lies-late-gone").await;
     let standby = world.devices.standby();
     standby.clear_log();
@@ -274,7 +274,7 @@ async fn a_removal_that_lands_after_its_node_has_returned_is_put_right() {
 }
 
 #[tokio::test]
-async fn records_that_the_peers_configuration_has_replaced_come_back_and_the_peers_stay() {
+async fn records_replaced_by_peer_config_are_restored() {
     let world = World::in_sync("lies-sync").await;
     let standby = world.devices.standby();
     // What a unit gets that takes over its peer's configuration: other records, and none of ours.

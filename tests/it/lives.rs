@@ -64,7 +64,7 @@ async fn until_asked_for_record(world: &World) {
 }
 
 #[tokio::test]
-async fn no_device_is_written_before_the_object_has_its_finalizer() {
+async fn no_device_write_precedes_the_finalizer() {
     let world = with_first_write_under_way("life-finalizer").await;
     let finalizers = world.object().await.metadata.finalizers;
     assert_eq!(finalizers, Some(vec![FINALIZER.to_owned()]));
@@ -73,7 +73,7 @@ async fn no_device_is_written_before_the_object_has_its_finalizer() {
 }
 
 #[tokio::test]
-async fn an_edit_during_a_pass_ends_it_and_nothing_counts_for_the_new_spec_before() {
+async fn edit_during_a_pass_ends_the_pass_unreported() {
     let world = with_first_write_under_way("life-edit").await;
     let selector = json!({"matchLabels": {POOL: "a"}});
     world
@@ -101,7 +101,7 @@ async fn an_edit_during_a_pass_ends_it_and_nothing_counts_for_the_new_spec_befor
 }
 
 #[tokio::test]
-async fn an_object_suspended_during_a_pass_gets_no_further_write() {
+async fn object_suspended_during_a_pass_gets_no_further_write() {
     let world = with_first_write_under_way("life-suspend").await;
     world.patch_spec(json!({"suspend": true})).await;
     world
@@ -122,7 +122,7 @@ async fn an_object_suspended_during_a_pass_gets_no_further_write() {
 }
 
 #[tokio::test]
-async fn a_crash_between_the_new_record_of_a_node_and_its_old_one_leaves_both() {
+async fn crash_between_new_and_old_record_leaves_both() {
     let mut world = World::in_sync("life-readdress").await;
     for unit in world.devices.units() {
         unit.clear_log();
@@ -142,7 +142,7 @@ async fn a_crash_between_the_new_record_of_a_node_and_its_old_one_leaves_both() 
 }
 
 #[tokio::test]
-async fn an_object_made_again_takes_retained_records_over_without_a_write() {
+async fn recreated_object_adopts_retained_records() {
     let world = World::in_sync("life-again").await;
     world.patch_spec(json!({"deletionPolicy": "Retain"})).await;
     world.until_ready().await;
@@ -202,7 +202,7 @@ async fn records_of_a_removed_finalizer_are_orphaned_and_kept() {
 }
 
 #[tokio::test]
-async fn nodes_that_came_and_went_while_the_operator_was_away_are_caught_up_with() {
+async fn node_changes_during_downtime_are_reconciled() {
     let mut world = World::in_sync("life-away").await;
     world.terminate_operator().await;
     world.create_node(crate::world::NEW_NODE).await;
@@ -218,7 +218,7 @@ async fn nodes_that_came_and_went_while_the_operator_was_away_are_caught_up_with
 }
 
 #[tokio::test]
-async fn most_nodes_gone_while_the_operator_was_away_need_an_approval() {
+async fn loss_of_most_nodes_during_downtime_needs_approval() {
     let world = World::new("life-away-most").await;
     world.create_node(NEW_NODE).await;
     let mut world = world.into_sync().await;

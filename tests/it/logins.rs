@@ -38,7 +38,7 @@ async fn create_with(world: &World, password: &str) {
 }
 
 #[tokio::test]
-async fn wrong_secret_and_four_restarts_cost_two_refusals() {
+async fn wrong_secret_and_four_restarts_give_two_refusals() {
     let mut world = World::new("login-restarts").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -124,7 +124,7 @@ async fn new_password_waits_until_all_namespaces_are_listed() {
 }
 
 #[tokio::test]
-async fn crashes_in_a_row_cost_one_login_each_and_lose_nothing() {
+async fn consecutive_crashes_take_one_login_each() {
     const CRASHES: u64 = 6;
     let mut world = World::in_sync("login-crashes").await;
     let (written, before) = (
@@ -151,7 +151,7 @@ async fn crashes_in_a_row_cost_one_login_each_and_lose_nothing() {
 }
 
 #[tokio::test]
-async fn secret_that_changes_all_the_time_costs_two_refusals() {
+async fn constantly_changed_secret_gives_two_refusals() {
     let mut world = World::in_sync("login-changes").await;
     for round in 0..5 {
         for change in 0..10 {
@@ -186,7 +186,7 @@ async fn secret_that_changes_all_the_time_costs_two_refusals() {
 }
 
 #[tokio::test]
-async fn direct_call_sends_no_password_whose_budget_is_used() {
+async fn direct_call_sends_no_password_over_the_budget() {
     let mut world = World::new("login-direct").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -209,7 +209,7 @@ async fn direct_call_sends_no_password_whose_budget_is_used() {
 }
 
 #[tokio::test]
-async fn direct_call_goes_on_while_the_budget_allows_it() {
+async fn direct_call_continues_while_the_budget_allows() {
     let mut world = World::new("login-direct-on").await;
     world.create_nodes().await;
     world.start_operator().await;

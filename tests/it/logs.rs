@@ -31,7 +31,7 @@ fn is_an_answer(line: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_line_about_a_device_names_object_and_device_in_fields_of_their_own() {
+async fn device_log_line_has_object_and_device_fields() {
     let mut world = World::new("log-fields").await;
     world.create_nodes().await;
     world.start_operator_that_logs_all().await;
@@ -57,7 +57,7 @@ async fn a_line_about_a_device_names_object_and_device_in_fields_of_their_own() 
 }
 
 #[tokio::test]
-async fn another_level_needs_no_restart_and_one_that_makes_no_sense_changes_nothing() {
+async fn log_level_changes_without_restart_unless_invalid() {
     let mut world = World::new("log-level").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("level");

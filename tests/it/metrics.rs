@@ -18,7 +18,7 @@ async fn until_value(world: &World, metric: &str, label: &str, value: u64) {
 }
 
 #[tokio::test]
-async fn an_object_is_scraped_as_its_status_is_until_it_goes() {
+async fn object_metrics_match_its_status_until_deletion() {
     let world = World::in_sync("metrics-object").await;
     until_value(
         &world,

@@ -36,7 +36,7 @@ async fn until_second_claims(world: &World, count: usize) {
 }
 
 #[tokio::test]
-async fn objects_that_want_the_same_and_later_part_take_nothing_from_each_other() {
+async fn equal_objects_that_diverge_remove_no_shared_record() {
     const POOL: &str = "bigip-tunnel.dev/pool";
     let world = World::in_sync("near-part").await;
     world.create_named(SECOND, world.spec()).await;
@@ -67,7 +67,7 @@ async fn objects_that_want_the_same_and_later_part_take_nothing_from_each_other(
 }
 
 #[tokio::test]
-async fn an_object_has_no_login_but_that_of_its_own_namespace() {
+async fn object_uses_only_logins_of_its_namespace() {
     let owner = World::in_sync("near-owner").await;
     let mut tenant = World::new("near-tenant").await;
     delete_secret(&tenant).await;
@@ -107,7 +107,7 @@ async fn two_clusters(name: &str, other: &ControlPlane) -> (World, World) {
 }
 
 #[tokio::test]
-async fn two_clusters_on_one_tunnel_leave_each_others_records_alone() {
+async fn two_clusters_on_one_tunnel_keep_each_others_records() {
     let last = ("0a:0a:0a:a9:48:f2", "10.169.72.242%0");
     let other = ControlPlane::start().unwrap();
     let (first, second) = two_clusters("near-clusters", &other).await;
@@ -137,7 +137,7 @@ async fn two_clusters_on_one_tunnel_leave_each_others_records_alone() {
 }
 
 #[tokio::test]
-async fn records_that_are_changed_again_and_again_are_corrected_once_and_it_is_said() {
+async fn repeatedly_changed_records_are_corrected_once() {
     let world = World::in_sync("near-edits").await;
     let active = world.devices.active();
     active.clear_log();
@@ -154,7 +154,7 @@ async fn records_that_are_changed_again_and_again_are_corrected_once_and_it_is_s
 }
 
 #[tokio::test]
-async fn records_that_somebody_adds_and_changes_all_the_time_stay_as_they_are() {
+async fn constantly_changed_foreign_records_stay_unchanged() {
     let world = World::in_sync("near-busy").await;
     let active = world.devices.active();
     let theirs = |number: u8| format!("52:54:00:00:00:{number:02x}");

@@ -113,7 +113,7 @@ async fn node_that_exists_and_is_not_listed_keeps_its_record() {
 }
 
 #[tokio::test]
-async fn uncounted_list_removes_nothing_and_says_so() {
+async fn uncounted_list_removes_nothing_and_is_reported() {
     let (world, proxy) = in_sync_over_a_proxy("lists-uncounted", 3).await;
     let without_count = Rewrite::with(|body| {
         if let Some(metadata) = body["metadata"].as_object_mut() {
@@ -167,7 +167,7 @@ async fn patch_status(world: &World, status: &Value) {
 }
 
 #[tokio::test]
-async fn claims_of_the_release_before_get_their_names_once() {
+async fn claims_of_the_previous_release_get_names_once() {
     let mut world = World::in_sync("lists-upgrade").await;
     world.kill_operator().await;
     store_claims_without_names(&world).await;
@@ -218,7 +218,7 @@ async fn nameless_claim_of_a_deleted_node_waits_for_approval() {
 }
 
 #[tokio::test]
-async fn object_with_unreadable_claims_is_read_only_until_they_go() {
+async fn object_with_unreadable_claims_is_read_only() {
     let world = World::in_sync("lists-unreadable").await;
     let uid = world.object().await.metadata.uid;
     let row = json!({"devices": [], "state": "Owned", "records": ["0a:0a:0a:a9:48:ef"]});

@@ -145,7 +145,7 @@ async fn claimed_record_that_cannot_be_read_keeps_its_object() {
 }
 
 #[tokio::test]
-async fn tunnel_with_an_odd_record_is_not_written_as_a_list() {
+async fn tunnel_with_an_odd_record_gets_no_bulk_write() {
     let mut world = World::new("odd-list").await;
     world.create_many_nodes(70).await;
     let active = world.devices.active();

@@ -32,7 +32,7 @@ pub(crate) fn refused_by_restjavad(code: u16, message: &str) -> Effect {
 }
 
 #[tokio::test]
-async fn a_dead_device_delays_only_itself() {
+async fn dead_device_delays_only_itself() {
     let mut world = World::new("out-hole").await;
     world.devices.standby().set_responsive(false);
     world.create_nodes().await;
@@ -62,7 +62,7 @@ async fn a_dead_device_delays_only_itself() {
 }
 
 #[tokio::test]
-async fn a_device_that_dies_in_the_middle_of_its_work_delays_only_itself() {
+async fn device_that_fails_during_a_pass_delays_only_itself() {
     let world = World::in_sync("out-dies").await;
     let (active, standby) = (world.devices.active(), world.devices.standby());
     standby.set_responsive(false);
@@ -103,7 +103,7 @@ async fn assert_outage_passes(name: &str, effect: Effect, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_restarting_device_is_waited_for() {
+async fn restarting_device_is_retried_until_ready() {
     assert_outage_passes(
         "out-503",
         Effect::preset(Preset::Restarting),
@@ -113,7 +113,7 @@ async fn a_restarting_device_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_starting_device_that_knows_no_path_has_not_lost_its_tunnel() {
+async fn starting_device_without_paths_has_not_lost_its_tunnel() {
     assert_outage_passes(
         "out-404",
         Effect::preset(Preset::NotRegistered),
@@ -123,7 +123,7 @@ async fn a_starting_device_that_knows_no_path_has_not_lost_its_tunnel() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_renewed_without_a_word() {
+async fn expired_token_is_renewed_without_a_status_change() {
     let world = World::in_sync("out-expired").await;
     world.until_cilium_is_judged().await;
     let active = world.devices.active();
@@ -142,7 +142,7 @@ async fn an_expired_token_is_renewed_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_device_that_refuses_every_token_is_not_logged_in_to_again_and_again() {
+async fn device_that_refuses_every_token_gets_few_logins() {
     let world = World::in_sync("out-401").await;
     let standby = world.devices.standby();
     let logins = standby.logins();
@@ -182,7 +182,7 @@ fn refuse_next_write(world: &World) {
 }
 
 #[tokio::test]
-async fn a_refused_write_stops_no_other_record_of_the_same_pass() {
+async fn refused_write_stops_no_other_record_of_the_pass() {
     let mut world = World::new("out-refused").await;
     refuse_next_write(&world);
     world.create_nodes().await;
@@ -212,7 +212,7 @@ async fn a_refused_write_stops_no_other_record_of_the_same_pass() {
 }
 
 #[tokio::test]
-async fn a_record_that_a_unit_fails_on_keeps_no_other_waiting() {
+async fn record_with_a_server_error_delays_no_other() {
     let mut world = World::new("out-500").await;
     let standby = world.devices.standby();
     let body = r#"{"code":500,"message":"01070734:3: no","errorStack":[],"apiError":3}"#;
@@ -232,7 +232,7 @@ async fn a_record_that_a_unit_fails_on_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn a_refused_write_does_not_keep_later_nodes_waiting() {
+async fn refused_write_delays_no_later_node() {
     let mut world = World::new("out-refused-later").await;
     refuse_next_write(&world);
     world.create_nodes().await;
@@ -251,7 +251,7 @@ async fn a_refused_write_does_not_keep_later_nodes_waiting() {
 }
 
 #[tokio::test]
-async fn an_object_stays_until_every_device_could_be_cleaned_up() {
+async fn object_stays_until_every_device_is_cleaned_up() {
     let world = World::in_sync("out-cleanup").await;
     let standby = world.devices.standby();
     standby.fault(Fault::new(Effect::preset(Preset::Restarting)));
@@ -279,7 +279,7 @@ async fn loosen_crd(world: &World) {
 }
 
 #[tokio::test]
-async fn an_object_that_does_not_parse_says_so_and_stops_no_other() {
+async fn unparsable_object_is_reported_and_stops_no_other() {
     let own = ControlPlane::start().unwrap();
     let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
     let mut world = World::on(&own, "out-parse", tunnel).await;
@@ -333,7 +333,7 @@ async fn an_object_that_does_not_parse_says_so_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn an_upgrade_of_a_unit_causes_no_write() {
+async fn unit_upgrade_causes_no_write() {
     let world = World::in_sync("out-upgrade").await;
     let active = world.devices.active();
     let before = active.mutations();
@@ -348,7 +348,7 @@ async fn an_upgrade_of_a_unit_causes_no_write() {
 }
 
 #[tokio::test]
-async fn a_device_that_asks_for_a_pause_is_not_asked_meanwhile_by_whatever_wakes_it() {
+async fn device_with_retry_after_gets_no_earlier_request() {
     let world = World::in_sync("out-pause").await;
     let standby = world.devices.standby();
     let answer = Effect::status(429, "text/html", "slow down");
@@ -371,7 +371,7 @@ async fn a_device_that_asks_for_a_pause_is_not_asked_meanwhile_by_whatever_wakes
 }
 
 #[tokio::test]
-async fn a_unit_that_is_too_old_is_named_and_never_written() {
+async fn too_old_unit_is_named_and_never_written() {
     let mut world = World::new("out-old").await;
     world.devices.standby().set_version(TmosVersion::V12_1);
     world.create_nodes().await;

@@ -48,7 +48,7 @@ async fn records_that_match_are_adopted_without_a_write() {
 }
 
 #[tokio::test]
-async fn an_adopted_record_goes_with_its_node() {
+async fn adopted_record_is_removed_with_its_node() {
     let world = World::new("owner-adopted").await;
     for record in [RECORD_1, RECORD_2, RECORD_3] {
         seed(&world, record);
@@ -59,7 +59,7 @@ async fn an_adopted_record_goes_with_its_node() {
 }
 
 #[tokio::test]
-async fn a_foreign_record_outlives_everything() {
+async fn foreign_record_is_never_removed() {
     let world = World::new("owner-foreign").await;
     seed(&world, FOREIGN);
     let world = world.into_sync().await;
@@ -83,7 +83,7 @@ async fn a_foreign_record_outlives_everything() {
 }
 
 #[tokio::test]
-async fn a_leftover_of_our_form_is_reported_and_left_alone() {
+async fn orphaned_record_is_reported_and_kept() {
     let world = World::new("owner-unclaimed").await;
     let leftover = ("0a:0a:0a:09:09:09", "10.9.9.9%0");
     seed(&world, leftover);
@@ -100,7 +100,7 @@ async fn a_leftover_of_our_form_is_reported_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_desired_mac_that_is_somebody_elses_is_a_conflict_and_stays() {
+async fn desired_mac_of_a_foreign_record_is_a_conflict() {
     let mut world = World::new("owner-conflict").await;
     let taken = (RECORD_1.0, "10.9.9.9%0");
     seed(&world, taken);
@@ -131,7 +131,7 @@ async fn a_desired_mac_that_is_somebody_elses_is_a_conflict_and_stays() {
 }
 
 #[tokio::test]
-async fn a_lost_record_comes_back() {
+async fn lost_record_is_restored() {
     let world = World::in_sync("owner-lost").await;
     assert!(world.devices.active().drop_record(TUNNEL_PATH, RECORD_1.0));
     world.reconcile().await;
@@ -139,7 +139,7 @@ async fn a_lost_record_comes_back() {
 }
 
 #[tokio::test]
-async fn an_owned_record_with_another_endpoint_is_corrected() {
+async fn owned_record_with_another_endpoint_is_corrected() {
     let world = World::in_sync("owner-correct").await;
     let standby = world.devices.standby();
     standby
@@ -150,7 +150,7 @@ async fn an_owned_record_with_another_endpoint_is_corrected() {
 }
 
 #[tokio::test]
-async fn a_deleted_object_takes_its_records_along_and_no_others() {
+async fn deleted_object_removes_only_its_own_records() {
     let world = World::new("owner-delete").await;
     let (mac, endpoint) = FOREIGN;
     world
@@ -165,7 +165,7 @@ async fn a_deleted_object_takes_its_records_along_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_retained_objects_records_stay() {
+async fn retained_records_stay_after_deletion() {
     let world = World::in_sync("owner-retain").await;
     let before = mutations(&world);
     world.patch_spec(json!({"deletionPolicy": "Retain"})).await;
@@ -177,7 +177,7 @@ async fn a_retained_objects_records_stay() {
 }
 
 #[tokio::test]
-async fn a_wiped_status_is_found_out_again_without_a_write() {
+async fn wiped_status_is_rebuilt_without_a_write() {
     let mut world = World::in_sync("owner-wiped").await;
     let before = mutations(&world);
     world.kill_operator().await;
@@ -190,7 +190,7 @@ async fn a_wiped_status_is_found_out_again_without_a_write() {
 }
 
 #[tokio::test]
-async fn a_status_wiped_under_a_running_operator_costs_no_record() {
+async fn status_wiped_at_runtime_removes_no_record() {
     let world = World::in_sync("owner-wiped-live").await;
     let before = mutations(&world);
     replace_status(&world, NAME, json!({})).await;
@@ -207,7 +207,7 @@ async fn a_status_wiped_under_a_running_operator_costs_no_record() {
 }
 
 #[tokio::test]
-async fn a_status_copied_from_another_object_removes_nothing() {
+async fn copied_status_removes_nothing() {
     let mut world = World::new("owner-copied").await;
     let others = ("0a:0a:0a:09:09:09", "10.9.9.9%0");
     seed(&world, others);
@@ -232,7 +232,7 @@ async fn a_status_copied_from_another_object_removes_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_in_another_notation_is_adopted_and_removed_under_its_own_name() {
+async fn record_in_other_notation_is_adopted_and_removed() {
     let capitals = ("0A:0A:0A:A9:48:EF", "10.169.72.239");
     let world = World::new("owner-notation").await;
     seed(&world, capitals);
@@ -243,7 +243,7 @@ async fn a_record_in_another_notation_is_adopted_and_removed_under_its_own_name(
 }
 
 #[tokio::test]
-async fn an_object_made_again_under_its_name_begins_anew() {
+async fn recreated_object_starts_with_new_ownership() {
     let world = World::in_sync("owner-again").await;
     let first = world.object().await.metadata.uid;
     world.delete(NAME).await;

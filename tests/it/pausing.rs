@@ -22,7 +22,7 @@ async fn suspended(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn suspended_object_is_left_alone_and_not_ready() {
+async fn suspended_object_is_untouched_and_not_ready() {
     let world = suspended("pause-suspend").await;
     world
         .devices
@@ -60,7 +60,7 @@ async fn suspended_object_is_left_alone_and_not_ready() {
 }
 
 #[tokio::test]
-async fn a_resumed_object_catches_up() {
+async fn resumed_object_is_reconciled() {
     let world = suspended("pause-resume").await;
     world.create_node(NEW_NODE).await;
     world.delete_node("1").await;
@@ -71,7 +71,7 @@ async fn a_resumed_object_catches_up() {
 }
 
 #[tokio::test]
-async fn the_annotation_stops_work_without_a_change_of_the_spec() {
+async fn pause_annotation_stops_work_without_a_spec_change() {
     let world = World::in_sync("pause-annotation").await;
     world.annotate(ANNOTATION_PAUSED, "true").await;
     world
@@ -91,7 +91,7 @@ async fn the_annotation_stops_work_without_a_change_of_the_spec() {
 }
 
 #[tokio::test]
-async fn an_object_deleted_while_suspended_leaves_its_records() {
+async fn object_deleted_while_suspended_leaves_its_records() {
     let world = suspended("pause-delete").await;
     world.delete(NAME).await;
     world.until_gone(NAME).await;

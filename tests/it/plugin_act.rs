@@ -43,7 +43,7 @@ async fn annotation(world: &World, key: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_pass_that_is_asked_for_is_waited_for_and_judged() {
+async fn requested_pass_is_awaited_and_reported() {
     let world = World::in_sync("plugin-reconcile").await;
     assert!(world.devices.active().drop_record(TUNNEL_PATH, RECORD_1.0));
     let ended = world.plugin(&["reconcile", NAME]).await;
@@ -73,7 +73,7 @@ async fn a_pass_that_is_asked_for_is_waited_for_and_judged() {
 }
 
 #[tokio::test]
-async fn a_pass_that_nobody_makes_ends_with_4_and_is_still_asked_for() {
+async fn pending_reconcile_request_exits_with_4() {
     let mut world = World::in_sync("plugin-late").await;
     world.kill_operator().await;
     let ended = world.plugin(&["reconcile", NAME, "--timeout", "2s"]).await;
@@ -102,7 +102,7 @@ async fn a_pass_that_nobody_makes_ends_with_4_and_is_still_asked_for() {
 }
 
 #[tokio::test]
-async fn a_suspended_tunnel_gets_no_record_until_it_is_resumed() {
+async fn suspended_tunnel_gets_no_record_until_resumed() {
     let world = World::in_sync("plugin-suspend").await;
     let suspend = ["suspend", NAME, "--reason", "upgrade CHG1"];
     let dry = world
@@ -159,7 +159,7 @@ async fn of_several_tunnels_none_is_changed_when_one_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_held_removal_is_approved_by_the_verb_and_goes_on() {
+async fn approve_command_releases_a_blocked_removal() {
     let (world, digest) = two_of_three_nodes_leave("plugin-approve").await;
     let ended = world.plugin(&["approve", NAME]).await;
     assert_refused(
@@ -185,7 +185,7 @@ async fn a_held_removal_is_approved_by_the_verb_and_goes_on() {
 }
 
 #[tokio::test]
-async fn all_records_of_a_held_removal_are_shown_and_approved() {
+async fn approve_command_shows_and_approves_every_record() {
     let mut world = World::new("plugin-approve-all").await;
     world.create_many_nodes(30).await;
     world.start_operator().await;
@@ -234,7 +234,7 @@ async fn all_records_of_a_held_removal_are_shown_and_approved() {
 }
 
 #[tokio::test]
-async fn a_person_who_says_no_changes_nothing() {
+async fn declined_confirmation_changes_nothing() {
     let (world, _) = two_of_three_nodes_leave("plugin-no").await;
     let asking = world.plugin_asking(&["approve", NAME]).await;
     assert!(
@@ -248,7 +248,7 @@ async fn a_person_who_says_no_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_removal_that_is_another_one_than_was_shown_is_not_approved() {
+async fn removal_changed_since_display_is_not_approved() {
     let (world, digest) = two_of_three_nodes_leave("plugin-conflict").await;
     let asking = world.plugin_asking(&["approve", NAME]).await;
     // One of the nodes comes back while the person thinks.
@@ -271,7 +271,7 @@ async fn a_removal_that_is_another_one_than_was_shown_is_not_approved() {
 }
 
 #[tokio::test]
-async fn a_change_that_the_question_is_not_about_does_not_stop_the_answer() {
+async fn unrelated_change_does_not_invalidate_the_approval() {
     let (world, digest) = two_of_three_nodes_leave("plugin-retry").await;
     let asking = world.plugin_asking(&["approve", NAME]).await;
     world.annotate("example.net/note", "something else").await;
@@ -282,7 +282,7 @@ async fn a_change_that_the_question_is_not_about_does_not_stop_the_answer() {
 }
 
 #[tokio::test]
-async fn a_new_box_is_accepted_by_the_verb() {
+async fn accept_device_command_accepts_a_replaced_unit() {
     let (world, replacement) = exchanged("plugin-accept", &[FOREIGN]).await;
     let accept = ["accept-device", NAME, "bigip-b"];
     let ended = world.plugin(&accept).await;
@@ -304,7 +304,7 @@ async fn a_new_box_is_accepted_by_the_verb() {
 }
 
 #[tokio::test]
-async fn a_former_device_is_released_by_the_verb() {
+async fn release_command_releases_a_former_device() {
     let world = World::in_sync("plugin-former").await;
     let ended = world.plugin(&["release", NAME, "bigip-b", "--yes"]).await;
     assert_refused(&ended, 1, &["bigip-b is listed"]);
@@ -324,7 +324,7 @@ async fn a_former_device_is_released_by_the_verb() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_cannot_be_cleaned_up_is_released_by_the_verb() {
+async fn release_command_releases_a_blocked_tunnel() {
     let mut world = World::in_sync("plugin-release").await;
     let ended = world.plugin(&["release", NAME, "--yes"]).await;
     assert_refused(&ended, 1, &["it is not being deleted"]);
@@ -348,7 +348,7 @@ async fn a_tunnel_that_cannot_be_cleaned_up_is_released_by_the_verb() {
 }
 
 #[tokio::test]
-async fn without_the_right_to_patch_it_exits_with_3_and_names_the_right() {
+async fn missing_patch_permission_is_named_with_exit_3() {
     let world = World::new("plugin-rights").await;
     world.create(world.spec()).await;
     let account = world.account().await;

@@ -46,7 +46,7 @@ fn codes(ended: &Ended, result: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_may_read_nodes_and_tunnels_has_these_checked() {
+async fn reader_of_nodes_and_tunnels_can_check_these() {
     let world = World::in_sync("check-reader").await;
     let account = world.account().await;
     let rules = [
@@ -79,7 +79,7 @@ async fn who_may_read_nodes_and_tunnels_has_these_checked() {
 }
 
 #[tokio::test]
-async fn a_configuration_of_cilium_that_fits_has_no_finding() {
+async fn matching_cilium_configuration_has_no_finding() {
     let world = World::in_sync("check-cilium").await;
     configure_cilium(&world).await;
     let args = [
@@ -103,7 +103,7 @@ async fn a_configuration_of_cilium_that_fits_has_no_finding() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_an_error_with_a_code_and_a_link() {
+async fn wrong_password_is_an_error_with_code_and_link() {
     let world = World::in_sync("check-password").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "wrong-login", &wrong).await;
@@ -120,7 +120,7 @@ async fn a_wrong_password_is_an_error_with_a_code_and_a_link() {
 }
 
 #[tokio::test]
-async fn before_an_installation_a_person_sees_which_rights_are_missing() {
+async fn preflight_check_lists_missing_permissions() {
     let world = World::new("check-pre").await;
     let account = world.account().await;
     account

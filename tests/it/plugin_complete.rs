@@ -14,7 +14,7 @@ fn lines(ended: &Ended) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn names_are_those_of_the_cluster_and_the_namespace_on_the_line() {
+async fn completed_names_are_from_the_given_namespace() {
     let world = World::in_sync("complete-names").await;
     let tunnel = format!("{NAME}\tInSync, 6/6 records");
     for words in [
@@ -37,7 +37,7 @@ async fn names_are_those_of_the_cluster_and_the_namespace_on_the_line() {
 }
 
 #[tokio::test]
-async fn bigips_and_nodes_are_those_of_the_tunnel_on_the_line() {
+async fn completed_devices_and_nodes_are_from_the_tunnel() {
     let world = World::in_sync("complete-parts").await;
     let words = |ended: &Ended| -> Vec<String> {
         let lines = lines(ended).into_iter();
@@ -69,7 +69,7 @@ async fn bigips_and_nodes_are_those_of_the_tunnel_on_the_line() {
 }
 
 #[tokio::test]
-async fn a_shell_that_has_the_script_gets_the_same_names() {
+async fn shell_with_the_script_gets_the_same_names() {
     let world = World::in_sync("complete-shell").await;
     let kubeconfig = world.kubeconfig.to_str().unwrap();
     let mut command = tokio::process::Command::new(Product::Plugin.path().unwrap());

@@ -83,7 +83,7 @@ async fn differences_are_read_from_the_bigips_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_file_shows_what_applying_it_would_do() {
+async fn diff_of_a_file_shows_its_changes() {
     let world = World::in_sync("direct-file").await;
     let mut object: Value = serde_json::to_value(world.object().await).unwrap();
     object["spec"]["nodes"]["addressSource"] =
@@ -102,7 +102,7 @@ async fn a_file_shows_what_applying_it_would_do() {
 }
 
 #[tokio::test]
-async fn without_a_login_that_works_there_are_no_differences_but_an_error() {
+async fn refused_login_gives_an_error_and_no_differences() {
     let world = World::in_sync("direct-login").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "wrong-login", &wrong).await;
@@ -163,7 +163,7 @@ async fn refused_login_is_not_repeated_while_check_waits() {
 }
 
 #[tokio::test]
-async fn a_password_goes_nowhere_where_its_secret_forbids_it() {
+async fn plugin_sends_no_password_to_an_unbound_address() {
     let world = World::in_sync("direct-binding").await;
     let bound = [("username", USER), ("password", world.devices.password())];
     create_secret(&world, "bound-login", &bound).await;
@@ -191,7 +191,7 @@ async fn a_password_goes_nowhere_where_its_secret_forbids_it() {
 }
 
 #[tokio::test]
-async fn only_leftovers_are_pruned_and_only_after_a_yes() {
+async fn only_orphans_are_pruned_after_confirmation() {
     let world = out_of_sync("direct-prune").await;
     let reason = "a user prunes orphaned records";
     world.witness.exempt(Rule::ForeignRecord, reason);
@@ -223,7 +223,7 @@ async fn only_leftovers_are_pruned_and_only_after_a_yes() {
 }
 
 #[tokio::test]
-async fn a_virtual_server_that_pods_cannot_answer_is_found() {
+async fn virtual_server_unreachable_for_pods_is_found() {
     let world = World::in_sync("direct-snat").await;
     let nodes: Api<Node> = Api::all(world.client.clone());
     let pods = json!({"spec": {"podCIDR": "10.97.1.0/24", "podCIDRs": ["10.97.1.0/24"]}});

@@ -72,7 +72,7 @@ async fn deploy_pair(world: &World) {
 }
 
 #[tokio::test]
-async fn a_pair_that_cis_writes_is_taken_over_without_a_write() {
+async fn pair_of_cis_is_taken_over_without_a_write() {
     let mut world = World::new("migrate-pair").await;
     world.create_nodes().await;
     for unit in world.devices.units() {
@@ -124,7 +124,7 @@ async fn a_pair_that_cis_writes_is_taken_over_without_a_write() {
 }
 
 #[tokio::test]
-async fn one_cis_is_named_and_read_with_the_right_to_get_it() {
+async fn named_cis_is_read_with_the_get_permission_only() {
     let world = World::new("migrate-one").await;
     deploy_pair(&world).await;
     let account = world.account().await;

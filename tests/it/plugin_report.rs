@@ -125,7 +125,7 @@ async fn no_value_of_any_secret_is_in_a_bundle() {
 }
 
 #[tokio::test]
-async fn a_bundle_holds_the_tunnel_its_records_and_what_it_trusts() {
+async fn bundle_contains_tunnel_records_and_trust() {
     let world = World::in_sync("report-whole").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bundle.zip");
@@ -165,7 +165,7 @@ async fn a_bundle_holds_the_tunnel_its_records_and_what_it_trusts() {
 }
 
 #[tokio::test]
-async fn who_may_read_nodes_and_tunnels_gets_a_bundle_that_says_what_is_missing() {
+async fn reader_bundle_lists_what_is_missing() {
     let world = World::in_sync("report-reader").await;
     let account = world.account().await;
     let rules = [
@@ -202,7 +202,7 @@ async fn who_may_read_nodes_and_tunnels_gets_a_bundle_that_says_what_is_missing(
 }
 
 #[tokio::test]
-async fn a_tunnel_that_is_not_there_makes_no_bundle() {
+async fn missing_tunnel_makes_no_bundle() {
     let world = World::new("report-none").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bundle.zip");

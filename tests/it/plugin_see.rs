@@ -56,7 +56,7 @@ fn assert_said(ended: &Ended, code: i32, lines: &[&str]) {
 }
 
 #[tokio::test]
-async fn who_may_read_nodes_and_tunnels_sees_that_all_is_well() {
+async fn reader_of_nodes_and_tunnels_sees_healthy_status() {
     let world = World::in_sync("see-healthy").await;
     let said = look(&world).await;
     let title = format!("Tunnel {}/prod-east /Common/flannel_vxlan", world.name);
@@ -101,7 +101,7 @@ async fn who_may_read_nodes_and_tunnels_sees_that_all_is_well() {
 }
 
 #[tokio::test]
-async fn a_unit_that_does_not_answer_is_named_with_what_was_last_known() {
+async fn unreachable_unit_is_named_with_its_last_state() {
     let world = World::in_sync("see-down").await;
     world.devices.standby().set_responsive(false);
     world.reconcile().await;
@@ -148,7 +148,7 @@ async fn a_unit_that_does_not_answer_is_named_with_what_was_last_known() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_named_with_the_secret_to_correct() {
+async fn wrong_password_is_shown_with_the_secret_to_correct() {
     let world = World::in_sync("see-password").await;
     let wrong = [("username", USER), ("password", "wrong-guess")];
     create_secret(&world, "wrong-login", &wrong).await;
@@ -189,7 +189,7 @@ async fn a_wrong_password_is_named_with_the_secret_to_correct() {
 }
 
 #[tokio::test]
-async fn a_removal_that_is_held_is_shown_with_the_way_to_approve_it() {
+async fn blocked_removal_is_shown_with_the_approve_command() {
     let (world, _) = two_of_three_nodes_leave("see-held").await;
     let said = look(&world).await;
     assert_said(
@@ -220,7 +220,7 @@ async fn a_removal_that_is_held_is_shown_with_the_way_to_approve_it() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_is_only_looked_at_is_well_and_its_differences_are_shown() {
+async fn observed_tunnel_is_ready_and_shows_its_differences() {
     let mut world = World::new("see-observe").await;
     world.create_nodes().await;
     let active = world.devices.active();
@@ -260,7 +260,7 @@ async fn a_tunnel_that_is_only_looked_at_is_well_and_its_differences_are_shown()
 }
 
 #[tokio::test]
-async fn a_tunnel_that_cannot_be_cleaned_up_says_what_stands_in_the_way() {
+async fn blocked_deletion_shows_its_cause() {
     let world = World::in_sync("see-deleting").await;
     let standby = world.devices.standby();
     standby.fault(Fault::new(Effect::preset(Preset::Restarting)));
@@ -289,7 +289,7 @@ async fn a_tunnel_that_cannot_be_cleaned_up_says_what_stands_in_the_way() {
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_gets_4_the_same_picture_and_what_was_waited_for() {
+async fn wait_timeout_exits_with_4_and_shows_the_status() {
     let world = World::in_sync("see-wait").await;
     world.devices.standby().set_responsive(false);
     world.reconcile().await;
@@ -322,7 +322,7 @@ async fn who_waits_in_vain_gets_4_the_same_picture_and_what_was_waited_for() {
 }
 
 #[tokio::test]
-async fn several_tunnels_are_a_line_each_and_labels_choose_among_them() {
+async fn several_tunnels_print_a_line_each_and_labels_filter() {
     let world = World::in_sync("see-several").await;
     let mut spec = world.spec();
     spec["suspend"] = json!(true);
@@ -346,7 +346,7 @@ async fn several_tunnels_are_a_line_each_and_labels_choose_among_them() {
 }
 
 #[tokio::test]
-async fn colour_and_signs_are_as_the_flags_and_the_environment_say() {
+async fn colour_and_symbols_follow_flags_and_environment() {
     let world = World::in_sync("see-colour").await;
     let (force, none) = (("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1"));
     let status = ["status", NAME];
@@ -371,7 +371,7 @@ async fn colour_and_signs_are_as_the_flags_and_the_environment_say() {
 }
 
 #[tokio::test]
-async fn events_are_shown_to_those_who_may_read_them() {
+async fn events_are_shown_with_read_permission() {
     let world = World::new("see-events").await;
     world.create(world.spec()).await;
     let none = world.plugin(&["events"]).await;

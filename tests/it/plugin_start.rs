@@ -84,7 +84,7 @@ fn object(namespace: &str, pointer: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_api_server_refuses_is_refused_without_one() {
+async fn lint_refuses_objects_the_api_server_refuses() {
     let world = World::new("lint").await;
     let kind = GroupVersionKind::gvk("bigip-tunnel.dev", "v1alpha1", "BigIpTunnel");
     let resource = ApiResource::from_gvk(&kind);
@@ -113,7 +113,7 @@ async fn what_the_api_server_refuses_is_refused_without_one() {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_created_after_a_question_and_works() {
+async fn tunnel_is_created_after_confirmation_and_works() {
     let mut world = World::new("create").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -158,7 +158,7 @@ async fn a_tunnel_is_created_after_a_question_and_works() {
 }
 
 #[tokio::test]
-async fn versions_are_told_as_far_as_they_may_be_read() {
+async fn readable_versions_are_shown() {
     let world = World::new("version").await;
     let account = world.account().await;
     account.allow(&[]).await.unwrap();

@@ -228,7 +228,7 @@ async fn unit_without_self_ip_on_the_tunnel_is_not_pinged() {
 }
 
 #[tokio::test]
-async fn person_without_rights_learns_which_are_missing() {
+async fn missing_verify_permissions_are_named() {
     let world = with_pod("verify-rights").await;
     let account = world.account().await;
     let mut rules = vec![
@@ -273,7 +273,7 @@ async fn with_health_endpoints(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn health_endpoint_of_every_ready_agent_is_asked() {
+async fn health_endpoint_of_every_ready_agent_is_pinged() {
     let world = with_health_endpoints("verify-health").await;
     for unit in world.devices.units() {
         for health in ["10.97.0.66", "10.97.1.66"] {
@@ -299,7 +299,7 @@ async fn health_endpoint_of_every_ready_agent_is_asked() {
 }
 
 #[tokio::test]
-async fn all_nodes_are_pinged_only_after_the_cost_was_seen() {
+async fn all_nodes_are_pinged_only_after_confirmation() {
     let world = with_health_endpoints("verify-all").await;
     let args = ["verify", NAME, "--all"];
     let silent = world.plugin(&args).await;

@@ -46,7 +46,7 @@ impl Watching {
 }
 
 #[tokio::test]
-async fn every_change_is_a_line_of_json_until_nobody_reads_any_more() {
+async fn every_change_is_a_json_line_until_the_pipe_closes() {
     let world = World::in_sync("see-watch").await;
     let mut status = Watching::new(&world, &["status", NAME, "-w", "-o", "json"]);
     let mut fdb = Watching::new(&world, &["fdb", NAME, "-w", "-o", "json"]);
@@ -120,7 +120,7 @@ impl Way {
 }
 
 #[tokio::test]
-async fn a_cluster_that_was_away_is_looked_at_again_when_it_is_back() {
+async fn watch_resumes_after_a_cluster_outage() {
     let world = World::in_sync("see-outage").await;
     let way = Way::open(([127, 0, 0, 1], 0).into()).await;
     let server = format!("https://{}", way.address);

@@ -35,7 +35,7 @@ fn removals(unit: &Simulator) -> Vec<(Timestamp, String)> {
 }
 
 #[tokio::test]
-async fn a_deleted_nodes_record_goes_after_the_delay_and_not_before() {
+async fn deleted_nodes_record_is_removed_only_after_the_delay() {
     const DELAY_S: i64 = 2;
     let mut world = World::new("removal-delay").await;
     let (mac, endpoint) = FOREIGN;
@@ -69,7 +69,7 @@ async fn a_deleted_nodes_record_goes_after_the_delay_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_leaving_node_is_shown_until_its_record_may_go() {
+async fn leaving_node_is_shown_until_record_removal() {
     let mut world = World::new("removal-leaving").await;
     world.create_nodes().await;
     world.start_operator().await;
@@ -91,7 +91,7 @@ async fn a_leaving_node_is_shown_until_its_record_may_go() {
 }
 
 #[tokio::test]
-async fn a_notready_node_keeps_its_record() {
+async fn notready_node_keeps_its_record() {
     let world = World::in_sync("removal-notready").await;
     world
         .nodes
@@ -105,7 +105,7 @@ async fn a_notready_node_keeps_its_record() {
 }
 
 #[tokio::test]
-async fn a_node_that_lost_its_addresses_keeps_its_record() {
+async fn node_without_addresses_keeps_its_record() {
     // Addresses that no other test has: a node that is not selected and lists an address shows that
     // the record is not needed.
     const KEPT: [(&str, &str); 3] = [
@@ -142,7 +142,7 @@ async fn a_node_that_lost_its_addresses_keeps_its_record() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_no_longer_selected_loses_its_record() {
+async fn deselected_node_loses_its_record() {
     let world = World::in_sync("removal-relabelled").await;
     let name = world.node_name("3");
     world
@@ -154,7 +154,7 @@ async fn a_node_that_is_no_longer_selected_loses_its_record() {
 }
 
 #[tokio::test]
-async fn a_selector_that_matches_nothing_removes_nothing() {
+async fn empty_selector_match_removes_nothing() {
     let world = World::in_sync("removal-selector").await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
     let selector = json!({"matchLabels": {GROUP_LABEL: "nobody"}});
@@ -169,7 +169,7 @@ async fn a_selector_that_matches_nothing_removes_nothing() {
 }
 
 #[tokio::test]
-async fn the_loss_of_all_nodes_removes_nothing() {
+async fn loss_of_all_nodes_removes_nothing() {
     let world = World::in_sync("removal-all").await;
     // Long enough that all are gone before the first one could be removed.
     world
@@ -202,7 +202,7 @@ pub(crate) async fn until_passed(since: Timestamp, time: SignedDuration) {
 }
 
 #[tokio::test]
-async fn a_node_with_a_new_address_gets_its_record_before_it_loses_the_old_one() {
+async fn readdressed_node_gets_new_record_before_old_is_removed() {
     let world = World::in_sync("removal-readdress").await;
     world.devices.units().iter().for_each(Simulator::clear_log);
     let name = world.node_name("3");
@@ -220,8 +220,7 @@ async fn a_node_with_a_new_address_gets_its_record_before_it_loses_the_old_one()
 }
 
 #[tokio::test]
-async fn the_only_node_with_a_new_address_loses_its_old_record_without_waiting_for_a_verification()
-{
+async fn only_node_readdressed_loses_its_old_record_at_once() {
     let mut world = World::new("in-only").await;
     world.create_node(NODES[0]).await;
     world.start_operator().await;
@@ -250,7 +249,7 @@ async fn several_deleted_nodes_lose_exactly_their_records() {
 }
 
 #[tokio::test]
-async fn nothing_is_removed_in_the_first_seconds_of_the_operator() {
+async fn nothing_is_removed_in_the_settle_period() {
     const SETTLE_S: u32 = 5;
     let mut world = World::new("removal-settle").await;
     world.create_nodes().await;
@@ -271,7 +270,7 @@ async fn nothing_is_removed_in_the_first_seconds_of_the_operator() {
 }
 
 #[tokio::test]
-async fn an_address_that_goes_to_another_node_keeps_its_record() {
+async fn address_inherited_by_another_node_keeps_its_record() {
     let world = World::in_sync("removal-inherit").await;
     let before = world.devices.active().mutations();
     world.create_node(("heir", "10.169.72.239")).await;

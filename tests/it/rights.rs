@@ -45,7 +45,7 @@ async fn in_sync(name: &str) -> (World, Account) {
 }
 
 #[tokio::test]
-async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() {
+async fn missing_node_list_permission_keeps_records_and_claims() {
     let (mut world, account) = in_sync("rights-list").await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
     let claimed = claims(&world.status().await, "bigip-a");
@@ -66,7 +66,7 @@ async fn while_nodes_may_not_be_listed_records_and_claims_stay_and_it_is_said() 
 }
 
 #[tokio::test]
-async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
+async fn lost_node_list_permission_stops_removals() {
     let (world, account) = in_sync("rights-list-lost").await;
     // The watch goes on: it was begun with the right.
     account.allow(&rights_without("nodes").await).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_right_to_list_nodes_that_is_lost_stops_removals_and_it_is_said() {
 }
 
 #[tokio::test]
-async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_is_said() {
+async fn nodes_without_watch_permission_are_polled() {
     let mut world = World::new("rights-watch").await;
     let account = world.restrict_operator().await;
     let mut rights = rights_without("nodes").await;
@@ -102,7 +102,7 @@ async fn while_nodes_may_be_listed_and_not_watched_lists_are_worked_with_and_it_
 }
 
 #[tokio::test]
-async fn right_to_replace_the_status_that_lacks_is_named() {
+async fn missing_status_update_permission_is_named() {
     let mut world = World::new("rights-replace").await;
     let account = world.restrict_operator().await;
     let mut rights = rights_without(STATUS).await;
@@ -123,7 +123,7 @@ async fn right_to_replace_the_status_that_lacks_is_named() {
 }
 
 #[tokio::test]
-async fn while_claims_may_not_be_stored_no_device_is_written() {
+async fn no_device_write_without_claim_permission() {
     let mut world = World::new("rights-status").await;
     let account = world.restrict_operator().await;
     account.allow(&rights_without(STATUS).await).await.unwrap();
@@ -140,7 +140,7 @@ async fn while_claims_may_not_be_stored_no_device_is_written() {
 }
 
 #[tokio::test]
-async fn a_right_to_store_claims_that_is_lost_stops_writes_and_nothing_else() {
+async fn lost_claim_permission_stops_only_writes() {
     let (world, account) = in_sync("rights-lost").await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
     account.allow(&rights_without(STATUS).await).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_right_to_store_claims_that_is_lost_stops_writes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_shows_no_node_at_all_loses_no_record() {
+async fn cluster_without_visible_nodes_loses_no_record() {
     let own = ControlPlane::start().unwrap();
     let tunnel = TunnelConfig::vxlan(TUNNEL_PATH, LOCAL_ADDRESS);
     let world = World::on(&own, "rights-empty", tunnel)

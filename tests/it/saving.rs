@@ -49,7 +49,7 @@ async fn records_are_saved_after_the_quiet_time() {
 }
 
 #[tokio::test]
-async fn until_then_the_status_says_that_a_reboot_would_lose_them() {
+async fn unsaved_records_are_shown_in_the_status() {
     let world = programmed("save-pending", json!({"delaySeconds": 3600})).await;
     let status = world.status().await;
     let unit = device(&status, "bigip-b");
@@ -63,7 +63,7 @@ async fn until_then_the_status_says_that_a_reboot_would_lose_them() {
 }
 
 #[tokio::test]
-async fn a_unit_that_others_save_is_never_saved() {
+async fn unit_saved_externally_is_never_saved() {
     let world = programmed("save-never", json!({"policy": "Never"})).await;
     let status = world.status().await;
     assert_eq!(find(&device(&status, "bigip-a").conditions, "Saved"), None);
@@ -103,7 +103,7 @@ async fn with_save_tried(name: &str, effect: &Effect) -> World {
 }
 
 #[tokio::test]
-async fn a_refused_save_is_said_and_keeps_no_record_waiting() {
+async fn refused_save_is_reported_and_delays_no_record() {
     let refusal = Effect::status(
         400,
         "application/json; charset=UTF-8",
@@ -126,7 +126,7 @@ async fn a_refused_save_is_said_and_keeps_no_record_waiting() {
 }
 
 #[tokio::test]
-async fn a_save_that_takes_long_keeps_no_record_waiting() {
+async fn slow_save_delays_no_record() {
     let world = with_save_tried("save-slow", &Effect::stall()).await;
     world.create_node(NEW_NODE).await;
     world
@@ -139,7 +139,7 @@ async fn a_save_that_takes_long_keeps_no_record_waiting() {
 }
 
 #[tokio::test]
-async fn the_last_removal_is_saved_before_the_object_goes() {
+async fn last_removal_is_saved_before_object_deletion() {
     let world = programmed("save-last", json!({"delaySeconds": 1})).await;
     let active = world.devices.active();
     let all = to_map(&[RECORD_1, RECORD_2, RECORD_3]);
@@ -153,7 +153,7 @@ async fn the_last_removal_is_saved_before_the_object_goes() {
 }
 
 #[tokio::test]
-async fn a_record_whose_addition_met_a_crash_is_saved_all_the_same() {
+async fn record_added_before_a_crash_is_saved() {
     let mut world = World::new("save-crash").await;
     world.create_nodes().await;
     world.start_operator().await;

@@ -54,17 +54,17 @@ async fn assert_named_without_harm(name: &str, rights: Rights) {
 }
 
 #[tokio::test]
-async fn a_user_that_may_not_write_is_named_and_costs_neither_a_login_nor_a_record() {
+async fn read_only_user_is_named_without_login_or_record_loss() {
     assert_named_without_harm("session-read-only", Rights::ReadOnly).await;
 }
 
 #[tokio::test]
-async fn a_role_that_the_configuration_layer_refuses_is_named_and_costs_no_record() {
+async fn role_refused_by_icrd_is_named_without_record_loss() {
     assert_named_without_harm("session-operator", Rights::Operator).await;
 }
 
 #[tokio::test]
-async fn a_user_with_too_many_tokens_is_named_and_no_login_storm() {
+async fn token_limit_is_named_and_causes_no_login_storm() {
     let mut world = World::new("session-tokens").await;
     let standby = world.devices.standby();
     // CIS#3780.
@@ -93,7 +93,7 @@ async fn a_user_with_too_many_tokens_is_named_and_no_login_storm() {
 }
 
 #[tokio::test]
-async fn an_operator_holds_one_token_per_device_and_gives_it_back() {
+async fn operator_keeps_one_token_per_device_and_deletes_it() {
     let mut world = World::in_sync("session-one").await;
     world.create_node(NEW_NODE).await;
     world

@@ -53,14 +53,14 @@ async fn each_object_claims_only_its_own_records() {
 }
 
 #[tokio::test]
-async fn a_removal_of_one_object_leaves_the_others_records() {
+async fn removal_by_one_object_keeps_records_of_the_other() {
     let (world, _) = shared("share-removal").await;
     world.delete_node("1").await;
     world.until_records(&[RECORD_2, RECORD_3, NEW_RECORD]).await;
 }
 
 #[tokio::test]
-async fn a_deleted_object_leaves_the_others_records() {
+async fn deletion_of_one_object_keeps_records_of_the_other() {
     let (world, _) = shared("share-delete").await;
     world.delete(NAME).await;
     world.until_gone(NAME).await;
@@ -68,7 +68,7 @@ async fn a_deleted_object_leaves_the_others_records() {
 }
 
 #[tokio::test]
-async fn a_node_that_moves_to_the_other_object_keeps_its_record() {
+async fn node_moved_to_the_other_object_keeps_its_record() {
     let (world, pool) = shared("share-move").await;
     let before = world.devices.active().mutations();
     let label = pool
@@ -100,7 +100,7 @@ async fn a_node_that_moves_to_the_other_object_keeps_its_record() {
 }
 
 #[tokio::test]
-async fn a_record_that_both_objects_want_stays_until_the_last_one_goes() {
+async fn shared_record_stays_until_the_last_object_is_deleted() {
     let world = World::in_sync("share-both").await;
     world.create_named(SECOND, world.spec()).await;
     let seen = eventually("the claims of the second object", LIMIT, async || {

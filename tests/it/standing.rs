@@ -149,7 +149,7 @@ async fn forget_keys(world: &World) {
 }
 
 #[tokio::test]
-async fn claims_of_a_suspended_object_hold_a_deletion_and_are_told() {
+async fn claims_of_suspended_object_block_a_deletion() {
     let mut world = World::in_sync("standing-suspended").await;
     let mut spec = world.spec();
     spec["devices"] = by_other_name(&world);
@@ -228,7 +228,7 @@ pub(crate) async fn assert_owner_is_free(owner: &World) {
 }
 
 #[tokio::test]
-async fn stranger_without_cilium_nodes_holds_no_record_of_others() {
+async fn foreign_object_without_cilium_nodes_blocks_no_record() {
     let (mut owner, stranger, mut spec) = owner_and_stranger("standing-cilium", true).await;
     spec["nodes"]["addressSource"] = json!({"type": "CiliumNode"});
     both_at_work(&mut owner, &stranger, spec).await;
@@ -236,7 +236,7 @@ async fn stranger_without_cilium_nodes_holds_no_record_of_others() {
 }
 
 #[tokio::test]
-async fn stranger_without_a_secret_holds_no_record_of_others() {
+async fn foreign_object_without_a_secret_blocks_no_record() {
     let (mut owner, stranger, spec) = owner_and_stranger("standing-secret", false).await;
     both_at_work(&mut owner, &stranger, spec).await;
     stranger.until_reason("SecretNotFound").await;
@@ -244,7 +244,7 @@ async fn stranger_without_a_secret_holds_no_record_of_others() {
 }
 
 #[tokio::test]
-async fn stranger_with_standing_holds_a_deletion_and_is_told() {
+async fn foreign_object_with_standing_blocks_a_deletion() {
     let (mut owner, stranger, spec) = owner_and_stranger("standing-holds", true).await;
     let proxy = owner.start_proxy().await;
     // The second write of its status is its first claim: by then it has read the tunnel.

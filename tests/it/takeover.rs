@@ -89,7 +89,7 @@ fn worked_on(unit: &Simulator) -> Vec<LoggedRequest> {
 }
 
 #[tokio::test]
-async fn unit_that_takes_over_is_asked_before_any_write() {
+async fn replacing_unit_is_identified_before_any_write() {
     let world = World::in_sync("takeover").await;
     let floating = Floating::new(world.devices.standby()).await;
     world.patch_standby(&json!({"port": floating.port})).await;

@@ -105,7 +105,7 @@ fn dependencies(package: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_has_a_module_comment() {
     let silent = offenders(|source| !source.text.starts_with("//!"));
     assert_eq!(silent, [""; 0]);
 }
@@ -117,6 +117,41 @@ fn no_file_is_too_long_to_read() {
         !is_tests_of_a_module && source.shipped().lines().count() > LINES_MAX
     });
     assert_eq!(long, [""; 0]);
+}
+
+/// The most characters of a test's name.
+const NAME_MAX: usize = 60;
+
+#[test]
+fn test_names_are_short_and_begin_with_their_subject() {
+    let beginnings = ["a_", "an_", "the_", "it_", "they_", "who_", "whoever_"];
+    let mut offending = Vec::new();
+    let mut count = 0;
+    for source in sources() {
+        let mut lines = source.text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if !(line.starts_with("#[test]") || line.starts_with("#[tokio::test")) {
+                continue;
+            }
+            let Some(name) = lines.find_map(test_name) else {
+                continue;
+            };
+            count += 1;
+            if name.len() > NAME_MAX || beginnings.iter().any(|word| name.starts_with(word)) {
+                offending.push(format!("{}: {name}", source.path));
+            }
+        }
+    }
+    // A rule over nothing would hold for ever.
+    assert!(count > 2_000, "only {count} tests found");
+    assert_eq!(offending, [""; 0]);
+}
+
+/// The name of the function that a line begins.
+fn test_name(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    line.strip_prefix("fn ")?.split(['(', '<']).next()
 }
 
 #[test]
@@ -167,7 +202,7 @@ fn pure_crates_do_no_io_and_read_no_clock() {
 }
 
 #[test]
-fn the_crates_depend_on_each_other_in_one_direction() {
+fn crates_depend_on_each_other_in_one_direction() {
     let ours = |package: &str| -> Vec<String> {
         let mut names = dependencies(package);
         names.remove(package);
@@ -224,7 +259,7 @@ fn only_the_transport_names_the_http_library() {
 }
 
 #[test]
-fn every_invariant_names_the_test_that_holds_it() {
+fn every_invariant_names_its_test() {
     let document = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
     assert!(
         document.lines().count() <= 200,
@@ -362,7 +397,7 @@ const BESIDE_STRANGERS: [&str; 27] = [
 ];
 
 #[test]
-fn each_line_beside_strangers_names_its_tests() {
+fn each_line_on_foreign_objects_names_its_tests() {
     let points = lines_name_tests("safety.md", "Beside strangers", 3);
     assert_eq!(points, BESIDE_STRANGERS);
 }
@@ -380,7 +415,7 @@ fn each_line_of_logins_and_messages_names_its_tests() {
 }
 
 #[test]
-fn binding_is_shown_wherever_a_secret_is_made() {
+fn binding_is_shown_in_each_secret_example() {
     for file in [
         "README.md",
         "CHANGELOG.md",
@@ -413,7 +448,7 @@ fn runbook_of_refused_logins_names_their_schedule() {
 }
 
 #[test]
-fn each_line_of_what_green_means_names_its_tests() {
+fn each_line_of_the_green_page_names_its_tests() {
     assert!(!lines_name_tests("green.md", "Lines", 2).is_empty());
 }
 

@@ -57,7 +57,7 @@ async fn create_own_bundle(world: &World, unit: &Simulator) -> Value {
 }
 
 #[tokio::test]
-async fn a_new_bigip_is_trusted_by_its_own_certificate_in_the_bundle() {
+async fn new_bigip_is_trusted_by_its_bundled_certificate() {
     let (mut world, unit) = with_new_box("tls-own").await;
     world.start_operator().await;
     let bundle = create_own_bundle(&world, &unit).await;
@@ -70,7 +70,7 @@ async fn a_new_bigip_is_trusted_by_its_own_certificate_in_the_bundle() {
 }
 
 #[tokio::test]
-async fn a_refused_certificate_tells_the_fingerprint_that_makes_it_accepted() {
+async fn refused_certificate_shows_the_fingerprint_to_pin() {
     let (mut world, unit) = with_new_box("tls-pin").await;
     world.start_operator().await;
     let bundle = create_own_bundle(&world, &unit).await;
@@ -94,7 +94,7 @@ async fn a_refused_certificate_tells_the_fingerprint_that_makes_it_accepted() {
 }
 
 #[tokio::test]
-async fn no_verification_is_refused_unless_the_operator_allows_it() {
+async fn disabled_verification_needs_the_operator_flag() {
     let (mut world, unit) = with_new_box("tls-none").await;
     world.start_operator().await;
     create(&world, &unit, &json!({"verification": "None"})).await;
@@ -144,7 +144,7 @@ async fn unbound_secret_is_not_used() {
 }
 
 #[tokio::test]
-async fn unbound_secret_is_used_where_the_flag_allows_it() {
+async fn unbound_secret_is_used_if_the_flag_allows() {
     let mut world = World::new("tls-unbound-flag").await;
     unbind_secret(&world).await;
     world.create_nodes().await;
@@ -156,7 +156,7 @@ async fn unbound_secret_is_used_where_the_flag_allows_it() {
 }
 
 #[tokio::test]
-async fn running_login_outlives_the_binding_of_its_secret() {
+async fn live_session_outlives_the_secret_binding() {
     let world = World::in_sync("tls-unbound-later").await;
     let logins = world.devices.active().logins();
     unbind_secret(&world).await;
@@ -175,7 +175,7 @@ async fn running_login_outlives_the_binding_of_its_secret() {
 }
 
 #[tokio::test]
-async fn a_device_outside_of_the_networks_that_the_operator_may_dial_is_not_dialled() {
+async fn device_outside_the_allowed_networks_is_not_dialled() {
     let mut world = World::new("tls-networks").await;
     world.create_nodes().await;
     world
@@ -191,7 +191,7 @@ async fn a_device_outside_of_the_networks_that_the_operator_may_dial_is_not_dial
 }
 
 #[tokio::test]
-async fn certificate_with_a_new_key_costs_one_login_and_no_write() {
+async fn renewed_certificate_key_takes_one_login_and_no_write() {
     let world = World::in_sync("tls-renewed").await;
     let standby = world.devices.standby();
     let logins = standby.logins();
@@ -206,7 +206,7 @@ async fn certificate_with_a_new_key_costs_one_login_and_no_write() {
 }
 
 #[tokio::test]
-async fn a_new_authority_is_not_believed_until_the_bundle_names_it() {
+async fn new_ca_is_not_trusted_until_bundled() {
     let world = World::in_sync("tls-authority").await;
     let standby = world.devices.standby();
     standby.renew_authority().unwrap();

@@ -125,7 +125,7 @@ async fn until_invalid(world: &World, name: &str, words: &str) -> DynamicObject 
 }
 
 #[tokio::test]
-async fn an_object_that_does_not_parse_stops_no_other() {
+async fn unparsable_object_stops_no_other() {
     let world = world("unreadable-beside").await;
     world.create_named(OTHER, bad(world.spec())).await;
     let world = world.into_sync().await;
@@ -134,7 +134,7 @@ async fn an_object_that_does_not_parse_stops_no_other() {
 }
 
 #[tokio::test]
-async fn the_status_of_an_object_that_does_not_parse_is_written_once() {
+async fn status_of_an_unparsable_object_is_written_once() {
     let world = world("unreadable-once").await.into_sync().await;
     world.create_named(OTHER, bad(world.spec())).await;
     let written = until_invalid(&world, OTHER, "spec.drift.intervalSeconds").await;
@@ -147,7 +147,7 @@ async fn the_status_of_an_object_that_does_not_parse_is_written_once() {
 }
 
 #[tokio::test]
-async fn an_object_that_no_longer_parses_loses_no_record() {
+async fn object_that_becomes_unparsable_loses_no_record() {
     let world = world("unreadable-later").await.into_sync().await;
     let tunnels = objects::tunnels(&world.client, &world.name);
     let claims = tunnels.get(NAME).await.unwrap().data["status"]["ownership"].clone();
@@ -183,7 +183,7 @@ async fn an_object_that_no_longer_parses_loses_no_record() {
 }
 
 #[tokio::test]
-async fn a_deleted_object_that_does_not_parse_says_what_keeps_it() {
+async fn deleted_unparsable_object_names_its_finalizer() {
     let world = world("unreadable-deleted").await.into_sync().await;
     patch(&world, bad(world.spec())).await;
     until_invalid(&world, NAME, "spec.drift.intervalSeconds").await;
@@ -200,7 +200,7 @@ async fn a_deleted_object_that_does_not_parse_says_what_keeps_it() {
 }
 
 #[tokio::test]
-async fn an_object_whose_neighbours_cannot_be_read_says_why_it_stays() {
+async fn object_with_unreadable_peers_reports_its_block() {
     let world = world("unreadable-neighbour").await.into_sync().await;
     world.create_named(OTHER, bad(world.spec())).await;
     until_invalid(&world, OTHER, "spec.drift.intervalSeconds").await;
@@ -225,7 +225,7 @@ async fn an_object_whose_neighbours_cannot_be_read_says_why_it_stays() {
 /// An object of a stranger whose selector makes no sense, as an older definition let it in, does not hold
 /// what others on another tunnel remove and delete.
 #[tokio::test]
-async fn stranger_with_an_unusable_selector_elsewhere_holds_nothing() {
+async fn foreign_invalid_selector_elsewhere_blocks_nothing() {
     let mut owner = world("unreadable-stranger").await;
     let stranger = world("unreadable-tenant").await;
     let mut spec = owner.spec();

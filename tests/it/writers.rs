@@ -23,7 +23,7 @@ async fn taken_over(name: &str) -> (World, OperatorProcess) {
 }
 
 #[tokio::test]
-async fn an_operator_that_came_later_takes_an_object_over_and_writes_nothing_for_it() {
+async fn later_operator_takes_over_without_a_write() {
     let world = World::in_sync("writers-over").await;
     world.settle().await;
     let before = world.devices.units().each_ref().map(Simulator::mutations);
@@ -54,7 +54,7 @@ async fn of_two_operators_one_writes_a_new_nodes_record() {
 }
 
 #[tokio::test]
-async fn two_operators_do_not_fight_over_the_status() {
+async fn two_operators_do_not_alternate_status_writes() {
     let (world, _second) = taken_over("writers-status").await;
     world.settle().await;
     let writer = world.status().await.writer;
@@ -65,7 +65,7 @@ async fn two_operators_do_not_fight_over_the_status() {
 }
 
 #[tokio::test]
-async fn after_the_later_operator_is_gone_a_restarted_one_goes_on() {
+async fn restarted_operator_continues_after_the_later_one_ends() {
     let (mut world, second) = taken_over("writers-back").await;
     second.kill().await;
     world.kill_operator().await;

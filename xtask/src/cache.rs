@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_installed_once() {
+    fn tool_is_installed_once() {
         let world = World::new();
         let folder = world.prepare(env!("CARGO")).unwrap();
         assert_eq!(world.prepare(env!("CARGO")).unwrap(), folder);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pins_install_it_anew() {
+    fn changed_pins_reinstall_the_tool() {
         let world = World::new();
         world.prepare(env!("CARGO")).unwrap();
         world.pin("tool 2");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_that_failed_is_tried_again() {
+    fn failed_installation_is_retried() {
         let world = World::new();
         let failure = world.prepare("no-such-program").unwrap_err();
         let text = failure.to_string();

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_carry_no_folder_of_this_machine() {
+    fn programs_contain_no_path_of_the_build_host() {
         let flags = flags(Path::new("/checkout")).into_string().unwrap();
         assert!(flags.contains("+crt-static"), "{flags}");
         assert!(

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_are_found_by_their_first_line_whatever_their_name() {
+    fn scripts_are_found_by_their_shebang() {
         let found = scripts(&root()).unwrap();
         for script in [".ci/run", "delivery/package.sh", "scripts/install.sh"] {
             assert!(found.contains(&PathBuf::from(script)), "{found:?}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_told_from_one_that_is() {
+    fn missing_program_differs_from_an_existing_one() {
         assert!(is_there(env!("CARGO")));
         assert!(!is_there("no-such-program"));
     }

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_step_names_its_command() {
+    fn failed_step_names_its_command() {
         let failure = Step::cargo("the impossible", &["no-such-command", "--flag"]).run();
         let text = failure.unwrap_err().to_string();
         assert!(
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_looked_for_beside_this_one() {
+    fn programs_are_searched_beside_the_own_binary() {
         let step = Step::built("codegen", "crdgen", &["--check"]).unwrap();
         assert_eq!(step.to_string(), "crdgen --check");
         assert!(built_programs().unwrap().is_dir());

@@ -116,7 +116,7 @@ fn names(archive: &Path) -> String {
 }
 
 #[test]
-fn what_is_packed_is_what_the_script_installs() {
+fn install_script_installs_the_packed_program() {
     let release = Release::packed();
     let output = release.install(&["--version", VERSION]);
     assert!(output.status.success(), "{}", errors(&output));
@@ -126,7 +126,7 @@ fn what_is_packed_is_what_the_script_installs() {
 }
 
 #[test]
-fn an_archive_with_another_checksum_is_not_installed() {
+fn archive_with_another_checksum_is_not_installed() {
     let release = Release::packed();
     let sums = fs::read_to_string(release.file("SHA256SUMS")).unwrap();
     let wrong: Vec<String> = sums
@@ -142,7 +142,7 @@ fn an_archive_with_another_checksum_is_not_installed() {
 }
 
 #[test]
-fn an_archive_that_the_checksums_do_not_name_is_not_installed() {
+fn archive_without_a_listed_checksum_is_not_installed() {
     let release = Release::packed();
     fs::write(release.file("SHA256SUMS"), "").unwrap();
     let output = release.install(&["--version", VERSION]);
@@ -153,7 +153,7 @@ fn an_archive_that_the_checksums_do_not_name_is_not_installed() {
 }
 
 #[test]
-fn the_checksums_are_those_of_all_files() {
+fn checksums_cover_all_files() {
     let release = Release::packed();
     let folder = release.path("mirror/v1.2.3");
     let said = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
@@ -164,7 +164,7 @@ fn the_checksums_are_those_of_all_files() {
 }
 
 #[test]
-fn the_same_programs_give_the_same_bytes() {
+fn equal_programs_give_equal_archives() {
     let release = Release::packed();
     assert!(release.pack("again").status.success());
     let first = checksums(&release.path("mirror/v1.2.3"));
@@ -188,7 +188,7 @@ fn archive_holds_the_program_and_all_licences() {
 }
 
 #[test]
-fn the_manifests_name_each_archive_with_its_checksum() {
+fn manifests_list_each_archive_with_its_checksum() {
     let release = Release::packed();
     let sums = fs::read_to_string(release.file("SHA256SUMS")).unwrap();
     for (manifest, platforms) in [
@@ -207,7 +207,7 @@ fn the_manifests_name_each_archive_with_its_checksum() {
 }
 
 #[test]
-fn a_program_that_was_not_built_stops_the_packing() {
+fn missing_program_stops_the_packaging() {
     let release = Release::built();
     fs::remove_file(release.path("dist/darwin-arm64").join(PLUGIN)).unwrap();
     let output = release.pack("out");

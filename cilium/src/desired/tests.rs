@@ -71,7 +71,7 @@ vtep:
 }
 
 #[test]
-fn what_was_rendered_is_rendered_again() {
+fn rendered_lists_render_to_the_same() {
     let lists = Lists::new(&rendered(&foreign(), &pairs()).unwrap().rows);
     let live = data(&lists.endpoint, &lists.cidr, &lists.mac);
     let again = rendered(&live, &pairs()).unwrap();
@@ -107,7 +107,7 @@ fn new_unit_is_appended_and_moves_nothing() {
 }
 
 #[test]
-fn entry_that_goes_is_named_for_deletion() {
+fn removed_entry_is_named_for_deletion() {
     let live = data("10.9.0.1", "10.1.9.0/24", "02:00:00:00:00:01");
     let desired = rendered(&live, &pairs()).unwrap();
     assert_eq!(desired.stale, ["10.1.9.0/24".parse().unwrap()]);
@@ -142,7 +142,7 @@ fn floating_network_is_an_entry_of_its_own() {
 }
 
 #[test]
-fn what_is_not_known_of_a_unit_is_refused() {
+fn incomplete_unit_is_refused() {
     let of = |local: &str, self_ips: &[&str], mac: &str| {
         let unit = unit("east", "a", local, self_ips, mac);
         let key = unit.key.clone();
@@ -268,7 +268,7 @@ fn pair_with_one_address_and_two_mac_addresses_is_refused() {
 }
 
 #[test]
-fn unit_whose_tunnel_was_not_read_is_refused() {
+fn unit_with_unread_tunnel_is_refused() {
     let mut tunnels = pairs();
     let unread = UnitKey {
         namespace: "bigip".to_owned(),
@@ -302,7 +302,7 @@ fn self_ip_of_two_units_is_refused_as_floating() {
 }
 
 #[test]
-fn pool_that_holds_a_network_of_ours_is_a_caution() {
+fn pool_overlapping_an_own_network_is_a_caution() {
     let mut values = foreign();
     values.insert("cluster-pool-ipv4-cidr".to_owned(), "10.0.0.0/8".to_owned());
     let desired = rendered(&values, &pairs()).unwrap();

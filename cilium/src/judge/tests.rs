@@ -143,7 +143,7 @@ fn nodes_that_no_tunnel_selects_give_no_finding() {
 }
 
 #[test]
-fn disputed_key_hides_only_what_depends_on_it() {
+fn disputed_key_hides_only_dependent_findings() {
     let mtu = config_of("mtu", Scope::All, &[("mtu", "1400")]);
     let mut values = lists();
     values.insert("mtu".to_owned(), "9000".to_owned());
@@ -175,7 +175,7 @@ fn report_of_agents_that_cannot_be_read_is_not_judged() {
 }
 
 #[test]
-fn failure_of_an_agent_is_said_once_for_several_groups() {
+fn agent_failure_is_reported_once_for_several_groups() {
     let mut cluster = zones();
     let mut failed = object(Scope::All, "10.8.0.1", "10.7.1.0/24");
     failed
@@ -252,18 +252,18 @@ fn unknown(change: fn(&mut Unit)) -> Vec<String> {
 }
 
 #[test]
-fn unit_that_is_known_as_a_whole_is_judged() {
+fn fully_read_unit_is_judged() {
     assert_eq!(unknown(|_| {}), Vec::<String>::new());
 }
 
 #[test]
-fn unit_that_does_not_answer_is_not_taken_for_right() {
+fn unreachable_unit_is_not_reported_as_correct() {
     let said = unknown(|unit| unit.is_current = false);
     assert!(said[0].contains("last known state"), "{said:?}");
 }
 
 #[test]
-fn part_of_a_unit_that_is_not_known_is_not_judged() {
+fn unknown_part_of_a_unit_is_not_judged() {
     type Change = fn(&mut Unit);
     let cases: [(Change, &str); 6] = [
         (|unit| unit.vni = None, "its VNI"),

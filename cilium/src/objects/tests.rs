@@ -125,7 +125,7 @@ fn entry_that_cannot_be_read_is_a_difference() {
 }
 
 #[test]
-fn network_of_ours_in_an_object_of_others_is_refused() {
+fn own_network_in_a_foreign_object_is_refused() {
     let refused = |endpoint: &str, cidr: &str, scope: Scope| {
         let entries = vec![entry("x", endpoint, cidr, "02:00:00:00:00:09")];
         made(vec![object("other", scope, entries)], &[east()]).is_err()

@@ -24,7 +24,7 @@ fn rule(rule: &Value) -> bool {
 }
 
 #[test]
-fn rules_of_cilium_that_let_a_bigip_in() {
+fn cilium_rules_that_admit_a_bigip() {
     for open in [
         json!({"fromEntities": ["world"]}),
         json!({"fromEntities": ["all"]}),
@@ -38,7 +38,7 @@ fn rules_of_cilium_that_let_a_bigip_in() {
 }
 
 #[test]
-fn rules_of_cilium_that_let_no_bigip_in() {
+fn cilium_rules_that_admit_no_bigip() {
     for shut in [
         json!({}),
         json!({"fromCIDR": ["10.1.6.0/24"]}),
@@ -59,13 +59,13 @@ fn policy_without_ingress_restricts_nothing() {
 }
 
 #[test]
-fn policy_about_nodes_says_nothing_of_pods() {
+fn node_policy_does_not_apply_to_pods() {
     let host = json!({"nodeSelector": {}, "ingress": [{"fromEntities": ["world"]}]});
     assert_eq!(cilium(&host), (false, false));
 }
 
 #[test]
-fn rules_of_kubernetes_that_let_a_bigip_in() {
+fn kubernetes_rules_that_admit_a_bigip() {
     for from in [
         json!({}),
         json!({"from": []}),
@@ -78,7 +78,7 @@ fn rules_of_kubernetes_that_let_a_bigip_in() {
 }
 
 #[test]
-fn rules_of_kubernetes_that_let_no_bigip_in() {
+fn kubernetes_rules_that_admit_no_bigip() {
     for spec in [
         json!({"podSelector": {}}),
         json!({"podSelector": {}, "ingress": []}),
@@ -110,7 +110,7 @@ fn judged(policies: &[Policy]) -> Finding {
 }
 
 #[test]
-fn namespace_that_lets_nothing_in_is_named() {
+fn namespace_that_denies_ingress_is_named() {
     let found = judged(&[policy(Some("shop"), false), policy(Some("web"), true)]);
     assert_eq!(found.weight, Weight::Warning);
     assert!(found.text.ends_with("from outside: shop"), "{found:?}");
@@ -124,7 +124,7 @@ fn policies_of_system_namespaces_are_no_finding() {
 }
 
 #[test]
-fn policy_that_opens_without_restricting_counts() {
+fn allow_policy_without_default_deny_counts() {
     let mut opening = policy(Some("shop"), true);
     opening.restricts = false;
     let found = judged(&[policy(Some("shop"), false), opening]);
@@ -132,14 +132,14 @@ fn policy_that_opens_without_restricting_counts() {
 }
 
 #[test]
-fn cluster_that_lets_nothing_in_is_a_finding() {
+fn cluster_that_denies_ingress_is_a_finding() {
     let found = judged(&[policy(None, false), policy(Some("web"), true)]);
     assert_eq!(found.weight, Weight::Warning);
     assert!(found.text.ends_with("except in web"), "{found:?}");
 }
 
 #[test]
-fn only_what_opens_all_pods_opens_the_cluster() {
+fn only_a_policy_for_all_pods_opens_the_cluster() {
     let closed = policy(Some("shop"), false);
     let mut some = policy(None, true);
     let found = judged(&[closed.clone(), some.clone()]);

@@ -66,7 +66,7 @@ fn password_once_accepted_is_tried_for_good() {
 }
 
 #[test]
-fn request_of_a_user_begins_the_schedule_again() {
+fn user_request_restarts_the_schedule() {
     let mut account = Account::default();
     assert_eq!(refused_at(&mut account, 1).len(), 3);
     let later = at_min(3 * 24 * 60);
@@ -79,7 +79,7 @@ fn request_of_a_user_begins_the_schedule_again() {
 }
 
 #[test]
-fn two_refusals_in_15_minutes_end_the_tries_of_all() {
+fn two_refusals_in_15_minutes_block_all_logins() {
     let mut account = Account::default();
     refuse(&mut account, asker(STRANGER, 1), 0).unwrap();
     refuse(&mut account, asker(STRANGER, 2), 1).unwrap();
@@ -90,7 +90,7 @@ fn two_refusals_in_15_minutes_end_the_tries_of_all() {
 }
 
 #[test]
-fn accepted_password_keeps_one_try_of_its_own() {
+fn accepted_password_keeps_one_reserved_try() {
     let mut account = Account::default();
     account.note(asker(OWNER, 1), LoginOutcome::Accepted, now_min(0));
     refuse(&mut account, asker(STRANGER, 2), 1).unwrap();
@@ -103,7 +103,7 @@ fn accepted_password_keeps_one_try_of_its_own() {
 }
 
 #[test]
-fn stranger_that_was_refused_leaves_the_next_try_to_the_owner() {
+fn refused_foreign_namespace_leaves_next_try_to_owner() {
     let mut account = Account::default();
     refuse(&mut account, asker(STRANGER, 1), 0).unwrap();
     refuse(&mut account, asker(STRANGER, 2), 1).unwrap();
@@ -119,7 +119,7 @@ fn stranger_that_was_refused_leaves_the_next_try_to_the_owner() {
 }
 
 #[test]
-fn namespace_that_no_longer_asks_stops_no_other() {
+fn idle_namespace_blocks_no_other() {
     let mut account = Account::default();
     refuse(&mut account, asker(STRANGER, 1), 0).unwrap();
     refuse(&mut account, asker(STRANGER, 2), 0).unwrap();
@@ -139,7 +139,7 @@ fn login_without_an_answer_counts_unless_accepted_before() {
 }
 
 #[test]
-fn account_with_history_is_worth_more_the_more_it_holds() {
+fn account_worth_grows_with_its_history() {
     let mut refused = Account::default();
     refuse(&mut refused, asker(OWNER, 1), 0).unwrap();
     let mut accepted = Account::default();
@@ -186,7 +186,7 @@ fn restarted(rows: &[LoginRecord], minute: i64) -> Account {
 }
 
 #[test]
-fn restart_forgets_no_refusal() {
+fn restart_keeps_every_refusal() {
     let mut account = restarted(&[row_of(2)], 2);
     // Whatever password: the two refusals count until their time is over, in minute 15 and 16.
     let wait = account.check(asker(OWNER, 9), at_min(0)).unwrap_err();
@@ -196,7 +196,7 @@ fn restart_forgets_no_refusal() {
 }
 
 #[test]
-fn restart_goes_on_with_the_schedule_of_a_password() {
+fn restart_continues_schedule_of_a_password() {
     let refused = secret("1");
     let asker = Asker {
         secret: &refused,
@@ -210,7 +210,7 @@ fn restart_goes_on_with_the_schedule_of_a_password() {
 }
 
 #[test]
-fn changed_secret_begins_a_schedule_of_its_own() {
+fn changed_secret_starts_its_own_schedule() {
     let changed = secret("2");
     let asker = Asker {
         secret: &changed,
@@ -221,7 +221,7 @@ fn changed_secret_begins_a_schedule_of_its_own() {
 }
 
 #[test]
-fn request_after_a_restart_begins_the_schedule_again() {
+fn request_after_a_restart_restarts_the_schedule() {
     let refused = secret("1");
     let asker = Asker {
         secret: &refused,
@@ -385,7 +385,7 @@ fn secrets_with_the_same_password_share_its_refusals() {
 }
 
 #[test]
-fn request_is_not_undone_by_rows_that_are_read_again() {
+fn reread_rows_do_not_undo_a_request() {
     let refused = secret("1");
     let asker = Asker {
         secret: &refused,

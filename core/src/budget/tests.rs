@@ -84,7 +84,7 @@ fn too_many_removals_are_refused_as_a_whole() {
 }
 
 #[test]
-fn two_records_may_go_unless_every_removal_needs_approval() {
+fn two_removals_pass_unless_all_need_approval() {
     assert!(take(&NONE, 3, deselected(2), 0).is_ok());
     assert!(take(&NONE, 3, deselected(3), 0).is_err());
     let census = Census {
@@ -130,7 +130,7 @@ fn clock_that_jumps_back_refills_nothing() {
 }
 
 #[test]
-fn held_scale_down_does_not_become_free_with_time() {
+fn refused_scale_down_stays_refused_over_time() {
     let waiting = Census {
         claimed: 100,
         undesired: 40,
@@ -210,7 +210,7 @@ fn nodes_that_all_change_their_address_count_once() {
 }
 
 #[test]
-fn level_that_was_never_noted_is_that_of_the_claims() {
+fn unset_node_level_is_that_of_the_claims() {
     let census = Census {
         claimed: 100,
         undesired: 40,
@@ -231,7 +231,7 @@ fn level_that_was_never_noted_is_that_of_the_claims() {
 }
 
 #[test]
-fn record_on_several_devices_and_leaving_one_costs_once() {
+fn record_on_several_devices_counts_once() {
     let mac = |last| MacAddress::new([0x0a, 0x0a, 10, 0, 0, last]);
     let causes = [
         (mac(1), Cause::NodeDeleted),
@@ -420,7 +420,7 @@ fn replaced(nodes: usize, surge: usize, first: bool, pause: i64) -> bool {
 }
 
 #[test]
-fn rolling_replacement_costs_nothing() {
+fn rolling_replacement_spends_no_budget() {
     for nodes in [1, 2, 3, 5, 10, 100] {
         for pause in [0, 30, 600, 4_000] {
             for first in [true, false] {
@@ -458,7 +458,7 @@ fn deselection_that_was_undone_makes_no_room() {
 }
 
 #[test]
-fn deselected_node_does_not_count_as_gone_as_well() {
+fn deselected_node_is_not_counted_as_deleted_too() {
     let mut cluster = Cluster::new(100, 25);
     cluster.change(Change::Deselect(10));
     assert!(cluster.remove());

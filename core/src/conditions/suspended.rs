@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn suspended_object_is_unknown_and_shows_what_it_was() {
+    fn suspended_object_is_unknown_and_shows_last_state() {
         let was = [
             before(ConditionType::Ready, "True", Reason::InSync, "3 nodes"),
             before(
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn suspended_device_shows_what_it_was() {
+    fn suspended_device_shows_its_last_state() {
         let was = [
             before(
                 ConditionType::Reachable,
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn second_reason_to_stop_keeps_what_was_verified() {
+    fn second_suspend_reason_keeps_last_verified_state() {
         let message = "last verified 12:03: Saved: saved";
         let was = [before(
             ConditionType::Saved,

@@ -97,7 +97,7 @@ impl Case {
 }
 
 #[test]
-fn a_pair_in_sync_is_ready_and_available() {
+fn pair_in_sync_is_ready_and_available() {
     let case = Case::pair(|_| {});
     assert_eq!(
         case.words(),
@@ -113,7 +113,7 @@ fn a_pair_in_sync_is_ready_and_available() {
 }
 
 #[test]
-fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
+fn unreachable_standby_is_retried_tunnel_available() {
     let case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     assert_eq!(
         case.words(),
@@ -133,7 +133,7 @@ fn a_standby_that_does_not_answer_is_retried_and_leaves_the_tunnel_available() {
 }
 
 #[test]
-fn a_wrong_password_stalls_and_is_shown_before_a_timeout() {
+fn wrong_password_stalls_and_precedes_a_timeout() {
     let mut case =
         Case::pair(|b| b.reach = Reach::Failed(failure(Reason::AuthenticationFailed, false)));
     case.devices[0].reach = Reach::Failed(failure(Reason::Timeout, true));
@@ -143,7 +143,7 @@ fn a_wrong_password_stalls_and_is_shown_before_a_timeout() {
 }
 
 #[test]
-fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
+fn active_unit_without_records_makes_unavailable() {
     let desired = two_nodes();
     let a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
     let b = in_sync("bigip-b", FailoverState::Standby, &desired);
@@ -160,14 +160,14 @@ fn an_active_unit_without_its_records_makes_the_tunnel_unavailable() {
 }
 
 #[test]
-fn a_device_that_was_not_asked_yet_makes_ready_unknown() {
+fn pending_device_makes_ready_unknown() {
     let case =
         Case::pair(|b| *b = DeviceReport::pending("bigip-b".into(), "192.0.2.12".into(), 443));
     assert_eq!(case.words()[0], "Ready=Unknown/Progressing");
 }
 
 #[test]
-fn a_node_without_address_is_named_while_the_others_are_programmed() {
+fn node_without_address_is_named_others_programmed() {
     let mut case = Case::pair(|_| {});
     let nodes = [
         worker("a", "10.0.0.1"),
@@ -184,7 +184,7 @@ fn a_node_without_address_is_named_while_the_others_are_programmed() {
 }
 
 #[test]
-fn a_selector_that_matches_nothing_stalls() {
+fn empty_selector_match_stalls() {
     let mut case = Case::pair(|_| {});
     case.desired = Desired::default();
     assert_eq!(case.words()[0], "Ready=False/NoNodesSelected");
@@ -195,7 +195,7 @@ fn a_selector_that_matches_nothing_stalls() {
 }
 
 #[test]
-fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
+fn conflicting_record_stalls_and_names_the_remedy() {
     let desired = two_nodes();
     let mut records = desired.records("10.0.0.254".parse().unwrap());
     records.insert(
@@ -220,7 +220,7 @@ fn a_conflicting_record_stalls_and_the_device_says_what_to_do() {
 }
 
 #[test]
-fn a_cleanup_that_a_device_holds_up_says_which() {
+fn blocked_cleanup_names_the_device() {
     let mut case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     case.deleting = true;
     assert_eq!(case.words()[0], "Ready=False/CleanupFailed");
@@ -228,7 +228,7 @@ fn a_cleanup_that_a_device_holds_up_says_which() {
 }
 
 #[test]
-fn removal_held_by_a_neighbour_is_said_and_never_in_sync() {
+fn removal_blocked_by_peer_is_reported_not_in_sync() {
     let hold = NeighbourHold {
         count: 2,
         by: Some(HeldBy {
@@ -252,7 +252,7 @@ fn removal_held_by_a_neighbour_is_said_and_never_in_sync() {
 }
 
 #[test]
-fn a_device_that_fails_keeps_saying_what_it_last_held() {
+fn failed_device_shows_its_last_record_count() {
     let case = Case::pair(|b| b.reach = Reach::Failed(failure(Reason::Timeout, true)));
     let programmed = device_conditions(&case.devices[1]).remove(1);
     assert_eq!(
@@ -263,7 +263,7 @@ fn a_device_that_fails_keeps_saying_what_it_last_held() {
 }
 
 #[test]
-fn unsaved_changes_are_a_condition_only_where_saving_is_asked_for() {
+fn saved_condition_exists_only_with_saving_enabled() {
     let mut case = Case::pair(|_| {});
     let saved = |case: &Case| device_conditions(&case.devices[0]).into_iter().nth(2);
     assert_eq!(saved(&case), None);
@@ -274,7 +274,7 @@ fn unsaved_changes_are_a_condition_only_where_saving_is_asked_for() {
 }
 
 #[test]
-fn a_held_removal_stalls_and_names_its_digest() {
+fn blocked_removal_stalls_and_names_its_digest() {
     let mut case = Case::pair(|_| {});
     let held = HeldRemoval {
         macs: ["0a:0a:0a:00:00:09".parse().unwrap()].into(),
@@ -290,7 +290,7 @@ fn a_held_removal_stalls_and_names_its_digest() {
 }
 
 #[test]
-fn the_same_set_held_at_another_time_has_another_digest() {
+fn digest_changes_with_the_time_of_the_block() {
     let held = |second| HeldRemoval {
         macs: ["0a:0a:0a:00:00:09".parse().unwrap()].into(),
         since: jiff::Timestamp::from_second(second).unwrap(),
@@ -311,7 +311,7 @@ fn find(case: &Case, kind: ConditionType) -> Condition {
 }
 
 #[test]
-fn a_tunnel_that_floods_nowhere_is_unusable_and_its_records_count_all_the_same() {
+fn tunnel_without_flooding_is_unusable_yet_programmed() {
     let case = with_facts(|facts| facts.tunnel.flooding_type = Some("none".into()));
     let usable = find(&case, ConditionType::TunnelUsable);
     assert_eq!(
@@ -327,7 +327,7 @@ fn a_tunnel_that_floods_nowhere_is_unusable_and_its_records_count_all_the_same()
 }
 
 #[test]
-fn a_tunnel_without_a_self_ip_or_of_another_kind_is_unusable() {
+fn tunnel_without_self_ip_or_of_other_type_is_unusable() {
     for change in [
         (|facts| facts.tunnel.self_ips.clear()) as fn(&mut crate::unit::UnitFacts),
         |facts| facts.tunnel.encapsulation = crate::unit::Encapsulation::Other("gre".into()),
@@ -349,7 +349,7 @@ fn tunnel_with_vni_other_than_2_is_unusable() {
 }
 
 #[test]
-fn a_unit_of_the_trust_domain_that_is_not_listed_is_named() {
+fn unlisted_unit_of_the_trust_domain_is_named() {
     let peer = |name: &str| crate::unit::UnitIdentity {
         device_name: format!("{name}.example.net"),
         base_mac: "00:0c:29:35:0d:bd".into(),
@@ -369,7 +369,7 @@ fn a_unit_of_the_trust_domain_that_is_not_listed_is_named() {
 }
 
 #[test]
-fn while_a_listed_unit_has_never_said_who_it_is_a_missing_peer_is_not_known() {
+fn missing_peer_is_unknown_before_first_identity() {
     let mut case = with_facts(|facts| {
         facts.peers = vec![crate::unit::UnitIdentity {
             device_name: "bigip-a".into(),
@@ -385,7 +385,7 @@ fn while_a_listed_unit_has_never_said_who_it_is_a_missing_peer_is_not_known() {
 }
 
 #[test]
-fn an_object_that_only_looks_is_ready_and_says_what_it_would_do() {
+fn observed_object_is_ready_and_lists_planned_changes() {
     let desired = two_nodes();
     let empty = device("bigip-a", FailoverState::Active, &desired, &Records::new());
     let mut case = Case {
@@ -408,7 +408,7 @@ fn an_object_that_only_looks_is_ready_and_says_what_it_would_do() {
 }
 
 #[test]
-fn drift_that_is_only_reported_waits_for_a_person() {
+fn reported_drift_is_not_ready() {
     let desired = two_nodes();
     let mut a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
     a.reported_drift = 2;
@@ -456,7 +456,7 @@ fn refused_new_password_is_shown_while_the_old_login_works() {
 }
 
 #[test]
-fn contested_records_that_are_missing_make_it_not_ready() {
+fn contested_missing_records_are_not_ready() {
     let desired = two_nodes();
     let mut a = device("bigip-a", FailoverState::Active, &desired, &Records::new());
     a.contended = true;
@@ -471,7 +471,7 @@ fn contested_records_that_are_missing_make_it_not_ready() {
 }
 
 #[test]
-fn observed_selector_that_matches_nothing_is_not_ready() {
+fn observed_empty_selector_match_is_not_ready() {
     let mut case = Case::pair(|_| {});
     case.desired = Desired::default();
     case.observing = true;
@@ -521,7 +521,7 @@ fn available_is_unknown_where_no_unit_ever_answered() {
 }
 
 #[test]
-fn node_that_keeps_its_record_is_not_said_to_have_none() {
+fn node_with_kept_record_is_not_reported_as_missing() {
     let mut case = Case::pair(|_| {});
     let nodes = [
         worker("a", "10.0.0.1"),
@@ -541,7 +541,7 @@ fn node_that_keeps_its_record_is_not_said_to_have_none() {
 }
 
 #[test]
-fn removal_stopped_by_a_disagreement_is_not_in_sync_in_silence() {
+fn removal_stopped_by_node_doubt_is_not_in_sync() {
     let mut case = Case::pair(|_| {});
     let doubt = Doubt::Contradicted("worker-01".into());
     let ready = |case: &Case| {
@@ -565,7 +565,7 @@ fn removal_stopped_by_a_disagreement_is_not_in_sync_in_silence() {
 }
 
 #[test]
-fn a_device_that_left_the_list_is_shown_until_its_records_are_gone() {
+fn unlisted_device_is_shown_until_records_are_removed() {
     let mut case = Case::pair(|_| {});
     let mut former = DeviceReport::pending("bigip-c".into(), "192.0.2.13".into(), 443);
     case.former = vec![former.clone()];
@@ -581,7 +581,7 @@ fn a_device_that_left_the_list_is_shown_until_its_records_are_gone() {
 }
 
 #[test]
-fn a_certificate_that_is_not_verified_is_said_loudly() {
+fn disabled_verification_is_a_false_condition() {
     let unverified = secure_transport(&Transport::Unverified("bigip-a".into()));
     assert_eq!(
         (unverified.truth, unverified.reason),
@@ -592,7 +592,7 @@ fn a_certificate_that_is_not_verified_is_said_loudly() {
 }
 
 #[test]
-fn doubt_about_the_nodes_is_shown_and_makes_nothing_unready() {
+fn node_doubt_is_shown_and_keeps_ready() {
     let case = Case::pair(|_| {});
     let doubt = Doubt::Incomplete {
         what: "nodes",

@@ -50,14 +50,14 @@ impl Case {
 }
 
 #[test]
-fn first_change_is_taken_at_once() {
+fn first_change_takes_effect_at_once() {
     let mut case = Case::new();
     assert_eq!(case.look(1_000, 2), (ip(2), Settled::default()));
     assert_eq!(case.look(601_000, 3), (ip(3), Settled::default()));
 }
 
 #[test]
-fn further_change_is_taken_when_it_has_lasted() {
+fn further_change_takes_effect_after_it_lasted() {
     let mut case = Case::new();
     case.look(1_000, 2);
     let (address, settled) = case.look(2_000, 3);
@@ -67,7 +67,7 @@ fn further_change_is_taken_when_it_has_lasted() {
 }
 
 #[test]
-fn node_that_changes_four_times_a_second_leaves_one_record() {
+fn flapping_node_leaves_only_one_record() {
     let mut case = Case::new();
     let mut last = 1;
     for step in 1..=600 {
@@ -101,7 +101,7 @@ fn node_that_changes_back_and_forth_stays_unstable() {
 }
 
 #[test]
-fn node_that_has_left_its_share_behind_is_frozen() {
+fn node_over_its_share_of_records_is_frozen() {
     let mut case = Case::new();
     let mut now = 1_000;
     for last in 2..=10 {
@@ -181,7 +181,7 @@ impl Held {
 }
 
 #[test]
-fn all_nodes_back_and_forth_are_exempt_from_nothing() {
+fn flapping_of_all_nodes_is_not_exempt() {
     let (first, second) = ([1, 2, 3, 4, 5], [101, 102, 103, 104, 105]);
     let mut case = Held::new();
     case.shows(0, &first);
@@ -210,7 +210,7 @@ fn record_left_again_after_an_hour_still_counts() {
 }
 
 #[test]
-fn record_that_was_there_before_counts() {
+fn record_from_before_the_changes_counts() {
     // A process that has begun since, and a record of a node that is gone.
     let mut case = Held::new();
     case.claimed = [ip(1), ip(3)].into();
@@ -223,7 +223,7 @@ fn record_that_was_there_before_counts() {
 }
 
 #[test]
-fn record_that_counts_for_one_node_counts_for_all() {
+fn record_counted_for_one_node_counts_for_all() {
     let mut case = Held::new();
     // Each takes the address of the other, and leaves it.
     case.shows(0, &[1, 2]);
@@ -233,7 +233,7 @@ fn record_that_counts_for_one_node_counts_for_all() {
 }
 
 #[test]
-fn record_made_again_after_it_went_is_the_nodes_own() {
+fn recreated_record_is_exempt_for_its_node() {
     let mut case = Held::new();
     case.shows(0, &[1]);
     case.shows(20, &[2]);
@@ -244,7 +244,7 @@ fn record_made_again_after_it_went_is_the_nodes_own() {
 }
 
 #[test]
-fn nothing_is_exempt_where_every_removal_needs_approval() {
+fn exemption_is_off_if_all_removals_need_approval() {
     let mut case = Case::new();
     case.look(1_000, 2);
     case.look(11_000, 3);
@@ -284,7 +284,7 @@ fn edit_of_the_spec_is_not_damped() {
 }
 
 #[test]
-fn node_made_again_begins_as_a_new_one() {
+fn recreated_node_starts_without_history() {
     let mut case = Case::new();
     case.look(1_000, 2);
     let again = NodeView {
@@ -339,7 +339,7 @@ fn list_shows_nodes_with_the_addresses_in_use() {
 }
 
 #[test]
-fn what_an_unstable_node_shows_is_no_change_of_the_nodes() {
+fn damped_address_is_no_change_of_the_nodes() {
     let rule = AddressRule::default();
     let same = |before: &NodeView, after: &NodeView| {
         let nodes = |node: &NodeView| [node.clone(), node_that_is_not_selected()];
@@ -399,7 +399,7 @@ proptest! {
     }
 
     #[test]
-    fn address_that_lasts_is_taken(
+    fn lasting_address_takes_effect(
         steps in proptest::collection::vec((1_u64..2_000, 1_u8..5), 1..100), last in 1_u8..5,
     ) {
         let mut case = Case::new();

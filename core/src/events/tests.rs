@@ -177,7 +177,7 @@ fn events_of_cilium_are_limited_like_others() {
 }
 
 #[test]
-fn an_object_that_becomes_ready_is_told_of_once() {
+fn object_that_becomes_ready_gives_one_event() {
     let mut case = Case::new();
     let told = case.look(0);
     assert_eq!(
@@ -193,7 +193,7 @@ fn an_object_that_becomes_ready_is_told_of_once() {
 }
 
 #[test]
-fn a_device_that_stops_answering_and_answers_again_is_told_of_twice() {
+fn device_outage_and_recovery_give_two_events() {
     let mut case = Case::in_sync();
     fails(&mut case.devices[1], Reason::Timeout);
     let told = case.look(100);
@@ -215,7 +215,7 @@ fn a_device_that_stops_answering_and_answers_again_is_told_of_twice() {
 }
 
 #[test]
-fn another_way_of_not_answering_is_no_news() {
+fn other_connection_error_gives_no_new_event() {
     let mut case = Case::in_sync();
     fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
@@ -226,7 +226,7 @@ fn another_way_of_not_answering_is_no_news() {
 }
 
 #[test]
-fn what_fails_in_the_same_way_on_two_devices_is_one_event() {
+fn same_failure_on_two_devices_is_one_event() {
     let mut case = Case::in_sync();
     for device in &mut case.devices {
         fails(device, Reason::SecretNotFound);
@@ -236,7 +236,7 @@ fn what_fails_in_the_same_way_on_two_devices_is_one_event() {
 }
 
 #[test]
-fn a_device_that_has_not_been_asked_yet_keeps_what_was_told_of_it() {
+fn pending_device_repeats_no_event() {
     let mut case = Case::in_sync();
     fails(&mut case.devices[0], Reason::Timeout);
     assert_eq!(case.reasons(10), ["DeviceUnreachable"]);
@@ -247,7 +247,7 @@ fn a_device_that_has_not_been_asked_yet_keeps_what_was_told_of_it() {
 }
 
 #[test]
-fn a_journal_that_goes_on_from_the_same_sight_tells_nothing() {
+fn restored_journal_repeats_no_event() {
     let mut case = Case::in_sync();
     fails(&mut case.devices[0], Reason::Timeout);
     case.look(10);
@@ -256,7 +256,7 @@ fn a_journal_that_goes_on_from_the_same_sight_tells_nothing() {
 }
 
 #[test]
-fn records_added_on_two_devices_for_the_same_nodes_are_one_event() {
+fn same_nodes_added_on_two_devices_are_one_event() {
     let mut case = Case::in_sync();
     for device in ["bigip-a", "bigip-b"] {
         case.journal.note(device, added(&["w-51", "w-52"]));
@@ -267,7 +267,7 @@ fn records_added_on_two_devices_for_the_same_nodes_are_one_event() {
 }
 
 #[test]
-fn of_many_nodes_five_are_named() {
+fn only_five_of_many_nodes_are_named() {
     let mut case = Case::in_sync();
     let names: Vec<String> = (0..5000).map(|number| format!("w-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -282,7 +282,7 @@ fn of_many_nodes_five_are_named() {
 }
 
 #[test]
-fn what_is_added_in_many_batches_is_told_when_the_last_is_done() {
+fn batched_adds_give_one_event_after_the_last_batch() {
     let mut case = Case::in_sync();
     let all = nodes();
     case.devices[0] = device("bigip-a", &Desired::default(), &all);
@@ -295,7 +295,7 @@ fn what_is_added_in_many_batches_is_told_when_the_last_is_done() {
 }
 
 #[test]
-fn what_was_added_before_a_device_failed_is_told() {
+fn adds_before_a_device_failure_give_an_event() {
     let mut case = Case::in_sync();
     case.devices[0] = device("bigip-a", &Desired::default(), &nodes());
     case.devices[0].failure = Some(failure(Reason::RequestRefused));
@@ -304,7 +304,7 @@ fn what_was_added_before_a_device_failed_is_told() {
 }
 
 #[test]
-fn adopted_restored_and_removed_records_are_told_apart() {
+fn adopted_restored_and_removed_are_separate_events() {
     let mut case = Case::in_sync();
     let one = || ["a"].into_iter().collect::<Tally>();
     let changes = Changes {
@@ -322,7 +322,7 @@ fn adopted_restored_and_removed_records_are_told_apart() {
 }
 
 #[test]
-fn what_its_limit_holds_back_is_told_later_with_what_came_meanwhile() {
+fn rate_limited_event_is_sent_later_with_its_total() {
     let mut case = Case::in_sync();
     let mut told = 0;
     for second in 1..=30 {
@@ -338,7 +338,7 @@ fn what_its_limit_holds_back_is_told_later_with_what_came_meanwhile() {
 }
 
 #[test]
-fn events_of_one_reason_keep_no_other_from_being_told() {
+fn events_of_one_reason_do_not_suppress_another() {
     let mut case = Case::in_sync();
     for second in 1..=30 {
         case.journal.note("bigip-a", added(&["w"]));
@@ -349,7 +349,7 @@ fn events_of_one_reason_keep_no_other_from_being_told() {
 }
 
 #[test]
-fn a_device_that_comes_and_goes_is_told_of_at_most_once_a_minute_after_a_while() {
+fn flapping_device_gives_at_most_one_event_a_minute() {
     let mut case = Case::in_sync();
     let mut told = 0;
     for second in 1..=600 {
@@ -368,7 +368,7 @@ fn a_device_that_comes_and_goes_is_told_of_at_most_once_a_minute_after_a_while()
 }
 
 #[test]
-fn trouble_of_a_tunnel_is_told_in_the_words_of_its_condition() {
+fn tunnel_failure_event_repeats_its_condition() {
     for reason in [
         Reason::TunnelNotFound,
         Reason::TunnelMismatch,
@@ -388,7 +388,7 @@ fn trouble_of_a_tunnel_is_told_in_the_words_of_its_condition() {
 }
 
 #[test]
-fn somebody_who_keeps_taking_records_away_is_told_of() {
+fn repeated_foreign_removal_gives_an_event() {
     let mut case = Case::in_sync();
     case.devices[0].contended = true;
     assert_eq!(case.reasons(10), ["ForeignWriter"]);
@@ -396,7 +396,7 @@ fn somebody_who_keeps_taking_records_away_is_told_of() {
 }
 
 #[test]
-fn refused_new_password_is_told_of_once() {
+fn refused_new_password_gives_one_event() {
     let mut case = Case::in_sync();
     case.devices[0].password_refused = Some(failure(Reason::AuthenticationFailed));
     assert_eq!(case.reasons(10), ["NewPasswordRefused"]);
@@ -404,14 +404,14 @@ fn refused_new_password_is_told_of_once() {
 }
 
 #[test]
-fn work_that_is_on_its_way_is_no_warning() {
+fn work_in_progress_is_no_warning() {
     let mut case = Case::in_sync();
     case.devices[0] = device("bigip-a", &Desired::default(), &nodes());
     assert_eq!(case.look(10), []);
 }
 
 #[test]
-fn a_save_is_told_of_when_there_was_something_to_save() {
+fn save_gives_an_event_if_changes_were_unsaved() {
     let mut case = Case::in_sync();
     case.devices[0].save.unsaved_since = Some(at(5).1);
     assert_eq!(case.look(10), []);
@@ -422,7 +422,7 @@ fn a_save_is_told_of_when_there_was_something_to_save() {
 }
 
 #[test]
-fn removals_that_wait_for_a_person_are_told_of_once_for_each_set() {
+fn each_pending_approval_set_gives_one_event() {
     let mut case = Case::in_sync();
     let held = |macs: &[&str]| HeldRemoval {
         macs: macs.iter().map(|text| mac(text)).collect(),
@@ -459,7 +459,7 @@ fn nodes_without_a_usable_address_are_one_event() {
 }
 
 #[test]
-fn a_node_that_is_gone_is_told_of_with_the_time_of_its_removal() {
+fn deleted_node_event_shows_the_removal_time() {
     let mut case = Case::in_sync();
     let leaving = Leaving {
         node: Some("w-3".into()),
@@ -479,7 +479,7 @@ fn a_node_that_is_gone_is_told_of_with_the_time_of_its_removal() {
 }
 
 #[test]
-fn a_record_that_something_else_than_time_keeps_is_no_news() {
+fn record_kept_for_other_reason_gives_no_event() {
     let mut case = Case::in_sync();
     case.devices[0].leaving.push(Leaving {
         node: None,
@@ -491,7 +491,7 @@ fn a_record_that_something_else_than_time_keeps_is_no_news() {
 }
 
 #[test]
-fn nodes_that_a_status_does_not_name_one_by_one_are_not_told_of_again() {
+fn nodes_unknown_from_old_status_give_no_new_event() {
     let mut case = Case::in_sync();
     let skipped = [
         worker("a", "10.0.0.1"),
@@ -505,7 +505,7 @@ fn nodes_that_a_status_does_not_name_one_by_one_are_not_told_of_again() {
 }
 
 #[test]
-fn a_pause_and_its_end_are_told_of() {
+fn pause_and_resume_give_events() {
     let mut case = Case::in_sync();
     let told = case.journal.pause(Reason::Suspended, at(10)).unwrap();
     assert_eq!(
@@ -518,7 +518,7 @@ fn a_pause_and_its_end_are_told_of() {
 }
 
 #[test]
-fn a_certificate_that_is_not_verified_is_told_of() {
+fn disabled_verification_gives_an_event() {
     let mut case = Case::in_sync();
     case.transport = Transport::Unverified("bigip-a".into());
     assert_eq!(case.reasons(10), ["VerificationDisabled"]);
@@ -526,7 +526,7 @@ fn a_certificate_that_is_not_verified_is_told_of() {
 }
 
 #[test]
-fn a_clean_up_that_is_held_up_is_told_of() {
+fn blocked_cleanup_gives_an_event() {
     let mut case = Case::in_sync();
     case.deleting = true;
     fails(&mut case.devices[0], Reason::Timeout);
@@ -534,7 +534,7 @@ fn a_clean_up_that_is_held_up_is_told_of() {
 }
 
 #[test]
-fn an_object_that_goes_says_what_was_removed_and_that_nothing_is_left() {
+fn deletion_event_shows_removed_and_nothing_left() {
     let mut case = Case::in_sync();
     let removed = ["a"].into_iter().collect();
     let changes = Changes {
@@ -549,7 +549,7 @@ fn an_object_that_goes_says_what_was_removed_and_that_nothing_is_left() {
 }
 
 #[test]
-fn an_object_that_goes_without_its_records_warns() {
+fn deletion_that_leaves_records_warns() {
     let mut case = Case::in_sync();
     let told = case.journal.end(Some((3, &["bigip-a", "bigip-b"])));
     assert_eq!(told[0].kind, Kind::Warning);

@@ -73,12 +73,12 @@ impl Case {
 }
 
 #[test]
-fn a_record_goes_when_its_node_was_absent_for_the_delay() {
+fn record_is_removed_after_node_absence_for_the_delay() {
     assert_eq!(Case::default().verdict().remove, [mac(GONE)].into());
 }
 
 #[test]
-fn a_record_stays_until_the_delay_has_passed() {
+fn record_stays_until_the_delay_has_passed() {
     let early = Case {
         now: at(159),
         ..Case::default()
@@ -88,7 +88,7 @@ fn a_record_stays_until_the_delay_has_passed() {
 }
 
 #[test]
-fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
+fn unrecorded_absence_waits_the_full_delay() {
     let evidence = Evidence {
         nodes: &[worker("other", "10.0.0.1")],
         prefix: MacPrefix::DEFAULT,
@@ -106,7 +106,7 @@ fn a_record_whose_absence_was_never_noted_waits_for_the_whole_delay() {
 }
 
 #[test]
-fn nothing_is_removed_before_the_process_has_settled() {
+fn no_removal_within_the_settle_period() {
     let young = Case {
         settled_at: at(300),
         ..Case::default()
@@ -115,7 +115,7 @@ fn nothing_is_removed_before_the_process_has_settled() {
 }
 
 #[test]
-fn an_empty_node_list_removes_nothing_however_long_it_lasts() {
+fn empty_node_list_never_removes() {
     let empty = Case {
         nodes: vec![],
         now: at(1_000_000),
@@ -125,7 +125,7 @@ fn an_empty_node_list_removes_nothing_however_long_it_lasts() {
 }
 
 #[test]
-fn a_selector_that_matches_nothing_removes_nothing() {
+fn empty_selector_match_removes_nothing() {
     let unselected = node("a")
         .address("InternalIP", "10.0.0.1")
         .unselected()
@@ -138,7 +138,7 @@ fn a_selector_that_matches_nothing_removes_nothing() {
 }
 
 #[test]
-fn a_record_stays_while_a_selected_node_lists_its_address_under_any_type() {
+fn record_stays_while_node_lists_address_as_any_type() {
     let holder = node("b")
         .address("InternalIP", "10.0.0.2")
         .address("ExternalIP", "10.0.0.9");
@@ -198,7 +198,7 @@ fn within(cidr: &str) -> AddressRule {
 }
 
 #[test]
-fn a_record_goes_when_the_spec_was_edited_and_takes_another_address_of_its_node() {
+fn edited_spec_with_other_address_removes_old_record() {
     let any = AddressRule::default();
     let both = node("b")
         .address(INTERNAL_IP, "10.0.0.9")
@@ -214,7 +214,7 @@ fn a_record_goes_when_the_spec_was_edited_and_takes_another_address_of_its_node(
 }
 
 #[test]
-fn an_edit_of_the_spec_waits_for_the_same_delay() {
+fn spec_edit_waits_for_the_same_delay() {
     let both = node("b")
         .address(INTERNAL_IP, "10.0.0.9")
         .address(EXTERNAL_IP, "203.0.113.9");
@@ -224,14 +224,14 @@ fn an_edit_of_the_spec_waits_for_the_same_delay() {
 }
 
 #[test]
-fn a_record_stays_when_the_edited_spec_takes_no_address_of_its_node() {
+fn edited_spec_without_node_address_keeps_record() {
     let nodes = [worker("b", "10.0.0.9"), worker("other", "10.1.0.1")];
     let verdict = after_edit(&nodes, &AddressRule::default(), &within("10.1.0.0/16"));
     assert_eq!(verdict.held[&mac(GONE)], Hold::StillListed("b".into()));
 }
 
 #[test]
-fn a_record_stays_when_the_spec_is_the_same_and_another_version_derives_another() {
+fn other_derivation_by_version_keeps_record() {
     // What a version that took the last address has claimed, this one takes over after a restart:
     // the rule in the spec is the same, and nobody has edited it.
     let several = node("b")
@@ -244,7 +244,7 @@ fn a_record_stays_when_the_spec_is_the_same_and_another_version_derives_another(
 }
 
 #[test]
-fn an_edit_of_the_spec_does_not_count_for_a_record_that_had_lost_its_node_before() {
+fn spec_edit_keeps_record_that_lost_its_node_before() {
     let moved = node("b")
         .address(INTERNAL_IP, "10.0.0.2")
         .address(EXTERNAL_IP, "10.0.0.9");
@@ -257,7 +257,7 @@ fn an_edit_of_the_spec_does_not_count_for_a_record_that_had_lost_its_node_before
 }
 
 #[test]
-fn unaccounted_records_stay_while_the_rule_finds_no_address_of_a_selected_node() {
+fn unaccounted_records_stay_if_rule_gives_no_address() {
     let nodes = [worker("outside", "10.2.0.1"), worker("other", "10.1.0.1")];
     let rule = within("10.1.0.0/16");
     let verdict = after_edit(&nodes, &rule, &rule);
@@ -266,7 +266,7 @@ fn unaccounted_records_stay_while_the_rule_finds_no_address_of_a_selected_node()
 }
 
 #[test]
-fn a_record_stays_while_only_the_cilium_node_lists_its_address() {
+fn record_stays_while_cilium_node_lists_its_address() {
     let moved = node("b")
         .address(INTERNAL_IP, "10.0.0.2")
         .cilium_address(INTERNAL_IP, "10.0.0.2")
@@ -297,7 +297,7 @@ fn unaccounted_records_stay_while_a_node_has_no_cilium_node() {
 }
 
 #[test]
-fn a_record_goes_when_its_node_is_no_longer_selected() {
+fn record_of_deselected_node_is_removed() {
     let unselected = node("b")
         .address("InternalIP", "10.0.0.9")
         .unselected()
@@ -310,7 +310,7 @@ fn a_record_goes_when_its_node_is_no_longer_selected() {
 }
 
 #[test]
-fn unaccounted_records_stay_while_a_selected_node_has_no_address() {
+fn unaccounted_records_stay_if_node_has_no_address() {
     let nodes = vec![node("new").build(), worker("other", "10.0.0.1")];
     let unclear = Case {
         nodes,
@@ -320,7 +320,7 @@ fn unaccounted_records_stay_while_a_selected_node_has_no_address() {
 }
 
 #[test]
-fn the_record_of_a_node_that_lost_its_addresses_stays_though_a_node_not_selected_lists_one() {
+fn record_stays_if_only_unselected_node_has_address() {
     let rule = AddressRule::default();
     let unselected = node("c").address(INTERNAL_IP, "10.0.0.9").unselected();
     let nodes = [node("b").build(), unselected.build()];
@@ -356,7 +356,7 @@ fn held_by_other() -> HeldBy {
 }
 
 #[test]
-fn a_record_that_another_object_needs_stays() {
+fn record_needed_by_another_object_stays() {
     let shared = Case {
         needs: Some(claimed_elsewhere()),
         ..Case::default()
@@ -372,7 +372,7 @@ fn a_record_that_another_object_needs_stays() {
 }
 
 #[test]
-fn record_that_waits_anyway_is_not_said_to_stay_for_others() {
+fn record_within_delay_is_not_reported_as_shared() {
     let early = Case {
         needs: Some(claimed_elsewhere()),
         now: at(159),
@@ -383,7 +383,7 @@ fn record_that_waits_anyway_is_not_said_to_stay_for_others() {
 }
 
 #[test]
-fn while_it_is_not_known_what_other_objects_need_everything_stays() {
+fn unknown_needs_of_other_objects_keep_every_record() {
     let unknown = Case {
         needs: None,
         ..Case::default()
@@ -396,7 +396,7 @@ fn while_it_is_not_known_what_other_objects_need_everything_stays() {
 }
 
 #[test]
-fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
+fn deletion_removes_at_once_unless_shared() {
     let both = records(&[(GONE, "10.0.0.9%0"), ("0a:0a:0a:00:00:08", "10.0.0.8%0")]);
     let verdict = guard_deletion(&both, Some(&claimed_elsewhere()));
     assert_eq!(verdict.remove, [mac("0a:0a:0a:00:00:08")].into());
@@ -404,7 +404,7 @@ fn deleting_the_object_removes_at_once_what_no_other_object_needs() {
 }
 
 #[test]
-fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() {
+fn absence_ends_on_node_return_and_restarts_on_loss() {
     let claimed = [mac(GONE)].into();
     let with_node = desired(
         &[worker("b", "10.0.0.9")],
@@ -423,7 +423,7 @@ fn an_absence_ends_when_the_node_returns_and_begins_anew_when_it_leaves_again() 
 }
 
 #[test]
-fn a_device_that_holds_no_desired_record_keeps_what_it_has() {
+fn device_without_desired_records_keeps_its_records() {
     let case = Case {
         present: 0,
         ..Case::default()
@@ -507,7 +507,7 @@ fn over_the_budget_nothing_is_removed() {
 }
 
 #[test]
-fn an_approved_set_goes_and_what_came_to_it_since_stays() {
+fn approved_set_is_removed_and_later_additions_stay() {
     let mut verdict = due(&THREE);
     spend(&mut verdict, 1, &[], &THREE[..2]);
     // The third alone is within the budget of two; together with two more it is not.
@@ -519,7 +519,7 @@ fn an_approved_set_goes_and_what_came_to_it_since_stays() {
 }
 
 #[test]
-fn a_record_that_is_leaving_one_device_costs_nothing_on_the_next() {
+fn record_already_leaving_elsewhere_spends_no_budget() {
     let mut verdict = due(&THREE);
     spend(&mut verdict, 1, &THREE, &[]);
     assert_eq!(verdict, due(&THREE));

@@ -55,7 +55,7 @@ fn leader() -> Elector {
 }
 
 #[test]
-fn times_that_do_not_go_together_are_refused() {
+fn inconsistent_lease_times_are_refused() {
     let timing = |d, r, p| Timing::new(seconds(d), seconds(r), seconds(p));
     assert!(timing(15, 10, 2).is_ok());
     assert_eq!(timing(10, 10, 2), Err(InvalidTiming::DeadlineTooLong));
@@ -64,7 +64,7 @@ fn times_that_do_not_go_together_are_refused() {
 }
 
 #[test]
-fn a_lease_that_was_given_back_is_taken_at_once() {
+fn released_lease_is_acquired_at_once() {
     let mut elector = elector();
     assert_eq!(elector.next(at(0)), Step::Read);
     elector.read(Some(lease("1", None, 1)), at(0), at(0));
@@ -72,14 +72,14 @@ fn a_lease_that_was_given_back_is_taken_at_once() {
 }
 
 #[test]
-fn unused_lease_is_taken_at_once() {
+fn unused_lease_is_acquired_at_once() {
     let mut elector = elector();
     elector.read(Some(unused("1")), at(0), at(0));
     assert_eq!(elector.next(at(0)), take("1"));
 }
 
 #[test]
-fn unused_lease_in_place_of_a_held_one_is_waited_for() {
+fn emptied_held_lease_is_acquired_after_its_duration() {
     let mut elector = elector();
     elector.read(Some(lease("1", Some("other"), 15)), at(0), at(0));
     elector.read(Some(unused("2")), at(2), at(2));
@@ -88,7 +88,7 @@ fn unused_lease_in_place_of_a_held_one_is_waited_for() {
 }
 
 #[test]
-fn leader_is_known_until_its_lease_runs_out() {
+fn leader_is_reported_until_its_lease_expires() {
     let mut elector = elector();
     assert_eq!(elector.leader(at(0)), None);
     elector.read(Some(lease("1", Some("other"), 15)), at(0), at(1));
@@ -99,7 +99,7 @@ fn leader_is_known_until_its_lease_runs_out() {
 }
 
 #[test]
-fn leader_knows_itself_until_its_renew_deadline() {
+fn own_leadership_is_reported_until_renew_deadline() {
     let mut elector = leader();
     assert_eq!(elector.leader(at(9)), Some("us"));
     assert_eq!(elector.leader(at(10)), None);
@@ -108,7 +108,7 @@ fn leader_knows_itself_until_its_renew_deadline() {
 }
 
 #[test]
-fn a_lease_of_another_one_is_taken_when_it_has_not_changed_for_its_duration() {
+fn unchanged_foreign_lease_is_acquired_after_duration() {
     let mut elector = elector();
     elector.read(Some(lease("1", Some("other"), 15)), at(0), at(1));
     assert_eq!(elector.next(at(1)), Step::Wait(at(2)));
@@ -119,7 +119,7 @@ fn a_lease_of_another_one_is_taken_when_it_has_not_changed_for_its_duration() {
 }
 
 #[test]
-fn a_lease_that_changes_is_not_taken() {
+fn renewed_foreign_lease_is_not_acquired() {
     let mut elector = elector();
     for second in 0..100 {
         let version = (second / 10).to_string();
@@ -131,7 +131,7 @@ fn a_lease_that_changes_is_not_taken() {
 }
 
 #[test]
-fn a_lease_is_left_alone_for_as_long_as_it_asks_for() {
+fn foreign_lease_is_kept_for_its_own_duration() {
     let mut elector = elector();
     elector.read(Some(lease("1", Some("other"), 60)), at(0), at(0));
     assert_eq!(elector.next(at(59)), Step::Read);
@@ -139,7 +139,7 @@ fn a_lease_is_left_alone_for_as_long_as_it_asks_for() {
 }
 
 #[test]
-fn a_shorter_duration_than_ours_is_taken_for_ours() {
+fn shorter_lease_duration_counts_as_configured_one() {
     for duration in [None, Some(seconds(1))] {
         let mut elector = elector();
         let edited = Lease {
@@ -153,7 +153,7 @@ fn a_shorter_duration_than_ours_is_taken_for_ours() {
 }
 
 #[test]
-fn a_lease_whose_holder_was_taken_out_by_hand_is_left_alone_for_its_duration() {
+fn lease_with_deleted_holder_keeps_its_duration() {
     let mut elector = elector();
     elector.read(Some(lease("1", None, 15)), at(0), at(0));
     assert_eq!(elector.next(at(14)), Step::Read);
@@ -161,7 +161,7 @@ fn a_lease_whose_holder_was_taken_out_by_hand_is_left_alone_for_its_duration() {
 }
 
 #[test]
-fn a_candidate_makes_a_missing_lease_and_does_not_have_it_by_that() {
+fn created_lease_is_not_acquired_by_its_creation() {
     let mut elector = elector();
     elector.read(None, at(0), at(0));
     assert_eq!(elector.next(at(0)), Step::Make);
@@ -172,7 +172,7 @@ fn a_candidate_makes_a_missing_lease_and_does_not_have_it_by_that() {
 }
 
 #[test]
-fn a_leader_counts_from_before_it_sent_the_write() {
+fn leadership_counts_from_before_the_write() {
     let mut elector = elector();
     elector.read(Some(lease("1", None, 1)), at(0), at(0));
     elector.taken(lease("2", Some("us"), 15), at(3), at(8));
@@ -180,7 +180,7 @@ fn a_leader_counts_from_before_it_sent_the_write() {
 }
 
 #[test]
-fn a_leader_keeps_its_lease_while_every_answer_takes_almost_half_of_its_renew_deadline() {
+fn leader_keeps_lease_with_slow_answers() {
     let answer_after = usual().call_deadline().mul_f64(0.99);
     let (mut elector, mut now) = (leader(), at(1));
     for version in 3..100 {
@@ -196,7 +196,7 @@ fn a_leader_keeps_its_lease_while_every_answer_takes_almost_half_of_its_renew_de
 }
 
 #[test]
-fn a_leader_renews_in_time_and_is_over_when_it_could_not() {
+fn leader_renews_in_time_and_ends_when_renewal_fails() {
     let mut elector = leader();
     assert_eq!(elector.next(at(1)), Step::Wait(at(2)));
     assert_eq!(elector.next(at(2)), take("2"));
@@ -208,7 +208,7 @@ fn a_leader_renews_in_time_and_is_over_when_it_could_not() {
 }
 
 #[test]
-fn a_renewal_whose_answer_was_lost_is_found_and_made_again() {
+fn renewal_with_lost_answer_is_detected_and_repeated() {
     let mut elector = leader();
     elector.failed(at(2));
     assert_eq!(elector.next(at(4)), Step::Read);
@@ -220,7 +220,7 @@ fn a_renewal_whose_answer_was_lost_is_found_and_made_again() {
 }
 
 #[test]
-fn a_leader_whose_lease_was_deleted_or_emptied_by_hand_takes_it_again_at_once() {
+fn deleted_or_emptied_lease_is_reacquired_at_once() {
     let mut elector = leader();
     elector.overtaken(at(2));
     assert_eq!(elector.next(at(2)), Step::Read);
@@ -232,7 +232,7 @@ fn a_leader_whose_lease_was_deleted_or_emptied_by_hand_takes_it_again_at_once() 
 }
 
 #[test]
-fn a_leader_who_finds_another_name_in_the_lease_is_over_at_once() {
+fn leader_ends_at_once_if_lease_names_another_holder() {
     let mut elector = leader();
     elector.overtaken(at(2));
     elector.read(Some(lease("7", Some("ghost"), 15)), at(2), at(2));
@@ -241,14 +241,14 @@ fn a_leader_who_finds_another_name_in_the_lease_is_over_at_once() {
 }
 
 #[test]
-fn a_write_that_changed_nothing_renews_nothing() {
+fn write_without_a_change_renews_nothing() {
     let mut elector = leader();
     elector.taken(lease("2", Some("us"), 15), at(5), at(5));
     assert_eq!(elector.leads_until(), Some(at(10)));
 }
 
 #[test]
-fn whoever_steps_down_leads_no_more_and_gives_back_what_may_be_its_own() {
+fn step_down_ends_leadership_and_releases_the_lease() {
     let mut elector = leader();
     assert!(elector.step_down());
     assert_eq!(elector.leads_until(), None);
@@ -658,12 +658,12 @@ mod every_interleaving {
     }
 
     #[test]
-    fn of_two_candidates_at_most_one_leads_whatever_is_late_or_lost() {
+    fn at_most_one_candidate_leads_despite_late_or_lost_calls() {
         explore(World::new(0, true));
     }
 
     #[test]
-    fn of_two_candidates_at_most_one_leads_whatever_a_person_does_to_the_lease() {
+    fn at_most_one_candidate_leads_despite_lease_edits() {
         explore(World::new(1, false));
     }
 }

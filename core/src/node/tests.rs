@@ -25,7 +25,7 @@ fn problem(node: &NodeView, rule: &AddressRule) -> (Reason, String) {
 }
 
 #[test]
-fn the_first_usable_internal_address_counts() {
+fn first_usable_internal_address_counts() {
     let several = node("a").address(EXTERNAL_IP, "203.0.113.1");
     let several = several
         .address(INTERNAL_IP, "fd00::1")
@@ -37,7 +37,7 @@ fn the_first_usable_internal_address_counts() {
 }
 
 #[test]
-fn the_external_address_counts_where_the_spec_says_so() {
+fn external_address_counts_if_the_spec_sets_it() {
     let both = node("a").address(INTERNAL_IP, "10.0.0.1");
     let both = both.address(EXTERNAL_IP, "203.0.113.1").build();
     let address = both.tunnel_address(&rule(AddressKind::ExternalIp, &[]));
@@ -45,7 +45,7 @@ fn the_external_address_counts_where_the_spec_says_so() {
 }
 
 #[test]
-fn the_first_address_inside_one_of_the_networks_counts() {
+fn first_address_within_the_networks_counts() {
     let several = internal(&["192.168.0.1", "10.2.0.1", "10.1.0.1", "10.1.0.2"]);
     let pick = |cidrs| several.tunnel_address(&rule(AddressKind::InternalIp, cidrs));
     assert_eq!(pick(&["10.1.0.0/16"]), Ok(Ipv4Addr::new(10, 1, 0, 1)));
@@ -57,7 +57,7 @@ fn the_first_address_inside_one_of_the_networks_counts() {
 }
 
 #[test]
-fn the_cilium_node_counts_alone_where_the_spec_says_so() {
+fn cilium_node_alone_counts_if_the_spec_sets_it() {
     let view = node("a").address(INTERNAL_IP, "10.0.0.1");
     let view = view
         .cilium_address("CiliumInternalIP", "10.244.0.7")
@@ -70,7 +70,7 @@ fn the_cilium_node_counts_alone_where_the_spec_says_so() {
 }
 
 #[test]
-fn a_node_without_an_address_of_the_wanted_type_says_so() {
+fn node_without_address_of_the_type_names_the_type() {
     let external = node("a").address(EXTERNAL_IP, "203.0.113.1").build();
     let missing = |text: &str| (Reason::NodeAddressMissing, text.to_owned());
     assert_eq!(
@@ -115,7 +115,7 @@ fn addresses_that_no_vtep_can_have_are_refused() {
 }
 
 #[test]
-fn of_several_problems_the_one_is_told_that_is_nearest_to_an_address() {
+fn problem_nearest_to_a_usable_address_is_reported() {
     let rule = rule(AddressKind::InternalIp, &["10.1.0.0/16"]);
     let (found, _) = problem(&internal(&["fd00::1", "127.0.0.1", "::1"]), &rule);
     assert_eq!(found, Reason::NodeAddressUnusable);
@@ -129,13 +129,13 @@ fn of_several_problems_the_one_is_told_that_is_nearest_to_an_address() {
 }
 
 #[test]
-fn an_address_that_only_the_cilium_node_lists_is_listed() {
+fn address_of_the_cilium_node_alone_is_listed() {
     let view = node("a").cilium_address(INTERNAL_IP, "10.9.0.1").build();
     assert!(view.lists(Ipv4Addr::new(10, 9, 0, 1)));
 }
 
 #[test]
-fn an_address_is_listed_under_any_type_and_spelling() {
+fn address_is_listed_under_any_type_and_spelling() {
     let wanted = Ipv4Addr::new(10, 0, 0, 1);
     assert!(
         node("a")
@@ -158,7 +158,7 @@ fn an_address_is_listed_under_any_type_and_spelling() {
 }
 
 #[test]
-fn excluded_address_is_passed_over() {
+fn excluded_address_is_skipped() {
     let virtual_first = internal(&["10.1.0.100", "172.17.0.1", "10.1.0.1"]);
     let excluding = |cidrs: &[&str], exclude: &[&str]| AddressRule {
         exclude: exclude.iter().map(|cidr| cidr.parse().unwrap()).collect(),

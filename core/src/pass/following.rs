@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_secret_is_retried_soon_and_wrong_password_once_a_minute() {
+    fn missing_secret_is_retried_sooner_than_a_wrong_password() {
         let work = assignment(&[]);
         let due = |reason| {
             let (mut memory, ended) = (memory(), PassError::unreachable(failed(reason, false)));

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_that_is_listed_twice_is_refused_unless_the_object_is_deleted() {
+    fn unit_listed_twice_is_refused_unless_deleting() {
         let mut work = assignment(&[]);
         let one = identity("one");
         for (purpose, is_refused) in [

@@ -27,7 +27,7 @@ fn plan_of(desired: &[(&str, &str)], observed: &[(&str, &str)], owned: &DeviceCl
 }
 
 #[test]
-fn a_missing_record_is_added() {
+fn missing_record_is_added() {
     let plan = plan_of(&[(M1, E1)], &[], &claims(&[]));
     assert_eq!(
         plan,
@@ -39,7 +39,7 @@ fn a_missing_record_is_added() {
 }
 
 #[test]
-fn a_matching_record_is_adopted_without_a_write() {
+fn matching_record_is_adopted_without_a_write() {
     let plan = plan_of(&[(M1, E1)], &[(M1, E1)], &claims(&[]));
     assert_eq!(
         plan,
@@ -52,7 +52,7 @@ fn a_matching_record_is_adopted_without_a_write() {
 }
 
 #[test]
-fn an_owned_record_with_another_endpoint_is_corrected() {
+fn owned_record_with_another_endpoint_is_corrected() {
     let plan = plan_of(
         &[(M1, E1)],
         &[(M1, ELSEWHERE)],
@@ -68,7 +68,7 @@ fn an_owned_record_with_another_endpoint_is_corrected() {
 }
 
 #[test]
-fn a_desired_record_that_is_not_ours_is_a_conflict_and_stays_untouched() {
+fn desired_foreign_record_is_a_conflict_and_untouched() {
     for owned in [claims(&[]), claims(&[(M1, ClaimState::Pending)])] {
         let plan = plan_of(&[(M1, E1)], &[(M1, ELSEWHERE)], &owned);
         assert_eq!(
@@ -83,7 +83,7 @@ fn a_desired_record_that_is_not_ours_is_a_conflict_and_stays_untouched() {
 }
 
 #[test]
-fn a_record_that_somebody_made_after_we_removed_ours_is_theirs() {
+fn record_recreated_after_removal_is_foreign() {
     let leaving = claims(&[(M1, ClaimState::Leaving)]);
     let plan = plan_of(&[(M1, E1)], &[(M1, ELSEWHERE)], &leaving);
     assert_eq!(
@@ -96,7 +96,7 @@ fn a_record_that_somebody_made_after_we_removed_ours_is_theirs() {
 }
 
 #[test]
-fn a_claimed_record_that_nobody_desires_is_removed_in_any_state_of_its_claim() {
+fn claimed_undesired_record_is_removed_in_any_state() {
     for state in [ClaimState::Pending, ClaimState::Owned, ClaimState::Leaving] {
         let plan = plan_of(&[], &[(M1, E1)], &claims(&[(M1, state)]));
         assert_eq!(
@@ -110,14 +110,14 @@ fn a_claimed_record_that_nobody_desires_is_removed_in_any_state_of_its_claim() {
 }
 
 #[test]
-fn a_claimed_record_that_somebody_redirected_is_no_longer_ours() {
+fn redirected_claimed_record_is_disowned() {
     let plan = plan_of(&[], &[(M1, ELSEWHERE)], &claims(&[(M1, ClaimState::Owned)]));
     assert_eq!(plan.disown, [mac(M1)].into());
     assert!(!plan.needs_writes());
 }
 
 #[test]
-fn a_leftover_of_our_form_is_told_from_a_foreign_record() {
+fn orphaned_record_differs_from_a_foreign_record() {
     let foreign = ("52:54:00:3e:3f:c1", ELSEWHERE);
     let plan = plan_of(&[], &[(M1, E1), foreign], &claims(&[]));
     assert_eq!(plan.unclaimed, records(&[(M1, E1)]));
@@ -128,7 +128,7 @@ fn a_leftover_of_our_form_is_told_from_a_foreign_record() {
 }
 
 #[test]
-fn a_claim_without_record_or_wish_is_gone() {
+fn claim_without_record_or_desire_is_dropped() {
     let plan = plan_of(&[], &[], &claims(&[(M1, ClaimState::Leaving)]));
     assert_eq!(
         plan,
@@ -140,7 +140,7 @@ fn a_claim_without_record_or_wish_is_gone() {
 }
 
 #[test]
-fn a_record_that_was_leaving_and_is_wanted_again_is_kept() {
+fn leaving_record_desired_again_is_kept() {
     let leaving = claims(&[(M1, ClaimState::Leaving)]);
     assert_eq!(
         plan_of(&[(M1, E1)], &[(M1, E1)], &leaving).adopt,
@@ -195,7 +195,7 @@ fn record_with_an_odd_name_is_foreign_and_counted() {
 }
 
 #[test]
-fn unreadable_record_of_a_node_is_neither_written_nor_gone() {
+fn unreadable_desired_record_is_not_written_nor_dropped() {
     for owned in [
         claims(&[]),
         claims(&[(M1, ClaimState::Owned)]),
@@ -299,7 +299,7 @@ fn carried_out(plan: &Plan, observed: &Records) -> Records {
 
 proptest! {
     #[test]
-    fn a_device_that_is_right_gives_an_empty_plan(desired in any_desired()) {
+    fn in_sync_device_gives_an_empty_plan(desired in any_desired()) {
         let owned = desired.keys().map(|m| (*m, ClaimState::Owned)).collect();
         let plan = plan(&desired, &desired, &owned, MacPrefix::DEFAULT);
         let unchanged = desired.keys().copied().collect();
@@ -307,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn a_foreign_record_never_appears_in_a_write(
+    fn foreign_record_never_appears_in_a_write(
         desired in any_desired(), observed in any_records(), claims in any_device_claims(),
     ) {
         let plan = plan(&desired, &observed, &claims, MacPrefix::DEFAULT);
@@ -332,7 +332,7 @@ proptest! {
     }
 
     #[test]
-    fn every_mac_is_decided_about_exactly_once(
+    fn every_mac_gets_exactly_one_verdict(
         desired in any_desired(), observed in any_records(), claims in any_device_claims(),
     ) {
         let p = plan(&desired, &observed, &claims, MacPrefix::DEFAULT);

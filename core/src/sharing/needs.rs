@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn desired_record_stays_and_is_left_only_to_a_claim() {
+    fn desired_record_stays_unless_a_peer_claims_it() {
         assert_eq!(why(neighbour(&[], &[M1], true), M1), Some(Why::Desires));
         assert!(!is_left(neighbour(&[], &[M1], true)));
         assert!(is_left(neighbour(&[M1], &[M1], false)));
     }
 
     #[test]
-    fn claimed_record_stays_and_goes_to_the_one_that_precedes() {
+    fn claimed_record_passes_to_the_preceding_object() {
         assert_eq!(why(neighbour(&[M1], &[], false), M1), Some(Why::Claims));
         assert!(!is_left(neighbour(&[M1], &[], false)));
         assert!(is_left(neighbour(&[M1], &[], true)));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn claim_on_a_unit_not_known_to_be_this_one_takes_nothing_over() {
+    fn claim_on_unproven_unit_takes_no_record_over() {
         let mut far = neighbour(&[M1], &[M1], true);
         far.part.claimed_here.clear();
         assert_eq!(why(far.clone(), M1), Some(Why::Claims));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn desires_without_standing_hold_nothing_and_decide_the_hand_over() {
+    fn desires_without_standing_decide_only_the_handover() {
         let mut lapsed = neighbour(&[M1], &[M1, M2], false);
         lapsed.part.desires_count = false;
         assert_eq!(why(lapsed.clone(), M2), None);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_desires_hold_only_while_they_count() {
+    fn unknown_desires_keep_records_only_while_they_count() {
         let mut unknown = neighbour(&[], &[], false);
         unknown.wants = Wants::Unknown;
         assert_eq!(why(unknown.clone(), M1), Some(Why::DesiresUnknown));

@@ -92,7 +92,7 @@ mod tests {
     const B: &str = "192.0.2.12";
 
     #[test]
-    fn proven_units_are_told_apart_whatever_their_address() {
+    fn proven_units_differ_independent_of_address() {
         let first = proven_at(A, &unit("bigip01", 1), 0);
         let by_name = proven_at("bigip-a.example.com", &unit("bigip01", 1), 0);
         let second = proven_at(A, &unit("bigip02", 2), 0);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_that_has_proven_nothing_is_never_another_one() {
+    fn unproven_unit_is_never_a_different_unit() {
         let proven = proven_at(A, &unit("bigip01", 1), 0);
         assert_eq!(verdict((A, Some(&proven)), (A, None)), SameUnit::Same);
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn proof_made_at_another_address_tells_nothing_apart() {
+    fn proof_at_another_address_distinguishes_nothing() {
         let proven = proven_at(A, &unit("bigip01", 1), 0);
         let moved = proven_at("192.0.2.99", &unit("bigip02", 2), 0);
         let verdict = verdict((A, Some(&proven)), (B, Some(&moved)));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_identity_with_an_unknown_key_is_not_known_yet() {
+    fn repeated_identity_with_unknown_key_stays_unknown() {
         let proven = proven_at(A, &unit("bigip01", 1), 0);
         let repeated = proven_at(B, &unit("bigip01", 9), 0);
         let apart = verdict((A, Some(&proven)), (B, Some(&repeated)));

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_the_last_hour_are_asked_besides_the_sample() {
+    fn nodes_of_the_last_hour_are_pinged_with_the_sample() {
         let names = names(100);
         let mut nodes = of_age(&names[..90], 61);
         nodes.extend(of_age(&names[90..], 59));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_of_few_nodes_is_all_of_them() {
+    fn sample_of_few_nodes_is_all_nodes() {
         let names = names(3);
         let nodes = of_age(&names, 600);
         assert_eq!(sample(&nodes, now(), Extent::Sample(16)).len(), 3);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ping_costs_a_copy_for_every_endpoint() {
+    fn each_ping_floods_a_copy_to_each_endpoint() {
         let cost = Cost {
             pings: 5_000,
             endpoints: 5_000,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn many_pings_need_consent() {
+    fn many_pings_need_confirmation() {
         let of = |pings| Cost {
             pings,
             endpoints: 3,

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn unbound_secret_is_told_the_command_for_all_devices() {
+    fn unbound_secret_shows_command_for_all_devices() {
         let problem = check_binding(&secret(None), DEVICES[0], &DEVICES).unwrap_err();
         assert_eq!(problem.reason(), Reason::SecretNotBound);
         let command = "kubectl annotate --overwrite secret bigip-login -n bigip \
@@ -194,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn refused_device_is_added_to_those_named() {
+    fn refused_device_is_added_to_the_allowed_addresses() {
         let problem = check("192.0.2.11,x';reboot '", ("bigip-b", 8443)).unwrap_err();
         let command = "'bigip-tunnel.dev/allowed-addresses=192.0.2.11,bigip-b:8443'";
         assert!(problem.to_string().ends_with(command), "{problem}");
     }
 
     #[test]
-    fn what_the_command_names_is_allowed() {
+    fn suggested_command_allows_all_devices() {
         let problem = check_binding(&secret(None), DEVICES[0], &DEVICES).unwrap_err();
         let text = problem.to_string();
         let (_, allowed) = text.rsplit_once('=').unwrap();

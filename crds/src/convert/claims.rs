@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_claims_are_read_back_the_same() {
+    fn stored_claims_parse_to_the_same() {
         let stored = status("uid-1", &[NAMED, NAMELESS]);
         let read = claims(&stored, "uid-1").unwrap();
         assert_eq!(read.len(), 2);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_entry_that_does_not_parse_makes_all_claims_unreadable() {
+    fn invalid_entry_makes_all_claims_unreadable() {
         let long = format!("{NAMELESS} {}", "n".repeat(254));
         for entry in [
             "x",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_20000_long_names_are_stored_as_far_as_they_fit() {
+    fn claims_of_20000_long_names_are_stored_up_to_the_limit() {
         let name: Arc<str> = Arc::from("n".repeat(63));
         let mut claims = Claims::default();
         let macs = (0..20_000_u16).map(|n| {

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_that_of_a_local_user_unless_said_otherwise() {
+    fn login_provider_defaults_to_local_users() {
         let local = secret(&[("username", b"admin"), ("password", b"s3cret")]);
         let credentials = credentials_from_secret(&local).unwrap();
         assert_eq!(credentials.username, "admin");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_value_is_named_by_its_key() {
+    fn unusable_value_is_named_by_its_key() {
         let user = ("username", b"admin".as_slice());
         assert_eq!(problem(&[]), SecretProblem::Missing { key: "username" });
         assert_eq!(problem(&[user]), SecretProblem::Missing { key: "password" });
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_shows_in_no_text() {
+    fn password_appears_in_no_text() {
         let secret = secret(&[("username", b"admin"), ("password", b"canary")]);
         assert!(!format!("{:?}", credentials_from_secret(&secret).unwrap()).contains("canary"));
         for password in [b"canary\nx".as_slice(), b"canary\xff"] {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_read_from_every_place_that_may_hold_it() {
+    fn bundle_is_read_from_every_supported_source() {
         fn map<T>(value: T) -> BTreeMap<String, T> {
             BTreeMap::from([("ca.crt".to_owned(), value)])
         }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_is_not_there_is_named_by_its_key() {
+    fn missing_bundle_is_named_by_its_key() {
         let missing = BundleProblem::Missing {
             key: "ca.crt".into(),
         };

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_copied_with_its_addresses_in_their_order() {
+    fn node_is_copied_with_its_address_order() {
         let address = |kind: &str, value: &str| v1::NodeAddress {
             type_: kind.into(),
             address: value.into(),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_selected_by_its_labels() {
+    fn node_is_selected_by_its_labels() {
         let selector: Selector = Some(("pool", "edge")).into_iter().collect();
         let selected = |pairs: &[(&str, &str)]| {
             node_view(&parts(&labels(pairs), &[]), None, &selector).selected

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_tells_nothing_that_the_status_says() {
+    fn restart_repeats_no_event_of_the_status() {
         let nodes = [node("one"), node("two")];
         let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         let mut device = device();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_does_not_tell_of_nodes_that_the_status_had_no_room_for() {
+    fn restart_repeats_no_event_of_nodes_beyond_the_status() {
         let nodes: Vec<NodeView> = (0..40).map(|number| node(&number.to_string())).collect();
         let desired = desired(&nodes, MacPrefix::DEFAULT, &AddressRule::default());
         let mut device = device();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_the_status_says_is_not_told_again() {
+    fn restart_repeats_no_event_of_a_pause() {
         let (nothing, none) = (BigIpTunnelStatus::default(), BTreeMap::new());
         let status = paused(&nothing, Reason::Suspended, &none, &written());
         let mut journal = Journal::new(seen(&status));

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tunnel_lies_in_the_partition_common_unless_said_otherwise() {
+    fn tunnel_partition_defaults_to_common() {
         assert_eq!(
             tunnel_path(&spec(&json!({}))).unwrap().to_string(),
             "/Common/flannel_vxlan"
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_point_elsewhere_is_refused_with_its_field() {
+    fn name_with_path_traversal_is_refused_by_field() {
         let name = spec(&json!({"tunnel": {"name": "../x"}}));
         assert!(
             tunnel_path(&name)
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mac_prefix_is_the_one_of_f5_cis_unless_said_otherwise() {
+    fn mac_prefix_defaults_to_that_of_f5_cis() {
         assert_eq!(mac_prefix(&spec(&json!({}))), Ok(MacPrefix::DEFAULT));
         let vendor = spec(&json!({"fdb": {"macPrefix": "00:50"}}));
         assert_eq!(
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_that_kubernetes_would_refuse_selects_nothing_and_says_so() {
+    fn invalid_selector_is_refused_and_selects_nothing() {
         for (expression, problem) in [
             (
                 json!({"key": "k", "operator": "In"}),
@@ -335,12 +335,12 @@ mod tests {
     }
 
     #[test]
-    fn internal_addresses_of_any_network_count_unless_said_otherwise() {
+    fn address_source_defaults_to_any_internal_address() {
         assert_eq!(address_rule(&spec(&json!({}))), Ok(AddressRule::default()));
     }
 
     #[test]
-    fn the_source_of_addresses_is_read_with_its_networks() {
+    fn address_source_is_read_with_its_networks() {
         let source = json!({
             "type": "CiliumNode",
             "cidrs": ["10.0.0.0/8", "192.0.2.7/24"],
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_not_ipv4_is_refused() {
+    fn non_ipv4_network_is_refused() {
         for field in ["cidrs", "excludeCIDRs"] {
             for cidr in ["fd00::/64", "10.0.0.0", "10.0.0.0/33", "x"] {
                 let source = json!({field: [cidr]});
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_outside_of_tcp_is_refused() {
+    fn port_outside_the_tcp_range_is_refused() {
         let with_port = |port: i32| {
             let devices = json!([{"name": "bigip-a", "address": "192.0.2.11", "port": port}]);
             super::port(&spec(&json!({"devices": devices})).devices[0])
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_devices_own_secret_comes_before_the_one_of_the_spec() {
+    fn secret_of_the_device_precedes_that_of_the_spec() {
         let own = json!({"devices": [
             {"name": "a", "address": "a", "credentialsSecretRef": {"name": "own"}},
             {"name": "b", "address": "b"},
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_any_secret_is_named() {
+    fn device_without_any_secret_is_named() {
         let spec = spec(&json!({"credentialsSecretRef": null}));
         let refused = InvalidSpec::NoSecret {
             device: "bigip-a".into(),

@@ -62,7 +62,7 @@ fn smallest() -> Value {
 }
 
 #[test]
-fn the_yaml_beside_the_manifest_is_the_generated_one() {
+fn committed_crd_yaml_is_up_to_date() {
     assert!(
         yaml().unwrap() == CRD_YAML,
         "out of date; run `cargo xtask codegen`"
@@ -70,7 +70,7 @@ fn the_yaml_beside_the_manifest_is_the_generated_one() {
 }
 
 #[test]
-fn the_yaml_reads_back_as_the_crd() {
+fn crd_yaml_parses_to_the_crd() {
     let read: CustomResourceDefinition = serde_saphyr::from_str(CRD_YAML).unwrap();
     assert_eq!(read, crd());
 }
@@ -98,7 +98,7 @@ fn every_string_and_list_is_bounded() {
 }
 
 #[test]
-fn every_list_says_how_it_is_merged() {
+fn every_list_has_a_list_type() {
     let unsaid = offenders(|_, schema| {
         schema["type"] == "array" && schema["x-kubernetes-list-type"].is_null()
     });
@@ -114,7 +114,7 @@ fn no_property_may_be_null() {
 }
 
 #[test]
-fn an_object_that_nobody_has_seen_yet_counts_as_in_progress() {
+fn new_object_counts_as_in_progress() {
     assert_eq!(
         schema()["properties"]["status"]["default"],
         json!({"observedGeneration": -1})
@@ -122,7 +122,7 @@ fn an_object_that_nobody_has_seen_yet_counts_as_in_progress() {
 }
 
 #[test]
-fn the_smallest_object_gets_all_defaults_in_sight() {
+fn smallest_object_gets_all_defaults() {
     let defaulted = apply_defaults(&spec_schema(), &smallest());
     assert_eq!(
         defaulted,
@@ -150,7 +150,7 @@ fn the_smallest_object_gets_all_defaults_in_sight() {
 }
 
 #[test]
-fn the_types_and_the_schema_agree_on_the_defaults() {
+fn types_and_schema_agree_on_the_defaults() {
     let full = json!({
         "credentialsSecretRef": {"name": "bigip-login"},
         "devices": [{
@@ -276,7 +276,7 @@ fn bad_specs_are_refused_with_a_message() {
 }
 
 #[test]
-fn what_names_the_records_cannot_be_changed() {
+fn fields_that_identify_records_are_immutable() {
     for (pointer, value, message) in [
         (
             "/tunnel/name",
@@ -307,7 +307,7 @@ fn everything_else_can_be_changed() {
 }
 
 #[test]
-fn kubectl_get_shows_what_the_design_names() {
+fn kubectl_get_shows_the_documented_columns() {
     let version = &crd().spec.versions[0];
     let columns = version.additional_printer_columns.as_deref().unwrap();
     let names = |wide: bool| -> Vec<&str> {
@@ -327,7 +327,7 @@ fn kubectl_get_shows_what_the_design_names() {
 }
 
 #[test]
-fn the_product_goes_by_one_name() {
+fn product_names_agree_in_the_crd() {
     let crd = crd();
     assert_eq!(BigIpTunnel::group(&()), GROUP);
     assert_eq!(
@@ -355,7 +355,7 @@ fn assert_same_fields(schema: &Value, value: &Value) {
 }
 
 #[test]
-fn the_schema_of_conditions_has_the_fields_of_the_kubernetes_type() {
+fn condition_schema_has_the_fields_of_kubernetes() {
     let condition = Condition {
         type_: "Ready".into(),
         status: "True".into(),
@@ -374,7 +374,7 @@ fn the_schema_of_conditions_has_the_fields_of_the_kubernetes_type() {
 }
 
 #[test]
-fn the_schema_of_the_selector_has_the_fields_of_the_kubernetes_type() {
+fn selector_schema_has_the_fields_of_kubernetes() {
     let requirement = LabelSelectorRequirement {
         key: "zone".into(),
         operator: "In".into(),
@@ -394,7 +394,7 @@ fn the_schema_of_the_selector_has_the_fields_of_the_kubernetes_type() {
 }
 
 #[test]
-fn a_status_without_anything_to_say_is_empty() {
+fn status_without_content_is_empty() {
     assert_eq!(
         serde_json::to_value(BigIpTunnelStatus::default()).unwrap(),
         json!({})
@@ -402,7 +402,7 @@ fn a_status_without_anything_to_say_is_empty() {
 }
 
 #[test]
-fn a_stored_status_reads_back_and_serialises_equal() {
+fn stored_status_parses_and_serialises_equal() {
     let stored = json!({
         "observedGeneration": 3,
         "lastVerifiedTime": "2026-11-22T06:31:07Z",

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_login_is_shown_at_once_with_another_secret_or_window() {
+    fn login_with_another_secret_or_window_is_shown_at_once() {
         let (before, mut changed) = (record(0, 0), record(0, 1));
         changed.secret.resource_version = "2".into();
         assert_eq!(after(&before, changed.clone()), changed);

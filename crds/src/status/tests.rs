@@ -131,7 +131,7 @@ fn first() -> BigIpTunnelStatus {
 }
 
 #[test]
-fn a_status_counts_devices_nodes_and_records() {
+fn status_counts_devices_nodes_and_records() {
     let status = first();
     let summary = status.summary.unwrap();
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_status_counts_devices_nodes_and_records() {
 }
 
 #[test]
-fn at_rest_the_status_stays_the_same_to_the_letter() {
+fn idle_status_stays_byte_identical() {
     let desired = two_nodes();
     let later = follow(
         &first(),
@@ -155,7 +155,7 @@ fn at_rest_the_status_stays_the_same_to_the_letter() {
 }
 
 #[test]
-fn the_time_of_verification_moves_every_ten_minutes_at_most() {
+fn verification_time_moves_at_most_every_ten_minutes() {
     let desired = two_nodes();
     let later = follow(
         &first(),
@@ -198,7 +198,7 @@ fn new_leader_shows_its_own_verification() {
 }
 
 #[test]
-fn a_transition_time_moves_only_with_the_status_of_its_condition() {
+fn transition_time_moves_only_with_condition_status() {
     let desired = two_nodes();
     let mut failing = in_sync(&desired, 1_000);
     let failure = |text: &str| {
@@ -223,7 +223,7 @@ fn a_transition_time_moves_only_with_the_status_of_its_condition() {
 }
 
 #[test]
-fn every_condition_names_the_generation_it_is_about() {
+fn every_condition_names_its_generation() {
     let desired = two_nodes();
     let edited = Written {
         generation: 7,
@@ -243,7 +243,7 @@ fn every_condition_names_the_generation_it_is_about() {
 }
 
 #[test]
-fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
+fn unreachable_device_keeps_its_last_facts() {
     let desired = two_nodes();
     let mut failing = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     failing.reach = Reach::Failed(Failure {
@@ -263,7 +263,7 @@ fn a_device_that_does_not_answer_keeps_what_was_known_of_it() {
 }
 
 #[test]
-fn a_process_that_has_not_asked_a_device_yet_leaves_its_entry_alone() {
+fn pending_device_keeps_its_status_entry() {
     let desired = two_nodes();
     let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
     let status = follow(&first(), &desired, &pending, &written(1_100));
@@ -271,7 +271,7 @@ fn a_process_that_has_not_asked_a_device_yet_leaves_its_entry_alone() {
 }
 
 #[test]
-fn a_device_that_moved_to_another_address_begins_with_an_empty_entry() {
+fn device_at_another_address_starts_with_an_empty_entry() {
     let desired = two_nodes();
     let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.99".into(), 443);
     let status = follow(&first(), &desired, &pending, &written(1_100));
@@ -299,7 +299,7 @@ fn ownership_is_carried_over_untouched() {
 }
 
 #[test]
-fn only_the_first_sixteen_problems_are_listed_and_all_are_counted() {
+fn sixteen_problems_are_listed_and_all_are_counted() {
     let desired = two_nodes();
     let mut report = in_sync(&desired, 1_000);
     let foreign: Records = (0..40_u8)
@@ -323,7 +323,7 @@ fn only_the_first_sixteen_problems_are_listed_and_all_are_counted() {
 }
 
 #[test]
-fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
+fn node_with_own_tunnel_address_shows_its_record_mac() {
     let desired = two_nodes();
     let local = "10.0.0.2%7".parse().unwrap();
     let records = desired.records(local);
@@ -353,7 +353,7 @@ fn a_node_with_the_tunnels_own_address_is_told_where_its_record_would_be() {
 }
 
 #[test]
-fn a_text_that_a_device_chose_is_cut_to_what_the_schema_allows() {
+fn device_text_is_truncated_to_the_schema_limit() {
     let desired = two_nodes();
     let mut report = in_sync(&desired, 1_000);
     report.facts.as_mut().unwrap().hostname = "ü".repeat(1_000);
@@ -370,7 +370,7 @@ fn a_text_that_a_device_chose_is_cut_to_what_the_schema_allows() {
 }
 
 #[test]
-fn a_restart_remembers_what_is_not_saved() {
+fn restart_keeps_the_unsaved_state() {
     let mut stored = first();
     stored.devices[0].unsaved_since = Some(Time(at(900)));
     let pending = DeviceReport::pending("bigip-a".into(), "192.0.2.11".into(), 443);
@@ -378,7 +378,7 @@ fn a_restart_remembers_what_is_not_saved() {
 }
 
 #[test]
-fn suspended_object_is_unknown_for_the_generation_of_now() {
+fn suspended_object_is_unknown_for_its_generation() {
     let edited = Written {
         generation: 7,
         handled_request: Some("now"),
@@ -461,7 +461,7 @@ fn suspended_object_neither_reconciles_nor_stalls() {
 }
 
 #[test]
-fn addresses_of_units_are_those_on_the_tunnel() {
+fn unit_addresses_are_on_the_tunnel() {
     let expected = ["10.0.0.254".parse().unwrap(), "10.1.6.34".parse().unwrap()];
     assert_eq!(unit_addresses(&first()), expected.into());
 }
@@ -529,7 +529,7 @@ fn device_that_does_not_answer_is_not_counted() {
 }
 
 #[test]
-fn a_former_device_says_why_its_records_are_still_there() {
+fn former_device_shows_why_its_records_remain() {
     let former = FormerDevice {
         name: "bigip-c".into(),
         address: "192.0.2.13".into(),
@@ -582,7 +582,7 @@ fn a_former_device_says_why_its_records_are_still_there() {
 }
 
 #[test]
-fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
+fn relisted_name_keeps_its_known_unit_identity() {
     let mut before = first();
     before.devices.clear();
     before.former_devices = vec![FormerDevice {
@@ -607,7 +607,7 @@ fn a_name_that_is_listed_again_is_still_known_as_the_box_that_it_was() {
 }
 
 #[test]
-fn a_box_that_answers_in_place_of_the_known_one_is_shown_until_it_no_longer_does() {
+fn replaced_unit_is_shown_until_the_known_one_answers() {
     let desired = two_nodes();
     let mut report = in_sync(&desired, 1_000);
     report.found_identity = Some("another box".into());
@@ -657,7 +657,7 @@ fn said_of_cilium(status: &BigIpTunnelStatus) -> Option<(&str, &str, i64)> {
 }
 
 #[test]
-fn cilium_condition_follows_what_is_found_and_stays_until_then() {
+fn cilium_condition_keeps_its_last_result_until_verified() {
     let (desired, device) = (two_nodes(), in_sync(&two_nodes(), 1_000));
     let after = |before: &BigIpTunnelStatus, cilium: Verified<'_>, second: i64| {
         let written = Written {

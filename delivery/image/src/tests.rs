@@ -203,7 +203,7 @@ fn layer_holds_program_user_and_authorities() {
 }
 
 #[test]
-fn files_for_an_engine_are_those_of_the_layer() {
+fn files_for_an_engine_equal_the_layer_files() {
     let bench = Bench::new();
     let root = bench.path("root");
     write_root(&bench.path("operator"), &root).unwrap();

@@ -47,7 +47,7 @@ fn is_busy(kind: &ErrorKind) -> bool {
 }
 
 #[test]
-fn only_the_configuration_layer_can_say_that_an_object_is_missing() {
+fn only_icrd_can_report_a_missing_object() {
     let missing = ErrorKind::NotFound { resource: "record" };
     let text = "01020036:3: The requested value list (/Common/x) was not found.";
     assert_eq!(icrd(404, text, 3), missing);
@@ -61,7 +61,7 @@ fn only_the_configuration_layer_can_say_that_an_object_is_missing() {
 }
 
 #[test]
-fn an_unknown_404_of_the_configuration_layer_does_not_mean_missing() {
+fn unknown_icrd_404_does_not_mean_missing() {
     let kind = icrd(404, "Task not found - ID: 5 user: admin", 1);
     assert!(
         matches!(kind, ErrorKind::Refused { status: 404, .. }),
@@ -70,13 +70,13 @@ fn an_unknown_404_of_the_configuration_layer_does_not_mean_missing() {
 }
 
 #[test]
-fn an_existing_object_is_known_by_its_id() {
+fn existing_object_is_recognised_by_message_id() {
     let text = "01020066:3: The requested class string item (/Common/d k) already exists in partition Common.";
     assert_eq!(icrd(409, text, 3), ErrorKind::Exists { resource: "record" });
 }
 
 #[test]
-fn the_prefix_of_a_transaction_is_looked_through() {
+fn transaction_prefix_is_skipped() {
     let text = "transaction failed:01020036:3: The requested Pool (/Common/p) was not found.";
     assert_eq!(
         icrd(404, text, 2),
@@ -124,7 +124,7 @@ fn other_work_of_the_device_means_busy() {
 }
 
 #[test]
-fn a_proxy_that_gave_up_waiting_leaves_a_write_uncertain() {
+fn proxy_timeout_leaves_a_write_uncertain() {
     for (status, kind) in [
         (400, restjavad(400, "remoteSender:10.107.0.5, method:POST ")),
         (500, judge(500, "<html>AsyncContext timeout</html>")),
@@ -135,7 +135,7 @@ fn a_proxy_that_gave_up_waiting_leaves_a_write_uncertain() {
 }
 
 #[test]
-fn a_clear_refusal_leaves_nothing_uncertain() {
+fn clear_refusal_leaves_nothing_uncertain() {
     let kind = judge(400, recorded::ROUTE_DOMAIN_MISMATCH);
     assert!(!Answer::leaves_uncertain(&kind, 400));
     let kind = icrd(400, "01070711:3: foo: Device or resource busy", 3);
@@ -143,7 +143,7 @@ fn a_clear_refusal_leaves_nothing_uncertain() {
 }
 
 #[test]
-fn a_missing_right_is_told_from_a_refused_token() {
+fn missing_permission_differs_from_a_refused_token() {
     let forbidden = ErrorKind::Forbidden {
         verb: "GET",
         resource: "record",
@@ -167,13 +167,13 @@ fn a_missing_right_is_told_from_a_refused_token() {
 }
 
 #[test]
-fn the_token_limit_is_an_error_of_its_own() {
+fn token_limit_has_its_own_error() {
     let text = "user 6c1a5b6e has reached maximum active login tokens";
     assert_eq!(restjavad(400, text), ErrorKind::TooManyTokens);
 }
 
 #[test]
-fn the_text_of_the_configuration_layer_is_kept() {
+fn icrd_text_is_kept() {
     let kind = judge(400, recorded::ROUTE_DOMAIN_MISMATCH);
     let shown = kind.to_string();
     assert!(
@@ -198,7 +198,7 @@ fn no_other_text_of_a_device_is_kept() {
 }
 
 #[test]
-fn redirects_and_strangers_are_protocol_errors() {
+fn redirects_and_unknown_servers_are_protocol_errors() {
     assert_eq!(judge(302, ""), Mismatch::Redirect { status: 302 }.into());
     assert_eq!(
         judge(404, "<html>nginx</html>"),
@@ -207,7 +207,7 @@ fn redirects_and_strangers_are_protocol_errors() {
 }
 
 #[test]
-fn an_error_body_that_was_cut_does_not_hide_the_status() {
+fn truncated_error_body_does_not_hide_the_status() {
     let cut = &recorded::ROUTE_DOMAIN_MISMATCH[..50];
     assert_eq!(judge(400, cut), Mismatch::Foreign { status: 400 }.into());
     assert!(matches!(

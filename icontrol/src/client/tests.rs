@@ -78,7 +78,7 @@ async fn starting(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Server,
 }
 
 #[tokio::test]
-async fn the_facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
+async fn facts_of_a_unit_and_its_vxlan_tunnel_are_read() {
     let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
     let server = Server::with_login(move |seen, _| unit(seen, &tunnel, recorded::VXLAN)).await;
     let facts = Client::new(server.config())
@@ -125,7 +125,7 @@ fn mac_of_a_tunnel_is_read_under_either_key() {
 }
 
 #[test]
-fn mac_that_is_not_told_is_none() {
+fn absent_tunnel_mac_is_none() {
     for told in [
         "",
         r#""description":"none""#,
@@ -183,7 +183,7 @@ async fn unit_too_busy_for_statistics_is_read() {
 }
 
 #[tokio::test]
-async fn the_facts_of_a_geneve_tunnel_are_read() {
+async fn facts_of_a_geneve_tunnel_are_read() {
     let tunnel = recorded::tunnel("geneve", "10.169.72.34%7");
     let server = Server::with_login(move |seen, _| unit(seen, &tunnel, recorded::GENEVE)).await;
     let facts = Client::new(server.config())
@@ -200,7 +200,7 @@ async fn the_facts_of_a_geneve_tunnel_are_read() {
 }
 
 #[tokio::test]
-async fn a_profile_of_another_kind_is_named_and_not_read() {
+async fn profile_of_another_type_is_named_and_not_read() {
     let tunnel = recorded::tunnel("ipsec", "10.169.72.34");
     let server = Server::with_login(move |seen, _| unit(seen, &tunnel, "")).await;
     let facts = Client::new(server.config())
@@ -216,7 +216,7 @@ async fn a_profile_of_another_kind_is_named_and_not_read() {
 }
 
 #[tokio::test]
-async fn a_unit_that_is_not_ready_is_asked_nothing_more() {
+async fn not_ready_unit_gets_no_further_request() {
     let server = Server::with_login(|seen, _| match seen.line.as_str() {
         "GET /mgmt/tm/sys/ready" => Reply::ok(&recorded::READY.replace("yes", "no")),
         _ => unit(seen, "", ""),
@@ -232,7 +232,7 @@ async fn a_unit_that_is_not_ready_is_asked_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_a_ready_unit_does_not_know_is_not_found() {
+async fn tunnel_missing_on_a_ready_unit_is_not_found() {
     let server = Server::with_login(|seen, _| match seen.line.as_str() {
         line if line.contains("tunnels/tunnel") => Reply::icrd(404, NOT_FOUND, 3),
         _ => unit(seen, "", ""),
@@ -251,7 +251,7 @@ async fn a_tunnel_that_a_ready_unit_does_not_know_is_not_found() {
 }
 
 #[tokio::test]
-async fn before_13_1_readiness_is_not_asked_for_and_no_tunnel_is_believed_missing() {
+async fn before_13_1_no_readiness_call_and_no_missing_tunnel() {
     let server = Server::with_login(|seen, _| match seen.line.as_str() {
         "GET /mgmt/tm/sys/version" => Reply::ok(&recorded::VERSION.replace("14.1.2.1", "12.1.2")),
         line if line.contains("tunnels/tunnel") => Reply::icrd(404, NOT_FOUND, 3),
@@ -273,7 +273,7 @@ async fn before_13_1_readiness_is_not_asked_for_and_no_tunnel_is_believed_missin
 }
 
 #[tokio::test]
-async fn an_old_unit_with_the_tunnel_still_tells_its_version() {
+async fn old_unit_with_the_tunnel_reports_its_version() {
     let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
     let server = Server::with_login(move |seen, _| match seen.line.as_str() {
         "GET /mgmt/tm/sys/version" => Reply::ok(&recorded::VERSION.replace("14.1.2.1", "12.1.2")),
@@ -290,7 +290,7 @@ async fn an_old_unit_with_the_tunnel_still_tells_its_version() {
 }
 
 #[tokio::test]
-async fn the_records_cost_one_request() {
+async fn record_list_takes_one_request() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORDS)).await;
     let listing = client.records(&path()).await.unwrap();
     assert_eq!(listing.observed.records.len(), 2);
@@ -302,7 +302,7 @@ async fn the_records_cost_one_request() {
 }
 
 #[tokio::test]
-async fn a_link_that_a_device_gives_is_never_dialled() {
+async fn link_of_a_device_is_never_dialled() {
     let trap = Server::with_login(|_, _| Reply::ok(recorded::RECORDS)).await;
     let elsewhere = format!("https://{}:{}", trap.config().host, trap.config().port);
     let lured = |body: &str| body.replace("https://localhost", &elsewhere);
@@ -335,7 +335,7 @@ async fn records_of_a_missing_tunnel_are_not_an_empty_list() {
 }
 
 #[tokio::test]
-async fn nothing_is_gone_while_the_unit_is_starting() {
+async fn nothing_is_missing_while_the_unit_is_starting() {
     let (_server, client) = starting(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     let errors = [
         client.records(&path()).await.unwrap_err(),
@@ -356,7 +356,7 @@ async fn nothing_is_gone_while_the_unit_is_starting() {
 }
 
 #[tokio::test]
-async fn nothing_is_gone_because_icontrol_rest_is_not_up() {
+async fn nothing_is_missing_while_icontrol_rest_is_down() {
     let (server, client) =
         answering(|| Reply::restjavad(404, "Public URI path not registered: /tm/net/fdb")).await;
     let errors = [
@@ -393,14 +393,14 @@ async fn one_record_is_read_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_not_there_is_none() {
+async fn absent_record_is_none() {
     let (_server, client) =
         answering(|| Reply::icrd(404, "Object not found - 0a:0a:c0:a8:c8:41", 1)).await;
     assert_eq!(client.record(&path(), &name()).await, Ok(None));
 }
 
 #[tokio::test]
-async fn a_record_is_added_with_its_route_domain() {
+async fn record_is_added_with_its_route_domain() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
     assert_eq!(add(&client, &path(), record()).await, Ok(Added::Created));
     let seen = &server.seen()[1..];
@@ -430,7 +430,7 @@ async fn adding_to_a_missing_tunnel_names_the_tunnel() {
 }
 
 #[tokio::test]
-async fn a_refused_record_says_why() {
+async fn refused_record_shows_the_cause() {
     let (_server, client) =
         answering(|| Reply::Body(400, recorded::ROUTE_DOMAIN_MISMATCH.into())).await;
     let error = add(&client, &path(), record()).await.unwrap_err();
@@ -440,7 +440,7 @@ async fn a_refused_record_says_why() {
 }
 
 #[tokio::test]
-async fn a_record_is_corrected_under_the_name_as_read() {
+async fn record_is_corrected_under_its_stored_name() {
     let (server, client) = answering(|| Reply::ok(recorded::RECORD)).await;
     let (_, name) = RecordName::spelled("0A:0A:C0:A8:C8:41").unwrap();
     client
@@ -475,7 +475,7 @@ async fn correcting_a_record_that_is_gone_creates_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_is_removed_by_its_name() {
+async fn record_is_removed_by_its_name() {
     let (server, client) = answering(|| Reply::ok("")).await;
     assert_eq!(
         client
@@ -493,7 +493,7 @@ async fn a_record_is_removed_by_its_name() {
 }
 
 #[tokio::test]
-async fn removing_a_record_that_is_not_there_is_no_error() {
+async fn removing_a_missing_record_is_no_error() {
     let (_server, client) = answering(|| Reply::icrd(404, NOT_FOUND, 3)).await;
     assert_eq!(
         client
@@ -507,7 +507,7 @@ async fn removing_a_record_that_is_not_there_is_no_error() {
 }
 
 #[tokio::test]
-async fn the_whole_list_is_written_as_cis_writes_it() {
+async fn record_list_is_written_in_cis_format() {
     let (server, client) = answering(|| Reply::ok(recorded::FDB)).await;
     let path = TunnelPath::new(
         "TEST_K8S_partition".parse().unwrap(),
@@ -540,7 +540,7 @@ async fn the_whole_list_is_written_as_cis_writes_it() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
+async fn tunnel_deleted_before_its_list_write_is_named() {
     let server = Server::with_login(|seen, _| match seen.line.split(' ').next() {
         Some("PUT") => Reply::icrd(404, NOT_FOUND, 3),
         _ if seen.line.ends_with("sys/ready") => Reply::ok(recorded::READY),
@@ -563,7 +563,7 @@ async fn a_tunnel_that_goes_before_its_list_is_written_is_named() {
 }
 
 #[tokio::test]
-async fn the_list_of_another_tunnel_is_never_written() {
+async fn list_of_another_tunnel_is_never_written() {
     let (server, client) = answering(|| Reply::ok(recorded::FDB)).await;
     let error = client
         .unit()
@@ -587,7 +587,7 @@ async fn saving_sends_the_save_command() {
 }
 
 #[tokio::test]
-async fn an_asynchronous_task_makes_the_device_busy() {
+async fn asynchronous_task_makes_the_device_busy() {
     let (_server, client) = answering(|| {
         Reply::icrd(
             503,
@@ -614,7 +614,7 @@ fn page_of_records(last_octet: usize, skip: Option<usize>) -> Reply {
 }
 
 #[tokio::test]
-async fn a_list_in_pages_is_read_to_its_end_by_urls_of_our_own() {
+async fn paged_list_is_read_by_own_urls() {
     let server = Server::with_login(|seen, _| match seen.line.strip_prefix(RECORDS) {
         Some("") => page_of_records(1, Some(1)),
         Some("?%24top=2&%24skip=1") => page_of_records(2, Some(2)),
@@ -633,7 +633,7 @@ async fn a_list_in_pages_is_read_to_its_end_by_urls_of_our_own() {
 }
 
 #[tokio::test]
-async fn a_list_in_pages_that_changes_meanwhile_is_not_believed() {
+async fn paged_list_that_changes_during_the_read_is_refused() {
     let server = Server::with_login(|seen, before| match seen.line.strip_prefix(RECORDS) {
         Some("") => page_of_records(1, Some(1)),
         _ => page_of_records(2 + before, None),
@@ -647,7 +647,7 @@ async fn a_list_in_pages_that_changes_meanwhile_is_not_believed() {
 }
 
 #[tokio::test]
-async fn pages_with_a_gap_or_without_an_end_are_no_list() {
+async fn pages_with_a_gap_or_without_end_are_refused() {
     let resource = "list of records";
     let paged = ErrorKind::from(Mismatch::Paged { resource });
     let gap = Server::with_login(|_, _| page_of_records(1, Some(2))).await;
@@ -677,7 +677,7 @@ async fn pages_with_a_gap_or_without_an_end_are_no_list() {
 
 /// The pages agree with each other in all but the record that none of them holds.
 #[tokio::test]
-async fn pages_that_skip_a_record_are_no_list() {
+async fn pages_that_skip_a_record_are_refused() {
     let server = Server::with_login(|seen, _| match seen.line.strip_prefix(RECORDS) {
         Some("") => page_of_records(1, Some(2)),
         _ => page_of_records(3, None),
@@ -690,7 +690,7 @@ async fn pages_that_skip_a_record_are_no_list() {
 }
 
 #[tokio::test]
-async fn a_self_ip_on_the_second_page_is_found() {
+async fn self_ip_on_the_second_page_is_found() {
     let tunnel = recorded::tunnel("vxlan", "10.169.72.34");
     let server = Server::with_login(move |seen, _| {
         let of = |address, vlan| recorded::self_ips(&[(address, vlan)]);

@@ -47,7 +47,7 @@ fn read(body: &str) -> Result<(Listing, usize), ErrorKind> {
 const MIB: usize = 1 << 20;
 
 #[test]
-fn as_many_records_as_allowed_fit_into_a_place() {
+fn maximum_record_list_fits_into_its_buffer() {
     let count = u32::try_from(RECORDS_MAX).unwrap();
     let body = list(0..count, lower);
     assert!(body.len() > 10 * MIB, "{}", body.len());
@@ -60,7 +60,7 @@ fn as_many_records_as_allowed_fit_into_a_place() {
 }
 
 #[test]
-fn one_record_more_is_too_many() {
+fn record_list_over_the_maximum_is_refused() {
     let count = u32::try_from(RECORDS_MAX).unwrap();
     let error = read(&list(0..count + 1, lower)).unwrap_err();
     assert_eq!(error, ErrorKind::TooManyRecords);
@@ -79,7 +79,7 @@ fn one_record_more_is_too_many() {
 }
 
 #[test]
-fn typical_list_needs_no_place() {
+fn typical_list_needs_no_buffer() {
     let (_, most) = read(&list(0..4_000, lower)).unwrap();
     assert!(most <= SMALL_BYTES_MAX, "{most}");
 }
@@ -99,7 +99,7 @@ fn long_texts_of_a_record_are_not_kept() {
 }
 
 #[test]
-fn other_lists_are_bounded_by_what_they_hold() {
+fn other_lists_are_limited_by_size() {
     let item = format!(r#"{{"fullPath":"{}"}}"#, "x".repeat(500));
     let members = vec![item; 30_000].join(",");
     let kind = <wire::SelfIp as Member>::KIND;

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn locked_account_is_told_from_a_wrong_password() {
+    fn locked_account_differs_from_a_wrong_password() {
         let reason = |said: &str| LoginRefusal::of(&DeviceText::new(said, &[])).reason();
         let locked = "Maximum number of login attempts exceeded.";
         assert_eq!(reason(locked), Reason::AccountLocked);

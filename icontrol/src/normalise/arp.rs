@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn mac_of_zero_is_told_from_one_that_is_missing() {
+    fn zero_mac_differs_from_a_missing_mac() {
         assert_eq!(
             mac("00:00:00:00:00:00"),
             ArpMac::Known(bigip_tunnel_core::mac::MacAddress::new([0; 6]))
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_entry_costs_no_other_entry() {
+    fn odd_entry_hides_no_other_entry() {
         let body = statistics(&[
             ("a", json!({"ipAddress": {"description": "fd00::7"}})),
             ("b", json!({"macAddress": {"value": 1}})),

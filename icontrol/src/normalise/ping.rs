@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn program_that_prints_nothing_says_nothing() {
+    fn empty_ping_output_is_an_error() {
         let address = "10.0.1.7".parse().unwrap();
         assert!(echo(br#"{"kind":"tm:util:ping:runstate"}"#, address).is_err());
         assert!(read("").is_err());

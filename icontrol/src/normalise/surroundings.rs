@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_may_have_a_route_domain() {
+    fn network_may_have_a_route_domain() {
         let parsed = |text: &str| network(text).map(|(net, rd)| (net.to_string(), rd.to_string()));
         let expected = |net: &str, rd: &str| Some((net.to_owned(), rd.to_owned()));
         assert_eq!(parsed("10.0.0.0%2/16"), expected("10.0.0.0/16", "2"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_self_ip_without_services_lets_nothing_in() {
+    fn self_ip_without_services_admits_nothing() {
         let of = |services: Value| {
             let item = json!({
                 "fullPath": "/Common/s", "address": "10.1.6.34/24", "vlan": "/Common/t",
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_of_the_senders_address_is_read() {
+    fn source_address_translation_is_read() {
         let of = |translation: Value| {
             let item = json!({"fullPath": "/Common/v", "sourceAddressTranslation": translation});
             virtual_servers(read(json!([item])))[0].translation.clone()
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn members_without_an_ipv4_address_are_told_apart() {
+    fn members_without_an_ipv4_address_are_kept_as_none() {
         let item =
             json!({"fullPath": "/Common/p", "members": ["/Common/10.1.6.5%1", "/Common/named"]});
         let all = snat_pools(read(json!([item])));

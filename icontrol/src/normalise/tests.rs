@@ -37,7 +37,7 @@ fn path() -> TunnelPath {
 }
 
 #[test]
-fn the_recorded_list_is_read() {
+fn recorded_list_is_read() {
     let listing = whole(recorded::RECORDS).unwrap();
     let expected: Records = [
         (
@@ -54,13 +54,13 @@ fn the_recorded_list_is_read() {
 }
 
 #[test]
-fn an_empty_list_comes_with_and_without_items() {
+fn empty_list_is_read_with_and_without_items() {
     assert_eq!(whole(recorded::NO_RECORDS), Ok(Listing::default()));
     assert_eq!(list(r#""selfLink":"x""#), Ok(Listing::default()));
 }
 
 #[test]
-fn what_is_no_list_of_records_is_not_an_empty_one() {
+fn other_body_is_not_an_empty_record_list() {
     for body in [
         "",
         "null",
@@ -75,7 +75,7 @@ fn what_is_no_list_of_records_is_not_an_empty_one() {
 }
 
 #[test]
-fn of_a_link_to_the_next_page_only_the_numbers_are_taken() {
+fn next_page_link_gives_only_numbers() {
     let next = |link: &str| {
         let body = format!(r#"{{"kind":"{RECORDS_KIND}","items":[],"nextLink":"{link}"}}"#);
         read_in_pieces::<Listing>(body.as_bytes(), 7).map(|(.., next)| next)
@@ -103,7 +103,7 @@ fn of_a_link_to_the_next_page_only_the_numbers_are_taken() {
 }
 
 #[test]
-fn a_record_is_addressed_as_the_device_spells_it() {
+fn record_is_addressed_as_the_device_spells_it() {
     let listing = list(
         r#""items":[{"name":"0A-0A-C0-A8-C8-41","endpoint":"192.168.200.65"},{"name":"0a:0a:c0:a8:c8:42","endpoint":"192.168.200.66%7"}]"#,
     )
@@ -190,14 +190,14 @@ fn mac_address_that_is_listed_twice_is_unreadable() {
 }
 
 #[test]
-fn an_answer_about_another_record_is_refused() {
+fn answer_for_another_record_is_refused() {
     let name = RecordName::from(mac("0a:0a:c0:a8:c8:42"));
     let other = record(recorded::RECORD.as_bytes(), &name);
     assert_eq!(other, Err(Mismatch::OtherObject { resource: "record" }));
 }
 
 #[test]
-fn a_unit_is_ready_only_if_every_entry_says_so() {
+fn unit_is_ready_only_if_every_entry_is_yes() {
     assert_eq!(not_ready(recorded::READY.as_bytes()), Ok(None));
     let waiting = recorded::READY.replace(
         r#""licenseReady":{"description":"yes"}"#,
@@ -220,7 +220,7 @@ fn a_unit_is_ready_only_if_every_entry_says_so() {
 }
 
 #[test]
-fn of_two_units_the_one_that_answers_is_read() {
+fn answering_unit_is_read_from_two_units() {
     let peer = recorded::DEVICE
         .replace(r#""selfDevice":"true""#, r#""selfDevice":"false""#)
         .replace("bigip01", "bigip02");
@@ -240,7 +240,7 @@ fn of_two_units_the_one_that_answers_is_read() {
 }
 
 #[test]
-fn a_unit_without_identity_is_refused() {
+fn unit_without_identity_is_refused() {
     let without = recorded::DEVICE.replace("baseMac", "otherMac");
     let missing = |property| {
         Err(Mismatch::Property {
@@ -253,7 +253,7 @@ fn a_unit_without_identity_is_refused() {
 }
 
 #[test]
-fn a_failover_state_that_is_not_known_is_unknown() {
+fn unrecognised_failover_state_is_unknown() {
     for (word, state) in [
         ("standby", FailoverState::Standby),
         ("forced-offline", FailoverState::ForcedOffline),
@@ -267,7 +267,7 @@ fn a_failover_state_that_is_not_known_is_unknown() {
 }
 
 #[test]
-fn a_local_address_keeps_its_route_domain() {
+fn local_address_keeps_its_route_domain() {
     let local = |text: &str| {
         let body = recorded::tunnel("vxlan", text);
         tunnel(body.as_bytes(), &path()).unwrap().local_address
@@ -286,7 +286,7 @@ fn a_local_address_keeps_its_route_domain() {
 }
 
 #[test]
-fn the_answer_about_another_tunnel_is_refused() {
+fn answer_for_another_tunnel_is_refused() {
     let other = TunnelPath::new("Common".parse().unwrap(), "other".parse().unwrap());
     let body = recorded::tunnel("vxlan", "10.0.0.1");
     assert_eq!(
@@ -296,7 +296,7 @@ fn the_answer_about_another_tunnel_is_refused() {
 }
 
 #[test]
-fn the_kind_of_a_profile_is_read_from_its_link() {
+fn profile_type_is_read_from_its_link() {
     let kind = |kind: &str| {
         let body = recorded::tunnel(kind, "10.0.0.1");
         tunnel(body.as_bytes(), &path()).map(|facts| facts.encapsulation)
@@ -308,7 +308,7 @@ fn the_kind_of_a_profile_is_read_from_its_link() {
 }
 
 #[test]
-fn a_profile_name_that_could_harm_a_terminal_is_refused() {
+fn profile_name_with_control_characters_is_refused() {
     let body = recorded::tunnel("vxlan", "any").replace("/Common/cilium\"", "/Common/\\u001b[2J\"");
     let unusable = Mismatch::Property {
         resource: "tunnel",
@@ -318,7 +318,7 @@ fn a_profile_name_that_could_harm_a_terminal_is_refused() {
 }
 
 #[test]
-fn a_vxlan_profile_that_speaks_another_protocol_is_not_vxlan() {
+fn vxlan_profile_with_another_protocol_is_not_vxlan() {
     let body = recorded::tunnel("vxlan", "10.0.0.1");
     let mut facts = tunnel(body.as_bytes(), &path()).unwrap();
     let gpe = recorded::VXLAN.replace(
@@ -333,7 +333,7 @@ fn a_vxlan_profile_that_speaks_another_protocol_is_not_vxlan() {
 }
 
 #[test]
-fn a_token_that_does_not_fit_a_header_is_refused() {
+fn token_unfit_for_a_header_is_refused() {
     for token in ["", "a b", "a/b", "a\\r\\nX: y", "ä"] {
         let body = format!(r#"{{"token":{{"token":"{token}","timeout":1200}}}}"#);
         assert!(login(body.as_bytes()).is_err(), "{token}");
@@ -382,7 +382,7 @@ fn json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn reading_back_a_written_record_gives_the_same(
+    fn written_record_parses_to_the_same(
         octets: [u8; 6], address: std::net::IpAddr, number in 0_u32..65535
     ) {
         let route_domain = bigip_tunnel_core::endpoint::RouteDomain::new(number).unwrap();
@@ -406,7 +406,7 @@ proptest! {
 }
 
 #[test]
-fn the_self_ips_on_the_tunnel_are_read_and_no_others() {
+fn only_self_ips_on_the_tunnel_are_read() {
     let body = recorded::self_ips(&[
         ("10.1.6.34/24", "/Common/flannel_vxlan"),
         ("172.16.2.233/24", "/Common/internal"),

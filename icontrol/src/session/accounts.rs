@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_told_apart_by_what_they_hold() {
+    fn credentials_differ_by_content() {
         let accounts = Accounts::default();
         let id = |password: &str| accounts.password_id(&credentials(password));
         assert_eq!(id("one"), id("one"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn accounts_are_bounded_and_the_least_worth_goes() {
+    async fn account_limit_drops_the_least_valuable() {
         let accounts = Accounts::default();
         note(&accounts, 0, LoginOutcome::Refused).await;
         for unit in 1..=u32::try_from(ACCOUNTS_MAX).unwrap() {

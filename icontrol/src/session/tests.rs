@@ -64,7 +64,7 @@ async fn nothing_is_dialled_before_the_first_call() {
 }
 
 #[tokio::test]
-async fn who_observes_is_told_of_each_request_and_when_the_certificate_expires() {
+async fn observer_gets_each_request_and_certificate_expiry() {
     let server = Server::with_login(empty).await;
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let mut config = server.config();
@@ -82,7 +82,7 @@ async fn who_observes_is_told_of_each_request_and_when_the_certificate_expires()
 }
 
 #[tokio::test]
-async fn while_nothing_may_be_changed_no_login_and_no_write_is_sent_and_a_token_is_given_back() {
+async fn revoked_write_permission_allows_only_token_release() {
     let server = Server::with_login(empty).await;
     let may_write = Arc::new(AtomicBool::new(false));
     let asked = may_write.clone();
@@ -137,7 +137,7 @@ async fn no_kind_of_write_is_sent_without_permission() {
 }
 
 #[tokio::test]
-async fn a_call_carries_the_token_and_nothing_else_that_identifies() {
+async fn call_carries_only_the_token() {
     let server = Server::with_login(|_, _| {
         let cookie = "Set-Cookie: BIGIPAuthCookie=opaque; path=/; Secure; HttpOnly".to_owned();
         Reply::With(200, cookie, recorded::NO_RECORDS.into())
@@ -241,7 +241,7 @@ async fn refused_login_is_tried_three_times_in_all() {
 }
 
 #[tokio::test]
-async fn held_login_is_not_even_dialled() {
+async fn suspended_login_opens_no_connection() {
     let server = Server::start(refused_login).await;
     let client = Client::new(server.config()).unwrap();
     assert_refused(&client).await;
@@ -253,7 +253,7 @@ async fn held_login_is_not_even_dialled() {
 }
 
 #[tokio::test]
-async fn asking_again_and_again_makes_no_third_refusal_in_15_minutes() {
+async fn repeated_requests_keep_two_refusals_per_15_minutes() {
     let server = Server::start(refused_login).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..5 {
@@ -351,7 +351,7 @@ async fn login_without_an_answer_counts_as_refused() {
 }
 
 #[tokio::test]
-async fn login_that_is_given_up_counts_as_refused() {
+async fn abandoned_login_counts_as_refused() {
     let server = Server::start(|_, _| Reply::Stall).await;
     let accounts = Accounts::default();
     for password in ["canary-1", "canary-2", "canary-3", "canary-4"] {
@@ -404,7 +404,7 @@ async fn refusal_quotes_the_device_and_names_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
+async fn pending_login_delays_another_by_deadline_at_most() {
     let server = Server::with_login(empty).await;
     let accounts = Accounts::default();
     let client = Client::build(server.config(), short_limits(), accounts.clone()).unwrap();
@@ -424,7 +424,7 @@ async fn a_login_that_is_under_way_delays_another_for_the_deadline_at_most() {
 }
 
 #[tokio::test]
-async fn an_unknown_login_provider_is_told_from_a_wrong_password() {
+async fn unknown_login_provider_differs_from_wrong_password() {
     let server = Server::start(|_, _| Reply::restjavad(401, "loginProviderName is invalid.")).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..2 {
@@ -435,7 +435,7 @@ async fn an_unknown_login_provider_is_told_from_a_wrong_password() {
 }
 
 #[tokio::test]
-async fn a_login_that_worked_once_is_tried_again_after_five_minutes() {
+async fn accepted_login_is_retried_after_five_minutes() {
     // The token ends, the password was changed meanwhile, and then changed back.
     let server = Server::start(|seen, before| match (seen.is_login(), before) {
         (true, 1) => Reply::Body(401, recorded::LOGIN_REFUSED.into()),
@@ -457,7 +457,7 @@ async fn a_login_that_worked_once_is_tried_again_after_five_minutes() {
 }
 
 #[tokio::test]
-async fn a_401_leads_to_one_new_login_and_one_more_try() {
+async fn refused_token_gives_one_login_and_one_retry() {
     let server = Server::with_login(|_, before| match before {
         0 => Reply::Body(401, recorded::TOKEN_EXPIRED.into()),
         _ => Reply::ok(recorded::NO_RECORDS),
@@ -619,7 +619,7 @@ async fn tokens_that_are_never_accepted_make_no_login_loop() {
 }
 
 #[tokio::test]
-async fn however_many_ask_a_device_that_refuses_every_token_gets_two_logins_a_minute() {
+async fn always_refused_tokens_give_two_logins_a_minute() {
     let server = Server::with_login(|_, _| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..10 {
@@ -633,7 +633,7 @@ async fn however_many_ask_a_device_that_refuses_every_token_gets_two_logins_a_mi
 }
 
 #[tokio::test]
-async fn all_who_wait_for_a_login_share_its_failure_and_its_pause() {
+async fn pending_callers_share_login_failure_and_pause() {
     let message = "user has reached maximum active login tokens";
     let server = Server::start(move |_, _| Reply::restjavad(400, message)).await;
     let client = Client::new(server.config()).unwrap();
@@ -661,7 +661,7 @@ async fn all_who_wait_for_a_login_share_its_failure_and_its_pause() {
 }
 
 #[tokio::test]
-async fn a_missing_right_leads_to_no_new_login() {
+async fn missing_permission_causes_no_new_login() {
     let server = Server::with_login(|_, _| Reply::Body(401, recorded::FORBIDDEN.into())).await;
     let client = Client::new(server.config()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
@@ -687,7 +687,7 @@ fn extending(seen: &Seen, before: usize) -> Reply {
 }
 
 #[tokio::test]
-async fn a_token_is_extended_before_it_ends_without_a_new_login() {
+async fn token_is_extended_in_time_without_a_login() {
     let server = Server::with_login(extending).await;
     let client = Client::new(server.config()).unwrap();
     client.records(&path()).await.unwrap();
@@ -706,7 +706,7 @@ async fn a_token_is_extended_before_it_ends_without_a_new_login() {
 }
 
 #[tokio::test]
-async fn a_token_is_extended_for_ten_hours_and_then_replaced() {
+async fn token_is_extended_for_ten_hours_then_replaced() {
     let server = Server::with_login(extending).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..39 {
@@ -747,7 +747,7 @@ async fn assert_replaced(extension: impl Fn() -> Reply + Send + Sync + 'static) 
 }
 
 #[tokio::test]
-async fn a_token_that_may_not_be_extended_is_replaced_and_the_old_one_deleted() {
+async fn token_refused_for_extension_is_replaced_and_deleted() {
     assert_replaced(|| Reply::restjavad(400, "no")).await;
     assert_replaced(|| Reply::Body(401, recorded::TOKEN_EXPIRED.into())).await;
     // Whether a token that is gone is answered so is not known.
@@ -755,13 +755,13 @@ async fn a_token_that_may_not_be_extended_is_replaced_and_the_old_one_deleted() 
 }
 
 #[tokio::test]
-async fn an_extension_that_gives_no_more_time_is_asked_for_once() {
+async fn extension_without_effect_is_tried_once() {
     assert_replaced(|| Reply::ok(r#"{"token":"TOKEN0","timeout":1200}"#)).await;
     assert_replaced(|| Reply::ok("{}")).await;
 }
 
 #[tokio::test]
-async fn an_extension_that_nobody_answers_costs_no_login_and_leaves_no_write_uncertain() {
+async fn unanswered_extension_causes_no_login_nor_uncertainty() {
     let server = Server::with_login(|seen, before| match seen.line.as_str() {
         line if line.starts_with("PATCH") => Reply::Stall,
         _ => empty(seen, before),
@@ -777,7 +777,7 @@ async fn an_extension_that_nobody_answers_costs_no_login_and_leaves_no_write_unc
 }
 
 #[tokio::test]
-async fn a_token_that_has_ended_is_not_extended() {
+async fn expired_token_is_not_extended() {
     let server = Server::with_login(extending).await;
     let client = Client::new(server.config()).unwrap();
     client.records(&path()).await.unwrap();
@@ -787,7 +787,7 @@ async fn a_token_that_has_ended_is_not_extended() {
 }
 
 #[tokio::test]
-async fn a_logout_deletes_the_token_and_a_later_call_logs_in_again() {
+async fn logout_deletes_token_and_next_call_logs_in() {
     let server = Server::with_login(empty).await;
     let client = Client::new(server.config()).unwrap();
     client.records(&path()).await.unwrap();
@@ -805,7 +805,7 @@ async fn a_logout_deletes_the_token_and_a_later_call_logs_in_again() {
 }
 
 #[tokio::test]
-async fn a_logout_that_is_not_answered_ends_by_itself() {
+async fn unanswered_logout_times_out() {
     let server = Server::start(|seen, _| match seen.line.split(' ').next() {
         Some("POST") => Reply::login("TOKEN"),
         Some("DELETE") => Reply::Stall,
@@ -819,7 +819,7 @@ async fn a_logout_that_is_not_answered_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_token_is_no_login() {
+async fn answer_without_a_token_is_no_login() {
     for body in [
         "",
         "null",
@@ -837,7 +837,7 @@ async fn an_answer_without_a_token_is_no_login() {
 }
 
 #[tokio::test]
-async fn a_user_with_too_many_tokens_waits_a_minute() {
+async fn token_limit_of_user_pauses_logins_for_a_minute() {
     let text = "user admin has reached maximum active login tokens";
     let server = Server::start(move |_, _| Reply::restjavad(400, text)).await;
     let error = Client::new(server.config())
@@ -851,7 +851,7 @@ async fn a_user_with_too_many_tokens_waits_a_minute() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_starting_does_not_count_as_a_refused_login() {
+async fn starting_device_is_not_a_refused_login() {
     let server = Server::start(|seen, before| match (seen.is_login(), before) {
         (true, 0) => Reply::Body(503, recorded::RESTARTING.into()),
         (true, 1) => Reply::restjavad(404, "Public URI path not registered: /shared/authn/login"),

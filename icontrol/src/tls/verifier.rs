@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn key_of_other_kinds_is_not_short() {
+    fn non_rsa_key_is_not_short() {
         let [certificate] = &read_certificates(VERSION_ONE)[..] else {
             panic!("one certificate");
         };

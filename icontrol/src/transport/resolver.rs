@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_names_addresses_only_those_that_may_be_dialled_are() {
+    fn only_allowed_addresses_of_a_name_are_dialled() {
         let found = sockets(&["169.254.169.254", "10.0.0.1", "192.0.2.11", "10.0.0.2"]);
         let networks = ["10.0.0.0/8".parse().unwrap()];
         let allowed = allowed(found.into_iter(), &networks).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_no_other_address_is_refused_with_the_first() {
+    fn name_without_allowed_address_is_refused_with_first() {
         let found = sockets(&["169.254.169.254", "192.0.2.11"]);
         let networks = ["10.0.0.0/8".parse().unwrap()];
         let refused = allowed(found.into_iter(), &networks).unwrap_err();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_addresses_is_no_refusal() {
+    fn name_without_addresses_is_no_refusal() {
         assert!(allowed(std::iter::empty(), &[]).unwrap().is_empty());
     }
 }

@@ -75,19 +75,19 @@ async fn problem_trusting(ca: &str) -> CertificateProblem {
 }
 
 #[tokio::test]
-async fn a_device_of_an_unknown_ca_sees_no_request() {
+async fn device_of_an_unknown_ca_gets_no_request() {
     let problem = CertificateProblem::UnknownIssuer;
     assert_eq!(problem_trusting("another CA").await, problem);
 }
 
 #[tokio::test]
-async fn a_ca_of_the_same_name_with_another_key_is_not_trusted() {
+async fn ca_of_same_name_with_another_key_is_not_trusted() {
     let problem = CertificateProblem::WrongSignature;
     assert_eq!(problem_trusting("CA of the server").await, problem);
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_names_the_expected_one() {
+async fn wrong_certificate_name_shows_the_expected_name() {
     let params = CertificateParams::new(["bigip-a.example".to_owned()]).unwrap();
     let problem = CertificateProblem::WrongName {
         expected: "127.0.0.1".into(),
@@ -96,7 +96,7 @@ async fn a_certificate_for_another_name_names_the_expected_one() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_says_so() {
+async fn expired_certificate_is_reported_as_expired() {
     let mut params = localhost_certificate();
     params.not_before = date_time_ymd(2001, 1, 1);
     params.not_after = date_time_ymd(2002, 1, 1);
@@ -105,7 +105,7 @@ async fn an_expired_certificate_says_so() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_future_says_so() {
+async fn future_certificate_is_reported_as_not_yet_valid() {
     let mut params = localhost_certificate();
     params.not_before = date_time_ymd(2201, 1, 1);
     params.not_after = date_time_ymd(2202, 1, 1);
@@ -137,13 +137,13 @@ fn bundle(authority: &Authority) -> Trust {
 }
 
 #[tokio::test]
-async fn the_certificate_that_a_bigip_makes_for_itself_is_trusted_when_it_is_in_the_bundle() {
+async fn self_signed_certificate_in_bundle_is_trusted() {
     let (_, result) = default_certificate(|own| Verification::CaOnly(bundle(own))).await;
     assert_eq!(result, Ok(()));
 }
 
 #[tokio::test]
-async fn full_verification_wants_a_name_also_of_a_certificate_that_is_in_the_bundle() {
+async fn full_verification_checks_name_of_bundled_certificate() {
     let (server, result) = default_certificate(|own| Verification::Full(bundle(own))).await;
     let error = result.unwrap_err();
     let expected = "127.0.0.1".to_owned();
@@ -156,7 +156,7 @@ async fn full_verification_wants_a_name_also_of_a_certificate_that_is_in_the_bun
 }
 
 #[tokio::test]
-async fn a_certificate_signed_by_itself_that_is_not_in_the_bundle_is_of_an_unknown_ca() {
+async fn unbundled_self_signed_certificate_has_unknown_issuer() {
     let other = Trust::Bundle(Authority::new("another").pem().into_bytes());
     let (server, result) = default_certificate(|_| Verification::CaOnly(other)).await;
     assert_eq!(
@@ -167,7 +167,7 @@ async fn a_certificate_signed_by_itself_that_is_not_in_the_bundle_is_of_an_unkno
 }
 
 #[tokio::test]
-async fn a_pinned_certificate_is_accepted_and_no_other_one() {
+async fn only_the_pinned_certificate_is_accepted() {
     let pin = |own: &Authority| Verification::Pinned(vec![own.fingerprint()]);
     let (_, result) = default_certificate(pin).await;
     assert_eq!(result, Ok(()));
@@ -182,7 +182,7 @@ async fn a_pinned_certificate_is_accepted_and_no_other_one() {
 }
 
 #[tokio::test]
-async fn a_refused_certificate_is_shown_so_that_it_can_be_pinned() {
+async fn refused_certificate_is_shown_for_pinning() {
     let other = Authority::new("another").fingerprint();
     let (server, result) = default_certificate(|_| Verification::Pinned(vec![other])).await;
     let said = result.unwrap_err().to_string();
@@ -193,7 +193,7 @@ async fn a_refused_certificate_is_shown_so_that_it_can_be_pinned() {
 }
 
 #[tokio::test]
-async fn without_verification_any_certificate_does() {
+async fn disabled_verification_accepts_any_certificate() {
     let (_, result) = default_certificate(|_| Verification::Nothing).await;
     assert_eq!(result, Ok(()));
 }
@@ -292,7 +292,7 @@ async fn proxy_of_the_environment_is_not_used() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_refused_also_when_it_is_in_the_bundle() {
+async fn bundled_certificate_is_refused_when_expired() {
     let expired = Authority::expired("old");
     let trust = bundle(&expired);
     let server = Server::presenting(expired, |_, _| Reply::login("T")).await;
@@ -308,7 +308,7 @@ async fn an_expired_certificate_is_refused_also_when_it_is_in_the_bundle() {
 }
 
 #[tokio::test]
-async fn the_certificate_of_one_device_in_the_bundle_vouches_for_no_other() {
+async fn device_certificate_in_bundle_trusts_no_other() {
     let device = Authority::not_marked_as_ca("bigip-a");
     let server = Server::issued_by(device, localhost_certificate(), |_, _| Reply::login("T")).await;
     let client = Client::new(server.config()).unwrap();
@@ -330,7 +330,7 @@ async fn the_certificate_of_one_device_in_the_bundle_vouches_for_no_other() {
 }
 
 #[test]
-fn a_chain_alone_is_never_verified_against_all_authorities_of_the_internet() {
+fn ca_only_and_pinned_need_explicit_trust() {
     let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
     let config = |verification: &Verification| {
         let refusals = Handshakes::default();
@@ -347,7 +347,7 @@ fn a_chain_alone_is_never_verified_against_all_authorities_of_the_internet() {
 }
 
 #[tokio::test]
-async fn a_device_without_a_cipher_in_common_has_a_reason_of_its_own() {
+async fn missing_common_cipher_has_its_own_reason() {
     // Answers the first message with the alert `handshake_failure`, as old devices do.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -369,7 +369,7 @@ async fn a_device_without_a_cipher_in_common_has_a_reason_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_server_name_replaces_the_host_in_the_certificate_check() {
+async fn server_name_replaces_host_in_certificate_check() {
     let params = CertificateParams::new(["bigip-a.example".to_owned()]).unwrap();
     let server = Server::with_certificate(params, |seen, _| {
         if seen.is_login() {
@@ -400,7 +400,7 @@ async fn redirecting(status: u16, after_login: bool) -> Server {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn redirect_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let server = redirecting(status, true).await;
         let client = Client::new(server.config()).unwrap();
@@ -414,7 +414,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_redirected_takes_no_password_along() {
+async fn redirected_login_sends_no_password() {
     let server = redirecting(307, false).await;
     let error = Client::new(server.config())
         .unwrap()
@@ -429,7 +429,7 @@ async fn a_login_that_is_redirected_takes_no_password_along() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_given_up() {
+async fn endless_body_is_aborted() {
     let server = Server::with_login(|_, _| Reply::Endless).await;
     let limits = Limits {
         body_bytes: 1 << 20,
@@ -444,7 +444,7 @@ async fn a_body_without_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_given_up() {
+async fn endless_head_is_aborted() {
     let server = Server::with_login(|_, _| {
         let header = format!("X-Long: {}", "x".repeat(4 << 20));
         Reply::With(200, header, recorded::NO_RECORDS.into())
@@ -456,7 +456,7 @@ async fn a_head_without_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_ends_at_the_deadline() {
+async fn slow_answer_ends_at_the_deadline() {
     let server = Server::with_login(|_, _| Reply::Drip(recorded::NO_RECORDS.into())).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
@@ -464,7 +464,7 @@ async fn an_answer_that_drips_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_most() {
+async fn write_after_a_closed_connection_is_sent_once() {
     let server = Server::with_login(|seen, _| {
         if seen.line.starts_with("GET") {
             Reply::ThenClose(recorded::NO_RECORDS.into())
@@ -487,7 +487,7 @@ async fn a_write_behind_an_answer_that_closed_its_connection_is_sent_once_at_mos
 }
 
 #[tokio::test]
-async fn a_list_of_masses_of_members_is_given_up_before_it_costs_memory() {
+async fn oversized_member_list_is_aborted_before_buffering() {
     let member = r#"{"name":""},"#;
     let members = member.repeat(200_000);
     let list = recorded::NO_RECORDS.replace("[]", &format!("[{}]", members.trim_end_matches(',')));
@@ -535,7 +535,7 @@ async fn large_list_waits_for_memory_and_a_small_one_does_not() {
 }
 
 #[tokio::test]
-async fn answer_to_a_write_is_not_held() {
+async fn answer_to_a_write_is_not_buffered() {
     let fdb = recorded::FDB.replace(
         "/TEST_K8S_partition/TEST_FLANNEL_VXLAN",
         &path().to_string(),
@@ -556,7 +556,7 @@ async fn answer_to_a_write_is_not_held() {
 }
 
 #[tokio::test]
-async fn a_part_of_an_answer_is_no_answer() {
+async fn partial_answer_is_no_answer() {
     for status in [203, 206] {
         let server =
             Server::with_login(move |_, _| Reply::Body(status, recorded::NO_RECORDS.into()));
@@ -568,7 +568,7 @@ async fn a_part_of_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
-async fn pages_that_never_end_are_given_up_after_a_while() {
+async fn endless_pages_are_aborted() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let limits = Limits {
         collection: Duration::from_millis(300),
@@ -580,7 +580,7 @@ async fn pages_that_never_end_are_given_up_after_a_while() {
 }
 
 #[tokio::test]
-async fn every_connection_verifies_the_certificate_anew() {
+async fn every_connection_verifies_the_certificate() {
     let server = Server::with_login(|_, _| Reply::ThenClose(recorded::NO_RECORDS.into())).await;
     let client = Client::new(server.config()).unwrap();
     for _ in 0..3 {
@@ -595,7 +595,7 @@ async fn every_connection_verifies_the_certificate_anew() {
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_says_so() {
+async fn unresolvable_name_is_reported() {
     let server = Server::start(|_, _| Reply::Drop).await;
     let mut config = server.config();
     // Reserved never to exist (RFC 6761).
@@ -606,7 +606,7 @@ async fn a_name_without_an_address_says_so() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_not_answered_times_out_and_is_certain() {
+async fn unanswered_read_times_out_and_is_certain() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = client.records(&path()).await.unwrap_err();
@@ -620,7 +620,7 @@ async fn a_read_that_is_not_answered_times_out_and_is_certain() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_not_answered_is_uncertain_and_not_sent_again() {
+async fn unanswered_write_is_uncertain_and_not_repeated() {
     let server = Server::with_login(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
@@ -630,7 +630,7 @@ async fn a_write_that_is_not_answered_is_uncertain_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
+async fn broken_write_is_uncertain_and_not_repeated() {
     // Also on a connection that was used before, where a client might think that it was stale.
     let server = Server::with_login(|_, _| Reply::Drop).await;
     let client = Client::new(server.config()).unwrap();
@@ -641,7 +641,7 @@ async fn a_write_whose_connection_breaks_is_uncertain_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_write_that_a_device_fails_on_is_uncertain() {
+async fn write_with_a_server_error_is_uncertain() {
     let server = Server::with_login(|_, _| Reply::icrd(500, "01070734:3: odd", 3)).await;
     let client = Client::new(server.config()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
@@ -651,7 +651,7 @@ async fn a_write_that_a_device_fails_on_is_uncertain() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_never_sent_is_certain() {
+async fn unsent_write_is_certain() {
     let server = Server::start(|_, _| Reply::Stall).await;
     let client = Client::with_limits(server.config(), short_limits()).unwrap();
     let error = add(&client, &path(), record()).await.unwrap_err();
@@ -660,7 +660,7 @@ async fn a_write_that_was_never_sent_is_certain() {
 }
 
 #[tokio::test]
-async fn half_a_body_is_never_taken_for_an_answer() {
+async fn half_a_body_is_no_answer() {
     let server = Server::with_login(|_, _| Reply::CutBody(recorded::NO_RECORDS.into())).await;
     let error = Client::new(server.config())
         .unwrap()
@@ -671,7 +671,7 @@ async fn half_a_body_is_never_taken_for_an_answer() {
 }
 
 #[tokio::test]
-async fn a_port_that_nothing_listens_on_is_refused() {
+async fn closed_port_is_connection_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = Server::start(|_, _| Reply::Drop).await;
@@ -689,7 +689,7 @@ async fn a_port_that_nothing_listens_on_is_refused() {
 }
 
 #[tokio::test]
-async fn a_write_that_found_no_connection_is_certain() {
+async fn write_without_a_connection_is_certain() {
     let server = Server::with_login(|_, _| {
         Reply::With(200, "Connection: close".into(), recorded::NO_RECORDS.into())
     })
@@ -703,7 +703,7 @@ async fn a_write_that_found_no_connection_is_certain() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_ends_at_the_connect_deadline() {
+async fn stalled_handshake_ends_at_the_connect_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::start(|_, _| Reply::Drop).await;
     let mut config = server.config();
@@ -726,7 +726,7 @@ async fn a_handshake_that_stalls_ends_at_the_connect_deadline() {
 }
 
 #[tokio::test]
-async fn a_port_without_tls_is_a_failed_connection() {
+async fn port_without_tls_is_a_failed_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::start(|_, _| Reply::Drop).await;
     let mut config = server.config();
@@ -749,7 +749,7 @@ async fn a_port_without_tls_is_a_failed_connection() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_device_asks_for_is_kept_to_a_minute() {
+async fn retry_after_is_limited_to_a_minute() {
     let date = "Wed, 21 Oct 2026 07:28:00 GMT";
     for (asked, kept) in [
         ("7", 7),
@@ -805,7 +805,7 @@ async fn by_name(server: &Server, networks: &[&str]) -> Result<(), ErrorKind> {
 }
 
 #[tokio::test]
-async fn a_name_is_dialled_only_where_it_leads_into_an_allowed_network() {
+async fn name_is_dialled_only_into_an_allowed_network() {
     let server = Server::with_login(|_, _| Reply::ok("{}")).await;
     let refused = by_name(&server, &["10.0.0.0/8", "fd00::/8"]).await;
     let problem = crate::AddressProblem::OutsideOfNetworks;
@@ -927,7 +927,7 @@ fn login_then_close(seen: &crate::testing::Seen, _: usize) -> Reply {
 }
 
 #[tokio::test]
-async fn write_leaves_only_with_permission_once_connected() {
+async fn write_is_sent_only_with_permission_after_connect() {
     for (removes, uncertain) in [(false, false), (true, true)] {
         let server = Server::start(login_then_close).await;
         let mut sluice = sluice(&server).await;

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_a_reason_names_exists() {
+    fn code_of_each_reason_exists() {
         let named = TEXT.matches("Code: [").count();
         let found = all().filter(|reason| reason.code.is_some()).count();
         assert_eq!((found, found > 20), (named, true));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_leads_to_the_code_that_says_what_to_do() {
+    fn reason_leads_to_the_code_with_the_remedy() {
         let code = |name| find(name).and_then(|reason| reason.code);
         assert_eq!(code("ForeignWriter"), Some(BTN0305));
         // The last of its group: the heading behind it is not its own.

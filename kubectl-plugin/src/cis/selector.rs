@@ -109,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_of_a_label_and_an_empty_value_are_kept() {
+    fn label_prefix_and_empty_value_are_kept() {
         let selector = parse("node-role.kubernetes.io/worker==").unwrap();
         let expected = json!({"matchLabels": {"node-role.kubernetes.io/worker": ""}});
         assert_eq!(serde_json::to_value(selector).unwrap(), expected);
     }
 
     #[test]
-    fn values_that_contradict_each_other_still_do() {
+    fn contradicting_values_are_kept() {
         let selector = parse("a=b,a=c").unwrap();
         let expected = json!({
             "matchLabels": {"a": "b"},
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_counterpart_is_refused() {
+    fn unsupported_selector_is_refused() {
         for text in [
             "cores>4", "a=b,", "in (a)", "a in b", "a in (b", "a of (b)", "a=b c", "$(X)",
         ] {

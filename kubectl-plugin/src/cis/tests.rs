@@ -69,7 +69,7 @@ fn every_form_of_an_argument_is_understood() {
 }
 
 #[test]
-fn a_switch_alone_is_on_and_takes_no_word() {
+fn bare_switch_is_on_and_takes_no_value() {
     let of = |words: &[&str]| {
         let cis = cis(&[&[TUNNEL, ADDRESS], words].concat()).unwrap();
         (cis.insecure, cis.uses_internal)
@@ -102,7 +102,7 @@ fn every_form_of_an_address_is_understood() {
 }
 
 #[test]
-fn what_is_no_address_is_refused_and_not_shown() {
+fn invalid_address_is_refused_and_not_shown() {
     for url in [
         "http://hunter2@192.0.2.11",
         "https://hunter2@",
@@ -122,7 +122,7 @@ fn what_is_no_address_is_refused_and_not_shown() {
 }
 
 #[test]
-fn without_an_address_it_is_said_where_to_look_it_up() {
+fn missing_address_names_where_to_find_it() {
     let missing = cis(&[TUNNEL]).unwrap_err();
     assert!(missing.hint.contains("-- --bigip-url="), "{}", missing.hint);
     let pod = json!({
@@ -149,7 +149,7 @@ fn without_an_address_it_is_said_where_to_look_it_up() {
 }
 
 #[test]
-fn what_cis_refuses_itself_is_refused() {
+fn arguments_refused_by_cis_are_refused() {
     for words in [
         &[TUNNEL, "--flannel-name=/Common/y", ADDRESS][..],
         &["--cilium-name=/Common/", ADDRESS],
@@ -161,14 +161,14 @@ fn what_cis_refuses_itself_is_refused() {
 }
 
 #[test]
-fn a_container_without_a_tunnel_is_no_writer() {
+fn container_without_a_tunnel_is_no_writer() {
     let words = [ADDRESS.to_owned(), "--cilium-name=".to_owned()];
     let none = Cis::all_in(&Workload::of_arguments(None), &words).unwrap();
     assert_eq!(none, []);
 }
 
 #[test]
-fn a_password_is_kept_nowhere() {
+fn password_is_not_stored() {
     for words in [
         &["--bigip-password=hunter2"][..],
         &["--bigip-password", "-hunter2"],
@@ -185,7 +185,7 @@ fn a_password_is_kept_nowhere() {
 }
 
 #[test]
-fn arguments_that_say_nothing_about_the_tunnel_are_told_once() {
+fn unrelated_arguments_are_listed_once() {
     let words = [
         TUNNEL,
         ADDRESS,
@@ -199,7 +199,7 @@ fn arguments_that_say_nothing_about_the_tunnel_are_told_once() {
 }
 
 #[test]
-fn a_login_is_found_in_the_mounted_secret() {
+fn login_is_found_in_the_mounted_secret() {
     let mounts = json!({"volumeMounts": [{"name": "creds", "mountPath": "/tmp/creds"}]});
     let words = [TUNNEL, ADDRESS, "--credentials-directory", "/tmp/creds/"];
     let of = |volume: Value| with_pod(&mounts, &json!([volume]), &words).login;
@@ -222,7 +222,7 @@ fn a_login_is_found_in_the_mounted_secret() {
 }
 
 #[test]
-fn a_login_is_found_in_variables() {
+fn login_is_found_in_variables() {
     let variable = |name: &str, secret: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}});
     let of = |password: Value, words: &[&str]| {
         let env = json!({"env": [variable("BIGIP_USERNAME", "login", "username"), password]});
@@ -249,7 +249,7 @@ fn a_login_is_found_in_variables() {
 }
 
 #[test]
-fn a_variable_that_is_plain_text_is_put_in() {
+fn plain_text_variable_is_substituted() {
     let env = json!({"env": [{"name": "HOST", "value": "192.0.2.11"}]});
     let cis = with_pod(
         &env,

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_printed_alone_and_notes_beside_them() {
+    fn entries_are_printed_to_stdout_and_notes_to_stderr() {
         let (outcome, out, err) = shown(&report(true), false);
         assert_eq!(outcome, Outcome::Fine);
         assert_eq!(out, "mask: \"255.255.255.0\"\n");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn comparison_exits_with_findings_where_it_differs() {
+    fn differing_comparison_exits_with_findings() {
         let (outcome, out, _) = shown(&report(true), true);
         assert_eq!(outcome, Outcome::Findings);
         let wanted = "--- live\n+++ wanted\n@@ -1 +1 @@\n-mask: \"\"\n+mask: \"255.255.255.0\"\n";

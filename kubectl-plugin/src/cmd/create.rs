@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_said_is_written() {
+    fn manifest_has_only_the_given_fields() {
         let line = "plugin create prod-east -n bigip --tunnel flannel_vxlan --secret bigip-login \
                     --device bigip-a=192.0.2.11 --device bigip-b=192.0.2.12:8443";
         insta::assert_snapshot!(printed(line).unwrap());
     }
 
     #[test]
-    fn everything_that_can_be_said_is_written() {
+    fn manifest_has_every_given_field() {
         let line = "plugin create prod-east --tunnel /Common/app/cilium_vxlan --secret bigip-login \
                     --device bigip-a=[2001:db8::11]:8443 --verification CAOnly --ca-bundle \
                     configmap/bigip-ca:bundle.pem --node-selector role=worker,zone=a \
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_server_would_refuse_is_not_printed() {
+    fn manifest_refused_by_the_api_server_is_not_printed() {
         let line = "plugin create prod-east --tunnel t --secret s --device bigip-a=192.0.2.11 \
                     --verification Pinned";
         let error = printed(line).unwrap_err();

@@ -37,17 +37,17 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_explained_on_one_screen() {
+    fn code_explanation_fits_one_screen() {
         insta::assert_snapshot!(shown(Some("BTN0305"), None, Style::PLAIN));
     }
 
     #[test]
-    fn a_reason_is_explained_with_what_to_do_about_it() {
+    fn reason_is_explained_with_its_remedy() {
         insta::assert_snapshot!(shown(Some("foreignwriter"), None, Style::PLAIN));
     }
 
     #[test]
-    fn a_reason_that_asks_for_nothing_is_only_explained() {
+    fn normal_reason_is_explained_without_a_remedy() {
         insta::assert_snapshot!(shown(Some("InSync"), None, Style::PLAIN), @"
         InSync
         Meaning  Every BIG-IP holds exactly the records that it should.
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_fits_the_terminal() {
+    fn explanation_fits_the_terminal() {
         let text = shown(Some("BTN0101"), None, Style::PLAIN.on_terminal(60, 24));
         let wide = text.lines().filter(|line| !line.starts_with("More"));
         assert!(wide.clone().count() > 5);
@@ -66,19 +66,19 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_all_codes_are_listed() {
+    fn explain_without_arguments_lists_all_codes() {
         let text = shown(None, None, Style::PLAIN);
         assert!(text.starts_with("CODE"));
         assert_eq!(text.lines().count(), crate::catalogue::ALL.len() + 1);
     }
 
     #[test]
-    fn an_explanation_can_be_read_by_programs() {
+    fn explanation_is_machine_readable() {
         insta::assert_snapshot!(shown(Some("BTN0312"), Some(DataFormat::Json), Style::PLAIN));
     }
 
     #[test]
-    fn a_word_that_nobody_knows_is_a_mistake() {
+    fn unknown_code_or_reason_is_a_usage_error() {
         let args = ExplainArgs {
             word: Some("BTN9999".to_owned()),
             output: None,

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_over_vtep_configs_are_printed_where_they_are_asked_for() {
+    fn rights_over_vtep_configs_are_printed_on_request() {
         let asked = InstallArgs {
             manage_cilium: true,
             ..args(None)
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_is_that_of_the_plugins_version() {
+    fn operator_has_the_version_of_the_plugin() {
         let objects = exported(None);
         let image = image_of(&objects);
         let version = format!(":{}", env!("CARGO_PKG_VERSION"));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn another_namespace_stands_wherever_the_usual_one_does() {
+    fn namespace_option_replaces_every_default_namespace() {
         for name in ["network-team", "123"] {
             let mut text = serde_json::to_string(&exported(Some(name))).unwrap();
             assert!(!text.contains(NAMESPACE));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_namespace_is_refused() {
+    fn invalid_namespace_is_refused() {
         for name in ["", "Bigip", "bigip_system", "-a", "a-", &"a".repeat(64)] {
             let connection = Connection {
                 namespace: Some(name.to_owned()),

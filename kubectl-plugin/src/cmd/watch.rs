@@ -214,7 +214,7 @@ mod tests {
     };
 
     #[test]
-    fn without_a_terminal_only_news_is_printed() {
+    fn only_changes_are_printed_without_a_terminal() {
         let pictures = [("for 1s\n", "a"), ("for 2s\n", "a"), ("for 0s\n", "b")];
         let text = printed(Style::PLAIN, true, &pictures);
         assert_eq!(text, "for 1s\n\nfor 0s\n");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_each_picture_takes_the_place_of_the_one_before() {
+    fn each_refresh_replaces_the_last_on_a_terminal() {
         let terminal = Style::PLAIN.on_terminal(80, 24);
         let pictures = [("for 1s\n", "a"), ("for 2s\n", "a"), ("for 2s\n", "a")];
         assert_eq!(
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_screen_is_counted() {
+    fn lines_below_the_screen_are_counted() {
         let drawn = frame("1\n2\n3\n4\n5\n", None, SIZE, Style::PLAIN);
         assert_eq!(
             drawn,
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_does_not_answer_is_said_once_beside_what_was_last_seen() {
+    fn unreachable_cluster_is_reported_once_beside_last_state() {
         let error = Error::Unreachable("https://192.0.2.1:6443: connection refused".to_owned());
         let said = "cannot reach https://192.0.2.1:6443: connection refused; trying again";
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -38,7 +38,7 @@ users:
 }
 
 #[test]
-fn a_verb_is_completed_and_explained() {
+fn verb_is_completed_and_explained() {
     assert_eq!(
         told(&["sus"]),
         [
@@ -52,7 +52,7 @@ fn a_verb_is_completed_and_explained() {
 }
 
 #[test]
-fn flags_are_offered_to_those_who_have_begun_one() {
+fn flags_are_offered_after_a_dash() {
     assert!(
         !values(&["fdb", ""])
             .iter()
@@ -66,7 +66,7 @@ fn flags_are_offered_to_those_who_have_begun_one() {
 }
 
 #[test]
-fn the_values_of_a_format_are_those_of_the_verb() {
+fn format_values_depend_on_the_verb() {
     assert_eq!(
         values(&["status", "-o", ""]),
         ["wide", "name", "json", "yaml"]
@@ -76,7 +76,7 @@ fn the_values_of_a_format_are_those_of_the_verb() {
 }
 
 #[test]
-fn behind_an_equals_sign_only_the_value_is_wanted() {
+fn only_the_value_is_completed_after_an_equals_sign() {
     assert_eq!(values(&["status", "--output=n"]), ["name"]);
     assert_eq!(values(&["--color=ne"]), ["never"]);
 }
@@ -90,7 +90,7 @@ fn files_are_left_to_the_shell() {
 }
 
 #[test]
-fn contexts_clusters_and_users_are_those_of_the_kubeconfig_on_the_line() {
+fn kubeconfig_names_are_completed_from_the_given_file() {
     let (_folder, path) = kubeconfig();
     let file = path.to_str().unwrap();
     assert_eq!(
@@ -109,14 +109,14 @@ fn contexts_clusters_and_users_are_those_of_the_kubeconfig_on_the_line() {
 }
 
 #[test]
-fn codes_and_reasons_are_completed_with_what_they_say() {
+fn codes_and_reasons_are_completed_with_their_titles() {
     let told = told(&["explain", "BTN030"]);
     assert!(told.len() > 5 && told.iter().all(|line| line == ":4" || line.contains('\t')));
     assert_eq!(values(&["explain", "MassRem"]), ["MassRemovalBlocked"]);
 }
 
 #[test]
-fn the_cluster_that_is_asked_is_that_of_the_line_and_no_other() {
+fn completion_queries_only_the_given_cluster() {
     let typed = |words: &[&str]| {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         Typed::of(&words)
@@ -135,19 +135,19 @@ fn the_cluster_that_is_asked_is_that_of_the_line_and_no_other() {
 }
 
 #[test]
-fn a_cluster_that_takes_the_call_and_says_nothing_has_no_names() {
+fn silent_cluster_completes_no_names() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("https://{}", silent.local_addr().unwrap());
     assert_eq!(told(&["status", "--server", &server, ""]), [":4"]);
 }
 
 #[test]
-fn without_any_words_the_verbs_are_told() {
+fn completion_without_arguments_lists_the_verbs() {
     assert_eq!(told(&[]), told(&[""]));
 }
 
 #[test]
-fn only_the_name_of_the_link_is_kubectls_question() {
+fn only_the_link_name_starts_kubectl_completion() {
     for name in [LINK, "/opt/bin/kubectl_complete-bigip_tunnel.exe"] {
         assert!(is_link(OsStr::new(name)), "{name}");
     }

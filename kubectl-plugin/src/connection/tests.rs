@@ -58,7 +58,7 @@ async fn context_cluster_user_and_namespace_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn a_context_that_is_not_there_is_an_error_that_names_it() {
+async fn missing_context_is_an_error_that_names_it() {
     let error = config(Connection {
         context: Some("three".into()),
         ..Connection::default()
@@ -68,7 +68,7 @@ async fn a_context_that_is_not_there_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_token_comes_before_any_login_of_the_kubeconfig() {
+async fn token_precedes_any_login_of_the_kubeconfig() {
     let config = config(Connection {
         token: Some("t".into()),
         ..Connection::default()
@@ -101,7 +101,7 @@ async fn server_tls_and_impersonation_are_taken_over() {
 }
 
 #[tokio::test]
-async fn a_server_needs_no_kubeconfig() {
+async fn server_flag_needs_no_kubeconfig() {
     let server = Some(Uri::from_static("https://192.0.2.9"));
     let connection = Connection {
         server,
@@ -115,7 +115,7 @@ async fn a_server_needs_no_kubeconfig() {
 }
 
 #[test]
-fn a_ca_file_without_certificates_is_refused() {
+fn ca_file_without_certificates_is_refused() {
     let refused = |path: &str| {
         read_certificates(&PathBuf::from(path))
             .unwrap_err()
@@ -126,7 +126,7 @@ fn a_ca_file_without_certificates_is_refused() {
 }
 
 #[test]
-fn a_timeout_is_read_as_kubectl_reads_it() {
+fn timeout_is_parsed_as_in_kubectl() {
     let seconds = |number| Ok(RequestTimeout(Some(Duration::from_secs(number))));
     assert_eq!(parse_timeout("0"), Ok(RequestTimeout(None)));
     assert_eq!(parse_timeout("0s"), Ok(RequestTimeout(None)));
@@ -146,7 +146,7 @@ async fn refused(connection: Connection) -> (String, u8) {
 }
 
 #[tokio::test]
-async fn half_a_login_and_two_logins_are_usage_errors() {
+async fn incomplete_login_and_two_logins_are_usage_errors() {
     let half = refused(Connection {
         username: Some("me".into()),
         ..Connection::default()
@@ -164,7 +164,7 @@ async fn half_a_login_and_two_logins_are_usage_errors() {
 }
 
 #[tokio::test]
-async fn a_uid_or_extras_without_a_user_to_act_as_are_usage_errors() {
+async fn impersonation_uid_without_a_user_is_a_usage_error() {
     let message = "a UID, groups or extras can only be acted as together with a user";
     let uid = refused(Connection {
         impersonate_uid: Some("u-1".into()),
@@ -179,7 +179,7 @@ async fn a_uid_or_extras_without_a_user_to_act_as_are_usage_errors() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_cannot_be_used_is_an_error_that_names_the_file() {
+async fn unusable_client_certificate_names_the_file() {
     let missing = refused(Connection {
         client_certificate: Some("/nonexistent/me.crt".into()),
         client_key: Some("/nonexistent/me.key".into()),
@@ -198,7 +198,7 @@ async fn a_client_certificate_that_cannot_be_used_is_an_error_that_names_the_fil
 }
 
 #[tokio::test]
-async fn a_client_certificate_without_its_key_is_a_usage_error() {
+async fn client_certificate_without_its_key_is_a_usage_error() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("me.crt");
     let made = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
@@ -212,7 +212,7 @@ async fn a_client_certificate_without_its_key_is_a_usage_error() {
 }
 
 #[test]
-fn an_extra_is_a_key_and_a_value() {
+fn extra_is_a_key_and_a_value() {
     let extra = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
     assert_eq!(parse_extra("scopes=read=all"), extra("scopes", "read=all"));
     assert_eq!(parse_extra("scopes="), extra("scopes", ""));

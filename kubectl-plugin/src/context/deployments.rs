@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_is_known_by_its_label() {
+    fn operator_is_recognised_by_its_label() {
         let labels = json!({"app.kubernetes.io/name": "bigip-tunnel-operator"});
         let seen = operator(&deployment(&labels, "reg:5000/op:v0.4.1@sha256:00", &[])).unwrap();
         assert_eq!(seen.version.as_deref(), Some("v0.4.1"));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn cis_is_known_by_its_argument() {
+    fn cis_is_recognised_by_its_argument() {
         let tunnel = |args: &[&str]| {
             let deployment = deployment(&json!({}), "f5networks/k8s-bigip-ctlr:2.20.4", args);
             cis(&deployment).map(|cis| (cis.argument, cis.tunnel))

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_in_the_host_network_tell_nothing() {
+    fn pods_in_the_host_network_are_no_evidence() {
         let spec = json!({"containers": [], "hostNetwork": true});
         assert!(!ended(&[pod("op-1111", &spec, "2026-11-30T12:00:01Z")]));
     }

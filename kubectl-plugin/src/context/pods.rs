@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn pod_that_cannot_be_pinged_says_why() {
+    fn unpingable_pod_names_the_cause() {
         let host = of(|pod| pod["spec"]["hostNetwork"] = json!(true));
         assert!(host.unwrap_err().contains("address of its node"));
         let pending = of(|pod| pod["status"]["conditions"] = json!([]));

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_cannot_command_the_terminal() {
+    fn cell_cannot_control_the_terminal() {
         let mut table = Table::new(["NAME"]);
         table.row(["a\u{1b}[2Jb\nc".to_owned()]);
         assert_eq!(table.lines().nth(1).as_deref(), Some("a [2Jb c"));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_on_the_words_and_moves_no_column() {
+    fn colour_applies_to_text_and_moves_no_column() {
         let mut table = Table::new(["BIG-IP", "STATE", "HA"]);
         table.row([
             Cell::new(Tone::Plain, "日本"),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_told_from_what_does_not() {
+    fn temporary_problem_differs_from_a_lasting_one() {
         assert_eq!(ready("True", Reason::InSync), Tone::Good);
         assert_eq!(ready("False", Reason::Progressing), Tone::Warn);
         assert_eq!(ready("False", Reason::AuthenticationFailed), Tone::Bad);

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_removal_says_how_it_is_approved() {
+    fn blocked_removal_shows_the_approve_command() {
         let said = said(Reason::MassRemovalBlocked, Reason::InSync);
         assert!(
             said.ends_with("kubectl bigip-tunnel approve prod-east -n bigip"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_device_that_the_reason_comes_from_is_looked_at_first() {
+    fn device_with_the_reason_is_shown_first() {
         let tunnel = Tunnel::new("prod-east")
             .ready("False", Reason::AuthenticationFailed, "m")
             .device(device_failing("bigip-a", Reason::Timeout))
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_cleaned_up_is_released() {
+    fn blocked_cleanup_shows_the_release_command() {
         let failed = Tunnel::new("prod-east").ready("False", Reason::CleanupFailed, "m");
         let next = |tunnel: Tunnel| {
             let report = StatusReport::new(&[tunnel.read()]);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_that_was_exchanged_is_accepted() {
+    fn replaced_unit_shows_the_accept_command() {
         assert_eq!(
             said(Reason::DeviceIdentityChanged, Reason::DeviceIdentityChanged),
             "if bigip-a was replaced on purpose: kubectl bigip-tunnel accept-device prod-east \

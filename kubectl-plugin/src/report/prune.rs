@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_any_node_is_spared() {
+    fn record_of_any_node_is_kept() {
         let mut nodes = nodes();
         for node in &mut nodes {
             node.selected = false;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_any_object_claims_is_spared() {
+    fn record_claimed_by_any_object_is_kept() {
         let other = Tunnel::new("other")
             .device(device("bigip-z", "192.0.2.99", "Active"))
             .claim(&["bigip-z"], "Leaving", &["0a:0a:0a:a9:48:4e"]);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn while_an_object_cannot_be_read_nothing_is_a_leftover() {
+    fn unreadable_object_prevents_orphan_detection() {
         let broken = Tunnel::new("broken").with("/spec", &serde_json::json!({"devices": 7}));
         let problem = Needed::by(&nodes(), &[broken.read()]).unwrap_err();
         assert_eq!(problem, Unreadable("broken".to_owned()));

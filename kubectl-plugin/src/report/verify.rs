@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_code_says_whether_all_answer() {
+    fn exit_code_shows_whether_all_pods_answer() {
         let reached = Outcome::Reached(vec![Doubt::KnownBefore]);
         assert_eq!(code(&[Outcome::Proven, reached.clone()]), 0);
         for silent in [
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_no_success() {
+    fn empty_verification_is_no_success() {
         assert_eq!(code(&[]), 3);
         assert!(!report(&[]).success);
         assert!(!report(&[Outcome::NotAsked(NotAsked::NoSelfIp)]).success);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn object_that_is_not_judged_any_more_is_not_shown() {
+    fn object_without_verdict_is_not_shown() {
         let mut board = Board::default();
         board.update(&found(Truth::True, "matches"), at(10));
         assert!(board.update(&Judged::new(), at(11)));

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_judged_until_each_kind_was_asked_for() {
+    fn no_verdict_before_each_type_was_read() {
         let seen = Seen::new();
         let cluster = || seen.cluster("cilium", Ok(Vec::new()));
         let is_known = || cluster().is_some();

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn agents_of_one_image_hold_it_once() {
+    fn agents_of_one_image_share_its_string() {
         let mut images = BTreeSet::new();
         let mut shared =
             |node: &str, image: &str| with_shared_image(agent(node, image), &mut images);

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn desires_are_worked_out_once_per_generation_and_nodes() {
+    fn desires_are_derived_once_per_generation_and_nodes() {
         let (desires, mut count) = (Desires::default(), 0);
         let (nodes, others) = (NodeState::empty(), NodeState::empty());
         for (generation, nodes) in [
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn desires_that_cannot_be_worked_out_are_unknown() {
+    fn desires_without_derivation_are_unknown() {
         let desires = Desires::default();
         assert_eq!(desires.of(1, None, &NodeState::empty()), Wants::Unknown);
         let failed = desires.remembered(1, &NodeState::empty(), || None);

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_taken_for_nothing() {
+    fn unreadable_part_is_not_taken_as_empty() {
         for spec in [json!("text"), json!({"tunnel": 7, "devices": {"a": 1}})] {
             let raw = read(
                 &spec,

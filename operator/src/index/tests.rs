@@ -104,13 +104,13 @@ fn why(index: &Index, minute: u64) -> Option<Why> {
 }
 
 #[test]
-fn what_another_object_on_the_tunnel_claims_is_needed() {
+fn claim_of_another_object_on_the_tunnel_is_needed() {
     assert_eq!(why(&index_with(&object(B, &[M1])), 0), Some(Why::Claims));
     assert_eq!(why(&index_with(&object(B, &[])), 0), None);
 }
 
 #[test]
-fn object_on_another_tunnel_has_no_part_however_broken() {
+fn object_on_another_tunnel_has_no_part() {
     for object_key in [B, STRANGER] {
         let mut other = object(object_key, &[M1]);
         other["spec"]["tunnel"]["name"] = json!("t2");
@@ -124,7 +124,7 @@ fn object_on_another_tunnel_has_no_part_however_broken() {
 }
 
 #[test]
-fn broken_object_of_a_stranger_on_the_unit_stops_nothing() {
+fn invalid_foreign_object_on_the_unit_blocks_nothing() {
     let mut other = object(STRANGER, &[M1]);
     other["spec"]["nodes"] =
         json!({"selector": {"matchExpressions": [{"key": "k", "operator": "In"}]}});
@@ -136,7 +136,7 @@ fn broken_object_of_a_stranger_on_the_unit_stops_nothing() {
 }
 
 #[test]
-fn stranger_without_cilium_nodes_stops_nothing() {
+fn foreign_object_without_cilium_nodes_blocks_nothing() {
     let mut other = object(STRANGER, &[]);
     other["spec"]["nodes"] = json!({"addressSource": {"type": "CiliumNode"}});
     let index = index_with(&other);
@@ -152,7 +152,7 @@ fn stranger_without_cilium_nodes_stops_nothing() {
 }
 
 #[test]
-fn unreadable_spec_of_the_namespace_holds_for_ten_minutes() {
+fn unreadable_spec_of_a_peer_blocks_for_ten_minutes() {
     let mut other = object(B, &[]);
     other["spec"]["nodes"] = json!("odd");
     let index = index_with(&other);
@@ -200,14 +200,14 @@ fn sites_of_an_object_edited_in_a_loop_are_bounded() {
 }
 
 #[test]
-fn unreadable_claims_of_the_namespace_hold_for_good() {
+fn unreadable_claims_of_a_peer_block_permanently() {
     let mut other = object(B, &[]);
     other["status"]["ownership"]["claims"] = json!(7);
     assert_eq!(why(&index_with(&other), 600), Some(Why::ClaimsUnreadable));
 }
 
 #[test]
-fn object_proven_to_be_on_another_unit_has_no_part_until_in_doubt() {
+fn object_proven_on_another_unit_counts_only_in_doubt() {
     let mut other = object(B, &[M1]);
     other["spec"]["devices"][0]["address"] = json!("192.0.2.12");
     let index = index_with(&other);
@@ -219,7 +219,7 @@ fn object_proven_to_be_on_another_unit_has_no_part_until_in_doubt() {
 }
 
 #[test]
-fn object_that_names_the_unit_otherwise_counts_before_and_after_its_login() {
+fn object_with_another_unit_name_counts_before_login() {
     let mut other = object(B, &[M1]);
     other["spec"]["devices"][0]["address"] = json!("bigip-a.example.com");
     let index = index_with(&other);
@@ -235,7 +235,7 @@ fn object_that_names_the_unit_otherwise_counts_before_and_after_its_login() {
 }
 
 #[test]
-fn what_is_proven_outlives_an_edit_and_not_the_object() {
+fn proof_outlives_an_edit_but_not_the_object() {
     let index = index_with(&object(B, &[]));
     prove(&index, B, "bigip01", HERE);
     insert(&index, &object(B, &[M1]), 1);
@@ -247,7 +247,7 @@ fn what_is_proven_outlives_an_edit_and_not_the_object() {
 }
 
 #[test]
-fn until_all_objects_were_seen_nobodys_needs_are_known() {
+fn needs_are_unknown_until_all_objects_were_read() {
     let index = Index::default();
     insert(&index, &object(A, &[]), 0);
     assert_eq!(needs_at(&index, 0), None);
@@ -256,7 +256,7 @@ fn until_all_objects_were_seen_nobodys_needs_are_known() {
 }
 
 #[test]
-fn many_strangers_cost_no_derivation() {
+fn many_foreign_objects_need_no_derivation() {
     let index = index_with(&object(B, &[]));
     for number in 0..200 {
         let name = format!("s{number}");

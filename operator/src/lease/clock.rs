@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_goes_on() {
+    fn clock_advances() {
         let before = now();
         while now() == before {}
         assert!(before < now());

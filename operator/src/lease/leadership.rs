@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_leadership_ends_by_itself() {
+    fn leadership_expires() {
         let leadership = Leadership::none();
         assert!(!leadership.may_write());
         leadership.set_until(
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_once_and_is_seen_by_whoever_waits() {
+    fn leadership_starts_once_and_notifies_its_listeners() {
         let leadership = Leadership::none();
         assert_eq!(leadership.begun().now_or_never(), None);
         let at = |second| Moment::since_start(Duration::from_secs(second));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_election_it_lasts() {
+    fn leadership_without_election_never_expires() {
         let leadership = Leadership::unelected();
         assert!(leadership.may_write());
         assert_eq!(leadership.begun().now_or_never(), Some(()));

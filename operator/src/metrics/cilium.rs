@@ -48,7 +48,7 @@ mod tests {
     use crate::metrics::testing::text_of;
 
     #[test]
-    fn mac_mismatches_are_shown_once_they_are_known() {
+    fn mac_mismatches_are_shown_after_the_first_verdict() {
         let numbers = CiliumNumbers::default();
         let line = |count: usize| format!("\nbigiptunnel_cilium_mac_mismatches {count}\n");
         assert!(!text_of(&numbers).contains(&line(0)));

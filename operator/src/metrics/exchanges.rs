@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_counted_by_how_they_ended_and_gone_with_their_device() {
+    fn requests_count_by_outcome_until_device_removal() {
         let exchanges = Exchanges::default();
         exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
         exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_that_does_not_count_any_more_is_not_shown() {
+    fn obsolete_expiry_is_not_shown() {
         let exchanges = Exchanges::default();
         exchanges.record(&exchange("192.0.2.11:443", Ok(200)));
         let there = BTreeSet::from(["192.0.2.11:443".to_owned()]);

@@ -227,7 +227,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_object_that_is_not_worked_on_any_more_is_not_scraped() {
+    fn removed_object_is_not_scraped() {
         let objects = Objects::default();
         fill(&objects);
         objects.forget(&key());
@@ -235,7 +235,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_device_that_is_not_worked_on_any_more_is_not_counted() {
+    fn removed_device_is_not_counted() {
         let objects = Objects::default();
         objects.device(&key(), "bigip-a").record_drift();
         objects.forget_device(&key(), "bigip-a");

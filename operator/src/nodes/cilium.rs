@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_without_cilium_nodes_and_a_missing_right_need_a_person() {
+    fn missing_cilium_nodes_or_permission_is_not_retryable() {
         for (code, text) in [
             (404, "has no CiliumNodes"),
             (403, "may not read CiliumNodes"),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_server_in_trouble_says_nothing_about_cilium() {
+    fn failing_api_server_is_no_verdict_about_cilium() {
         for code in [None, Some(410), Some(500)] {
             let failure = CiliumNode::failure(code, "no answer");
             assert_eq!(failure.reason, Reason::NodeListFailed);

@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn list_whose_second_page_fails_is_no_list() {
+    async fn list_with_a_failed_second_page_is_no_list() {
         for code in [410, 500] {
             let pages = [page("7", &["a", "b"], Some(1)), refusal(code)];
             let problem = list(&pages, 0).await.unwrap_err();
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn list_whose_moment_is_gone_is_made_again() {
+    async fn expired_list_is_restarted() {
         let answers = [
             page("7", &["a"], None),
             refusal(410),
@@ -580,21 +580,21 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_known_stay_known_while_trying_again_may_help() {
+    fn known_objects_stay_during_retryable_failures() {
         let mut part: Known<()> = Ok(Arc::default());
         assert!(!note_failure(&mut part, &failure(Reason::Timeout, true)));
         assert!(part.is_ok());
     }
 
     #[test]
-    fn objects_that_need_a_person_are_not_known_any_more() {
+    fn known_objects_are_dropped_on_a_permanent_failure() {
         let mut part: Known<()> = Ok(Arc::default());
         assert!(note_failure(&mut part, &failure(Reason::Timeout, false)));
         assert_eq!(part, Err(failure(Reason::Timeout, false)));
     }
 
     #[test]
-    fn a_failure_that_is_known_is_no_news() {
+    fn repeated_failure_is_no_change() {
         let mut part: Known<()> = Err(failure(Reason::Timeout, true));
         assert!(note_failure(
             &mut part,

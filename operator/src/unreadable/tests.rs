@@ -62,13 +62,13 @@ fn of_kind<'a>(patch: &'a Value, kind: &str) -> &'a Value {
 }
 
 #[test]
-fn an_object_that_parses_has_no_problem() {
+fn object_that_parses_has_no_problem() {
     let object = object_with("/spec/devices/0/port", json!(8443));
     assert_eq!(parse(&object).unwrap().spec.devices[0].port, 8443);
 }
 
 #[test]
-fn a_problem_names_the_field_and_what_it_should_be() {
+fn problem_names_the_field_and_the_expected_value() {
     assert_eq!(
         parse(&bad()).unwrap_err().text,
         "spec.devices[0].port: invalid type, expected i32"
@@ -86,7 +86,7 @@ fn a_problem_names_the_field_and_what_it_should_be() {
 }
 
 #[test]
-fn a_problem_never_shows_the_value() {
+fn problem_never_shows_the_value() {
     for value in [json!("hunter2, expected hunter3"), json!({"hunter2": 1})] {
         for pointer in [
             "/spec/devices/0/port",
@@ -102,7 +102,7 @@ fn a_problem_never_shows_the_value() {
 }
 
 #[test]
-fn a_status_says_that_a_person_has_to_repair_the_object() {
+fn unreadable_object_is_stalled_with_invalid_spec() {
     let patch = patch(&bad(), NOW).unwrap();
     for (kind, status) in [
         ("Ready", "False"),
@@ -121,7 +121,7 @@ fn a_status_says_that_a_person_has_to_repair_the_object() {
 }
 
 #[test]
-fn a_patch_holds_only_for_the_version_that_was_read() {
+fn patch_is_bound_to_the_version_that_was_read() {
     assert_eq!(
         patch(&bad(), NOW).unwrap()["metadata"],
         json!({"resourceVersion": "41"})
@@ -129,20 +129,20 @@ fn a_patch_holds_only_for_the_version_that_was_read() {
 }
 
 #[test]
-fn a_patch_leaves_everything_but_the_conditions_alone() {
+fn patch_changes_only_the_conditions() {
     let patch = patch(&bad(), NOW).unwrap();
     let fields: Vec<&String> = patch["status"].as_object().unwrap().keys().collect();
     assert_eq!(fields, ["conditions", "observedGeneration"]);
 }
 
 #[test]
-fn a_status_that_says_it_already_is_not_written_again() {
+fn unchanged_unreadable_status_is_not_written() {
     let written = patched(bad(), &patch(&bad(), NOW).unwrap());
     assert_eq!(patch(&written, NOW + 60), None);
 }
 
 #[test]
-fn a_condition_keeps_its_time_until_it_changes() {
+fn condition_keeps_its_time_until_a_change() {
     let mut object = bad();
     object.data["status"] = json!({"conditions": [
         {"type": "Ready", "status": "False", "reason": "Progressing", "message": "",
@@ -162,7 +162,7 @@ fn a_condition_keeps_its_time_until_it_changes() {
 }
 
 #[test]
-fn work_that_was_under_way_is_not_shown_beside_a_standstill() {
+fn reconciling_is_removed_when_stalled() {
     let mut object = bad();
     object.data["status"] = json!({"conditions": [
         {"type": "Reconciling", "status": "True", "reason": "Progressing", "message": "",
@@ -178,7 +178,7 @@ fn work_that_was_under_way_is_not_shown_beside_a_standstill() {
 }
 
 #[test]
-fn a_status_that_is_itself_unreadable_is_replaced() {
+fn unreadable_status_is_replaced() {
     for status in [
         json!("text"),
         json!({"conditions": "text"}),
@@ -197,7 +197,7 @@ fn a_status_that_is_itself_unreadable_is_replaced() {
 }
 
 #[test]
-fn an_object_that_is_being_deleted_says_what_keeps_it() {
+fn deleted_unreadable_object_names_the_finalizer() {
     let mut object = bad();
     object.metadata.deletion_timestamp = Some(Time(at(NOW)));
     let patch = patch(&object, NOW).unwrap();
@@ -211,7 +211,7 @@ fn an_object_that_is_being_deleted_says_what_keeps_it() {
 }
 
 #[test]
-fn a_finalizer_that_is_not_there_is_not_blamed() {
+fn absent_finalizer_is_not_named() {
     let mut object = bad();
     object.metadata.deletion_timestamp = Some(Time(at(NOW)));
     object.metadata.finalizers = Some(vec!["example.com/other".into()]);
@@ -221,7 +221,7 @@ fn a_finalizer_that_is_not_there_is_not_blamed() {
 }
 
 #[test]
-fn a_long_problem_is_cut_and_the_advice_is_not() {
+fn long_problem_is_truncated_but_not_the_remedy() {
     let message = message(
         &bad(),
         &Problem {
@@ -273,7 +273,7 @@ fn unreadable_claims_of_another_object_are_void() {
 }
 
 #[test]
-fn unreadable_claims_are_said_with_what_mends_them_and_stay() {
+fn unreadable_claims_show_the_remedy_and_stay() {
     let claims = json!([{"devices": ["a"], "state": "Owned", "records": ["x"]}]);
     let patch = patch(&claiming(&claims, "uid-1"), NOW).unwrap();
     assert_eq!(patch["status"].get("ownership"), None);

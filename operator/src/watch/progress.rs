@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_does_not_come_is_no_silence() {
+    fn pending_list_is_not_a_silent_watch() {
         let now = Instant::now();
         let mut progress = Progress::new(now, INTERVAL);
         assert_eq!(progress.until(), now + READ_DEADLINE);

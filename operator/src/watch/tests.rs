@@ -60,18 +60,18 @@ async fn names(events: &mut BoxStream<'static, (Scope, Event)>, count: usize) ->
 }
 
 #[test]
-fn without_a_namespace_all_of_them_are_one_scope() {
+fn no_namespace_means_one_scope_for_all() {
     assert_eq!(scopes(&[]), [Scope::from("")].into());
 }
 
 #[test]
-fn a_namespace_that_is_named_twice_is_watched_once() {
+fn repeated_namespace_is_watched_once() {
     let scopes = scopes(&["b".into(), "a".into(), "b".into()]);
     assert_eq!(scopes, [Scope::from("a"), Scope::from("b")].into());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_fails_three_times_in_a_row_is_built_anew() {
+async fn watch_with_three_failures_in_a_row_is_rebuilt() {
     let mut first = list(&["a"]);
     first.extend([error(), error(), error(), Ok(Event::Apply(object("stuck")))]);
     let mut events = scripted(vec![first, list(&["b"])]);
@@ -81,7 +81,7 @@ async fn a_watch_that_fails_three_times_in_a_row_is_built_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_definition_is_shown_until_the_objects_can_be_listed() {
+async fn missing_crd_is_reported_until_objects_can_be_listed() {
     let watches = Watches::default();
     let missing = || {
         let status = kube::core::Status::failure("no such page", "NotFound").with_code(404);
@@ -106,7 +106,7 @@ async fn a_missing_definition_is_shown_until_the_objects_can_be_listed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_recovers_goes_on() {
+async fn recovered_watch_continues() {
     let mut said = list(&["a"]);
     said.extend([error(), error(), Ok(Event::Apply(object("b")))]);
     said.extend([error(), error(), Ok(Event::Apply(object("c")))]);
@@ -115,7 +115,7 @@ async fn a_watch_that_recovers_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_watch_lists_again_every_five_minutes() {
+async fn silent_watch_relists_every_five_minutes() {
     let mut events = scripted(vec![list(&["a"]), list(&["b"]), list(&["c"])]);
     let started = Instant::now();
     assert_eq!(names(&mut events, 3).await, ["a", "b", "c"]);
@@ -123,7 +123,7 @@ async fn a_silent_watch_lists_again_every_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_never_comes_is_asked_for_again() {
+async fn missing_list_is_requested_again() {
     let mut events = scripted(vec![vec![Ok(Event::Init)], list(&["a"])]);
     let started = Instant::now();
     assert_eq!(names(&mut events, 1).await, ["a"]);
@@ -132,7 +132,7 @@ async fn a_list_that_never_comes_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_always_fails_after_its_list_is_tried_less_and_less_often() {
+async fn watch_that_fails_after_its_list_backs_off() {
     let attempt = || {
         let mut said = list(&["a"]);
         said.extend([error(), error(), error()]);
@@ -152,7 +152,7 @@ async fn a_watch_that_always_fails_after_its_list_is_tried_less_and_less_often()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_works_again_begins_with_short_waits() {
+async fn recovered_watch_starts_with_short_delays() {
     let mut first = list(&["a"]);
     first.extend([error(), error(), error()]);
     let mut second = list(&["b"]);

@@ -197,7 +197,7 @@ mod tests {
     use super::is_like;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn star_matches_any_text() {
         for (text, pattern) in [
             ("/a/b", "/a/b"),
             ("/a/b", "*"),

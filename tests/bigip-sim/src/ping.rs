@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn interval_and_deadline_bound_what_is_sent() {
+    fn interval_and_deadline_limit_the_packets_sent() {
         assert_eq!(transmitted("-c 3 10.244.1.7", Some(350)), (3, 3, 2000));
         assert_eq!(transmitted("-c 3 -i 0.2 10.244.1.7", None), (3, 0, 400));
         assert_eq!(transmitted("-c 1 -W 1 -w 2 10.244.1.7", None), (2, 0, 1000));
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn reply_after_the_timeout_is_none() {
+    fn reply_after_the_timeout_is_ignored() {
         assert_eq!(
             transmitted("-c 1 -W 1 10.244.1.7", Some(1_000_001)),
             (1, 0, 0)

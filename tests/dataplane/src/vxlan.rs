@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn payload_without_vni_or_header_is_none() {
+    fn payload_without_vni_or_header_is_refused() {
         assert_eq!(parse(&[0, 0, 0, 0, 0, 0, 2, 0, 1]), None);
         assert_eq!(parse(&[8, 0, 0, 0, 0, 0, 2]), None);
     }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_on_one_unit_only_is_not_enough() {
+    async fn record_on_only_one_unit_does_not_suffice() {
         let pair = DevicePair::start(&TunnelConfig::vxlan(TUNNEL, "10.169.72.34"))
             .await
             .unwrap();

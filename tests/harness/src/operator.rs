@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_the_log_nested_or_flat() {
+    fn listen_address_is_read_from_both_log_forms() {
         let address = Some(SocketAddr::from(([127, 0, 0, 1], 4321)));
         let nested =
             r#"{"level":"INFO","fields":{"message":"serving","listen_address":"127.0.0.1:4321"}}"#;

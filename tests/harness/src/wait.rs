@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_asks_until_the_answer_is_right() {
+    async fn eventually_polls_until_the_answer_matches() {
         let mut count = 0;
         let seen = eventually("the count", Duration::from_secs(5), async || {
             count += 1;
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_error_says_what_was_waited_for_and_what_was_seen_instead() {
+    async fn timeout_error_shows_expected_and_last_value() {
         let error = eventually("two records", Duration::from_millis(1), async || {
             Answer::when(vec!["0a:0a:0a:a9:48:ef"], |records| records.len() == 2)
         })
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_that_never_comes_back_ends_too() {
+    async fn hanging_poll_times_out() {
         let never = eventually("an answer", Duration::from_millis(1), async || {
             std::future::pending::<Answer<()>>().await
         });

@@ -90,7 +90,7 @@ fn folder_of(control_plane: &ControlPlane) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_node_made_with_addresses_is_ready_at_once() {
+async fn node_created_with_addresses_is_ready_at_once() {
     let nodes = Nodes::new(client().await, "made");
     let node = nodes.create("made-1", "10.169.72.239").await.unwrap();
     assert_eq!(condition(&node, "Ready"), "True");
@@ -100,7 +100,7 @@ async fn a_node_made_with_addresses_is_ready_at_once() {
 }
 
 #[tokio::test]
-async fn a_node_can_be_changed_as_kubelets_and_people_do() {
+async fn node_changes_match_kubelet_and_user_changes() {
     let nodes = Nodes::new(client().await, "changed");
     nodes.create("changed-1", "10.0.0.1").await.unwrap();
     let node = nodes.set_ready("changed-1", false).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_node_can_be_changed_as_kubelets_and_people_do() {
 }
 
 #[tokio::test]
-async fn the_nodes_of_one_group_are_deleted_without_the_others() {
+async fn nodes_of_one_group_are_deleted_separately() {
     let client = client().await;
     let (mine, other) = (
         Nodes::new(client.clone(), "mine"),
@@ -146,7 +146,7 @@ async fn the_nodes_of_one_group_are_deleted_without_the_others() {
 }
 
 #[tokio::test]
-async fn the_custom_resource_is_served() {
+async fn custom_resource_is_served() {
     let list = objects::tunnels(&client().await, "default")
         .list(&ListParams::default())
         .await;
@@ -154,7 +154,7 @@ async fn the_custom_resource_is_served() {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_is_dropped_leaves_nothing() {
+async fn dropped_control_plane_leaves_nothing() {
     let control_plane = ControlPlane::start().unwrap();
     let folder = folder_of(&control_plane);
     assert!(
@@ -166,7 +166,7 @@ async fn a_control_plane_that_is_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_is_killed_leaves_nothing() {
+async fn killed_control_plane_leaves_nothing() {
     let control_plane = ControlPlane::start().unwrap();
     let folder = folder_of(&control_plane);
     assert!(
@@ -178,7 +178,7 @@ async fn a_control_plane_that_is_killed_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_is_terminated_ends_without_an_error() {
+async fn terminated_control_plane_exits_without_an_error() {
     let mut process = Command::new(env!("CARGO_BIN_EXE_control-plane"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

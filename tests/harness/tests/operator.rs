@@ -20,7 +20,7 @@ async fn start(
 }
 
 #[tokio::test]
-async fn it_is_started_when_it_says_where_it_listens() {
+async fn operator_counts_as_started_when_it_logs_its_address() {
     let script = format!("{LISTENS}; exec sleep 1000");
     let operator = start(&script, OperatorOptions::default()).await.unwrap();
     assert_eq!(
@@ -30,7 +30,7 @@ async fn it_is_started_when_it_says_where_it_listens() {
 }
 
 #[tokio::test]
-async fn it_gets_the_options_as_flags_and_environment() {
+async fn operator_gets_options_as_flags_and_environment() {
     let options = OperatorOptions {
         kubeconfig: Some("/some/kubeconfig".into()),
         watch_namespaces: vec!["one".to_owned(), "two".to_owned()],
@@ -49,7 +49,7 @@ async fn it_gets_the_options_as_flags_and_environment() {
 }
 
 #[tokio::test]
-async fn one_that_ends_before_it_listens_is_an_error_with_its_log() {
+async fn early_exit_of_the_operator_is_an_error_with_its_log() {
     let error = start("echo 'no cluster' >&2; exit 4", OperatorOptions::default()).await;
     let Err(OperatorError::Ended { exit, log }) = error else {
         unreachable!("the script ends at once: {error:?}")
@@ -58,7 +58,7 @@ async fn one_that_ends_before_it_listens_is_an_error_with_its_log() {
 }
 
 #[tokio::test]
-async fn the_code_after_sigterm_is_returned() {
+async fn exit_code_after_sigterm_is_returned() {
     let script = format!("trap 'exit 0' TERM; {LISTENS}; while :; do sleep 0.01; done");
     let operator = start(&script, OperatorOptions::default()).await.unwrap();
     assert_eq!(operator.terminate().await.unwrap(), Exit::Code(0));

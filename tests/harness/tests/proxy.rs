@@ -84,7 +84,7 @@ impl Writing {
 }
 
 #[tokio::test]
-async fn cut_list_lacks_nodes_and_gives_no_sign() {
+async fn truncated_list_lacks_nodes_without_a_sign() {
     let (proxy, nodes, group) = proxied_with_nodes("proxy-cut", 3).await;
     let cut = Rewrite::cut(2).and(Rewrite::drop_continue());
     let fault = proxy.make_trouble(Trouble::Rewrite(cut), is_list_of_nodes);
@@ -97,7 +97,7 @@ async fn cut_list_lacks_nodes_and_gives_no_sign() {
 }
 
 #[tokio::test]
-async fn page_without_continue_looks_complete() {
+async fn page_without_continue_appears_complete() {
     let (proxy, nodes, group) = proxied_with_nodes("proxy-page", 3).await;
     let page = group.limit(2);
     let honest = nodes.list(&page).await.unwrap().metadata;
@@ -128,7 +128,7 @@ async fn replaced_list_keeps_its_older_version() {
 }
 
 #[tokio::test]
-async fn lost_answer_of_a_write_leaves_it_stored() {
+async fn write_with_a_lost_answer_stays_stored() {
     let writing = Writing::to("proxy-lost").await;
     let late = Trouble::AnswerAfter(Loss::GatewayTimeout);
     writing.proxy.make_trouble(late, Seen::is_mutation);
@@ -165,7 +165,7 @@ async fn nth_request_alone_is_stored_and_never_answered() {
 }
 
 #[tokio::test]
-async fn silent_request_whose_client_left_is_never_passed_on() {
+async fn silent_request_of_a_closed_client_is_not_forwarded() {
     let writing = Writing::to("proxy-gone").await;
     let fault = Rule::new(Trouble::Silence, Seen::is_mutation).nth(1);
     let fault = writing.proxy.add(fault);

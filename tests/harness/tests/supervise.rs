@@ -55,7 +55,7 @@ async fn sigkill_ends_a_program_that_ignores_sigterm() {
 }
 
 #[tokio::test]
-async fn a_program_that_ends_by_itself_ends_its_supervisor_and_its_folder_goes() {
+async fn program_exit_ends_its_supervisor_and_removes_folder() {
     let shared = tempfile::tempdir().unwrap();
     let own = shared.path().join("program");
     std::fs::create_dir(&own).unwrap();
@@ -69,7 +69,7 @@ async fn a_program_that_ends_by_itself_ends_its_supervisor_and_its_folder_goes()
 }
 
 #[tokio::test]
-async fn a_paused_program_stands_still_until_it_is_resumed() {
+async fn paused_program_stays_stopped_until_resumed() {
     let script = "trap 'echo bye >&2; exit 7' TERM; echo ready >&2; while :; do sleep 0.01; done";
     let process = started(shell(script)).await;
     process.pause();
@@ -81,7 +81,7 @@ async fn a_paused_program_stands_still_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_program_ends_when_nobody_holds_its_pipe_any_more() {
+async fn program_ends_when_its_pipe_is_closed() {
     let (sender, mut pid) = tokio::sync::watch::channel(None);
     let process = shell("echo $$ >&2; exec sleep 1000")
         .spawn(move |line| {

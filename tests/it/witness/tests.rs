@@ -143,7 +143,7 @@ fn witness_accepts_removal_for_a_deleted_or_paused_object() {
 }
 
 #[test]
-fn witness_accepts_removal_from_a_device_that_left() {
+fn witness_accepts_removal_from_an_unlisted_device() {
     let mut history = history();
     history.objects[0].state.spec["devices"] = json!([]);
     assert_eq!(broken(&history, &removal()), []);

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn call_that_differs_between_versions_names_them() {
+    fn call_that_differs_by_version_names_the_versions() {
         let mut outcomes = Outcomes::new("c", "1".to_owned());
         for (version, outcome) in [("12.1", "passes"), ("13.1", "not simulated")] {
             let line = format!(r#"{{"call": "get", "outcome": "{outcome}"}}"#);

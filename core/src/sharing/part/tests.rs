@@ -128,7 +128,7 @@ fn near_object_proven_to_be_elsewhere_has_no_part() {
 }
 
 #[test]
-fn near_object_of_unknown_address_counts_as_not_known_yet() {
+fn near_object_of_unknown_address_is_not_yet_known() {
     let unreadable = Case {
         host: None,
         ..Case::default()
@@ -137,7 +137,7 @@ fn near_object_of_unknown_address_counts_as_not_known_yet() {
 }
 
 #[test]
-fn stranger_that_only_names_the_unit_counts_for_nothing() {
+fn foreign_object_naming_the_unit_counts_for_nothing() {
     for host in [Some(HERE), Some(NAME_OF_HERE), None] {
         let stranger = Case {
             host,
@@ -156,7 +156,7 @@ fn stranger_that_only_names_the_unit_counts_for_nothing() {
 }
 
 #[test]
-fn stranger_with_standing_counts_for_ten_minutes() {
+fn foreign_object_with_standing_counts_for_ten_minutes() {
     let standing = Case {
         is_near: false,
         proven: same_unit_verified(25),
@@ -172,7 +172,7 @@ fn stranger_with_standing_counts_for_ten_minutes() {
 }
 
 #[test]
-fn claims_of_a_stranger_count_by_the_recorded_unit_and_key() {
+fn claims_of_foreign_object_count_by_unit_and_key() {
     let recorded = |unit: ProvenUnit| Case {
         is_near: false,
         recorded: Some(unit),
@@ -184,7 +184,7 @@ fn claims_of_a_stranger_count_by_the_recorded_unit_and_key() {
 }
 
 #[test]
-fn standing_on_another_tunnel_is_none() {
+fn standing_on_another_tunnel_does_not_count() {
     let mut proven = same_unit_verified(25);
     let mut verified = proven.seen("unit").unwrap().verified().unwrap().clone();
     verified.tunnel = TunnelPath::new("Common".parse().unwrap(), "t2".parse().unwrap());
@@ -210,7 +210,7 @@ fn idle_and_leaving_objects_desire_nothing_and_claim() {
 }
 
 #[test]
-fn of_two_objects_that_only_claim_exactly_one_keeps() {
+fn exactly_one_of_two_claiming_objects_keeps_record() {
     let all = [Activity::Idle, Activity::Working, Activity::Leaving];
     for (theirs, ours) in all
         .into_iter()

@@ -22,7 +22,7 @@ fn labelled(name: &str, zone: &str) -> Arc<Node> {
 }
 
 #[test]
-fn only_a_change_of_data_dates_the_configuration() {
+fn only_a_data_change_updates_the_config_time() {
     let entry = |fields: &Value, time: &str| json!({"manager": "m", "operation": "Update", "time": time, "fieldsV1": fields});
     let fields = [
         entry(&json!({"f:data": {"f:mtu": {}}}), "2026-11-20T06:00:00Z"),
@@ -123,7 +123,7 @@ fn selector_of_an_object_names_its_nodes() {
 }
 
 #[test]
-fn selector_without_known_nodes_stays_unknown() {
+fn selector_without_node_list_is_unknown() {
     let selector = json!({"matchLabels": {"zone": "a"}});
     let object = object(
         "CiliumVTEPConfig",

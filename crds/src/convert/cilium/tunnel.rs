@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn status_says_itself_whether_self_ips_are_missing() {
+    fn omitted_self_ip_count_is_read_from_the_status() {
         let more = |omitted: Option<i32>| {
             let shown = json!({"fullPath": "/Common/t", "selfIPsOmitted": omitted});
             let key = tunnel_of(&["a"], &[]).unread.remove(0);

@@ -68,7 +68,7 @@ fn holding() -> (Tunnel, Vec<NodeView>) {
 }
 
 #[test]
-fn held_records_are_shown_by_cause_before_approval() {
+fn blocked_records_are_shown_by_cause_before_approval() {
     let (tunnel, nodes) = holding();
     let held = Held::of(&tunnel.object(), &nodes).unwrap();
     let text = shown(&held).replace(&held.digest, "DIGEST");
@@ -93,7 +93,7 @@ fn held_records_are_shown_by_cause_before_approval() {
 }
 
 #[test]
-fn all_held_records_are_shown_however_many() {
+fn every_blocked_record_is_shown() {
     let many: Vec<String> = (1..=60).map(|number| format!("gone-{number}")).collect();
     let (tunnel, digest) = holding_for(&many);
     let held = Held::of(&tunnel.object(), &nodes()).unwrap();
@@ -117,7 +117,7 @@ fn all_held_records_are_shown_however_many() {
 }
 
 #[test]
-fn records_that_wait_for_their_time_are_not_held() {
+fn records_within_their_delay_are_not_blocked() {
     let many: Vec<String> = (1..=60).map(|number| format!("gone-{number}")).collect();
     let (tunnel, digest) = holding_for(&many);
     let tunnel = tunnel
@@ -145,7 +145,7 @@ fn holding_besides(node: &str) -> (Tunnel, String) {
 }
 
 #[test]
-fn records_of_an_unstable_node_are_not_held() {
+fn records_of_an_unstable_node_are_not_blocked() {
     let (tunnel, digest) = holding_besides("worker-01");
     // It shows another address meanwhile, and has left a second record behind.
     let tunnel = tunnel
@@ -159,7 +159,7 @@ fn records_of_an_unstable_node_are_not_held() {
 }
 
 #[test]
-fn record_that_stays_for_another_object_is_not_held() {
+fn record_kept_for_another_object_is_not_blocked() {
     let (tunnel, digest) = holding_besides("shared");
     let held = Held::of(&tunnel.object(), &nodes()).unwrap();
     assert_eq!((held.records.len(), held.digest), (60, digest));
@@ -186,7 +186,7 @@ fn set_that_does_not_give_the_digest_is_not_approved() {
 }
 
 #[test]
-fn what_is_asked_about_is_cut_to_the_terminal() {
+fn confirmation_is_truncated_to_the_terminal() {
     let narrow = View {
         style: Style::PLAIN.on_terminal(76, 24),
         ..view(false)
@@ -202,7 +202,7 @@ fn what_is_asked_about_is_cut_to_the_terminal() {
 }
 
 #[test]
-fn an_approval_is_for_exactly_the_digest_that_was_shown() {
+fn approval_is_for_exactly_the_shown_digest() {
     let (tunnel, digest) = holding_for(&names(&["gone", "gone-2"]));
     let held = Held::of(&tunnel.object(), &nodes()).unwrap();
     let annotation = ("bigip-tunnel.dev/approve-removal", &*digest);
@@ -214,7 +214,7 @@ fn an_approval_is_for_exactly_the_digest_that_was_shown() {
 }
 
 #[test]
-fn without_a_held_removal_there_is_nothing_to_approve() {
+fn no_blocked_removal_means_nothing_to_approve() {
     let nothing = Held::of(&Tunnel::healthy("prod-east").object(), &nodes()).unwrap_err();
     assert_eq!(nothing.problem, "no removal is pending approval");
 }
@@ -231,7 +231,7 @@ fn exchanged() -> Tunnel {
 }
 
 #[test]
-fn both_boxes_are_shown_before_the_new_one_is_accepted() {
+fn both_units_are_shown_before_acceptance() {
     let exchange = Exchange::of(&exchanged().object(), "bigip-b").unwrap();
     insta::assert_snapshot!(shown(&exchange), @"
     bigip/prod-east: another box answers as bigip-b at 192.0.2.12:
@@ -251,7 +251,7 @@ fn both_boxes_are_shown_before_the_new_one_is_accepted() {
 }
 
 #[test]
-fn only_the_box_that_was_shown_is_accepted() {
+fn only_the_shown_unit_is_accepted() {
     let shown = Exchange::of(&exchanged().object(), "bigip-b").unwrap();
     let third = json!("third.example.net 00:94:a1:00:ff:01");
     let now = exchanged().with("/status/devices/1/foundIdentity", &third);
@@ -261,7 +261,7 @@ fn only_the_box_that_was_shown_is_accepted() {
 }
 
 #[test]
-fn an_acceptance_that_waits_is_not_replaced_unsaid() {
+fn pending_acceptance_is_not_replaced_silently() {
     let other = "other.example.net 00:94:a1:00:00:09";
     let answer = format!("bigip-a={other}");
     let both = exchanged()
@@ -277,7 +277,7 @@ fn an_acceptance_that_waits_is_not_replaced_unsaid() {
 }
 
 #[test]
-fn what_is_no_exchange_cannot_be_accepted() {
+fn unchanged_device_cannot_be_accepted() {
     let problem = |tunnel: Tunnel, device: &str| {
         let obstacle = Exchange::of(&tunnel.object(), device).unwrap_err();
         format!("{}; {}", obstacle.problem, obstacle.hint)
@@ -305,7 +305,7 @@ fn going() -> Tunnel {
 }
 
 #[test]
-fn what_a_released_tunnel_leaves_is_shown() {
+fn records_left_by_a_release_are_shown() {
     let left = Left::of(&going().object(), None).unwrap();
     insta::assert_snapshot!(shown(&left), @"
     bigip/prod-east is being deleted. Released, it goes at once and leaves up to 3 records:
@@ -322,7 +322,7 @@ fn what_a_released_tunnel_leaves_is_shown() {
 }
 
 #[test]
-fn a_long_list_of_records_is_cut_and_the_rest_is_counted() {
+fn long_record_list_is_truncated_with_a_count() {
     let many: Vec<String> = (0..20).map(|n| format!("0a:0a:0a:00:00:{n:02x}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let left = Left::of(&going().claim(&["bigip-a"], "Owned", &many).object(), None).unwrap();
@@ -334,7 +334,7 @@ fn a_long_list_of_records_is_cut_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_tunnel_that_is_not_being_deleted_is_not_released() {
+fn tunnel_without_deletion_is_not_released() {
     // The annotation would stay, and turn a later deletion into one that leaves its records.
     let object = Tunnel::healthy("prod-east").object();
     let obstacle = Left::of(&object, None).unwrap_err();
@@ -357,7 +357,7 @@ fn with_former() -> Tunnel {
 }
 
 #[test]
-fn what_stays_on_a_former_device_is_shown_before_it_is_released() {
+fn records_of_a_former_device_are_shown_before_release() {
     let left = Left::of(&with_former().object(), Some("bigip-c")).unwrap();
     insta::assert_snapshot!(shown(&left), @"
     bigip/prod-east: bigip-c is not cleaned up. Released, it keeps up to 3 records:
@@ -388,7 +388,7 @@ fn release_counts_the_records_that_are_there() {
 }
 
 #[test]
-fn release_of_the_same_unit_once_more_has_a_number() {
+fn repeated_release_of_a_unit_has_a_number() {
     let answer = "bigip-c=bigip-c.example.net 00:94:a1:00:00:03";
     let handled = with_former().with("/status/handledReleases", &json!([answer]));
     let left = Left::of(&handled.object(), Some("bigip-c")).unwrap();
@@ -413,7 +413,7 @@ fn only_a_former_device_can_be_released() {
 }
 
 #[test]
-fn a_release_covers_what_was_shown_and_nothing_more() {
+fn release_covers_only_the_shown_records() {
     let left = |macs: &[&str]| {
         let tunnel = with_former().with("/status/ownership/claims", &json!([]));
         let object = tunnel.claim(&["bigip-c"], "Owned", macs).object();
@@ -436,7 +436,7 @@ fn report(action: Action, dry_run: DryRun, changed: bool) -> ActionReport {
 }
 
 #[test]
-fn an_action_is_told_in_kubectls_way() {
+fn actions_are_reported_in_kubectl_style() {
     let line = |report: ActionReport| printed(|out| write(&report, None, out));
     let lines = [
         line(report(Action::Suspended, DryRun::None, true)),
@@ -458,7 +458,7 @@ fn an_action_is_told_in_kubectls_way() {
 }
 
 #[test]
-fn only_what_was_stored_has_a_note() {
+fn only_stored_actions_have_a_note() {
     let object = Tunnel::healthy("prod-east").object();
     let noted = |dry_run, changed| {
         let mut report = ActionReport::default();
@@ -475,7 +475,7 @@ fn only_what_was_stored_has_a_note() {
 }
 
 #[test]
-fn a_device_that_was_decided_about_is_named() {
+fn device_of_a_decision_is_named() {
     let line = |action, decision| {
         let mut report = report(action, DryRun::None, true);
         report.tunnels[0].decision = Some(decision);
@@ -497,7 +497,7 @@ fn a_device_that_was_decided_about_is_named() {
 }
 
 #[test]
-fn a_pass_is_told_with_what_came_of_it() {
+fn requested_pass_is_reported_with_its_result() {
     let told = |tunnel: Tunnel| {
         let object = tunnel.object();
         let mut acted = Acted::new(&object, Action::ReconcileRequested, DryRun::None);
@@ -521,7 +521,7 @@ fn a_pass_is_told_with_what_came_of_it() {
 }
 
 #[test]
-fn a_report_says_what_was_decided_about() {
+fn report_contains_the_decision() {
     let mut report = report(Action::RemovalApproved, DryRun::Server, true);
     let (tunnel, nodes) = holding();
     let held = Held::of(&tunnel.object(), &nodes).unwrap();

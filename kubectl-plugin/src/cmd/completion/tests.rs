@@ -30,7 +30,7 @@ fn installed(place: &Place, dir: Option<PathBuf>) -> Result<(String, String), Er
 }
 
 #[test]
-fn the_link_is_made_beside_the_plugin_and_leads_to_it() {
+fn completion_link_is_created_beside_the_plugin() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path());
     let link = root.path().join("bin").join(LINK);
@@ -44,7 +44,7 @@ fn the_link_is_made_beside_the_plugin_and_leads_to_it() {
 }
 
 #[test]
-fn a_plugin_that_is_not_on_the_path_gets_its_link_where_kubectl_looks() {
+fn plugin_outside_path_gets_its_link_on_the_path() {
     let root = tempfile::tempdir().unwrap();
     let mut place = place(root.path());
     place.path.remove(0);
@@ -55,7 +55,7 @@ fn a_plugin_that_is_not_on_the_path_gets_its_link_where_kubectl_looks() {
 }
 
 #[test]
-fn a_folder_that_is_not_on_the_path_is_taken_and_warned_of() {
+fn folder_outside_path_is_used_with_a_warning() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path());
     let (out, err) = installed(&place, Some(root.path().to_owned())).unwrap();
@@ -67,7 +67,7 @@ fn a_folder_that_is_not_on_the_path_is_taken_and_warned_of() {
 }
 
 #[test]
-fn a_file_of_somebody_else_is_not_overwritten() {
+fn foreign_file_is_not_overwritten() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path());
     let link = root.path().join("bin").join(LINK);
@@ -83,7 +83,7 @@ fn a_file_of_somebody_else_is_not_overwritten() {
 }
 
 #[test]
-fn a_link_to_a_plugin_that_is_gone_is_replaced() {
+fn dangling_link_is_replaced() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path());
     let link = root.path().join("bin").join(LINK);
@@ -94,7 +94,7 @@ fn a_link_to_a_plugin_that_is_gone_is_replaced() {
 }
 
 #[test]
-fn where_nothing_can_be_written_a_person_is_told_what_to_do() {
+fn missing_writable_folder_names_the_remedy() {
     let root = tempfile::tempdir().unwrap();
     let mut place = place(root.path());
     place.path = vec![root.path().join("not-there")];
@@ -109,7 +109,7 @@ fn where_nothing_can_be_written_a_person_is_told_what_to_do() {
 }
 
 #[test]
-fn every_shell_gets_a_script_that_asks_the_plugin() {
+fn every_shell_script_calls_the_plugin() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = printed(|out| Ok(write_script(shell, "/opt/p", out)?));
         assert!(script.contains(PLUGIN), "{script}");

@@ -61,7 +61,7 @@ fn differing() -> Tunnel {
 }
 
 #[test]
-fn where_nothing_differs_it_is_said() {
+fn absent_differences_are_reported() {
     let report = by_status(Tunnel::healthy("prod-east"), &nodes(), None);
     assert_eq!(report.outcome(), Outcome::Fine);
     insta::assert_snapshot!(table(&report), @"
@@ -81,7 +81,7 @@ fn differences_are_listed_per_bigip() {
 }
 
 #[test]
-fn differences_can_be_typed_on_a_bigip() {
+fn differences_are_printed_as_tmsh_commands() {
     let report = by_status(differing(), &nodes(), None);
     insta::assert_snapshot!(printed(|out| render::diff::write_tmsh(&report, out)));
 }
@@ -93,13 +93,13 @@ fn differences_can_be_read_as_a_unified_diff() {
 }
 
 #[test]
-fn differences_can_be_read_by_programs() {
+fn differences_are_machine_readable() {
     let report = by_status(differing(), &nodes(), None);
     insta::assert_snapshot!(printed(|out| render::json(KIND, &report, out)));
 }
 
 #[test]
-fn a_bigip_that_does_not_answer_is_known_only_in_part() {
+fn unreachable_bigip_is_known_only_partially() {
     let tunnel = Tunnel::new("prod-east")
         .device(device_down("bigip-a", "192.0.2.11"))
         .claim(&["bigip-a"], "Owned", &MACS);
@@ -113,7 +113,7 @@ fn a_bigip_that_does_not_answer_is_known_only_in_part() {
 }
 
 #[test]
-fn a_file_shows_what_applying_it_would_do() {
+fn diff_of_a_file_shows_its_changes() {
     let tunnel = Tunnel::healthy("prod-east");
     // Another network of addresses leaves two nodes without a record.
     let cidrs = (
@@ -130,7 +130,7 @@ fn a_file_shows_what_applying_it_would_do() {
 }
 
 #[test]
-fn a_new_node_is_to_be_added_everywhere() {
+fn new_node_is_added_on_every_device() {
     let mut nodes = nodes();
     nodes.push(node("worker-04", Some("10.169.72.241")));
     let report = by_status(Tunnel::healthy("prod-east"), &nodes, None);

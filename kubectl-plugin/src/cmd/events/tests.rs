@@ -76,7 +76,7 @@ fn only_events_of_the_tunnels_that_are_named_are_shown() {
 }
 
 #[test]
-fn without_events_there_is_nothing_to_show_and_that_is_said() {
+fn no_events_print_nothing_and_a_message() {
     assert_eq!(shown(&EventsReport::new(Vec::new(), &[]), None), "");
     assert_eq!(
         nothing_found(&Connection::default(), "bigip"),
@@ -86,7 +86,7 @@ fn without_events_there_is_nothing_to_show_and_that_is_said() {
 }
 
 #[test]
-fn json_and_yaml_say_the_same() {
+fn json_equals_yaml() {
     let report = EventsReport::new(events(), &[]);
     let json: Value = serde_json::from_str(&shown(&report, Some(DataFormat::Json))).unwrap();
     assert_eq!(json["kind"], "EventsReport");

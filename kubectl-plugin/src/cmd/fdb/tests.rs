@@ -44,7 +44,7 @@ fn asked(tunnel: Tunnel, nodes: Vec<NodeView>, args: &FdbArgs) -> Result<FdbRepo
 }
 
 #[test]
-fn a_healthy_tunnel_is_ok_everywhere() {
+fn healthy_tunnel_is_ok_everywhere() {
     let report = report(Tunnel::healthy("prod-east"), &nodes());
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_snapshot!(shown(&report, None), @"
@@ -66,7 +66,7 @@ fn a_healthy_tunnel_is_ok_everywhere() {
 }
 
 #[test]
-fn a_unit_that_does_not_answer_shows_what_was_last_known() {
+fn unreachable_unit_shows_its_last_records() {
     let tunnel = Tunnel::new("prod-west")
         .device(device("bigip-c", "192.0.2.13", "Active"))
         .device(device_down("bigip-d", "192.0.2.14"))
@@ -86,7 +86,7 @@ fn a_unit_that_does_not_answer_shows_what_was_last_known() {
 }
 
 #[test]
-fn a_unit_without_its_tunnel_is_not_taken_for_verified() {
+fn unit_without_its_tunnel_is_not_verified() {
     let mut gone = device("bigip-b", "192.0.2.12", "Active");
     gone["conditions"][1] = condition("Programmed", "False", "TunnelNotFound", "no such tunnel");
     let tunnel = Tunnel::new("prod-east")
@@ -107,7 +107,7 @@ fn at_work(problems: &Value) -> Value {
 }
 
 #[test]
-fn every_way_in_which_a_record_can_be_wrong_has_its_word() {
+fn every_wrong_record_has_its_state() {
     let nodes = [
         node("claimed", Some("10.0.0.1")),
         node("conflicting", Some("10.0.0.2")),
@@ -153,7 +153,7 @@ fn every_way_in_which_a_record_can_be_wrong_has_its_word() {
 }
 
 #[test]
-fn a_node_that_left_is_shown_until_its_record_is_gone() {
+fn deleted_node_is_shown_until_record_removal() {
     let tunnel = Tunnel::healthy("prod-east")
         .claim(&["bigip-a"], "Leaving", &["0a:0a:0a:a9:48:11"])
         .claim(
@@ -186,7 +186,7 @@ fn a_node_that_left_is_shown_until_its_record_is_gone() {
 }
 
 #[test]
-fn a_record_that_is_gone_is_told_from_one_that_still_goes() {
+fn removed_record_differs_from_a_leaving_one() {
     let (gone, going) = ("0a:0a:0a:a9:48:11", "0a:0a:0a:a9:48:12");
     let cells = |stale: i32| -> Vec<State> {
         let mut bigip = device("bigip-a", "192.0.2.11", "Active");
@@ -208,7 +208,7 @@ fn a_record_that_is_gone_is_told_from_one_that_still_goes() {
 }
 
 #[test]
-fn records_that_are_not_ours_are_shown_and_are_no_finding() {
+fn foreign_records_are_shown_without_a_finding() {
     let mut shared = device("bigip-a", "192.0.2.11", "Active");
     shared["problems"] = json!([
         {"mac": "0a:0a:0a:a9:48:4d", "endpoint": "10.169.72.77%0", "kind": "Unclaimed"},
@@ -235,7 +235,7 @@ fn records_that_are_not_ours_are_shown_and_are_no_finding() {
 }
 
 #[test]
-fn where_the_status_names_only_some_problems_no_record_is_sure() {
+fn truncated_problem_list_makes_no_record_certain() {
     let mut broken = device("bigip-a", "192.0.2.11", "Active");
     broken["conditions"][1] = condition("Programmed", "False", "Progressing", "at work");
     broken["records"]["missing"] = json!(2);
@@ -266,7 +266,7 @@ fn claims_of_another_object_prove_nothing() {
 }
 
 #[test]
-fn a_tunnel_that_no_operator_has_seen_is_unknown_everywhere() {
+fn unreconciled_tunnel_is_unknown_everywhere() {
     let tunnel = Tunnel::healthy("new").with("/status", &json!({"observedGeneration": -1}));
     let report = report(tunnel, &nodes());
     assert_eq!(report.outcome(), Outcome::Findings);
@@ -305,7 +305,7 @@ fn endpoints_lie_in_the_route_domain_of_each_units_tunnel() {
 }
 
 #[test]
-fn the_nodes_have_the_addresses_that_the_spec_says() {
+fn node_addresses_follow_the_source_of_the_spec() {
     let source = json!({"addressSource": {"type": "CiliumNode"}});
     let tunnel = Tunnel::healthy("prod-east").with("/spec/nodes", &source);
     let mut nodes = nodes();
@@ -321,7 +321,7 @@ fn the_nodes_have_the_addresses_that_the_spec_says() {
 }
 
 #[test]
-fn a_node_with_the_tunnels_own_address_is_no_finding() {
+fn node_with_own_tunnel_address_is_no_finding() {
     let mut unit = device("bigip-a", "192.0.2.11", "Active");
     unit["tunnel"]["localAddress"] = json!("10.169.72.239%0");
     unit["problems"] = json!([
@@ -338,7 +338,7 @@ fn a_node_with_the_tunnels_own_address_is_no_finding() {
 }
 
 #[test]
-fn json_holds_everything_that_the_text_says() {
+fn json_contains_everything_in_the_text() {
     let tunnel = Tunnel::new("prod-east")
         .device(device("bigip-a", "192.0.2.11", "Active"))
         .claim(&["bigip-a"], "Owned", &MACS[1..2]);
@@ -397,7 +397,7 @@ fn json_holds_everything_that_the_text_says() {
 }
 
 #[test]
-fn yaml_and_json_say_the_same() {
+fn yaml_equals_json() {
     let report = report(Tunnel::healthy("prod-east"), &nodes());
     let json: Value = serde_json::from_str(&shown(&report, Some(TableFormat::Json))).unwrap();
     let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(TableFormat::Yaml))).unwrap();
@@ -405,7 +405,7 @@ fn yaml_and_json_say_the_same() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_worked_with_is_an_error() {
+fn invalid_spec_is_an_error() {
     let tunnel = Tunnel::healthy("broken").with("/spec/tunnel/name", &json!("../x"));
     assert!(matches!(
         FdbReport::new(&tunnel.object(), &nodes(), &Wanted::default()),
@@ -414,7 +414,7 @@ fn a_spec_that_cannot_be_worked_with_is_an_error() {
 }
 
 #[test]
-fn where_nothing_is_claimed_since_nothing_is_written_the_problems_say_what_is_missing() {
+fn unclaimed_missing_records_are_read_from_problems() {
     let observed = |missing: usize| {
         let mut unit = device("bigip-a", "192.0.2.11", "Active");
         unit["conditions"][1] = condition("Programmed", "False", "Observed", "m");
@@ -452,7 +452,7 @@ fn one_missing() -> Tunnel {
 }
 
 #[test]
-fn only_problems_are_shown_when_only_they_are_asked_for_and_all_records_are_counted() {
+fn problems_filter_shows_problems_and_counts_all() {
     let args = FdbArgs {
         problems: true,
         ..args(Some(TableFormat::Wide))
@@ -474,7 +474,7 @@ fn only_problems_are_shown_when_only_they_are_asked_for_and_all_records_are_coun
 }
 
 #[test]
-fn what_is_found_is_about_the_big_ips_and_nodes_that_were_asked_for() {
+fn findings_cover_only_selected_devices_and_nodes() {
     let of_device = |name: &str| {
         let args = FdbArgs {
             devices: vec![name.to_owned()],
@@ -506,7 +506,7 @@ fn what_is_found_is_about_the_big_ips_and_nodes_that_were_asked_for() {
 }
 
 #[test]
-fn a_name_that_nothing_has_is_an_error_and_not_an_empty_table() {
+fn unknown_device_or_node_name_is_an_error() {
     let devices = FdbArgs {
         devices: vec!["bigip-z".to_owned()],
         ..args(None)
@@ -531,7 +531,7 @@ fn a_name_that_nothing_has_is_an_error_and_not_an_empty_table() {
 }
 
 #[test]
-fn a_node_that_left_can_be_asked_for_as_long_as_the_status_names_it() {
+fn deleted_node_is_selectable_while_in_the_status() {
     let tunnel = Tunnel::healthy("prod-east")
         .claim(&["bigip-a"], "Owned", &["0a:0a:0a:a9:48:11"])
         .with(
@@ -552,7 +552,7 @@ fn a_node_that_left_can_be_asked_for_as_long_as_the_status_names_it() {
 }
 
 #[test]
-fn a_cluster_of_twice_the_size_takes_twice_the_output_and_not_more() {
+fn twice_the_nodes_give_at_most_twice_the_output() {
     let counted = |count: u16| {
         let address = |n: u16| format!("10.20.{}.{}", 100 + n / 100, 100 + n % 100);
         let nodes: Vec<_> = (0..count)

@@ -37,7 +37,7 @@ fn troubled() -> Tunnel {
 }
 
 #[test]
-fn a_healthy_tunnel_is_drawn_with_all_its_ends() {
+fn healthy_tunnel_is_drawn_completely() {
     let report = report(Tunnel::healthy("prod-east"), nodes(), true);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_snapshot!(shown(&report, GraphFormat::Ascii), @"
@@ -50,7 +50,7 @@ fn a_healthy_tunnel_is_drawn_with_all_its_ends() {
 }
 
 #[test]
-fn a_record_that_is_missing_is_marked_in_every_language() {
+fn missing_record_is_marked_in_every_format() {
     let report = report(troubled(), nodes(), true);
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, GraphFormat::Ascii), @"
@@ -117,7 +117,7 @@ fn many(count: u8) -> (Tunnel, Vec<NodeView>) {
 }
 
 #[test]
-fn of_many_nodes_that_are_alike_the_first_are_drawn_and_the_others_counted() {
+fn similar_nodes_are_drawn_up_to_a_limit_and_counted() {
     let (tunnel, nodes) = many(12);
     let thinned = report(tunnel.clone(), nodes.clone(), true);
     assert_eq!((thinned.nodes.len(), thinned.more_in_sync), (8, 4));
@@ -141,7 +141,7 @@ fn of_many_nodes_that_are_alike_the_first_are_drawn_and_the_others_counted() {
 }
 
 #[test]
-fn what_is_not_right_is_drawn_before_what_is() {
+fn problems_are_drawn_first() {
     let (tunnel, mut nodes) = many(12);
     nodes.push(node("z-new", Some("10.0.0.99")));
     nodes.push(node("z-without", None));
@@ -159,7 +159,7 @@ fn what_is_not_right_is_drawn_before_what_is() {
 }
 
 #[test]
-fn a_unit_that_does_not_answer_is_drawn_with_what_was_last_known() {
+fn unreachable_unit_is_drawn_with_its_last_records() {
     let (_, nodes) = many(30);
     let macs: Vec<String> = (1..=30)
         .map(|n| format!("0a:0a:0a:00:00:{n:02x}"))
@@ -180,7 +180,7 @@ fn a_unit_that_does_not_answer_is_drawn_with_what_was_last_known() {
 }
 
 #[test]
-fn what_has_no_room_beside_the_graph_stands_below_it() {
+fn content_wider_than_the_graph_is_printed_below() {
     let report = report(troubled(), nodes(), true);
     let view = View {
         style: Style::PLAIN.with_ascii().on_terminal(90, 24),
@@ -197,7 +197,7 @@ fn what_has_no_room_beside_the_graph_stands_below_it() {
 }
 
 #[test]
-fn a_record_that_is_leaving_is_drawn_and_one_that_is_gone_is_not() {
+fn leaving_record_is_drawn_and_a_removed_one_is_not() {
     let unit = device("bigip-a", "192.0.2.11", "Active");
     let leaving = "0a:0a:0a:a9:48:11";
     let tunnel = |stale: i32| {
@@ -218,7 +218,7 @@ fn a_record_that_is_leaving_is_drawn_and_one_that_is_gone_is_not() {
 }
 
 #[test]
-fn a_tunnel_without_nodes_and_status_is_drawn_all_the_same() {
+fn tunnel_without_nodes_and_status_is_drawn() {
     let tunnel = Tunnel::healthy("new").with("/status", &json!({"observedGeneration": -1}));
     let report = report(tunnel, Vec::new(), true);
     assert_eq!(report.outcome(), Outcome::Findings);
@@ -231,7 +231,7 @@ fn a_tunnel_without_nodes_and_status_is_drawn_all_the_same() {
 }
 
 #[test]
-fn json_and_yaml_say_the_same() {
+fn json_equals_yaml() {
     let report = report(troubled(), nodes(), true);
     let json: Value = serde_json::from_str(&shown(&report, GraphFormat::Json)).unwrap();
     assert_eq!(json["kind"], "GraphReport");

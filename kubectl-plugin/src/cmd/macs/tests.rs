@@ -28,7 +28,7 @@ fn of_cluster() -> MacsReport {
 }
 
 #[test]
-fn an_address_makes_the_published_record() {
+fn address_gives_the_published_record() {
     let report = typed(&["10.169.72.239"]);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_snapshot!(printed(|out| render::macs::write(&report, out)), @"
@@ -38,7 +38,7 @@ fn an_address_makes_the_published_record() {
 }
 
 #[test]
-fn the_nodes_of_the_cluster_are_named_and_the_ones_without_a_record_too() {
+fn cluster_nodes_are_listed_with_and_without_record() {
     let report = of_cluster();
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(printed(|out| render::macs::write(&report, out)), @"
@@ -80,14 +80,14 @@ fn prefix_and_route_domain_can_be_chosen() {
 }
 
 #[test]
-fn an_address_that_no_node_can_have_is_a_finding() {
+fn address_unfit_for_a_node_is_a_finding() {
     let report = typed(&["127.0.0.1"]);
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(printed(|out| render::macs::write(&report, out)), @"127.0.0.1: NodeAddressUnusable: the InternalIP 127.0.0.1 cannot be an endpoint: it is loopback, multicast, broadcast or unspecified");
 }
 
 #[test]
-fn the_address_source_of_a_tunnel_can_be_tried_out() {
+fn address_source_of_a_tunnel_can_be_tested() {
     let rule = AddressRule {
         kind: AddressKind::InternalIp,
         cidrs: vec!["10.169.72.239/32".parse().unwrap()],
@@ -100,7 +100,7 @@ fn the_address_source_of_a_tunnel_can_be_tried_out() {
 }
 
 #[test]
-fn an_address_typed_twice_counts_once() {
+fn repeated_address_counts_once() {
     let report = typed(&["10.0.0.1", "10.0.0.1"]);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_eq!(report.records.len(), 1);

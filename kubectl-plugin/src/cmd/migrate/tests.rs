@@ -36,12 +36,12 @@ async fn said_of(manifest: &str, arguments: &[&str]) -> Result<String, Error> {
 }
 
 #[tokio::test]
-async fn what_helm_renders_becomes_an_object_and_the_way_to_it() {
+async fn helm_manifest_becomes_an_object_and_commands() {
     insta::assert_snapshot!(said_of(HELM, &[]).await.unwrap());
 }
 
 #[tokio::test]
-async fn the_report_can_be_read_by_programs() {
+async fn migration_report_is_machine_readable() {
     let mut command = args(None, &["--cilium-name=/Common/x", "--bigip-url=192.0.2.11"]);
     let MigrateCommand::Cis(args) = &mut command;
     args.output = Some(DataFormat::Json);
@@ -57,7 +57,7 @@ async fn the_report_can_be_read_by_programs() {
 }
 
 #[tokio::test]
-async fn a_list_of_objects_is_looked_through() {
+async fn list_of_objects_is_searched() {
     let list = serde_json::json!({"kind": "List", "items": [
         {"kind": "Service", "spec": {}},
         {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [
@@ -69,7 +69,7 @@ async fn a_list_of_objects_is_looked_through() {
 }
 
 #[tokio::test]
-async fn arguments_are_added_to_those_of_the_file() {
+async fn arguments_are_appended_to_the_file_arguments() {
     let text = said_of(HELM, &["--bigip-url=192.0.2.99"]).await.unwrap();
     assert!(text.contains("address: \"192.0.2.99\""), "{text}");
     let twice = format!("{HELM}\n---\n{HELM}");
@@ -80,7 +80,7 @@ async fn arguments_are_added_to_those_of_the_file() {
 }
 
 #[tokio::test]
-async fn where_nothing_writes_records_nothing_is_made() {
+async fn manifest_without_a_writer_gives_no_object() {
     for manifest in ["", "kind: ConfigMap\ndata: {}\n", "- a\n", "plain text"] {
         let error = said_of(manifest, &[]).await.unwrap_err();
         assert_eq!(error.code(), 1, "{manifest}: {error}");
@@ -92,7 +92,7 @@ async fn where_nothing_writes_records_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_does_not_show_its_passwords() {
+async fn unreadable_file_does_not_show_its_passwords() {
     for manifest in [
         "kind: Secret\nstringData:\n  password: hunter2\n  hunter2: [",
         "kind: Pod\nspec:\n  containers: hunter2\n",
@@ -120,7 +120,7 @@ async fn nothing_in_a_manifest_ends_a_comment() {
 }
 
 #[tokio::test]
-async fn what_the_api_server_would_refuse_is_not_printed() {
+async fn manifest_refused_by_the_api_server_is_not_printed() {
     let manifest = HELM.replace(
         "secretName: f5-bigip-ctlr-login",
         "secretName: Login_Of_CIS",

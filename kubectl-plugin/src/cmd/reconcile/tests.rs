@@ -17,7 +17,7 @@ fn asked(annotation: &str, handled: &str) -> BigIpTunnel {
 }
 
 #[test]
-fn a_request_is_handled_when_it_or_a_later_one_was_answered() {
+fn request_is_handled_by_its_or_a_later_answer() {
     assert!(is_handled(&asked(REQUEST, REQUEST), REQUEST));
     // Somebody asked again meanwhile: the answer to that is one to this.
     assert!(is_handled(&asked("later", "later"), REQUEST));
@@ -29,7 +29,7 @@ fn a_request_is_handled_when_it_or_a_later_one_was_answered() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_worked_with_is_not_waited_for() {
+fn invalid_spec_is_not_waited_for() {
     let accepted = |status: &str, generation: i64| {
         let condition = json!([{
             "type": "Accepted",
@@ -49,7 +49,7 @@ fn a_spec_that_cannot_be_worked_with_is_not_waited_for() {
 }
 
 #[test]
-fn a_tunnel_that_is_not_worked_on_is_not_asked_for_a_pass() {
+fn paused_tunnel_gets_no_reconcile_request() {
     let suspended = Tunnel::healthy("prod-east").with("/spec/suspend", &json!(true));
     let hint = paused(&suspended.object()).unwrap().hint;
     assert_eq!(hint, "kubectl bigip-tunnel resume prod-east -n bigip");
@@ -66,7 +66,7 @@ fn a_tunnel_that_is_not_worked_on_is_not_asked_for_a_pass() {
 }
 
 #[test]
-fn a_request_that_is_not_handled_in_time_says_what_the_status_says() {
+fn late_request_shows_the_status() {
     let object = Tunnel::healthy("prod-east")
         .ready("False", "NodeListFailed", "forbidden")
         .object();

@@ -48,7 +48,7 @@ fn one_down() -> Tunnel {
 }
 
 #[test]
-fn a_healthy_tunnel_says_so_on_one_screen() {
+fn healthy_status_fits_one_screen() {
     let report = report([Tunnel::healthy("prod-east")]);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_snapshot!(shown(&report, None), @"
@@ -66,7 +66,7 @@ fn a_healthy_tunnel_says_so_on_one_screen() {
 }
 
 #[test]
-fn a_healthy_tunnel_tells_more_when_asked_to() {
+fn wide_status_of_a_healthy_tunnel_shows_more() {
     assert_snapshot!(shown(&report([Tunnel::healthy("prod-east")]), Some(StatusFormat::Wide)), @"
     Tunnel       bigip/prod-east   /Common/flannel_vxlan   VXLAN, VNI 2, UDP 8472
     Status       ✔ Ready for 8h: InSync
@@ -82,7 +82,7 @@ fn a_healthy_tunnel_tells_more_when_asked_to() {
 }
 
 #[test]
-fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
+fn unreachable_unit_is_named_with_the_remedy() {
     let report = report([one_down()]);
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, None), @"
@@ -102,7 +102,7 @@ fn a_unit_that_does_not_answer_is_named_with_what_to_do() {
 }
 
 #[test]
-fn what_does_not_fit_in_cilium_is_one_line() {
+fn cilium_problem_takes_one_line() {
     let line = |other: Value| {
         let tunnel = Tunnel::healthy("prod-east").with(
             "/status/conditions",
@@ -154,7 +154,7 @@ fn outcome_of_the_vtep_config_is_one_line() {
 }
 
 #[test]
-fn an_unlisted_peer_and_a_device_that_left_are_named() {
+fn unlisted_peer_and_former_device_are_named() {
     let peer = "bigip-c.example.net is in the trust domain of bigip-a and not listed";
     let tunnel = Tunnel::healthy("prod-east")
         .with(
@@ -180,7 +180,7 @@ fn an_unlisted_peer_and_a_device_that_left_are_named() {
 }
 
 #[test]
-fn what_is_being_worked_on_is_waited_for() {
+fn progressing_tunnel_shows_the_wait_command() {
     let progressing = condition(
         "Ready",
         "False",
@@ -195,7 +195,7 @@ fn what_is_being_worked_on_is_waited_for() {
 }
 
 #[test]
-fn an_object_that_only_looks_has_nothing_to_do_next() {
+fn observed_tunnel_has_no_next_step() {
     let mut observed = device("bigip-a", "192.0.2.11", "Active");
     observed["conditions"] = json!([
         condition("Reachable", "True", "Answered", "iControl REST answers"),
@@ -249,7 +249,7 @@ fn skipped_and_leaving_nodes_are_named() {
 }
 
 #[test]
-fn a_tunnel_that_no_operator_has_seen_is_not_taken_for_healthy() {
+fn unreconciled_tunnel_is_not_shown_as_healthy() {
     let report =
         report([Tunnel::healthy("new").with("/status", &json!({"observedGeneration": -1}))]);
     assert_eq!(report.outcome(), Outcome::Findings);
@@ -267,14 +267,14 @@ fn a_tunnel_that_no_operator_has_seen_is_not_taken_for_healthy() {
 }
 
 #[test]
-fn a_status_about_an_older_generation_does_not_count() {
+fn status_of_an_older_generation_does_not_count() {
     let report = report([Tunnel::healthy("prod-east").with("/metadata/generation", &json!(4))]);
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_eq!(report.tunnels[0].ready.status, "Unknown");
 }
 
 #[test]
-fn a_tunnel_that_is_being_deleted_says_so() {
+fn tunnel_in_deletion_is_shown_as_such() {
     let report = report([Tunnel::healthy("prod-east")
         .with(
             "/metadata/deletionTimestamp",
@@ -320,7 +320,7 @@ fn several_tunnels_get_a_line_each() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_hides_no_other() {
+fn unreadable_object_hides_no_other() {
     let broken = Tunnel::healthy("broken").with("/spec/devices", &json!("none"));
     let report = report([broken, Tunnel::healthy("prod-east")]);
     assert_eq!(report.outcome(), Outcome::Findings);
@@ -333,7 +333,7 @@ fn an_object_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
-fn without_tunnels_there_is_nothing_to_show_and_nothing_wrong() {
+fn no_tunnels_print_nothing_and_exit_with_0() {
     let report = report([]);
     assert_eq!(report.outcome(), Outcome::Fine);
     assert_eq!(shown(&report, None), "");
@@ -351,7 +351,7 @@ fn without_tunnels_there_is_nothing_to_show_and_nothing_wrong() {
 }
 
 #[test]
-fn json_holds_everything_that_the_text_says() {
+fn json_contains_everything_in_the_text() {
     let tunnel = Tunnel::new("prod-east")
         .ready(
             "False",
@@ -422,7 +422,7 @@ fn json_holds_everything_that_the_text_says() {
 }
 
 #[test]
-fn yaml_and_json_say_the_same() {
+fn yaml_equals_json() {
     let report = report([one_down(), Tunnel::healthy("prod-east")]);
     let json: Value = serde_json::from_str(&shown(&report, Some(StatusFormat::Json))).unwrap();
     let yaml: Value = serde_saphyr::from_str(&shown(&report, Some(StatusFormat::Yaml))).unwrap();
@@ -447,7 +447,7 @@ fn one_tunnel_never_takes_more_than_24_lines() {
 }
 
 #[test]
-fn a_suspended_tunnel_says_why_it_was_suspended() {
+fn suspended_tunnel_shows_its_reason() {
     let paused = condition("Paused", "True", "Suspended", "nothing is read or written");
     let reason = json!({"bigip-tunnel.dev/suspend-reason": "CHG0012345"});
     let suspended = Tunnel::new("prod-east")
@@ -503,7 +503,7 @@ fn with_everything() -> Tunnel {
 }
 
 #[test]
-fn a_terminal_of_80_by_24_shows_all_of_one_tunnel() {
+fn terminal_of_80_by_24_shows_all_of_a_tunnel() {
     let style = Style::PLAIN.on_terminal(80, 24);
     let view = View {
         style,
@@ -529,7 +529,7 @@ fn a_terminal_of_80_by_24_shows_all_of_one_tunnel() {
 }
 
 #[test]
-fn a_message_takes_several_lines_where_there_is_room() {
+fn long_message_wraps_if_space_allows() {
     let view = View {
         style: Style::PLAIN.on_terminal(60, 24),
         ..view(false)
@@ -545,7 +545,7 @@ fn a_message_takes_several_lines_where_there_is_room() {
 }
 
 #[test]
-fn colour_and_ascii_change_no_word() {
+fn colour_and_ascii_change_no_text() {
     let report = report([one_down()]);
     let with = |style| {
         let view = View {
@@ -589,7 +589,7 @@ fn names_can_be_given_to_kubectl() {
 }
 
 #[test]
-fn what_is_watched_as_data_has_a_line_or_a_document_for_each_look() {
+fn watched_data_is_a_line_or_document_per_change() {
     let report = report([Tunnel::healthy("prod-east")]);
     let watched = |output| {
         let args = StatusArgs {
@@ -605,7 +605,7 @@ fn what_is_watched_as_data_has_a_line_or_a_document_for_each_look() {
 }
 
 #[test]
-fn it_is_said_what_is_waited_for() {
+fn wait_target_is_reported() {
     let down = |n: usize| one_down().with("/metadata/name", &json!(format!("west-{n}")));
     assert_eq!(report([Tunnel::healthy("prod-east")]).waits_for(), None);
     assert_eq!(report([]).waits_for().as_deref(), Some("a tunnel"));

@@ -45,7 +45,7 @@ fn records_that_are_alike_are_one_branch() {
 }
 
 #[test]
-fn every_record_has_its_branch_when_that_is_wanted() {
+fn every_record_has_a_branch_without_grouping() {
     let args = TreeArgs {
         no_grouping: true,
         ..args(None)
@@ -86,7 +86,7 @@ fn troubled() -> Tunnel {
 }
 
 #[test]
-fn what_is_wrong_stands_where_it_belongs() {
+fn problems_are_drawn_at_their_object() {
     let report = found(troubled(), &args(None));
     assert_eq!(report.outcome(), Outcome::Findings);
     assert_snapshot!(shown(&report, &args(None)), @"
@@ -104,7 +104,7 @@ fn what_is_wrong_stands_where_it_belongs() {
 }
 
 #[test]
-fn a_tree_can_be_drawn_in_ascii() {
+fn tree_is_drawn_in_ascii() {
     let report = found(troubled(), &args(None));
     let view = View {
         style: Style::PLAIN.with_ascii(),

@@ -45,7 +45,7 @@ fn values<'a>(head: &'a [String], header: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_user_to_act_as_is_sent_with_uid_groups_and_extras() {
+async fn impersonated_user_is_sent_with_uid_groups_and_extras() {
     let head = sent(Connection {
         impersonate: Some("me".into()),
         impersonate_uid: Some("u-1".into()),
@@ -68,7 +68,7 @@ async fn the_user_to_act_as_is_sent_with_uid_groups_and_extras() {
 }
 
 #[tokio::test]
-async fn a_user_name_and_a_password_come_before_any_login_of_the_kubeconfig() {
+async fn basic_login_precedes_any_login_of_the_kubeconfig() {
     let head = sent(Connection {
         user: Some("u2".into()),
         username: Some("aladdin".into()),
@@ -82,7 +82,7 @@ async fn a_user_name_and_a_password_come_before_any_login_of_the_kubeconfig() {
 }
 
 #[tokio::test]
-async fn answers_are_compressed_unless_the_flag_says_no() {
+async fn answers_are_compressed_unless_disabled() {
     let usual = sent(Connection::default()).await;
     assert_eq!(values(&usual, "accept-encoding"), ["gzip"]);
     let plain = sent(Connection {
@@ -106,7 +106,7 @@ fn certificate(folder: &TempDir, name: &str) -> (CertificateDer<'static>, PathBu
 }
 
 #[tokio::test]
-async fn the_client_certificate_is_shown_to_the_server() {
+async fn client_certificate_is_presented_to_the_server() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = TempDir::new().unwrap();
     let (server, server_file, server_key) = certificate(&folder, "localhost");
@@ -181,7 +181,7 @@ async fn asked_of_proxy(scheme: &str, length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_proxy_of_the_kubeconfig_is_asked_for_the_api_server() {
+async fn proxy_of_the_kubeconfig_is_used_for_the_api_server() {
     let expected = b"CONNECT api.example.invalid:6443 HTTP/1.1\r\n";
     assert_eq!(asked_of_proxy("http", expected.len()).await, expected);
     // RFC 1928: version 5, and which logins are offered.

@@ -55,7 +55,7 @@ fn missing_plugin_is_not_found_in_path() {
 }
 
 #[test]
-fn plugin_that_fails_at_a_refresh_is_told_alike() {
+fn plugin_that_fails_at_a_refresh_is_reported_alike() {
     let error = AuthError::AuthExecStart(io::ErrorKind::NotFound.into());
     let error = kube::Error::Service(Box::new(error));
     assert!(told(&error).contains("\"get-login\" not found in PATH"));

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_device_says_cannot_end_a_label() {
+    fn device_text_cannot_end_a_label() {
         assert_eq!(quoted(&["a\"b\\", "", "c\n"]), r#""a\"b\\\nc ""#);
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_device_says_cannot_end_a_label() {
+    fn device_text_cannot_end_a_label() {
         assert_eq!(
             text(&["a\"]; x", "", "<b>#1\n"]),
             "a#quot;]; x<br/>#lt;b#gt;#35;1 "

@@ -102,7 +102,7 @@ fn wide_table_has_addresses_and_times() {
 }
 
 #[test]
-fn colours_repeat_what_the_words_say() {
+fn colours_repeat_the_text() {
     let style = Style::PLAIN.with_color();
     let text = printed(|out| write(&report(), false, style, out));
     assert!(text.contains("\u{1b}[32mProven\u{1b}[0m"), "{text:?}");
@@ -113,7 +113,7 @@ fn colours_repeat_what_the_words_say() {
 }
 
 #[test]
-fn junit_has_a_failure_and_an_error_where_they_belong() {
+fn junit_places_failures_and_errors_correctly() {
     let text = printed(|out| write_junit(&report(), out));
     insta::assert_snapshot!(text, @r##"
     <?xml version="1.0" encoding="UTF-8"?>

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_secret_only_the_keys_are_told() {
+    fn secret_outline_has_only_the_keys() {
         let secret: Secret = serde_json::from_value(json!({
             "metadata": {"name": "s", "resourceVersion": "7", "annotations": {"a": "hidden"}},
             "data": {"username": "aGlkZGVu", "password": "aGlkZGVu"},
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_a_key_is_not_public() {
+    fn text_with_a_private_key_is_not_public() {
         let certificate = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
         let key = "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n";
         assert!(is_public(certificate));

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_copy_that_kubectl_keeps_goes_and_other_annotations_stay() {
+    fn last_applied_copy_is_removed_other_annotations_stay() {
         let object = json!({"metadata": {
             "name": "x",
             "managedFields": [{"manager": "m"}],
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_the_environment_go_from_every_container_and_references_stay() {
+    fn environment_values_are_removed_and_references_stay() {
         let env = json!([
             {"name": "A", "value": "secret"},
             {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},

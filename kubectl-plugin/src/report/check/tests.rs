@@ -143,7 +143,7 @@ const WARNING: Verdict = Verdict::Warning;
 const SKIPPED: Verdict = Verdict::Skipped;
 
 #[test]
-fn where_all_is_well_nothing_is_found() {
+fn healthy_cluster_has_no_finding() {
     let evidence = evidence(tunnel());
     assert_eq!(codes(&evidence), []);
     let report = CheckReport::new(&evidence, Verdict::Warning);
@@ -152,7 +152,7 @@ fn where_all_is_well_nothing_is_found() {
 }
 
 #[test]
-fn what_is_found_says_what_to_do() {
+fn finding_shows_its_remedy() {
     let down = Tunnel::new("prod-west")
         .device(device("bigip-c", "10.169.72.34%0", "10.1.6.34/24"))
         .device(device_down("bigip-d", "192.0.2.14"));
@@ -162,7 +162,7 @@ fn what_is_found_says_what_to_do() {
 }
 
 #[test]
-fn a_report_can_be_read_by_programs() {
+fn check_report_is_machine_readable() {
     let mut evidence = evidence(tunnel());
     evidence.cilium.config = Ok(None);
     let report = CheckReport::new(&evidence, Verdict::Error);
@@ -170,7 +170,7 @@ fn a_report_can_be_read_by_programs() {
 }
 
 #[test]
-fn without_rights_the_rest_is_checked() {
+fn missing_permissions_leave_other_checks() {
     let mut evidence = evidence(tunnel());
     let no = || Unread("not allowed to list things".to_owned());
     evidence.cilium.cilium_nodes = Err(no());
@@ -192,7 +192,7 @@ fn without_rights_the_rest_is_checked() {
 }
 
 #[test]
-fn a_warning_fails_only_where_that_is_asked_for() {
+fn warning_fails_only_if_configured() {
     let evidence = with_config("enable-ipsec", "true");
     assert_eq!(codes(&evidence), [(WARNING, BTN0407)]);
     let outcome = |threshold| CheckReport::new(&evidence, threshold).outcome();
@@ -219,7 +219,7 @@ fn missing_crd_is_a_finding_beside_the_others() {
 }
 
 #[test]
-fn identical_advice_stands_once() {
+fn identical_remedy_is_printed_once() {
     let evidence = with_config("ipv4-service-range", "10.1.0.0/16");
     let text = shown(&evidence, Style::PLAIN);
     assert_eq!(text.matches("BTN0413\n").count(), 2, "{text}");
@@ -251,7 +251,7 @@ fn status_that_is_older_than_the_nodes_is_a_finding() {
 }
 
 #[test]
-fn a_reason_of_a_bigip_leads_to_its_code() {
+fn device_reason_leads_to_its_code() {
     let reachable = |reason: &str| {
         let mut device = device_down("bigip-a", "192.0.2.11");
         device["conditions"][0] = condition("Reachable", "False", reason, "m");
@@ -281,7 +281,7 @@ fn a_reason_of_a_bigip_leads_to_its_code() {
 }
 
 #[test]
-fn what_the_spec_wants_is_told() {
+fn spec_settings_are_findings() {
     let of = |pointer: &str, value: Value| codes(&evidence(tunnel().with(pointer, &value)));
     assert_eq!(of("/spec/suspend", json!(true)), [(WARNING, BTN0009)]);
     let observes = of("/spec/managementPolicy", json!("Observe"));
@@ -292,7 +292,7 @@ fn what_the_spec_wants_is_told() {
 }
 
 #[test]
-fn a_tunnel_that_only_observes_does_not_fail_for_what_it_would_write() {
+fn observed_tunnel_does_not_fail_for_planned_changes() {
     let device = device_failing("bigip-a", "Observed");
     let tunnel = Tunnel::new("prod-east").device(device);
     let tunnel = tunnel.with("/spec/managementPolicy", &json!("Observe"));
@@ -306,13 +306,13 @@ fn a_tunnel_that_only_observes_does_not_fail_for_what_it_would_write() {
 }
 
 #[test]
-fn a_tunnel_that_no_operator_has_seen_is_told() {
+fn unreconciled_tunnel_is_a_finding() {
     let found = codes(&evidence(tunnel().with("/status", &Value::Null)));
     assert_eq!(found, [(ERROR, BTN0008)]);
 }
 
 #[test]
-fn the_tunnel_has_to_speak_as_cilium_does() {
+fn tunnel_settings_must_match_cilium() {
     let of = |field: &str, value: Value| {
         let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
         device["tunnel"][field] = value;
@@ -374,7 +374,7 @@ fn two_bigips_need_an_overlay_network_each() {
 }
 
 #[test]
-fn a_pair_with_one_local_address_has_one_overlay_network() {
+fn pair_with_one_local_address_has_one_overlay_network() {
     let tunnel = Tunnel::new("prod-east")
         .device(device("bigip-a", "10.169.72.34%0", "10.1.6.34/24"))
         .device(device("bigip-b", "10.169.72.34%0", "10.1.6.36/24"));
@@ -382,7 +382,7 @@ fn a_pair_with_one_local_address_has_one_overlay_network() {
 }
 
 #[test]
-fn what_is_wrong_with_ciliums_configuration_is_told() {
+fn wrong_cilium_configuration_is_a_finding() {
     let of = |key: &str, value: &str| codes(&with_config(key, value));
     assert_eq!(of("enable-vtep", "false"), [(ERROR, BTN0401)]);
     assert_eq!(of("routing-mode", "native"), [(ERROR, BTN0406)]);
@@ -404,7 +404,7 @@ fn what_is_wrong_with_ciliums_configuration_is_told() {
 }
 
 #[test]
-fn a_table_with_more_than_eight_entries_is_too_long() {
+fn table_with_more_than_eight_entries_is_too_long() {
     let mut evidence = with_config("vtep-mac", &["52:54:00:3e:3f:c1"; 9].join(" "));
     let config = evidence.cilium.config.as_mut().unwrap().as_mut().unwrap();
     let list = |text: &dyn Fn(u8) -> String| (0..9).map(text).collect::<Vec<_>>().join(",");
@@ -416,7 +416,7 @@ fn a_table_with_more_than_eight_entries_is_too_long() {
 }
 
 #[test]
-fn entries_of_a_resource_of_their_own_count_instead() {
+fn entries_of_a_vtep_resource_count_instead() {
     let mut evidence = with_config("enable-vtep", "false");
     let entry = |endpoint: &str, cidr: &str| WrittenEntry {
         name: "x".to_owned(),
@@ -442,7 +442,7 @@ fn entries_of_a_resource_of_their_own_count_instead() {
 }
 
 #[test]
-fn nodes_that_cilium_knows_otherwise_are_named() {
+fn nodes_with_other_cilium_addresses_are_named() {
     let mut evidence = evidence(tunnel());
     let theirs = evidence
         .cilium
@@ -463,7 +463,7 @@ fn nodes_that_cilium_knows_otherwise_are_named() {
 }
 
 #[test]
-fn a_node_with_the_address_of_a_bigip_is_named() {
+fn node_with_the_address_of_a_bigip_is_named() {
     let mut evidence = evidence(tunnel());
     let dummy = Node {
         name: "bigip-a-dummy".to_owned(),
@@ -508,7 +508,7 @@ fn cis_with_the_same_tunnel_is_another_writer() {
 }
 
 #[test]
-fn an_operator_that_does_not_run_is_told() {
+fn missing_operator_is_a_finding() {
     let mut evidence = evidence(tunnel());
     let deployments = evidence.deployments.as_mut().unwrap();
     deployments.operators[0].ready = 1;
@@ -520,7 +520,7 @@ fn an_operator_that_does_not_run_is_told() {
 }
 
 #[test]
-fn operators_of_which_none_leads_are_told() {
+fn operators_without_a_leader_are_a_finding() {
     let mut evidence = evidence(tunnel());
     let mut says = |holder: Option<&str>, silent_s| {
         let operators = &mut evidence.deployments.as_mut().unwrap().operators;
@@ -538,7 +538,7 @@ fn operators_of_which_none_leads_are_told() {
 }
 
 #[test]
-fn what_waits_for_a_person_is_told() {
+fn pending_approval_is_a_finding() {
     let held = json!({"digest": "d", "since": testing::NOW, "count": 31, "sample": []});
     let found = codes(&evidence(tunnel().with("/status/heldRemoval", &held)));
     assert_eq!(found, [(ERROR, BTN0307)]);
@@ -564,13 +564,13 @@ fn nodes_without_a_record_are_named() {
 }
 
 #[test]
-fn a_summary_that_nothing_else_explains_is_told() {
+fn otherwise_unexplained_summary_is_a_finding() {
     let none = tunnel().ready("False", "NoNodesSelected", "the selector fits no node");
     assert_eq!(codes(&evidence(none)), [(ERROR, BTN0312)]);
 }
 
 #[test]
-fn leftovers_are_told() {
+fn orphaned_records_are_a_finding() {
     let mut device = device("bigip-a", "10.169.72.34%0", "10.1.6.34/24");
     device["records"]["unclaimed"] = json!(2);
     device["records"]["stale"] = json!(1);
@@ -579,7 +579,7 @@ fn leftovers_are_told() {
 }
 
 #[test]
-fn before_an_installation_it_is_asked_what_you_may_do() {
+fn preflight_check_reviews_user_permissions() {
     let mut evidence = evidence(tunnel());
     evidence.tunnels = None;
     evidence.deployments.as_mut().unwrap().operators.clear();

@@ -82,7 +82,7 @@ fn lists_in_another_spelling_exit_fine_without_restart() {
 }
 
 #[test]
-fn entry_that_goes_asks_for_a_restart_and_a_deletion() {
+fn removed_entry_needs_a_restart_and_a_deletion() {
     let report = of(&cluster(Some(OLD)), CiliumFormat::Helm);
     assert_eq!(report.outcome(true), Outcome::Findings);
     let restart = "agents read it when they start: kubectl -n cilium rollout restart ds/cilium";
@@ -96,7 +96,7 @@ fn entry_that_goes_asks_for_a_restart_and_a_deletion() {
 }
 
 #[test]
-fn config_map_says_that_an_upgrade_reverts_it() {
+fn config_map_output_warns_of_the_next_upgrade() {
     let reverted = |format| {
         let notes = of(&cluster(Some(RIGHT)), format).notes;
         notes.iter().any(|note| note.contains("next helm upgrade"))
@@ -110,7 +110,7 @@ fn config_map_says_that_an_upgrade_reverts_it() {
 }
 
 #[test]
-fn what_is_not_known_of_the_cluster_is_a_note() {
+fn unknown_cluster_part_is_a_note() {
     let report = of(&cluster(Some(RIGHT)), CiliumFormat::Helm);
     let note = "not checked for overlaps, because not known: the addresses of the nodes (you may not list \
                 it); the pod networks (you may not list it)";
@@ -142,7 +142,7 @@ fn lists_that_are_right_differ_in_nothing() {
 }
 
 #[test]
-fn change_of_lists_says_that_agents_have_to_be_restarted() {
+fn changed_lists_need_an_agent_restart() {
     let mut seen = evidence(tunnel()).cilium;
     let config = seen.config.as_mut().unwrap().as_mut().unwrap();
     config
@@ -162,7 +162,7 @@ fn change_of_lists_says_that_agents_have_to_be_restarted() {
 }
 
 #[test]
-fn values_of_cilium_config_are_said_to_be_reverted() {
+fn cilium_config_values_warn_of_a_revert() {
     let report = given(&evidence(tunnel()).cilium, CiliumFormat::Configmap);
     assert!(report.wanted.contains("namespace: kube-system"));
     assert!(report.notes[0].contains("helm upgrade"), "{report:?}");
@@ -188,7 +188,7 @@ fn object_that_was_applied_differs_in_nothing() {
 }
 
 #[test]
-fn networks_of_nodes_that_are_not_known_refuse_nothing() {
+fn unknown_node_networks_refuse_nothing() {
     let mut seen = evidence(tunnel()).cilium;
     seen.nodes = Err(Unread("not allowed".to_owned()));
     seen.cilium_nodes = Err(Unread("not allowed".to_owned()));

@@ -65,7 +65,7 @@ fn shown(files: Vec<FileReport>) -> String {
 }
 
 #[test]
-fn a_good_manifest_has_no_finding() {
+fn valid_manifest_has_no_finding() {
     let report = report(GOOD);
     assert_eq!((report.findings.len(), report.tunnels.len()), (0, 1));
     insta::assert_snapshot!(shown(vec![report]), @"
@@ -75,7 +75,7 @@ fn a_good_manifest_has_no_finding() {
 }
 
 #[test]
-fn a_field_that_is_not_known_is_refused_with_the_one_that_is_meant() {
+fn unknown_field_is_refused_with_the_likely_name() {
     let found = errors(&GOOD.replace("  tunnel:\n", "  tunel: {}\n  tunnel:\n"));
     let expected = (
         "spec.tunel".to_owned(),
@@ -85,7 +85,7 @@ fn a_field_that_is_not_known_is_refused_with_the_one_that_is_meant() {
 }
 
 #[test]
-fn a_rule_in_cel_is_applied_with_its_message() {
+fn cel_rule_is_applied_with_its_message() {
     let found = errors(&GOOD.replace("192.0.2.12", "192.0.2.11"));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].1, "two devices have the same address and port");
@@ -97,7 +97,7 @@ fn a_rule_in_cel_is_applied_with_its_message() {
 }
 
 #[test]
-fn what_has_not_the_right_form_is_refused_where_it_stands() {
+fn invalid_field_is_refused_at_its_line() {
     let report = report(&GOOD.replace(
         "    address: 192.0.2.12",
         "    address: 192.0.2.12\n    port: 0",
@@ -116,7 +116,7 @@ fn what_has_not_the_right_form_is_refused_where_it_stands() {
 }
 
 #[test]
-fn an_object_needs_a_name_and_a_version_that_is_served() {
+fn object_needs_a_name_and_a_served_version() {
     let path = |from: &str, to: &str| errors(&GOOD.replace(from, to))[0].0.clone();
     assert_eq!(path("v1alpha1", "v1"), "apiVersion");
     assert_eq!(path("bigip-tunnel.dev/", "bigip-tunnel.de/"), "apiVersion");
@@ -141,7 +141,7 @@ fn advice_has_a_code_and_is_no_error() {
 }
 
 #[test]
-fn objects_of_other_kinds_are_counted_and_lists_are_looked_into() {
+fn other_objects_are_counted_and_lists_are_searched() {
     let other = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n";
     let object = serde_json::to_value(&documents(GOOD).unwrap()[0].value).unwrap();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [object]});
@@ -160,7 +160,7 @@ fn findings_are_printed_with_file_line_and_field() {
 }
 
 #[test]
-fn warnings_fail_only_where_that_is_asked_for() {
+fn warnings_fail_only_if_configured() {
     let of = |threshold| {
         let advised = GOOD.replace("spec:\n", "spec:\n  suspend: true\n");
         LintReport::new(vec![report(&advised)], threshold).outcome()

@@ -53,7 +53,7 @@ const UNIT_A: &str = "--bigip-url=bigip-a.example.net";
 const UNIT_B: &str = "--bigip-url=https://bigip-b.example.net:8443";
 
 #[test]
-fn the_units_of_a_pair_become_one_object() {
+fn units_of_a_pair_become_one_object() {
     let report = report(&[("cis-a", &[TUNNEL, UNIT_A]), ("cis-b", &[TUNNEL, UNIT_B])]);
     assert_eq!(report.tunnels.len(), 1);
     let migration = &report.tunnels[0];
@@ -86,7 +86,7 @@ fn the_units_of_a_pair_become_one_object() {
 }
 
 #[test]
-fn a_bigip_that_two_write_is_listed_once() {
+fn bigip_with_two_writers_is_listed_once() {
     let report = report(&[
         ("cis", &[TUNNEL, UNIT_A]),
         ("cis", &[TUNNEL, "--bigip-url=BIGIP-A.example.net:443"]),
@@ -97,7 +97,7 @@ fn a_bigip_that_two_write_is_listed_once() {
 }
 
 #[test]
-fn those_with_other_nodes_or_tunnels_become_objects_of_their_own() {
+fn other_nodes_or_tunnels_get_their_own_object() {
     let report = report(&[
         ("a", &[TUNNEL, UNIT_A]),
         ("b", &[TUNNEL, UNIT_A, "--node-label-selector=pool=x"]),
@@ -175,7 +175,7 @@ fn every_object_passes_lint() {
 }
 
 #[test]
-fn certificates_are_verified_whatever_cis_did() {
+fn certificates_are_verified_even_if_cis_did_not() {
     let insecure = report(&[("a", &[TUNNEL, UNIT_A, "--insecure=true"])]);
     assert_eq!(spec(&insecure.tunnels[0])["tls"], Value::Null);
     let told_of = told(&[TUNNEL, UNIT_A, "--insecure=true"]);
@@ -191,7 +191,7 @@ fn certificates_are_verified_whatever_cis_did() {
 }
 
 #[test]
-fn what_can_go_wrong_is_told_first() {
+fn migration_risks_are_listed_first() {
     for (words, said) in [
         (
             &["--cilium-name=/k8s/k8s_vxlan", UNIT_A][..],
@@ -222,7 +222,7 @@ fn what_can_go_wrong_is_told_first() {
 }
 
 #[test]
-fn a_login_that_cannot_be_used_as_it_is_has_to_be_made_anew() {
+fn unusable_login_must_be_created() {
     let words = [TUNNEL, UNIT_A].map(str::to_owned);
     let found = Cis::all_in(&Workload::of_arguments(Some("bigip")), &words).unwrap();
     let migration = &MigrateReport::new(found, None).tunnels[0];
@@ -238,7 +238,7 @@ fn a_login_that_cannot_be_used_as_it_is_has_to_be_made_anew() {
 }
 
 #[test]
-fn an_object_in_another_namespace_needs_what_is_in_that_of_cis() {
+fn object_in_another_namespace_needs_copies_from_cis() {
     let words = [
         TUNNEL,
         UNIT_A,

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn node_younger_than_ten_seconds_makes_no_doubt() {
+    fn node_younger_than_ten_seconds_keeps_ready() {
         assert_eq!(report(&nodes(&[1, 2, 3, 991])).outcome(), Outcome::Fine);
         assert_eq!(report(&Surroundings::default()).outcome(), Outcome::Fine);
     }

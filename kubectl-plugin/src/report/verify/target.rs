@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn health_endpoint_of_a_ready_agent_is_asked() {
+    fn health_endpoint_of_a_ready_agent_is_the_target() {
         let address = health_endpoint(&cluster(), "worker-01");
         assert_eq!(address, Ok("10.0.0.66".parse().unwrap()));
     }
 
     #[test]
-    fn node_whose_agent_is_not_ready_is_not_asked() {
+    fn node_without_a_ready_agent_is_not_pinged() {
         let mut cluster = cluster();
         cluster.agents = Ok(vec![agent(false)]);
         assert!(why_not(&cluster).starts_with("its Cilium agent is not Ready"));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_health_endpoint_is_told_from_a_missing_right() {
+    fn missing_health_endpoint_differs_from_no_permission() {
         let mut cluster = cluster();
         cluster.cilium_nodes = Ok(Some(vec![node(None)]));
         assert!(why_not(&cluster).contains("has no health endpoint"));

@@ -121,7 +121,7 @@ async fn uncertain_write_is_remembered_and_read_before_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_removed_after_an_uncertain_write_until_it_is_settled() {
+async fn uncertain_write_defers_removals_until_it_is_resolved() {
     let mut world = World::new(&[node("a", 1), node("b", 2)]);
     world.settle().await;
     world.publish(&[node("a", 1), node("c", 3)]);

@@ -152,7 +152,7 @@ async fn claim(ledger: &Ledger, device: &str) -> Result<DeviceClaims, LedgerErro
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_two_devices_claim_at_one_moment_is_one_write() {
+async fn concurrent_claims_of_two_devices_are_one_write() {
     let server = Server::new(&[]);
     let ledger = server.ledger();
     let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
@@ -169,7 +169,7 @@ async fn what_two_devices_claim_at_one_moment_is_one_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_a_common_write_failed_is_told_to_all_who_waited_for_it() {
+async fn failed_shared_write_fails_all_its_claims() {
     let server = Server::new(&[Fate::Refused(403)]);
     let ledger = server.ledger();
     let (a, b) = tokio::join!(claim(&ledger, "a"), claim(&ledger, "b"));
@@ -180,7 +180,7 @@ async fn why_a_common_write_failed_is_told_to_all_who_waited_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_does_not_rely_on_a_common_write_that_was_broken_off() {
+async fn aborted_shared_write_is_repeated_for_other_devices() {
     let server = Server::new(&[Fate::Lost]);
     let ledger = server.ledger();
     let mut a = Box::pin(claim(&ledger, "a"));
@@ -220,7 +220,7 @@ fn note(devices: &[DeviceStatus], name: &str) -> Option<Vec<DeviceStatus>> {
 }
 
 #[test]
-fn a_change_that_is_not_saved_is_noted_once_whatever_is_known_of_the_device() {
+fn unsaved_change_is_noted_once_per_device() {
     let noted = device("a", Some(100));
     assert_eq!(note(&[], "a"), Some(vec![noted.clone()]));
     let known = [device("a", None), device("b", Some(50))];
@@ -292,7 +292,7 @@ async fn claim_that_the_answer_does_not_show_is_not_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claims_that_cannot_be_read_refuse_every_claim_and_stay_known() {
+async fn unreadable_claims_refuse_new_claims_and_stay() {
     let server = Server::new(&[]);
     let ledger = server.ledger();
     claim(&ledger, "a").await.unwrap();
@@ -323,7 +323,7 @@ async fn taking_over_reads_claims_that_the_watch_has_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claim_repeats_what_it_does_not_change() {
+async fn claim_repeats_unchanged_fields() {
     let server = Server::new(&[]);
     {
         let mut object = server.object.lock().unwrap();

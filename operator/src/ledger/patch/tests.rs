@@ -21,7 +21,7 @@ fn shown(before: &BigIpTunnelStatus, after: &BigIpTunnelStatus) -> Value {
 }
 
 #[test]
-fn an_unchanged_display_needs_no_patch() {
+fn unchanged_display_needs_no_patch() {
     assert_eq!(shown(&status(3), &status(3)), json!([]));
 }
 
@@ -33,7 +33,7 @@ fn only_the_fields_that_changed_are_patched() {
 }
 
 #[test]
-fn a_field_that_is_gone_is_removed() {
+fn absent_field_is_removed() {
     assert_eq!(
         shown(&status(3), &BigIpTunnelStatus::default()),
         json!([{"op": "remove", "path": "/status/nodes"}])
@@ -41,7 +41,7 @@ fn a_field_that_is_gone_is_removed() {
 }
 
 #[test]
-fn a_display_never_touches_the_claims() {
+fn display_never_touches_the_claims() {
     let claimed = BigIpTunnelStatus {
         ownership: Some(Ownership::default()),
         ..status(3)

@@ -95,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn line_that_is_none_is_not_read() {
+    fn invalid_line_is_not_read() {
         assert!(setting("name").is_none());
         assert!(setting("name number 1").is_none());
         assert!(setting("name text enabled").is_none());
     }
 
     #[test]
-    fn words_and_default_are_read() {
+    fn choices_and_default_are_read() {
         let setting = setting(r#"banner one-of:disabled|enabled "enabled""#).unwrap();
         assert_eq!(
             setting.kind,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn default_is_one_of_its_words() {
+    fn default_is_one_of_its_choices() {
         for settings in SETTINGS.iter() {
             for setting in &settings.properties {
                 if let SettingKind::OneOf(words) = &setting.kind {

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_the_right_to_it_is_told_from_one_that_was_not_made() {
+    fn unpermitted_call_differs_from_one_not_made() {
         let mut calls = Calls::default();
         let no_right = refusal("Authorization failed: user=https://localhost/x resource=/mgmt");
         calls.answered(&Method::POST, RECORDS, &no_right);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_carried_out_once_is_allowed() {
+    fn call_that_succeeded_once_is_permitted() {
         let mut calls = Calls::default();
         let record = format!("{RECORDS}/0a:0a:c0:a8:c8:41");
         let done = || Seen {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_tells_nothing_of_a_right() {
+    fn missing_object_is_no_evidence_about_a_permission() {
         let mut calls = Calls::default();
         let status = 404;
         let body = json!({ "code": status, "message": "01020036:3: not found" }).to_string();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_matches_as_a_whole() {
+    fn path_matches_as_a_whole() {
         assert!(matches("/a/{b}/c", "/a/x/c"));
         for other in ["/a/x", "/a/x/c/d", "/a/x/d", "/b/x/c", "/a/x/c?y"] {
             assert!(!matches("/a/{b}/c", other), "{other}");

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_placeholder_in_a_value_is_not_replaced() {
+    fn placeholder_text_in_a_value_is_not_replaced() {
         let values = [("password", "{user}{"), ("user", "admin")]
             .map(|(name, value)| (name.to_owned(), value.into()))
             .into();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_was_kept_is_compared_as_a_number() {
+    fn stored_number_is_compared_as_a_number() {
         let values = [("end".to_owned(), json!(7))].into();
         assert_eq!(
             fill_value(&json!({"end": "{end}"}), &values),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_reaches_a_member_whose_name_has_tildes_and_slashes() {
+    fn pointer_reaches_a_member_with_tildes_and_slashes() {
         let values = [("tunnel".to_owned(), json!("~Common~t/x"))].into();
         let body = json!({"of ~Common~t/x": 1}).to_string();
         let pointer = fill_pointer("/of {tunnel}", &values);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_names_and_lengths_and_no_contents_of_what_is_large() {
+    fn summary_shows_names_and_lengths_of_large_content() {
         let body =
             json!({"items": [{"name": "a"}], "more": {"x": 1, "y": 2}, "end": 3}).to_string();
         let places = ["/items", "/more", "/end", "/gone", ""].map(str::to_owned);
@@ -272,7 +272,7 @@ mod tests {
 
     /// AS3#420; FCP#1516; terraform-provider-bigip#333.
     #[test]
-    fn a_lack_of_right_is_told_from_other_refusals() {
+    fn missing_permission_differs_from_other_refusals() {
         for (message, lacks) in [
             (
                 "Authorization failed: user=https://localhost/mgmt/shared/authz/users/x resource=/mgmt/tm",
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_value_that_is_there() {
+    fn star_matches_any_present_value() {
         let expect = json!({"body": {"token": {"token": "*", "timeout": 1200}}});
         let body = json!({"token": {"token": "ABC", "timeout": 1200, "more": 1}});
         assert_eq!(differs(expect.clone(), 200, &body), None);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_hold_more_than_is_named_but_for_an_empty_one() {
+    fn list_may_have_more_items_unless_expected_empty() {
         let expect = json!({"body": {"items": [{"name": "a"}]}});
         let body = json!({"items": [{"name": "b"}, {"name": "a", "x": 1}]});
         assert_eq!(differs(expect.clone(), 200, &body), None);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_there_is_told() {
+    fn forbidden_member_is_reported() {
         let expect = json!({"absent": ["/partition"]});
         assert_eq!(differs(expect.clone(), 200, &json!({})), None);
         assert!(differs(expect, 200, &json!({"partition": "Common"})).is_some());

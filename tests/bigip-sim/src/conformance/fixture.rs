@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_is_for_the_versions_that_it_names() {
+    fn fixture_applies_to_the_versions_it_names() {
         let mut fixture = fixture(&json!([]));
         fixture.since = Some("14.1".to_owned());
         fixture.until = Some("17.1".to_owned());
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_that_reads_must_not_write() {
+    fn read_fixture_must_not_write() {
         let record = "POST /mgmt/tm/net/fdb/tunnel/{tunnel}/records";
         let mut writing = fixture(&json!([{ "request": record }]));
         assert_eq!(writing.defect(), Some("writes without saying so"));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_that_writes_writes_to_the_tunnel_that_was_named_for_it() {
+    fn write_fixture_writes_only_to_its_tunnel() {
         let mut elsewhere = fixture(&json!([
             { "request": "DELETE /mgmt/tm/net/fdb/tunnel/~Common~http-tunnel/records/{mac}" },
         ]));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_asks_something_in_the_form_of_a_request() {
+    fn fixture_has_requests_in_request_form() {
         assert_eq!(fixture(&json!([])).defect(), Some("asks nothing"));
         for request in ["/mgmt/tm", "GET mgmt", "GIVE /mgmt/tm"] {
             let steps = json!([{ "request": request }]);
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_expects_no_answer() {
+    fn open_question_expects_no_answer() {
         let steps = |status: u16| {
             json!([
                 { "request": "GET /mgmt/a", "expect": { "status": 404 } },
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_records_of_single_writes_and_of_lists_are_known() {
+    fn records_of_single_and_bulk_writes_are_collected() {
         let records = fixture(&json!([
             { "request": "POST /mgmt/a", "body": { "name": "a" } },
             { "request": "PUT /mgmt/b", "body": { "records": [{ "name": "b" }, { "name": "c" }] } },

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_in_the_url_is_refused_and_not_repeated() {
+    fn login_in_the_url_is_refused_and_not_repeated() {
         for url in [
             "https://admin:s3cret@192.0.2.11",
             "https://admin:s3cret@ 192.0.2.11",
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_over_https_to_a_host() {
+    fn password_needs_https_and_a_host() {
         assert!(matches!(refusal("http://192.0.2.11"), TargetError::Scheme));
         for url in [
             "192.0.2.11",
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_64_digits_with_or_without_colons() {
+    fn fingerprint_is_64_digits_with_or_without_colons() {
         let digits = "0A".repeat(32);
         let colons = vec!["0a"; 32].join(":");
         assert_eq!(digits.parse::<Pin>(), colons.parse::<Pin>());

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn reply_to_another_ping_or_of_another_sender_is_none() {
+    fn reply_to_another_ping_or_sender_is_ignored() {
         assert_eq!(echo_reply(&reply(8, 1), SENDER.into(), 7), None);
         assert_eq!(echo_reply(&reply(7, 1), [10, 0, 0, 131].into(), 7), None);
         let mut request = reply(7, 1);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_packet_is_none() {
+    fn truncated_packet_is_ignored() {
         let whole = reply(7, 1);
         for length in 0..28 {
             assert_eq!(

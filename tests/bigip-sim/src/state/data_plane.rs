@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ping_that_is_carried_out_is_sent() {
+    fn executed_ping_is_sent() {
         assert!(asks(&mut state(), &request(PING)));
     }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_that_commits_late_or_never_sends_no_ping() {
+    fn late_or_uncommitted_ping_is_not_sent() {
         for (effect, is_sent) in [
             (Effect::drop_before_commit(), false),
             (Effect::drop_then_commit(), false),

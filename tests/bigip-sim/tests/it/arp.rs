@@ -10,7 +10,7 @@ pub(crate) const ARP: &str = "/mgmt/tm/net/arp";
 
 /// 14.1.2.1 for the empty list, the CCCL fixture for an entry, in a folder as recorded.
 #[test]
-fn static_arp_entries_look_as_recorded() {
+fn static_arp_entries_match_the_recording() {
     let mut world = world_of(TmosVersion::V14_1);
     let recorded = r#"{"kind":"tm:net:arp:arpcollectionstate","selfLink":"https://localhost/mgmt/tm/net/arp?ver=14.1.2.1","items":[]}"#;
     assert_eq!(world.get(ARP).text, recorded);
@@ -33,7 +33,7 @@ fn static_arp_entries_look_as_recorded() {
 
 /// CCCL and FCP hold to it; the words are those of routes.
 #[test]
-fn the_address_of_an_arp_entry_stays_and_its_mac_address_may_change() {
+fn arp_entry_address_is_immutable_but_not_its_mac() {
     let mut world = world();
     let body = json!({ "name": "a", "ipAddress": "10.1.1.9", "macAddress": MAC });
     world.post(ARP, &body);
@@ -57,7 +57,7 @@ fn the_address_of_an_arp_entry_stays_and_its_mac_address_may_change() {
 
 /// FCP#1519.
 #[test]
-fn the_list_of_arp_entries_is_empty_on_13_1_1_2() {
+fn arp_entry_list_is_empty_on_13_1_1_2() {
     let mut world = world_of(TmosVersion::V13_1);
     let body = json!({ "name": "a", "ipAddress": "10.1.1.9", "macAddress": MAC });
     assert_eq!(world.post(ARP, &body).status, 200);

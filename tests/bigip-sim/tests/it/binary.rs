@@ -81,7 +81,7 @@ async fn ask(ready: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn it_says_where_it_is_serves_and_ends_with_its_standard_input() {
+async fn program_prints_address_serves_and_ends_with_stdin() {
     let (_dir, path) = password_file("s3cret\n");
     let mut command = command(&path);
     command.args([
@@ -117,7 +117,7 @@ async fn it_says_where_it_is_serves_and_ends_with_its_standard_input() {
 }
 
 #[test]
-fn it_ends_well_on_sigterm() {
+fn program_exits_with_0_on_sigterm() {
     let (_dir, path) = password_file("s3cret");
     let (mut program, _) = start(command(&path));
     let pid = program.0.id().to_string();
@@ -138,7 +138,7 @@ fn complaint(command: &mut Command) -> String {
 }
 
 #[test]
-fn complaints_say_what_to_mend() {
+fn error_messages_name_the_remedy() {
     let (_dir, path) = password_file("\n");
     assert!(complaint(&mut command(&path)).contains("is empty"));
 

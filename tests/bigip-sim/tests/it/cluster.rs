@@ -56,7 +56,7 @@ fn details(world: &mut World) -> Vec<String> {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_groups_that_are_always_there_look_as_on_14_1_2_1() {
+fn built_in_groups_match_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1).get(GROUPS);
 
     let recorded = r#"{"kind":"tm:cm:device-group:device-groupcollectionstate","selfLink":"https://localhost/mgmt/tm/cm/device-group?ver=14.1.2.1","items":[{"kind":"tm:cm:device-group:device-groupstate","name":"device_trust_group","partition":"Common","fullPath":"/Common/device_trust_group","generation":1,"selfLink":"https://localhost/mgmt/tm/cm/device-group/~Common~device_trust_group?ver=14.1.2.1","asmSync":"disabled","autoSync":"enabled","fullLoadOnSync":"false","incrementalConfigSyncSizeMax":1024,"networkFailover":"disabled","saveOnAutoSync":"false","type":"sync-only","devicesReference":{"link":"https://localhost/mgmt/tm/cm/device-group/~Common~device_trust_group/devices?ver=14.1.2.1","isSubcollection":true}},{"kind":"tm:cm:device-group:device-groupstate","name":"gtm","partition":"Common","fullPath":"/Common/gtm","generation":1,"selfLink":"https://localhost/mgmt/tm/cm/device-group/~Common~gtm?ver=14.1.2.1","asmSync":"disabled","autoSync":"disabled","fullLoadOnSync":"false","incrementalConfigSyncSizeMax":1024,"networkFailover":"disabled","saveOnAutoSync":"false","type":"sync-only","devicesReference":{"link":"https://localhost/mgmt/tm/cm/device-group/~Common~gtm/devices?ver=14.1.2.1","isSubcollection":true}}]}"#;
@@ -64,7 +64,7 @@ fn the_groups_that_are_always_there_look_as_on_14_1_2_1() {
 }
 
 #[test]
-fn the_group_of_a_pair_has_both_devices() {
+fn group_of_a_pair_has_both_devices() {
     let mut world = pair();
     let group = world
         .get(&format!("{GROUPS}/~Common~failover-group"))
@@ -119,7 +119,7 @@ fn the_group_of_a_pair_has_both_devices() {
 }
 
 #[test]
-fn one_device_can_be_asked_for() {
+fn single_device_is_served() {
     let mut world = pair();
     let all = world.get("/mgmt/tm/cm/device").json();
     let one = world
@@ -137,7 +137,7 @@ fn one_device_can_be_asked_for() {
 
 /// EC.
 #[test]
-fn a_sync_is_answered_with_its_command_and_needs_its_group() {
+fn sync_returns_its_command_and_needs_its_group() {
     let mut world = world();
     let recorded =
         r#"{"kind":"tm:cm:runstate","utilCmdArgs":"config-sync to-group gtm","command":"run"}"#;
@@ -153,7 +153,7 @@ fn a_sync_is_answered_with_its_command_and_needs_its_group() {
 }
 
 #[test]
-fn a_sync_carries_what_changed_and_nothing_else_makes_it_needed() {
+fn only_synced_changes_make_a_sync_needed() {
     let mut world = pair();
     assert_eq!(status(&mut world), "In Sync");
     assert_eq!(details(&mut world), ["bigip02.lab.local: connected"]);
@@ -210,7 +210,7 @@ fn only_a_self_ip_that_floats_is_shared() {
 }
 
 #[test]
-fn a_device_alone_has_nothing_to_share() {
+fn standalone_device_shares_nothing() {
     let mut world = world();
     world.patch(
         "/mgmt/tm/net/tunnels/tunnel/~Common~flannel_vxlan",

@@ -140,7 +140,7 @@ async fn every_fixture_holds_for_every_version_and_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_device_that_does_otherwise_is_told_with_what_was_expected_and_answered() {
+async fn different_device_is_reported_with_expected_and_seen() {
     let simulator = Simulator::start(config()).await.unwrap();
     let mut wrong = fixtures();
     wrong.retain(|fixture| fixture.title.starts_with("a unit tells its version"));
@@ -174,7 +174,7 @@ async fn every_expectation_can_fail() {
 }
 
 #[tokio::test]
-async fn a_question_tells_what_is_answered_and_expects_nothing() {
+async fn open_question_reports_the_answer() {
     let simulator = Simulator::start(config()).await.unwrap();
     let steps = json!([{ "request": "GET /mgmt/tm/sys/config", "tell": ["/x"] }]);
     let question = fixture("open", "read", &steps);
@@ -185,7 +185,7 @@ async fn a_question_tells_what_is_answered_and_expects_nothing() {
 }
 
 #[tokio::test]
-async fn a_question_whose_setting_is_refused_is_not_asked() {
+async fn question_with_a_refused_setting_is_skipped() {
     let simulator = Simulator::start(config()).await.unwrap();
     let steps = json!([
         { "request": "GET /mgmt/tm/net/nothing" },
@@ -210,7 +210,7 @@ fn with_rights(rights: Rights) -> SimConfig {
 }
 
 #[tokio::test]
-async fn a_user_without_a_right_is_told_which_of_the_products_calls_are_missing() {
+async fn missing_permissions_are_reported_per_product_call() {
     // The three ways in which a device was seen to refuse a right.
     for rights in [
         Rights::ReadOnly,
@@ -249,7 +249,7 @@ async fn a_user_without_a_right_is_told_which_of_the_products_calls_are_missing(
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_even_ask_the_version_is_told_so() {
+async fn missing_version_permission_is_reported() {
     let simulator = Simulator::start(with_rights(Rights::None)).await.unwrap();
     let refused = run(&simulator, &fixtures(), &everything()).await;
     let text = whole(&refused.unwrap_err());
@@ -263,7 +263,7 @@ async fn a_user_who_may_not_even_ask_the_version_is_told_so() {
 }
 
 #[tokio::test]
-async fn without_permission_nothing_is_written_and_no_wrong_password_is_tried() {
+async fn unpermitted_run_writes_nothing_and_skips_bad_login() {
     let simulator = Simulator::start(config()).await.unwrap();
     let allowed = Allowed {
         tunnel: Some(TUNNEL.to_owned()),
@@ -280,7 +280,7 @@ async fn without_permission_nothing_is_written_and_no_wrong_password_is_tried() 
 }
 
 #[tokio::test]
-async fn a_tunnel_that_holds_records_is_not_written_to() {
+async fn tunnel_with_records_is_not_written_to() {
     let simulator = Simulator::start(config()).await.unwrap();
     simulator.seed_record(TUNNEL, MAC, ENDPOINT).unwrap();
     let refused = run(&simulator, &fixtures(), &everything()).await;
@@ -293,7 +293,7 @@ async fn a_tunnel_that_holds_records_is_not_written_to() {
 }
 
 #[tokio::test]
-async fn a_tunnel_without_an_ipv4_address_is_not_written_to() {
+async fn tunnel_without_an_ipv4_address_is_not_written_to() {
     let tunnels = vec![TunnelConfig::vxlan(TUNNEL, "2001:db8::1%1")];
     let simulator = Simulator::start(SimConfig {
         tunnels,
@@ -316,7 +316,7 @@ async fn a_tunnel_without_an_ipv4_address_is_not_written_to() {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_cleaned_up() {
+async fn write_with_a_lost_answer_is_cleaned_up() {
     let simulator = Simulator::start(config()).await.unwrap();
     let lost = Fault::new(Effect::drop_after_commit()).method(Method::POST);
     simulator.fault(lost.path_ends_with("/records"));
@@ -327,7 +327,7 @@ async fn a_write_whose_answer_is_lost_is_cleaned_up() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_cannot_be_emptied_is_named() {
+async fn tunnel_that_cannot_be_emptied_is_named() {
     for effect in [
         Effect::drop_before_commit(),
         Effect::preset(Preset::Restarting),
@@ -373,7 +373,7 @@ async fn foreign_record_is_not_removed() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_asks_nothing_more_and_gives_its_token_back() {
+async fn interrupted_run_stops_and_deletes_its_token() {
     let simulator = Simulator::start(config()).await.unwrap();
     let (target, stop) = (target(&simulator, "s3cret"), AtomicBool::new(true));
     let run = bigip_sim::conformance::run(&target, &fixtures(), &everything(), &stop).await;
@@ -387,7 +387,7 @@ async fn an_interrupted_run_asks_nothing_more_and_gives_its_token_back() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once() {
+async fn wrong_password_is_tried_once() {
     let simulator = Simulator::start(config()).await.unwrap();
     let target = target(&simulator, "wrong-one");
     let never = AtomicBool::new(false);
@@ -399,7 +399,7 @@ async fn a_wrong_password_is_tried_once() {
 }
 
 #[tokio::test]
-async fn a_password_that_looks_like_a_placeholder_is_sent_as_it_is() {
+async fn password_with_a_placeholder_is_sent_unchanged() {
     let users = vec![UserConfig::new("admin", "{user}\"{provider}")];
     let simulator = Simulator::start(SimConfig { users, ..config() })
         .await
@@ -412,7 +412,7 @@ async fn a_password_that_looks_like_a_placeholder_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_report_holds_neither_password_nor_token() {
+async fn report_contains_neither_password_nor_token() {
     let users = vec![UserConfig::new("admin", "s3cret\"")];
     let simulator = Simulator::start(SimConfig { users, ..config() })
         .await
@@ -434,7 +434,7 @@ async fn a_report_holds_neither_password_nor_token() {
 }
 
 #[tokio::test]
-async fn an_error_holds_no_token() {
+async fn error_contains_no_token() {
     let simulator = Simulator::start(config()).await.unwrap();
     let lost = Fault::new(Effect::drop_before_commit()).method(Method::DELETE);
     simulator.fault(lost.path_contains("/tokens/"));
@@ -445,7 +445,7 @@ async fn an_error_holds_no_token() {
 }
 
 #[test]
-fn an_assumption_and_a_question_say_what_the_product_does() {
+fn assumptions_and_questions_state_the_product_behaviour() {
     for fixture in fixtures() {
         let says = matches!(fixture.evidence, Evidence::Assumed | Evidence::Open);
         assert_eq!(fixture.otherwise.is_some(), says, "{}", fixture.title);

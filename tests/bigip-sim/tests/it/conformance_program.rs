@@ -49,7 +49,7 @@ async fn asked(simulator: &Simulator, args: &[&str]) -> (i32, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_device_that_does_as_expected_is_told_for_people_and_programs() {
+async fn conforming_device_is_reported_as_text_and_json() {
     let simulator = Simulator::start(config()).await.unwrap();
     let (code, text, stderr) = asked(&simulator, &["--write", "--tunnel", TUNNEL]).await;
     assert_eq!((code, stderr.as_str()), (0, ""), "{text}");
@@ -76,7 +76,7 @@ async fn a_device_that_does_as_expected_is_told_for_people_and_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_difference_is_told_with_its_source_and_ends_with_1() {
+async fn difference_is_reported_with_source_and_exits_with_1() {
     let simulator = Simulator::start(config()).await.unwrap();
     simulator
         .fault(Fault::new(Effect::preset(Preset::Restarting)).path_contains("no-such-partition"));
@@ -93,7 +93,7 @@ async fn a_difference_is_told_with_its_source_and_ends_with_1() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_that_is_not_trusted_gets_no_password() {
+async fn untrusted_certificate_gets_no_password() {
     let simulator = Simulator::start(config()).await.unwrap();
     let (_folder, password) = folder("s3cret");
     let url = format!("https://{}", simulator.address());
@@ -114,7 +114,7 @@ async fn a_certificate_that_is_not_trusted_gets_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_asked_is_said_and_ends_with_3() {
+async fn unreachable_or_refused_target_exits_with_3() {
     let simulator = Simulator::start(config()).await.unwrap();
     let url = format!("https://{}", simulator.address());
     for (password, complaint) in [
@@ -147,7 +147,7 @@ async fn what_cannot_be_asked_is_said_and_ends_with_3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_in_the_middle_of_a_write_leaves_nothing() {
+async fn interrupt_during_a_write_leaves_nothing() {
     let simulator = Simulator::start(config()).await.unwrap();
     let writes = Fault::new(Effect::stall()).method(Method::POST);
     let held = simulator.fault(writes.path_ends_with("/records").nth(1));

@@ -43,7 +43,7 @@ fn parts(answer: &str) -> (usize, &str) {
 }
 
 #[tokio::test]
-async fn a_connection_can_end_after_a_whole_answer_that_did_not_say_so() {
+async fn connection_can_close_after_an_answer_without_notice() {
     let (sim, mut stream) = asked(Delivery::Close).await;
     let (answer, end) = rest(&mut stream).await;
     end.unwrap();
@@ -55,7 +55,7 @@ async fn a_connection_can_end_after_a_whole_answer_that_did_not_say_so() {
 }
 
 #[tokio::test]
-async fn a_connection_can_be_reset_in_the_middle_of_a_body() {
+async fn connection_can_be_reset_within_a_body() {
     let (_sim, mut stream) = asked(Delivery::Reset).await;
     let (answer, end) = rest(&mut stream).await;
     let error = end.unwrap_err();
@@ -65,7 +65,7 @@ async fn a_connection_can_be_reset_in_the_middle_of_a_body() {
 }
 
 #[tokio::test]
-async fn an_answer_can_come_byte_by_byte() {
+async fn answer_can_arrive_byte_by_byte() {
     let (_sim, mut stream) = asked(Delivery::Drip { interval_ms: 0 }).await;
     let mut buffer = [0; 64];
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 1);
@@ -77,7 +77,7 @@ async fn an_answer_can_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_drip_takes_its_time() {
+async fn drip_delays_each_byte() {
     let sim = start(TlsProfile::Authority).await;
     let drip = Effect {
         delivery: Delivery::Drip { interval_ms: 1 },
@@ -95,7 +95,7 @@ async fn a_drip_takes_its_time() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_too_long_and_right_all_the_same() {
+async fn answer_can_be_too_long_and_valid() {
     let bytes = 3_000_000;
     let (_sim, mut stream) = asked(Delivery::Oversized(bytes)).await;
     let (answer, end) = rest(&mut stream).await;
@@ -106,7 +106,7 @@ async fn an_answer_can_be_too_long_and_right_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_answer_can_have_no_end() {
+async fn answer_can_be_endless() {
     let (_sim, mut stream) = asked(Delivery::Endless).await;
     let mut buffer = vec![0; 5_000_000];
     stream.read_exact(&mut buffer).await.unwrap();
@@ -146,7 +146,7 @@ async fn until_nothing_is_held(sim: &Simulator) {
 }
 
 #[tokio::test]
-async fn a_write_that_was_dropped_lands_when_the_test_lets_it() {
+async fn dropped_write_lands_when_the_fault_is_removed() {
     let sim = start(TlsProfile::Authority).await;
     let id = sim.fault(on_add(Effect::drop_then_commit()));
     add(&sim).await.unwrap_err();
@@ -159,7 +159,7 @@ async fn a_write_that_was_dropped_lands_when_the_test_lets_it() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_dropped_lands_by_itself_after_a_while() {
+async fn dropped_write_lands_after_its_delay() {
     let sim = start(TlsProfile::Authority).await;
     sim.fault(on_add(Effect {
         late_ms: Some(30),
@@ -171,7 +171,7 @@ async fn a_write_that_was_dropped_lands_by_itself_after_a_while() {
 }
 
 #[tokio::test]
-async fn an_answer_can_come_after_a_while_by_itself() {
+async fn answer_can_arrive_after_a_delay() {
     let sim = start(TlsProfile::Authority).await;
     sim.fault(on_add(Effect {
         reply: Moment::Late,
@@ -184,7 +184,7 @@ async fn an_answer_can_come_after_a_while_by_itself() {
 }
 
 #[tokio::test]
-async fn a_reboot_ends_connections() {
+async fn reboot_closes_connections() {
     let sim = start(TlsProfile::Authority).await;
     let mut stream = handshake(sim.address(), trusting(&sim.ca_pem()))
         .await

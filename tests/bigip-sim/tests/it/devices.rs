@@ -14,7 +14,7 @@ fn world_with(user: UserConfig) -> World {
 }
 
 #[test]
-fn a_user_that_may_only_read_is_refused_as_on_15_1_1() {
+fn read_only_user_is_refused_as_on_15_1_1() {
     let mut world = world_with(UserConfig {
         rights: Rights::ReadOnly,
         ..UserConfig::new("admin", "s3cret")
@@ -31,7 +31,7 @@ fn a_user_that_may_only_read_is_refused_as_on_15_1_1() {
 }
 
 #[test]
-fn a_manager_of_another_partition_is_refused_by_the_configuration_layer() {
+fn manager_of_another_partition_is_refused_by_icrd() {
     let mut world = world_with(UserConfig {
         rights: Rights::Manager("Other".to_owned()),
         ..UserConfig::new("admin", "s3cret")
@@ -46,7 +46,7 @@ fn a_manager_of_another_partition_is_refused_by_the_configuration_layer() {
 }
 
 #[test]
-fn an_account_is_locked_after_some_wrong_passwords_until_it_is_unlocked() {
+fn locked_account_stays_locked_until_unlocked() {
     let mut world = world_with(UserConfig {
         lock_after: Some(3),
         ..UserConfig::new("admin", "s3cret")
@@ -79,7 +79,7 @@ fn before_16_1_a_refusal_is_cut_at_2_kb() {
 }
 
 #[test]
-fn a_reboot_loses_what_was_not_saved_and_takes_its_time() {
+fn reboot_loses_unsaved_changes_and_takes_time() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     let reboot = world.state.begin_reboot();
@@ -96,7 +96,7 @@ fn a_reboot_loses_what_was_not_saved_and_takes_its_time() {
 }
 
 #[test]
-fn an_older_configuration_can_be_put_back() {
+fn older_configuration_can_be_restored() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     let archive = world.state.snapshot();
@@ -108,7 +108,7 @@ fn an_older_configuration_can_be_put_back() {
 }
 
 #[test]
-fn an_upgrade_keeps_the_records_and_changes_what_is_said_of_the_version() {
+fn upgrade_keeps_records_and_changes_the_version() {
     let mut world = world_of(TmosVersion::V15_1);
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     world.state.set_version(TmosVersion::V17_1);

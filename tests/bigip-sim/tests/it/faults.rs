@@ -11,7 +11,7 @@ fn posts(effect: Effect) -> Fault {
 }
 
 #[test]
-fn a_fault_hits_its_method_and_path_only() {
+fn fault_matches_only_its_method_and_path() {
     let mut world = world();
     let id = world.state.fault(posts(Effect::preset(Preset::Restarting)));
     assert_eq!(world.get(RECORDS_URI).status, 200);
@@ -29,7 +29,7 @@ fn a_fault_hits_its_method_and_path_only() {
 }
 
 #[test]
-fn a_fault_can_hit_a_list_and_not_what_is_in_it() {
+fn fault_can_match_a_list_without_its_items() {
     let mut world = world();
     let list = Fault::new(Effect::preset(Preset::Restarting)).path_ends_with("/records");
     world.state.fault(list);
@@ -38,7 +38,7 @@ fn a_fault_can_hit_a_list_and_not_what_is_in_it() {
 }
 
 #[test]
-fn the_nth_request_alone_is_hit() {
+fn only_the_nth_request_is_faulted() {
     let mut world = world();
     world.state.fault(
         Fault::new(Effect::preset(Preset::NotRegistered))
@@ -50,7 +50,7 @@ fn the_nth_request_alone_is_hit() {
 }
 
 #[test]
-fn a_starting_device_says_that_the_path_is_not_registered() {
+fn starting_device_reports_an_unregistered_path() {
     let mut world = world();
     world
         .state
@@ -77,7 +77,7 @@ fn any_answer_can_be_put_in_place_of_the_real_one() {
 }
 
 #[test]
-fn a_drop_before_the_commit_changes_nothing_and_one_after_it_does() {
+fn only_a_drop_after_the_commit_changes_state() {
     for (effect, stored) in [
         (Effect::drop_before_commit(), vec![]),
         (Effect::drop_after_commit(), vec![pair(MAC, ENDPOINT)]),
@@ -97,7 +97,7 @@ fn a_drop_before_the_commit_changes_nothing_and_one_after_it_does() {
 }
 
 #[test]
-fn a_stalled_request_is_carried_out_when_the_fault_goes() {
+fn stalled_request_runs_when_the_fault_is_removed() {
     let mut world = world();
     let id = world.state.fault(posts(Effect::stall()));
     let request = world.request(
@@ -155,7 +155,7 @@ fn held_then_let_go(effect: Effect) -> [Vec<(String, String)>; 2] {
 }
 
 #[test]
-fn a_request_stalled_and_dropped_is_never_carried_out() {
+fn stalled_and_dropped_request_never_runs() {
     let none = Vec::new();
     assert_eq!(
         held_then_let_go(Effect::stall_then_drop()),
@@ -164,7 +164,7 @@ fn a_request_stalled_and_dropped_is_never_carried_out() {
 }
 
 #[test]
-fn a_request_carried_out_and_stalled_is_stored_while_its_answer_waits_and_is_not_answered() {
+fn committed_and_stalled_request_is_stored_unanswered() {
     let stored = vec![pair(MAC, ENDPOINT)];
     assert_eq!(
         held_then_let_go(Effect::commit_then_stall()),
@@ -173,7 +173,7 @@ fn a_request_carried_out_and_stalled_is_stored_while_its_answer_waits_and_is_not
 }
 
 #[test]
-fn a_held_request_is_told_by_the_fault_that_holds_it() {
+fn held_request_is_identified_by_its_fault() {
     let mut world = world();
     let [adding, removing] = [Method::POST, Method::DELETE].map(|method| {
         let fault = Fault::new(Effect::stall()).method(method);
@@ -188,7 +188,7 @@ fn a_held_request_is_told_by_the_fault_that_holds_it() {
 }
 
 #[test]
-fn the_nth_request_of_any_kind_can_be_hit() {
+fn nth_request_of_any_method_can_be_faulted() {
     let mut world = world();
     world
         .state
@@ -203,7 +203,7 @@ fn the_nth_request_of_any_kind_can_be_hit() {
 }
 
 #[test]
-fn the_log_says_which_record_a_request_is_about() {
+fn log_names_the_record_of_a_request() {
     let mut world = world();
     world.state.clear_log();
     world.get(RECORDS_URI);
@@ -218,7 +218,7 @@ fn the_log_says_which_record_a_request_is_about() {
 }
 
 #[test]
-fn a_fault_can_hit_logins() {
+fn fault_can_match_logins() {
     let mut world = world();
     world
         .state

@@ -31,7 +31,7 @@ fn lists(answer: Answer) -> Fault {
 }
 
 #[test]
-fn a_list_can_lack_records_and_say_nothing_of_it() {
+fn list_can_omit_records_without_notice() {
     let mut world = with_two_records();
     world.state.fault(lists(Answer::FirstItems(1)));
     let list = world.get(RECORDS_URI).json();
@@ -41,7 +41,7 @@ fn a_list_can_lack_records_and_say_nothing_of_it() {
 }
 
 #[test]
-fn a_list_in_pages_is_whole_when_they_are_put_together() {
+fn pages_of_a_list_add_up_to_the_whole() {
     let mut world = with_two_records();
     world.state.fault(lists(Answer::Page(1)));
     let first = world.get(RECORDS_URI).json();
@@ -53,7 +53,7 @@ fn a_list_in_pages_is_whole_when_they_are_put_together() {
 }
 
 #[test]
-fn a_list_can_be_without_its_items_or_of_an_earlier_moment() {
+fn list_can_lack_its_items_or_be_stale() {
     let mut world = with_two_records();
     let without = world
         .state
@@ -68,7 +68,7 @@ fn a_list_can_be_without_its_items_or_of_an_earlier_moment() {
 }
 
 #[test]
-fn an_answer_can_be_about_another_object() {
+fn answer_can_be_about_another_object() {
     let mut world = with_two_records();
     let other = format!("{RECORDS_URI}/{OTHER}");
     let one = Fault::new(Effect::answer(Answer::Object(other))).path_ends_with(MAC);
@@ -78,7 +78,7 @@ fn an_answer_can_be_about_another_object() {
 }
 
 #[test]
-fn a_write_can_be_answered_as_if_it_had_been_made() {
+fn unmade_write_can_be_answered_as_made() {
     let mut world = world();
     let writes = Fault::new(Effect::pretend()).method(Method::POST);
     world.state.fault(writes.path_contains("/records"));
@@ -91,7 +91,7 @@ fn a_write_can_be_answered_as_if_it_had_been_made() {
 }
 
 #[test]
-fn a_write_can_land_after_its_connection_has_ended() {
+fn write_can_land_after_its_connection_closed() {
     let mut world = world();
     let writes = Fault::new(Effect::drop_then_commit()).method(Method::POST);
     let id = world.state.fault(writes.path_contains("/records"));
@@ -112,7 +112,7 @@ fn a_write_can_land_after_its_connection_has_ended() {
 }
 
 #[test]
-fn every_recorded_answer_of_a_device_that_is_not_well_is_no_success_and_changes_nothing() {
+fn every_preset_refuses_and_changes_nothing() {
     for preset in Preset::ALL {
         let mut world = world();
         world.state.fault(Fault::new(Effect::preset(preset)));
@@ -123,7 +123,7 @@ fn every_recorded_answer_of_a_device_that_is_not_well_is_no_success_and_changes_
 }
 
 #[test]
-fn reply_says_how_an_answer_breaks() {
+fn reply_carries_its_broken_delivery() {
     for delivery in [Delivery::Reset, Delivery::Close, Delivery::Endless] {
         let mut world = world();
         let effect = Effect {
@@ -142,7 +142,7 @@ fn reply_says_how_an_answer_breaks() {
 }
 
 #[test]
-fn a_script_says_the_same_as_code() {
+fn script_equals_the_faults_in_code() {
     let script = r#"[
         {"method": "POST", "path": "*/records", "nth": 2, "effect": {"commit": "late", "delivery": "drop"}},
         {"path": "/mgmt/tm/*", "from": 3, "times": 4, "effect": {"answer": {"preset": "mcpd-lost"}}},
@@ -176,7 +176,7 @@ fn a_script_says_the_same_as_code() {
 }
 
 #[test]
-fn a_script_that_contradicts_itself_says_where() {
+fn contradictory_script_names_the_position() {
     for (script, says) in [
         ("{}", "expected a list at line 1"),
         (

@@ -7,7 +7,7 @@ use crate::support::world;
 
 /// Shapes of FCP and ANS, 11.6 and 12.1.2.
 #[test]
-fn a_virtual_server_is_shown_with_its_pools() {
+fn virtual_server_is_shown_with_its_pools() {
     let mut world = world();
     let server = VirtualServer {
         path: "/Common/web".to_owned(),

@@ -33,7 +33,7 @@ fn every_script_in_the_manual_can_be_played() {
 }
 
 #[test]
-fn every_value_in_the_table_of_effects_is_one() {
+fn every_value_in_the_effects_table_is_valid() {
     let page = page();
     let table = page.split("| question | value |").nth(1).unwrap();
     let mut question = "";
@@ -68,7 +68,7 @@ fn every_value_in_the_table_of_effects_is_one() {
 }
 
 #[test]
-fn the_manual_names_every_preset_profile_version_and_right() {
+fn manual_lists_every_preset_profile_version_and_role() {
     let page = page();
     let names = quoted(&page, "**Presets**").into_iter();
     let presets = names.map(|name| serde_json::from_value::<Preset>(json!(name)).unwrap());

@@ -58,7 +58,7 @@ impl Session {
 }
 
 #[tokio::test]
-async fn a_record_is_written_over_verified_tls() {
+async fn record_is_written_over_verified_tls() {
     let session = session().await;
     let answer = session.add().send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -85,7 +85,7 @@ async fn a_record_is_written_over_verified_tls() {
 }
 
 #[tokio::test]
-async fn the_authority_of_one_device_is_not_trusted_for_another() {
+async fn ca_of_one_device_is_not_trusted_for_another() {
     let (one, other) = (
         Simulator::start(config()).await.unwrap(),
         Simulator::start(config()).await.unwrap(),
@@ -99,14 +99,14 @@ async fn the_authority_of_one_device_is_not_trusted_for_another() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_device_is_unknown_to_another() {
+async fn token_of_one_device_is_unknown_to_another() {
     let (one, mut other) = (session().await, session().await);
     other.token.clone_from(&one.token);
     assert_eq!(other.add().send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
-async fn a_waiter_is_woken_by_a_change() {
+async fn waiter_wakes_on_a_change() {
     let session = session().await;
     let changed = session
         .sim
@@ -123,7 +123,7 @@ async fn a_waiter_is_woken_by_a_change() {
 }
 
 #[tokio::test]
-async fn a_dropped_answer_leaves_the_record_behind() {
+async fn record_with_a_dropped_answer_stays() {
     let session = session().await;
     session
         .sim
@@ -133,7 +133,7 @@ async fn a_dropped_answer_leaves_the_record_behind() {
 }
 
 #[tokio::test]
-async fn a_stalled_write_lands_after_its_sender_has_gone() {
+async fn stalled_write_lands_after_its_client_closed() {
     let session = session().await;
     let id = session
         .sim
@@ -155,7 +155,7 @@ async fn a_stalled_write_lands_after_its_sender_has_gone() {
 }
 
 #[tokio::test]
-async fn a_black_hole_answers_nothing_until_it_is_back() {
+async fn black_hole_answers_nothing_until_responsive() {
     let session = session().await;
     session.sim.set_responsive(false);
     let patience = Duration::from_millis(50);
@@ -179,7 +179,7 @@ async fn a_black_hole_answers_nothing_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_dropped_simulator_takes_its_connections_along() {
+async fn dropped_simulator_closes_its_connections() {
     let Session { sim, client, token } = session().await;
     let uri = format!("https://{}{RECORDS_URI}", sim.address());
     drop(sim);
@@ -199,7 +199,7 @@ async fn a_dropped_simulator_takes_its_connections_along() {
 }
 
 #[tokio::test]
-async fn a_taken_address_is_an_error_that_names_it() {
+async fn used_address_is_an_error_that_names_it() {
     let sim = Simulator::start(config()).await.unwrap();
     let second = SimConfig {
         listen: sim.address(),
@@ -214,7 +214,7 @@ async fn a_taken_address_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn latency_is_paid_by_every_request() {
+async fn latency_applies_to_every_request() {
     let sim = Simulator::start(SimConfig {
         latency_ms: 30,
         ..config()
@@ -237,7 +237,7 @@ async fn greeted(sim: &Simulator) -> Result<u16, String> {
 }
 
 #[tokio::test]
-async fn a_device_greets_in_many_ways_of_which_some_are_to_be_refused() {
+async fn tls_profiles_connect_or_are_refused() {
     for profile in TlsProfile::ALL {
         let sim = Simulator::start(SimConfig {
             tls: profile,
@@ -261,7 +261,7 @@ async fn a_device_greets_in_many_ways_of_which_some_are_to_be_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_can_be_renewed_by_the_same_authority_or_by_a_new_one() {
+async fn certificate_can_be_renewed_by_old_or_new_ca() {
     let sim = Simulator::start(config()).await.unwrap();
     let (fingerprint, before) = (sim.fingerprint(), client(&sim));
     let ask = async |client: &Client| {
@@ -292,7 +292,7 @@ async fn delivered(delivery: Delivery) -> Result<String, reqwest::Error> {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_closed_behind_reset_dripped_or_without_end() {
+async fn answer_can_be_closed_reset_dripped_or_endless() {
     let whole = delivered(Delivery::Close).await.unwrap();
     assert!(whole.ends_with('}'), "{whole}");
     assert!(delivered(Delivery::Reset).await.is_err());

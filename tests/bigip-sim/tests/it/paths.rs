@@ -18,7 +18,7 @@ fn listed(world: &mut World, path: &str) -> Vec<String> {
 }
 
 #[test]
-fn modules_list_what_is_in_them() {
+fn modules_list_their_contents() {
     let mut world = world();
     for module in ["auth", "cli", "cm", "ltm", "net", "sys"] {
         let answer = world.get(&format!("/mgmt/tm/{module}/"));
@@ -72,7 +72,7 @@ fn everything_that_is_listed_is_answered_or_not_simulated() {
 }
 
 #[test]
-fn what_no_device_has_is_an_unexpected_uri() {
+fn unknown_path_is_an_unexpected_uri() {
     let mut world = world();
     for path in [
         "nets",

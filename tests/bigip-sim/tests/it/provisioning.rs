@@ -31,7 +31,7 @@ fn mac_of(answer: &Value) -> (String, Value) {
 
 /// Seven public scripts read it there, under either key.
 #[test]
-fn the_mac_of_a_tunnel_is_in_its_statistics_under_either_key() {
+fn tunnel_mac_is_in_its_statistics_under_either_key() {
     let uri = format!("{TUNNELS}/~Common~flannel_vxlan/stats");
     for (doubled, path) in [
         (true, "~Common~flannel_vxlan/~Common~flannel_vxlan"),
@@ -72,7 +72,7 @@ fn tunnels_share_a_mac_unless_each_is_to_have_one() {
 
 /// CIS#804.
 #[test]
-fn a_vni_is_taken_once_for_each_local_address() {
+fn vni_is_unique_per_local_address() {
     let mut world = world();
     let answer = world.post(TUNNELS, &tunnel("test", 2, "10.169.72.34%0"));
     let message = "010716ce:3: The tunnel /Common/test must have a unique VNI - the specified VNI(2) \
@@ -92,7 +92,7 @@ fn a_vni_is_taken_once_for_each_local_address() {
 
 /// CIS#804.
 #[test]
-fn a_network_is_on_one_vlan_only() {
+fn network_is_on_only_one_vlan() {
     let mut world = world();
     world.post(TUNNELS, &tunnel("other", 3, "10.169.72.34"));
     let self_ip = |name: &str, address: &str, vlan: &str| json!({ "name": name, "address": address, "vlan": vlan });
@@ -114,7 +114,7 @@ fn a_network_is_on_one_vlan_only() {
 
 /// SWG, 12.0.
 #[test]
-fn a_self_ip_keeps_its_description() {
+fn self_ip_keeps_its_description() {
     let mut world = world();
     let body = json!({
         "name": "s", "address": "10.1.6.34/24", "vlan": TUNNEL, "description": "of the cluster",
@@ -134,7 +134,7 @@ fn a_self_ip_keeps_its_description() {
 
 /// ANS#229.
 #[test]
-fn a_traffic_group_is_named_by_its_path_outside_of_common() {
+fn traffic_group_needs_its_path_outside_of_common() {
     let mut world = world();
     world.post("/mgmt/tm/auth/partition", &json!({ "name": "Tenant1A" }));
     let body = |group: &str| {
@@ -154,7 +154,7 @@ fn a_traffic_group_is_named_by_its_path_outside_of_common() {
 
 /// DO `networkHandler.js`.
 #[test]
-fn a_new_vxlan_tunnel_switches_ip_options_on() {
+fn new_vxlan_tunnel_enables_ip_options() {
     let mut world = World::new(&SimConfig {
         tunnels: Vec::new(),
         ..config()
@@ -173,7 +173,7 @@ fn a_new_vxlan_tunnel_switches_ip_options_on() {
 
 /// OSA, CIDOCS.
 #[test]
-fn tunnels_are_not_carried_where_that_is_switched_off() {
+fn tunnels_do_not_forward_when_disabled() {
     let status = |world: &mut World| {
         let answer = world.get("/mgmt/tm/cm/sync-status").json();
         let key = "https://localhost/mgmt/tm/cm/sync-status/0";
@@ -190,7 +190,7 @@ fn tunnels_are_not_carried_where_that_is_switched_off() {
 }
 
 #[test]
-fn a_ping_is_answered_as_a_test_says_and_changes_nothing() {
+fn ping_is_answered_as_configured_and_changes_nothing() {
     let mut world = world();
     let uri = "/mgmt/tm/util/ping";
     let run = |args: &str| json!({ "command": "run", "utilCmdArgs": args });
@@ -302,7 +302,7 @@ fn learned_arp_entries_are_in_the_statistics_alone() {
 }
 
 #[test]
-fn a_mac_twice_in_a_list_is_refused_or_the_last_wins() {
+fn repeated_mac_in_a_list_is_refused_or_last_wins() {
     let list = json!({ "records": [record(MAC, "10.1.1.1%0"), record(MAC, ENDPOINT)] });
     for (switch, status, stored) in [
         (RepeatedRecords::Refused, 409, None),
@@ -320,7 +320,7 @@ fn a_mac_twice_in_a_list_is_refused_or_the_last_wins() {
 
 /// An answer quoted in a public script (`chg_vs_ajax.py`); FCP's test of transactions looks for the words.
 #[test]
-fn an_empty_transaction_is_not_committed_and_stays() {
+fn empty_transaction_is_not_committed_and_stays() {
     let mut world = world();
     let id = world.post("/mgmt/tm/transaction", &json!({})).json()["transId"].clone();
     let uri = format!("/mgmt/tm/transaction/{id}");
@@ -331,7 +331,7 @@ fn an_empty_transaction_is_not_committed_and_stays() {
 }
 
 #[test]
-fn switch_of_the_device_takes_no_other_word() {
+fn traffic_setting_takes_no_other_value() {
     let mut world = world();
     let uri = "/mgmt/tm/ltm/global-settings/traffic-control";
     let answer = world.patch(uri, &json!({ "acceptIpOptions": "banana" }));
@@ -353,7 +353,7 @@ fn object_with_the_name_example_is_an_object() {
 }
 
 #[test]
-fn a_vlan_has_interfaces_and_belongs_to_its_self_ips() {
+fn vlan_has_interfaces_and_lists_its_self_ips() {
     let mut world = world();
     let uri = "/mgmt/tm/net/vlan";
     let body = json!({ "name": "ext", "tag": 11, "interfaces": [{ "name": "1.1", "tagged": true }, "1.2"] });
@@ -418,7 +418,7 @@ fn settings_of_the_device_are_kept_and_saved() {
 }
 
 #[test]
-fn self_ips_on_vlans_share_a_network_with_themselves() {
+fn self_ips_on_vlans_share_a_network_on_the_same_vlan() {
     let self_ip = |path: &str, address: &str| SelfIp {
         path: path.to_owned(),
         address: address.to_owned(),

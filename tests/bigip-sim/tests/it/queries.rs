@@ -16,7 +16,7 @@ fn names(answer: &Value) -> Vec<&str> {
 
 /// The shape of pools on 11.6 and virtual servers on 12.1.2, FCP and ANS.
 #[test]
-fn the_records_of_a_tunnel_can_be_shown_in_it() {
+fn tunnel_records_can_be_expanded() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     let listed = world.get(RECORDS_URI).json();
@@ -49,7 +49,7 @@ fn the_records_of_a_tunnel_can_be_shown_in_it() {
 }
 
 #[test]
-fn a_long_list_comes_in_pages() {
+fn long_list_is_paged() {
     let mut world = world();
     let first = world.get(&format!("{VXLAN}?$top=3")).json();
     assert_eq!(names(&first), ["fl-vxlan", "vxlan", "vxlan-gpe"]);
@@ -118,7 +118,7 @@ fn only_selected_fields_are_shown() {
 }
 
 #[test]
-fn a_list_can_be_narrowed_to_a_partition() {
+fn list_can_be_filtered_by_partition() {
     let mut world = world();
     world.post("/mgmt/tm/auth/partition", &json!({ "name": "k8s" }));
     world.post(VXLAN, &json!({ "name": "p", "partition": "k8s" }));
@@ -137,7 +137,7 @@ fn a_list_can_be_narrowed_to_a_partition() {
 
 /// The body is recorded for an outdated `ver`, CIS#1508.
 #[test]
-fn an_unknown_option_is_refused() {
+fn unknown_option_is_refused() {
     let mut world = world();
     for option in [
         "expand=true",
@@ -156,7 +156,7 @@ fn an_unknown_option_is_refused() {
 }
 
 #[test]
-fn unrecorded_options_are_not_guessed() {
+fn unrecorded_options_are_not_simulated() {
     let mut world = world();
     for (method, uri) in [
         (
@@ -180,7 +180,7 @@ fn unrecorded_options_are_not_guessed() {
 
 /// TS fixture, 14.1.0.
 #[test]
-fn the_statistics_of_tunnels_look_as_on_14_1_0() {
+fn tunnel_statistics_match_14_1_0() {
     let mut world = World::new(&SimConfig {
         version: TmosVersion::V14_1,
         tunnels: Vec::new(),
@@ -216,7 +216,7 @@ fn the_statistics_of_tunnels_look_as_on_14_1_0() {
 
 /// The fields are those that scripts read.
 #[test]
-fn the_statistics_of_arp_name_address_and_interface() {
+fn arp_statistics_show_address_and_interface() {
     let self_ip = SelfIp {
         path: "/Common/flannel_self".to_owned(),
         address: "10.244.9.1/16".to_owned(),

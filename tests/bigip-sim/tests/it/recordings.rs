@@ -233,7 +233,7 @@ fn merged(list: &[Value]) -> Value {
 }
 
 #[test]
-fn every_recording_names_where_it_is_from() {
+fn every_recording_names_its_source() {
     let names = ["objects.json", "lists.json", "empty.json", "variables.json"];
     let answers = names.into_iter().flat_map(load::<Recording>);
     let mut sources: Vec<Source> = answers.map(|recording| recording.source).collect();
@@ -267,7 +267,7 @@ fn recorded_objects_have_the_same_fields_and_types() {
 
 /// No version is recorded with them: they are replayed on each.
 #[test]
-fn recorded_refusals_have_the_same_words() {
+fn recorded_refusals_have_the_same_text() {
     for refusal in load::<Refusal>("errors.json") {
         for version in TmosVersion::ALL {
             let (status, text) = refusal.replay(version);
@@ -358,7 +358,7 @@ fn value_that_differs_is_found() {
 }
 
 #[test]
-fn a_field_or_type_that_differs_is_found() {
+fn field_or_type_that_differs_is_found() {
     let recorded = serde_json::json!({"kind": "a", "n": 1, "l": [{"x": 1}, {"y": "1"}], "gone": 1});
     let shown = serde_json::json!({"kind": "b", "n": "1", "l": [{"x": 2, "y": 1}], "new": 1});
     let mut found = BTreeSet::new();

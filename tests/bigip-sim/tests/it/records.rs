@@ -23,7 +23,7 @@ fn generation(answer: &Value) -> u64 {
 }
 
 #[test]
-fn a_post_adds_one_record_and_answers_with_it() {
+fn post_adds_one_record_and_returns_it() {
     let mut world = world();
     world
         .state
@@ -43,7 +43,7 @@ fn a_post_adds_one_record_and_answers_with_it() {
 
 /// Recorded: bare on 12.1, `%0` on 16.1.2.
 #[test]
-fn a_record_reads_back_as_it_was_written() {
+fn record_reads_back_as_written() {
     let mut world = world();
     world.post(RECORDS_URI, &record("0A:0a:0A:a9:48:EF", "10.169.72.239"));
 
@@ -55,7 +55,7 @@ fn a_record_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn a_delete_removes_one_record_and_answers_nothing() {
+fn delete_removes_one_record_with_an_empty_answer() {
     let mut world = with_two_records();
     let answer = world.delete(&format!("{RECORDS_URI}/{}", MAC.replace(':', "%3A")));
     assert_eq!((answer.status, answer.text.as_str()), (200, ""));
@@ -63,7 +63,7 @@ fn a_delete_removes_one_record_and_answers_nothing() {
 }
 
 #[test]
-fn a_patch_changes_what_it_names_and_a_put_replaces_the_record() {
+fn patch_changes_named_fields_and_put_replaces() {
     let mut world = world();
     let uri = format!("{RECORDS_URI}/{MAC}");
     let described = json!({ "name": MAC, "endpoint": ENDPOINT, "description": "ours" });
@@ -96,7 +96,7 @@ fn a_patch_changes_what_it_names_and_a_put_replaces_the_record() {
 }
 
 #[test]
-fn a_whole_list_replaces_records_that_others_made() {
+fn bulk_write_replaces_foreign_records() {
     for replace in [World::put, World::patch] {
         let mut world = with_two_records();
         let answer = replace(
@@ -113,7 +113,7 @@ fn a_whole_list_replaces_records_that_others_made() {
 }
 
 #[test]
-fn an_empty_list_or_null_clears_the_tunnel() {
+fn empty_list_or_null_clears_the_tunnel() {
     for records in [json!([]), json!(null)] {
         for replace in [World::put, World::patch] {
             let mut world = with_two_records();
@@ -137,7 +137,7 @@ fn without_records_a_put_clears_the_tunnel_and_a_patch_does_not() {
 }
 
 #[test]
-fn a_list_with_one_bad_record_changes_nothing() {
+fn list_with_one_invalid_record_changes_nothing() {
     let good = record("0a:0a:0a:a9:48:f0", "10.169.72.240%0");
     for (bad, status) in [
         (json!({ "name": MAC }), 400),
@@ -164,7 +164,7 @@ fn a_list_with_one_bad_record_changes_nothing() {
 }
 
 #[test]
-fn every_write_takes_the_next_number_of_the_device() {
+fn every_write_takes_the_next_generation() {
     let mut world = world();
     let tunnels = TunnelConfig::vxlan("/Common/second", "10.169.72.35");
     world.state.add_tunnel(&tunnels).unwrap();
@@ -184,7 +184,7 @@ fn every_write_takes_the_next_number_of_the_device() {
 }
 
 #[test]
-fn what_a_person_does_is_seen_but_not_counted() {
+fn manual_changes_are_visible_but_not_counted() {
     let mut world = world();
     world
         .state
@@ -205,7 +205,7 @@ fn what_a_person_does_is_seen_but_not_counted() {
 }
 
 #[test]
-fn a_deleted_tunnel_is_gone_until_it_is_made_again() {
+fn deleted_tunnel_is_missing_until_recreated() {
     let mut world = with_two_records();
     assert!(world.state.delete_tunnel(TUNNEL));
     assert_eq!(world.get(RECORDS_URI).status, 404);
@@ -221,7 +221,7 @@ fn a_deleted_tunnel_is_gone_until_it_is_made_again() {
 }
 
 #[test]
-fn a_tunnel_that_makes_no_sense_is_not_made() {
+fn invalid_tunnel_is_not_created() {
     let mut world = world();
     let vxlan = |path: &str, local: &str| TunnelConfig::vxlan(path, local);
     for path in ["t", "/t", "/Common/", "Common/t"] {

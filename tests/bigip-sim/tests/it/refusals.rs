@@ -27,7 +27,7 @@ fn world_in_domain_1() -> World {
 
 /// FCP#733, 12.1.
 #[test]
-fn a_record_needs_an_endpoint() {
+fn record_needs_an_endpoint() {
     let mut world = world();
     let uri = "/mgmt/tm/net/fdb/tunnel/~Common~http-tunnel/records";
     let message = "01070734:3: Configuration error: The tunnel FDB record \
@@ -43,7 +43,7 @@ fn a_record_needs_an_endpoint() {
 
 /// CIS#425, 12.1.1: a bare endpoint is in route domain 0.
 #[test]
-fn an_endpoint_must_be_in_the_route_domain_of_the_tunnel() {
+fn endpoint_must_match_the_tunnels_route_domain() {
     let mut world = world_in_domain_1();
     let uri = "/mgmt/tm/net/fdb/tunnel/~k8sdev~devosevlan/records";
     let answer = world.post(uri, &record("0a:0a:c0:a8:0a:65", "192.168.10.101"));
@@ -61,7 +61,7 @@ fn an_endpoint_must_be_in_the_route_domain_of_the_tunnel() {
 }
 
 #[test]
-fn the_route_domain_is_checked_in_whole_lists_and_changes_too() {
+fn route_domain_is_checked_in_lists_and_changes_too() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     let elsewhere = json!({ "endpoint": "10.169.72.239%20" });
@@ -84,7 +84,7 @@ fn the_route_domain_is_checked_in_whole_lists_and_changes_too() {
 
 /// Data groups on 17.1.2.1; the label is assumed.
 #[test]
-fn a_second_record_for_a_mac_is_a_conflict() {
+fn second_record_for_a_mac_is_a_conflict() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     for mac in [MAC.to_owned(), MAC.to_uppercase()] {
@@ -109,7 +109,7 @@ fn a_second_record_for_a_mac_is_a_conflict() {
 
 /// Pool members in EC.
 #[test]
-fn a_get_of_a_missing_record_names_the_record_alone() {
+fn get_of_a_missing_record_names_only_the_record() {
     let answer = world().get(&format!("{RECORDS_URI}/{MAC}"));
 
     assert_icrd(&answer, 404, "Object not found - 0a:0a:0a:a9:48:ef", 1);
@@ -117,7 +117,7 @@ fn a_get_of_a_missing_record_names_the_record_alone() {
 
 /// Pool members in EC; data groups on 17.1.2.1 for PUT.
 #[test]
-fn a_write_of_a_missing_record_is_01020036_and_creates_nothing() {
+fn write_of_a_missing_record_is_01020036_without_effect() {
     let mut world = world();
     let uri = format!("{RECORDS_URI}/{MAC}");
     let body = json!({ "endpoint": ENDPOINT });
@@ -142,7 +142,7 @@ fn a_write_of_a_missing_record_is_01020036_and_creates_nothing() {
 
 /// Pools in BRG and EC.
 #[test]
-fn a_missing_tunnel_or_profile_is_01020036_for_every_method() {
+fn missing_tunnel_or_profile_is_01020036_for_all_methods() {
     let mut world = world();
     let gone = "/mgmt/tm/net/fdb/tunnel/~Common~gone";
     let list = json!({ "records": [record(MAC, ENDPOINT)] });
@@ -190,7 +190,7 @@ fn broken_json_is_refused_and_closes_the_connection() {
 
 /// BIGREST#12.
 #[test]
-fn a_body_must_say_that_it_is_json() {
+fn body_needs_a_json_content_type() {
     let mut world = world();
     let token = world.token.clone();
     let body = record(MAC, ENDPOINT).to_string();
@@ -215,7 +215,7 @@ fn a_body_must_say_that_it_is_json() {
 
 /// FCP#532.
 #[test]
-fn an_unknown_uri_below_tm_is_unexpected() {
+fn unknown_uri_below_tm_is_unexpected() {
     let answer = world().get("/mgmt/tm/net/fdbs/tunnel/~Common~t");
 
     assert_icrd(
@@ -228,7 +228,7 @@ fn an_unknown_uri_below_tm_is_unexpected() {
 
 /// BRG `bigip/utils.go`.
 #[test]
-fn an_unknown_uri_elsewhere_is_not_registered() {
+fn unknown_uri_elsewhere_is_not_registered() {
     let answer = world().get("/mgmt/shared/appsvcs/info");
 
     assert_eq!(answer.status, 404);
@@ -243,7 +243,7 @@ fn an_unknown_uri_elsewhere_is_not_registered() {
 
 /// EC.
 #[test]
-fn a_patch_needs_properties() {
+fn patch_needs_properties() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     for uri in [TUNNEL_URI.to_owned(), format!("{RECORDS_URI}/{MAC}")] {
@@ -299,7 +299,7 @@ fn another_ver_fails_the_put_of_a_list_since_16_0() {
 
 /// Status and wording are assumed.
 #[test]
-fn what_is_no_mac_or_address_is_refused() {
+fn invalid_mac_or_address_is_refused() {
     let mut world = world();
     for mac in [
         "",
@@ -330,7 +330,7 @@ fn what_is_no_mac_or_address_is_refused() {
 }
 
 #[test]
-fn unrecorded_answers_are_not_guessed() {
+fn unrecorded_answers_are_not_simulated() {
     let mut world = world();
     for answer in [
         world.delete(TUNNEL_URI),

@@ -47,7 +47,7 @@ fn changes(world: &mut World) -> [(&'static str, Answer); 5] {
 
 /// TF#160 on 12.1.3.6, AS3#420 on 15.1.1.
 #[test]
-fn a_user_without_rights_is_refused_everything_with_a_401() {
+fn user_without_role_gets_401_for_everything() {
     let mut world = world_with(Rights::None);
     let looked = world.get(RECORDS_URI);
     assert_eq!(looked.status, 401);
@@ -65,7 +65,7 @@ fn a_user_without_rights_is_refused_everything_with_a_401() {
 }
 
 #[test]
-fn a_user_who_may_only_look_is_refused_changes_with_a_401() {
+fn read_only_user_gets_401_for_changes() {
     let mut world = world_with(Rights::ReadOnly);
     assert_eq!(world.get(RECORDS_URI).status, 200);
     for (_, answer) in changes(&mut world) {
@@ -81,7 +81,7 @@ fn a_user_who_may_only_look_is_refused_changes_with_a_401() {
 
 /// FCP#1516, 13.0; ANS#1175.
 #[test]
-fn an_operator_is_refused_changes_by_mcpd() {
+fn operator_role_is_refused_changes_by_mcpd() {
     let mut world = world_with(Rights::Operator);
     assert_eq!(world.get(RECORDS_URI).status, 200);
     for (access, answer) in changes(&mut world) {
@@ -100,7 +100,7 @@ fn an_operator_is_refused_changes_by_mcpd() {
 
 /// TF#333.
 #[test]
-fn a_manager_writes_in_one_partition_only() {
+fn manager_writes_in_only_one_partition() {
     let mut world = world_with(Rights::Manager("lab".to_owned()));
     assert_eq!(world.post(OTHER_URI, &record(MAC, ENDPOINT)).status, 200);
     assert_eq!(world.get(RECORDS_URI).status, 200, "it may look");
@@ -180,7 +180,7 @@ fn manager_sets_no_password() {
 }
 
 #[test]
-fn an_account_is_locked_after_wrong_passwords_until_it_is_unlocked() {
+fn account_locks_after_wrong_passwords_until_unlocked() {
     let users = vec![UserConfig {
         lock_after: Some(3),
         ..UserConfig::new("admin", "s3cret")
@@ -210,7 +210,7 @@ fn an_account_is_locked_after_wrong_passwords_until_it_is_unlocked() {
 
 /// scottdware/go-bigip#36.
 #[test]
-fn the_token_of_a_user_who_is_gone_is_refused_by_name() {
+fn token_of_a_deleted_user_is_refused_by_name() {
     let mut world = world();
     assert!(world.state.remove_user("admin"));
     assert!(!world.state.remove_user("admin"));
@@ -243,7 +243,7 @@ fn leaking(user: &str) -> World {
 
 /// ID1787517 on 17.1.2.x (AST#125, AST#151).
 #[test]
-fn a_device_that_leaks_tokens_counts_those_that_are_over_or_dropped() {
+fn leaking_device_counts_expired_and_deleted_tokens() {
     let mut world = leaking("op");
     world.token = token_of(&world.login("op", "s3cret"));
     let uri = format!("/mgmt/shared/authz/tokens/{}", world.token);
@@ -265,7 +265,7 @@ fn a_device_that_leaks_tokens_counts_those_that_are_over_or_dropped() {
 }
 
 #[test]
-fn the_built_in_user_loses_no_tokens_to_the_leak() {
+fn built_in_user_is_exempt_from_the_token_leak() {
     let mut world = leaking("admin");
     for _ in 0..3 {
         world.token = token_of(&world.login("admin", "s3cret"));

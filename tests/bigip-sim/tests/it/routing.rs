@@ -34,7 +34,7 @@ pub(crate) fn assert_refused(answer: &Answer, status: u16, text: &str) {
 
 /// 12.1.2: bare names, one with a dash, and `allowService` as a word.
 #[test]
-fn a_new_self_ip_looks_as_on_12_1_2() {
+fn new_self_ip_matches_12_1_2() {
     let body = json!({
         "name": "comcast-xre-vpn", "address": "1.1.1.1/32", "vlan": "comcast-xre-vpn",
         "traffic-group": "traffic-group-local-only", "allowService": "all",
@@ -47,7 +47,7 @@ fn a_new_self_ip_looks_as_on_12_1_2() {
 
 /// 12.1.2.
 #[test]
-fn a_new_route_over_a_tunnel_looks_as_on_12_1_2() {
+fn new_route_over_a_tunnel_matches_12_1_2() {
     let body = json!({
         "name": "comcast-xre-vpn", "tmInterface": "/Common/comcast-xre-vpn",
         "network": "10.0.0.0/8", "mtu": 0,
@@ -60,7 +60,7 @@ fn a_new_route_over_a_tunnel_looks_as_on_12_1_2() {
 
 /// 14.1.2.1, genieparser: a self IP on a VLAN, and a route through its network.
 #[test]
-fn a_self_ip_and_a_default_route_look_as_on_14_1_2_1() {
+fn self_ip_and_default_route_match_14_1_2_1() {
     let self_ip = SelfIp {
         path: "/Common/External-SelfIP".to_owned(),
         address: "192.168.40.233/24".to_owned(),
@@ -83,7 +83,7 @@ fn a_self_ip_and_a_default_route_look_as_on_14_1_2_1() {
 
 /// CIDOCS: a self IP that is called by its address.
 #[test]
-fn a_name_may_have_a_slash() {
+fn name_may_have_a_slash() {
     let mut world = world();
     let body = json!({ "name": "10.131.0.10/14", "address": "10.131.0.10/14", "vlan": TUNNEL });
     let made = world.post(SELF_IPS, &body).json();
@@ -108,7 +108,7 @@ fn a_name_may_have_a_slash() {
 
 /// A dump of 11.5.
 #[test]
-fn a_self_ip_floats_with_its_traffic_group() {
+fn self_ip_floats_with_its_traffic_group() {
     let mut world = world();
     let body = json!({ "name": "s", "address": "10.1.1.1/24", "vlan": TUNNEL });
     let made = world.post(SELF_IPS, &body).json();
@@ -128,7 +128,7 @@ fn a_self_ip_floats_with_its_traffic_group() {
 
 /// OSA#218 and f5-openstack-lbaasv2-driver#552.
 #[test]
-fn a_self_ip_needs_an_address_that_is_one() {
+fn self_ip_needs_a_valid_address() {
     let mut world = world();
     for address in [
         "%2/28",
@@ -150,7 +150,7 @@ fn a_self_ip_needs_an_address_that_is_one() {
 }
 
 #[test]
-fn a_self_ip_needs_an_address_and_an_interface_that_is_there() {
+fn self_ip_needs_an_address_and_existing_interface() {
     let mut world = world();
     for body in [
         json!({ "name": "s", "vlan": TUNNEL }),
@@ -168,7 +168,7 @@ fn a_self_ip_needs_an_address_and_an_interface_that_is_there() {
 }
 
 #[test]
-fn what_becomes_of_a_moved_or_doubled_address_is_not_guessed() {
+fn moved_or_repeated_address_is_not_simulated() {
     let mut world = world();
     let body = |name: &str| json!({ "name": name, "address": "10.1.1.1/24", "vlan": TUNNEL });
     world.post(SELF_IPS, &body("s"));
@@ -197,7 +197,7 @@ fn what_becomes_of_a_moved_or_doubled_address_is_not_guessed() {
 
 /// The words are recorded on versions before 12.0.
 #[test]
-fn the_network_of_a_route_stays() {
+fn network_of_a_route_is_immutable() {
     let mut world = world();
     let body = json!({ "name": "pods", "network": "10.244.0.0/16", "tmInterface": TUNNEL });
     world.post(ROUTES, &body);
@@ -227,7 +227,7 @@ fn the_network_of_a_route_stays() {
 }
 
 #[test]
-fn a_route_leads_one_way() {
+fn route_has_exactly_one_destination() {
     let mut world = world();
     world.post(
         SELF_IPS,
@@ -253,7 +253,7 @@ fn a_route_leads_one_way() {
 }
 
 #[test]
-fn a_gateway_is_near_in_its_own_route_domain_only() {
+fn gateway_is_reachable_only_in_its_route_domain() {
     let self_ip = |path: &str, address: &str| SelfIp {
         path: path.to_owned(),
         address: address.to_owned(),
@@ -301,7 +301,7 @@ fn a_gateway_is_near_in_its_own_route_domain_only() {
 
 /// 14.1.2.1, genieparser, with the VLANs of the simulated device; 13.1 for the number.
 #[test]
-fn route_domain_0_looks_as_on_14_1_2_1() {
+fn route_domain_0_matches_14_1_2_1() {
     let tunnels = || SimConfig {
         tunnels: Vec::new(),
         ..config()
@@ -325,7 +325,7 @@ fn vlans(world: &mut World, domain: &str) -> Value {
 }
 
 #[test]
-fn an_interface_is_in_one_route_domain() {
+fn interface_is_in_one_route_domain() {
     let mut world = world();
     assert_eq!(vlans(&mut world, "0")[2], TUNNEL);
     world.post(
@@ -362,7 +362,7 @@ fn an_interface_is_in_one_route_domain() {
 }
 
 #[test]
-fn a_self_ip_must_be_in_the_route_domain_of_its_interface() {
+fn self_ip_must_match_its_interface_route_domain() {
     let mut world = world();
     world.post(DOMAINS, &json!({ "name": "rd20", "id": 20 }));
     let body = json!({ "name": "s", "address": "10.244.0.1%20/16", "vlan": TUNNEL });
@@ -387,7 +387,7 @@ fn a_self_ip_must_be_in_the_route_domain_of_its_interface() {
 
 /// The words are recorded, without what stands before them.
 #[test]
-fn the_id_of_a_route_domain_is_taken_once() {
+fn route_domain_id_is_unique() {
     let mut world = world();
     assert_eq!(
         world
@@ -409,7 +409,7 @@ fn the_id_of_a_route_domain_is_taken_once() {
 
 /// OSA#402 for the default of a partition; the words of the other are recorded.
 #[test]
-fn a_route_domain_in_use_cannot_be_deleted() {
+fn route_domain_in_use_cannot_be_deleted() {
     let mut world = world();
     world.post(
         DOMAINS,
@@ -444,7 +444,7 @@ fn a_route_domain_in_use_cannot_be_deleted() {
 }
 
 #[test]
-fn a_new_tunnel_is_in_the_default_route_domain_of_its_partition() {
+fn new_tunnel_is_in_its_partition_default_route_domain() {
     let mut world = world();
     world.post(DOMAINS, &json!({ "name": "rd14", "id": 14 }));
     world.post(

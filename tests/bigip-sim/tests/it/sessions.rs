@@ -25,7 +25,7 @@ fn assert_restjavad(answer: &Answer, code: u16, message: &str) {
 
 /// ANS unit fixture.
 #[test]
-fn a_login_is_answered_with_a_token_as_recorded() {
+fn login_returns_a_token_as_recorded() {
     let mut world = world();
     let answer = world.login("admin", "s3cret");
     let mut body = answer.json();
@@ -65,7 +65,7 @@ fn a_login_is_answered_with_a_token_as_recorded() {
 
 /// CIS#1462, 15.1.2.1.
 #[test]
-fn a_wrong_password_is_refused_and_not_echoed() {
+fn wrong_password_is_refused_and_not_echoed() {
     let mut world = world();
     for (user, password) in [("admin", "wrong-one"), ("nobody", "wrong-one")] {
         let answer = world.login(user, password);
@@ -83,7 +83,7 @@ fn a_wrong_password_is_refused_and_not_echoed() {
 
 /// pr8kerl/f5er#18 and e-XpertSolutions/f5-rest-client#1.
 #[test]
-fn a_login_names_a_known_provider() {
+fn login_needs_a_known_provider() {
     let mut world = world();
     let mut body = credentials("admin", "s3cret");
     body["loginProviderName"] = "radius-x".into();
@@ -103,7 +103,7 @@ fn a_login_names_a_known_provider() {
 
 /// ANS#269, CIS#3780.
 #[test]
-fn a_user_holds_a_hundred_tokens_and_no_more() {
+fn user_has_at_most_a_hundred_tokens() {
     let mut world = world();
     for _ in 1..100 {
         assert_eq!(world.login("admin", "s3cret").status, 200);
@@ -129,7 +129,7 @@ fn a_user_holds_a_hundred_tokens_and_no_more() {
 }
 
 #[test]
-fn an_account_can_be_exempt_from_the_token_limit() {
+fn account_can_be_exempt_from_the_token_limit() {
     let users = vec![UserConfig {
         token_limit: None,
         ..UserConfig::new("admin", "s3cret")
@@ -142,7 +142,7 @@ fn an_account_can_be_exempt_from_the_token_limit() {
 
 /// ANS#2410, 15.1.5.1 and 17.1.1.2.
 #[test]
-fn a_token_is_over_after_1200_seconds() {
+fn token_expires_after_1200_seconds() {
     let mut world = world();
     world.pass(1199);
     assert_eq!(world.get(TUNNEL_URI).status, 200);
@@ -152,7 +152,7 @@ fn a_token_is_over_after_1200_seconds() {
 
 /// POSH-LTM-Rest#147.
 #[test]
-fn an_unknown_or_dropped_token_does_not_exist() {
+fn unknown_or_deleted_token_does_not_exist() {
     let mut world = world();
     let token = world.token.clone();
     world.delete(&token_uri(&token));
@@ -172,7 +172,7 @@ fn an_unknown_or_dropped_token_does_not_exist() {
 
 /// BRG `bigip/utils.go`.
 #[test]
-fn no_credentials_are_refused() {
+fn missing_credentials_are_refused() {
     let answer = world().raw(Method::GET, RECORDS_URI, &[], "");
 
     let message = format!(
@@ -290,7 +290,7 @@ fn two_credentials_are_taken_or_refused_as_switched() {
 }
 
 #[test]
-fn the_tokens_of_a_user_are_listed() {
+fn tokens_of_a_user_are_listed() {
     let mut world = world();
     world.login("admin", "s3cret");
     let list = world.get("/mgmt/shared/authz/tokens").json();
@@ -301,7 +301,7 @@ fn the_tokens_of_a_user_are_listed() {
 
 /// scottdware/go-bigip: the answer is flat, the new timeout counts from the start.
 #[test]
-fn a_token_can_be_extended() {
+fn token_can_be_extended() {
     let mut world = world();
     let uri = token_uri(&world.token.clone());
     world.pass(1000);
@@ -321,7 +321,7 @@ fn a_token_can_be_extended() {
 
 /// `DevCentral` 287462.
 #[test]
-fn a_token_lasts_ten_hours_at_most() {
+fn token_lasts_at_most_ten_hours() {
     let mut world = world();
     let uri = token_uri(&world.token.clone());
     let message = "Auth-token absolute timeout (36000 seconds) exceeded";
@@ -335,7 +335,7 @@ fn a_token_lasts_ten_hours_at_most() {
 }
 
 #[test]
-fn a_user_cannot_touch_another_users_token() {
+fn user_cannot_change_another_users_token() {
     let users = vec![
         UserConfig::new("admin", "s3cret"),
         UserConfig::new("op", "pw"),
@@ -357,7 +357,7 @@ fn a_user_cannot_touch_another_users_token() {
 }
 
 #[test]
-fn a_changed_password_counts_from_the_next_login() {
+fn changed_password_counts_from_the_next_login() {
     let mut world = world();
     world.state.set_password("admin", "changed");
     assert_eq!(world.get(TUNNEL_URI).status, 200);
@@ -366,7 +366,7 @@ fn a_changed_password_counts_from_the_next_login() {
 }
 
 #[test]
-fn the_log_masks_tokens_and_logins_are_no_mutations() {
+fn log_masks_tokens_and_logins_are_no_mutations() {
     let mut world = world();
     let token = world.token.clone();
     world.delete(&token_uri(&token));

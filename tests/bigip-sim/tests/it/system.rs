@@ -10,7 +10,7 @@ const FOLDERS: &str = "/mgmt/tm/sys/folder";
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn partitions_and_folders_look_as_on_14_1_2_1() {
+fn partitions_and_folders_match_14_1_2_1() {
     let mut world = world_of(TmosVersion::V14_1);
     let recorded = r#"{"kind":"tm:auth:partition:partitioncollectionstate","selfLink":"https://localhost/mgmt/tm/auth/partition?ver=14.1.2.1","items":[{"kind":"tm:auth:partition:partitionstate","name":"Common","fullPath":"Common","generation":0,"selfLink":"https://localhost/mgmt/tm/auth/partition/Common?ver=14.1.2.1","defaultRouteDomain":0,"description":"Repository for system objects and shared objects."}]}"#;
     assert_eq!(world.get(PARTITIONS).text, recorded);
@@ -27,7 +27,7 @@ fn partitions_and_folders_look_as_on_14_1_2_1() {
 }
 
 #[test]
-fn a_partition_is_a_folder_and_a_folder_at_the_top_is_a_partition() {
+fn partition_is_a_top_level_folder_and_vice_versa() {
     let mut world = world();
     let made = world
         .post(PARTITIONS, &json!({ "name": "k8s", "description": "ours" }))
@@ -83,7 +83,7 @@ fn folders_nest() {
 
 /// AS3#126 and AS3#585.
 #[test]
-fn what_is_not_empty_cannot_be_deleted() {
+fn non_empty_partition_or_folder_cannot_be_deleted() {
     let mut world = world();
     world.post(PARTITIONS, &json!({ "name": "k8s" }));
     world.post(FOLDERS, &json!({ "name": "app", "partition": "k8s" }));
@@ -112,7 +112,7 @@ fn what_is_not_empty_cannot_be_deleted() {
 }
 
 #[test]
-fn the_default_route_domain_of_a_partition_must_be_there() {
+fn default_route_domain_of_a_partition_must_exist() {
     let mut world = world();
     let answer = world.patch(
         &format!("{PARTITIONS}/Common"),
@@ -130,7 +130,7 @@ fn the_default_route_domain_of_a_partition_must_be_there() {
 }
 
 #[test]
-fn a_partition_is_called_by_a_name_without_slash() {
+fn partition_name_has_no_slash() {
     let mut world = world();
     for name in ["/k8s", "a/b", "", "a~b"] {
         assert_eq!(
@@ -148,7 +148,7 @@ fn a_partition_is_called_by_a_name_without_slash() {
 
 /// TS fixture, 14.1.2.
 #[test]
-fn a_database_variable_looks_as_on_14_1_2() {
+fn database_variable_matches_14_1_2() {
     let answer = world_of(TmosVersion::V14_1).get("/mgmt/tm/sys/db/systemauth.disablebash");
 
     let recorded = r#"{"kind":"tm:sys:db:dbstate","name":"systemauth.disablebash","fullPath":"systemauth.disablebash","generation":1,"selfLink":"https://localhost/mgmt/tm/sys/db/systemauth.disablebash?ver=14.1.2","defaultValue":"false","scfConfig":"true","value":"false","valueRange":"false true"}"#;
@@ -156,7 +156,7 @@ fn a_database_variable_looks_as_on_14_1_2() {
 }
 
 #[test]
-fn a_database_variable_changes_in_its_range() {
+fn database_variable_changes_only_within_its_range() {
     let mut world = world();
     let uri = "/mgmt/tm/sys/db/arp.maxentries";
     assert_eq!(world.get(uri).json()["value"], "8192");
@@ -218,7 +218,7 @@ fn variable_comes_and_goes_with_the_version() {
 
 /// The words of the Ansible modules `bigip_device_syslog` and `bigip_device_httpd`.
 #[test]
-fn setting_takes_its_words_and_no_other_text() {
+fn setting_takes_only_its_choices() {
     let mut world = world();
     for (path, name, word) in [
         ("sys/syslog", "cronFrom", "err"),
@@ -236,7 +236,7 @@ fn setting_takes_its_words_and_no_other_text() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_state_of_mcpd_looks_as_on_14_1_2_1() {
+fn mcpd_state_matches_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1).get("/mgmt/tm/sys/mcp-state");
 
     let recorded = r#"{"kind":"tm:sys:mcp-state:mcp-statestats","selfLink":"https://localhost/mgmt/tm/sys/mcp-state?ver=14.1.2.1","entries":{"https://localhost/mgmt/tm/sys/mcp-state/0":{"nestedStats":{"entries":{"endPlatformIdReceived":{"description":"true"},"lastLoad":{"description":"full-config-load-succeed"},"phase":{"description":"running"}}}}}}"#;
@@ -248,7 +248,7 @@ fn the_state_of_mcpd_looks_as_on_14_1_2_1() {
 
 /// CLIBS.
 #[test]
-fn workers_say_that_they_are_available() {
+fn workers_report_their_availability() {
     let mut world = world();
     for uri in [
         "/mgmt/shared/echo/available",
@@ -263,7 +263,7 @@ fn workers_say_that_they_are_available() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_two_fdbs_are_listed_as_on_14_1_2_1() {
+fn fdb_types_match_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1).get("/mgmt/tm/net/fdb");
 
     let recorded = r#"{"kind":"tm:net:fdb:fdbcollectionstate","selfLink":"https://localhost/mgmt/tm/net/fdb?ver=14.1.2.1","items":[{"reference":{"link":"https://localhost/mgmt/tm/net/fdb/tunnel?ver=14.1.2.1"}},{"reference":{"link":"https://localhost/mgmt/tm/net/fdb/vlan?ver=14.1.2.1"}}]}"#;
@@ -271,7 +271,7 @@ fn the_two_fdbs_are_listed_as_on_14_1_2_1() {
 }
 
 #[test]
-fn a_reboot_brings_back_what_was_saved() {
+fn reboot_restores_the_saved_configuration() {
     let mut world = world();
     world.post(PARTITIONS, &json!({ "name": "kept" }));
     world.post("/mgmt/tm/sys/config", &json!({ "command": "save" }));

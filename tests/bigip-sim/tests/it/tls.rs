@@ -11,7 +11,7 @@ use crate::raw::{BOTH, client, handshake, look, refusal, rest, send, start, trus
 use crate::support::TUNNEL_URI;
 
 #[tokio::test]
-async fn a_bad_certificate_is_refused_before_anything_is_said() {
+async fn bad_certificate_is_refused_before_any_data() {
     for profile in [
         TlsProfile::UnknownAuthority,
         TlsProfile::Expired,
@@ -35,7 +35,7 @@ async fn a_bad_certificate_is_refused_before_anything_is_said() {
 }
 
 #[tokio::test]
-async fn a_new_device_is_what_it_says_to_trust_and_has_no_name() {
+async fn self_signed_device_is_its_own_ca_without_a_name() {
     let sim = start(TlsProfile::OwnCertificate).await;
     let error = refusal(sim.address(), trusting(&sim.ca_pem())).await;
     // A certificate marked as a CA does not do for a server, whatever its name.
@@ -46,7 +46,7 @@ async fn a_new_device_is_what_it_says_to_trust_and_has_no_name() {
 }
 
 #[tokio::test]
-async fn every_profile_has_a_name_that_leads_back_to_it() {
+async fn every_profile_name_parses_to_its_profile() {
     for profile in TlsProfile::ALL {
         assert_eq!(profile.to_string().parse(), Ok(profile));
     }
@@ -74,7 +74,7 @@ async fn tls_1_2_alone_can_be_spoken() {
 }
 
 #[tokio::test]
-async fn an_old_device_needs_p_256_and_has_an_rsa_key() {
+async fn old_device_needs_p_256_and_has_an_rsa_key() {
     let sim = start(TlsProfile::OldTmos).await;
     let stream = handshake(sim.address(), trusting(&sim.ca_pem()))
         .await
@@ -101,7 +101,7 @@ async fn an_old_device_needs_p_256_and_has_an_rsa_key() {
 }
 
 #[tokio::test]
-async fn a_stalled_handshake_lasts_until_the_device_greets_otherwise() {
+async fn stalled_handshake_lasts_until_the_profile_changes() {
     let sim = start(TlsProfile::Stall).await;
     let stalled = handshake(sim.address(), trusting(&sim.ca_pem()));
     tokio::pin!(stalled);
@@ -132,7 +132,7 @@ async fn http_without_tls_is_answered_and_a_handshake_is_not() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_by_the_same_authority_and_ends_connections() {
+async fn renewed_certificate_keeps_the_ca_and_ends_connections() {
     let sim = start(TlsProfile::Authority).await;
     let (ca_pem, fingerprint) = (sim.ca_pem(), sim.fingerprint());
     let mut before = handshake(sim.address(), trusting(&ca_pem)).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_renewed_certificate_is_by_the_same_authority_and_ends_connections() {
 }
 
 #[tokio::test]
-async fn a_renewed_authority_has_to_be_trusted_anew() {
+async fn renewed_ca_must_be_trusted_again() {
     let sim = start(TlsProfile::Authority).await;
     let ca_pem = sim.ca_pem();
     sim.renew_authority().unwrap();
@@ -158,7 +158,7 @@ async fn a_renewed_authority_has_to_be_trusted_anew() {
 }
 
 #[tokio::test]
-async fn the_fingerprint_is_that_of_the_certificate_shown() {
+async fn fingerprint_is_that_of_the_presented_certificate() {
     let sim = start(TlsProfile::Authority).await;
     let stream = handshake(sim.address(), trusting(&sim.ca_pem()))
         .await

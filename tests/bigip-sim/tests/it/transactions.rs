@@ -41,7 +41,7 @@ fn commit(world: &mut World, id: &str) -> Answer {
 
 /// 12.1.2; the number is the time in microseconds.
 #[test]
-fn a_new_transaction_looks_as_on_12_1_2() {
+fn new_transaction_matches_12_1_2() {
     let mut world = world_of(TmosVersion::V12_1);
     world.now = "2018-05-18T20:20:37.169915Z".parse().unwrap();
     let token = world.login("admin", "s3cret").json()["token"]["token"].clone();
@@ -56,7 +56,7 @@ fn a_new_transaction_looks_as_on_12_1_2() {
 
 /// 12.1.2, in whatever order the fields of a body are.
 #[test]
-fn a_command_is_repeated_and_not_carried_out() {
+fn command_is_repeated_and_not_executed() {
     let mut world = world();
     let id = open(&mut world);
     let body = json!({ "records": [record(MAC, ENDPOINT)] }).to_string();
@@ -96,7 +96,7 @@ fn a_command_is_repeated_and_not_carried_out() {
 
 /// f5-rest-client#36; there the slash at the end is repeated, too.
 #[test]
-fn a_command_is_called_by_a_number() {
+fn command_is_addressed_by_a_number() {
     let mut world = world();
     let id = open(&mut world);
     let answer = world.get(&format!("{TRANSACTIONS}/{id}/commands/3/members/"));
@@ -106,7 +106,7 @@ fn a_command_is_called_by_a_number() {
 }
 
 #[test]
-fn a_commit_carries_out_all_commands_in_order() {
+fn commit_executes_all_commands_in_order() {
     let mut world = world();
     let id = open(&mut world);
     add_record(&mut world, &id, MAC);
@@ -159,7 +159,7 @@ fn later_commands_build_on_earlier_ones() {
 
 /// The prefix, status and `apiError` are recorded for a SNAT pool.
 #[test]
-fn one_refused_command_undoes_them_all() {
+fn one_refused_command_reverts_all() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     let before = world.get(TUNNEL_URI).text;
@@ -189,7 +189,7 @@ fn one_refused_command_undoes_them_all() {
 
 /// EC.
 #[test]
-fn an_empty_patch_fails_a_transaction() {
+fn empty_patch_fails_a_transaction() {
     let mut world = world();
     let id = open(&mut world);
     let tunnel = "/mgmt/tm/net/tunnels/tunnel/~Common~flannel_vxlan";
@@ -200,7 +200,7 @@ fn an_empty_patch_fails_a_transaction() {
 }
 
 #[test]
-fn what_is_not_simulated_is_not_blamed_on_the_transaction() {
+fn unsimulated_command_is_501_in_a_transaction() {
     let mut world = world();
     let id = open(&mut world);
     add(&mut world, &id, Method::DELETE, TUNNEL_URI, "");
@@ -220,7 +220,7 @@ fn what_is_not_simulated_is_not_blamed_on_the_transaction() {
 
 /// LAB.
 #[test]
-fn looking_and_committing_must_not_name_the_transaction() {
+fn reads_and_commits_cannot_be_added_to_a_transaction() {
     let mut world = world();
     let id = open(&mut world);
     add_record(&mut world, &id, MAC);
@@ -252,7 +252,7 @@ fn looking_and_committing_must_not_name_the_transaction() {
 
 /// f5-rest-client#36.
 #[test]
-fn an_idle_transaction_is_gone_after_its_time() {
+fn idle_transaction_expires() {
     let mut world = world();
     let id = open(&mut world);
     world.pass(119);
@@ -277,7 +277,7 @@ fn an_idle_transaction_is_gone_after_its_time() {
 }
 
 #[test]
-fn a_transaction_can_be_dropped_or_wait_longer() {
+fn transaction_can_be_deleted_or_last_longer() {
     let mut world = world();
     let id = open(&mut world);
     let uri = format!("{TRANSACTIONS}/{id}");
@@ -305,7 +305,7 @@ fn a_transaction_can_be_dropped_or_wait_longer() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_and_changes_nothing() {
+fn dry_run_validates_and_changes_nothing() {
     let mut world = world();
     let dry = world
         .post(TRANSACTIONS, &json!({ "validateOnly": true }))
@@ -318,7 +318,7 @@ fn a_dry_run_says_what_would_be_and_changes_nothing() {
 }
 
 #[test]
-fn a_body_is_looked_at_when_it_is_added() {
+fn body_is_validated_when_added() {
     let mut world = world();
     let id = open(&mut world);
     let answer = add(&mut world, &id, Method::POST, RECORDS_URI, "{");
@@ -328,7 +328,7 @@ fn a_body_is_looked_at_when_it_is_added() {
 }
 
 #[test]
-fn commands_count_as_mutations_when_they_are_committed() {
+fn commands_count_as_mutations_on_commit() {
     let mut world = world();
     let id = open(&mut world);
     add_record(&mut world, &id, MAC);

@@ -13,7 +13,7 @@ fn parsed(text: &str) -> Value {
 
 /// 16.1.2, log of CIS in mdditt2000/kubernetes-1-26.
 #[test]
-fn a_list_of_two_records_looks_as_on_16_1_2() {
+fn list_of_two_records_matches_16_1_2() {
     let mut world = world_of(TmosVersion::V16_1);
     let list = json!({ "records": [
         record("0a:0a:c0:a8:c8:41", "192.168.200.65%0"),
@@ -27,7 +27,7 @@ fn a_list_of_two_records_looks_as_on_16_1_2() {
 
 /// 15.1.3.1, CIS#1929.
 #[test]
-fn an_empty_list_of_records_looks_as_on_15_1_3_1() {
+fn empty_list_of_records_matches_15_1_3_1() {
     let mut world = world_of(TmosVersion::V15_1);
     let answer = world.get("/mgmt/tm/net/fdb/tunnel/~Common~http-tunnel/records");
 
@@ -40,7 +40,7 @@ fn an_empty_list_of_records_looks_as_on_15_1_3_1() {
 }
 
 #[test]
-fn an_empty_list_has_no_items_on_13_1() {
+fn empty_list_has_no_items_on_13_1() {
     let answer = world_of(TmosVersion::V13_1).get(RECORDS_URI).json();
 
     assert!(answer.get("items").is_none(), "{answer}");
@@ -48,7 +48,7 @@ fn an_empty_list_has_no_items_on_13_1() {
 
 /// 14.1.3.1, CIS#1730: read-only properties, `null` and a slash at the end.
 #[test]
-fn the_whole_list_that_cis_writes_is_taken() {
+fn record_list_written_by_cis_is_accepted() {
     let path = "/TEST_K8S_partition/TEST_FLANNEL_VXLAN";
     let tunnels = vec![TunnelConfig::vxlan(path, "10.40.161.1")];
     let mut world = World::new(&SimConfig {
@@ -74,7 +74,7 @@ fn the_whole_list_that_cis_writes_is_taken() {
 
 /// The same of a data group on 17.1.2.1: answered with the object, one generation further.
 #[test]
-fn a_put_of_the_list_is_answered_with_the_object_as_a_get_shows_it() {
+fn put_of_the_list_returns_the_object_like_a_get() {
     let mut world = world();
     let before = world.get(TUNNEL_URI).json()["generation"].as_u64().unwrap();
 
@@ -87,7 +87,7 @@ fn a_put_of_the_list_is_answered_with_the_object_as_a_get_shows_it() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn singletons_look_as_on_14_1_2_1() {
+fn singletons_match_14_1_2_1() {
     let mut world = world_of(TmosVersion::V14_1);
     for (uri, recorded) in [
         (
@@ -121,7 +121,7 @@ fn singletons_look_as_on_14_1_2_1() {
 
 /// 14.1.2.1, genieparser, without the licence strings and the number of the chassis.
 #[test]
-fn the_own_device_entry_looks_as_on_14_1_2_1() {
+fn own_device_entry_matches_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1)
         .get("/mgmt/tm/cm/device")
         .json();
@@ -156,7 +156,7 @@ fn built_in_tunnels_are_listed_beside_the_others() {
 }
 
 #[test]
-fn a_vxlan_tunnel_points_at_its_profile() {
+fn vxlan_tunnel_links_to_its_profile() {
     let mut world = world();
     let tunnel = world
         .get("/mgmt/tm/net/tunnels/tunnel/~Common~flannel_vxlan")
@@ -178,7 +178,7 @@ fn a_vxlan_tunnel_points_at_its_profile() {
 }
 
 #[test]
-fn a_geneve_profile_has_no_encapsulation_type() {
+fn geneve_profile_has_no_encapsulation_type() {
     let tunnels = vec![TunnelConfig::geneve("/Common/app/t", "10.1.1.1%20")];
     let mut world = World::new(&SimConfig {
         tunnels,
@@ -202,7 +202,7 @@ fn a_geneve_profile_has_no_encapsulation_type() {
 }
 
 #[test]
-fn a_self_ip_links_to_the_tunnel_or_vlan_it_is_on() {
+fn self_ip_links_to_its_tunnel_or_vlan() {
     let self_ip = |path: &str, vlan: &str| SelfIp {
         path: path.to_owned(),
         address: "10.10.10.10%1/24".to_owned(),
@@ -231,7 +231,7 @@ fn a_self_ip_links_to_the_tunnel_or_vlan_it_is_on() {
 }
 
 #[test]
-fn a_unit_of_a_pair_lists_itself_and_its_peer() {
+fn unit_of_a_pair_lists_itself_and_its_peer() {
     let peer = Peer {
         hostname: "bigip02.lab.local".to_owned(),
         base_mac: "00:0c:29:35:0d:be".to_owned(),
@@ -287,7 +287,7 @@ fn a_unit_of_a_pair_lists_itself_and_its_peer() {
 
 /// 17.1.2.1, public README with curl transcripts.
 #[test]
-fn a_17_1_answer_has_the_recorded_headers() {
+fn answer_of_17_1_has_the_recorded_headers() {
     let answer = world().get(RECORDS_URI);
 
     assert_eq!(
@@ -303,7 +303,7 @@ fn a_17_1_answer_has_the_recorded_headers() {
 }
 
 #[test]
-fn a_save_keeps_a_copy_of_the_configuration() {
+fn save_keeps_a_copy_of_the_configuration() {
     let mut world = world();
     world.post(RECORDS_URI, &record(MAC, ENDPOINT));
     assert!(world.state.saved_records(TUNNEL).is_empty());

@@ -7,7 +7,7 @@ use crate::support::{ENDPOINT, MAC, RECORDS_URI, TUNNEL, World, config, record, 
 use crate::tunnels::{GENEVE, TUNNELS, VXLAN, assert_mcpd, tunnel, with};
 
 #[test]
-fn a_reference_must_lead_somewhere() {
+fn reference_must_resolve() {
     let mut world = world();
     let answer = world.post(TUNNELS, &with(tunnel("t"), "profile", "/Common/gone"));
     assert_mcpd(
@@ -39,7 +39,7 @@ fn a_reference_must_lead_somewhere() {
 
 /// `01070265` of VLANs, f5-declarative-onboarding#7; the label is assumed.
 #[test]
-fn what_is_in_use_cannot_be_deleted() {
+fn object_in_use_cannot_be_deleted() {
     let self_ip = SelfIp {
         path: "/Common/flannel_self".to_owned(),
         address: "10.244.9.1/16".to_owned(),
@@ -90,7 +90,7 @@ fn what_is_in_use_cannot_be_deleted() {
 }
 
 #[test]
-fn a_profile_that_others_take_from_cannot_be_deleted() {
+fn profile_with_children_cannot_be_deleted() {
     let mut world = world();
     let child = json!({ "name": "child", "defaultsFrom": "/Common/fl-geneve" });
     world.post(GENEVE, &json!({ "name": "fl-geneve", "port": 6082 }));
@@ -109,7 +109,7 @@ fn a_profile_that_others_take_from_cannot_be_deleted() {
 
 /// Status and wording are assumed.
 #[test]
-fn a_value_that_makes_no_sense_is_refused() {
+fn invalid_value_is_refused() {
     let mut world = world();
     for (property, value) in [
         ("localAddress", json!("somewhere")),
@@ -149,7 +149,7 @@ fn a_value_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn an_unknown_property_is_not_guessed() {
+fn unknown_property_is_not_simulated() {
     let mut world = world();
     for (property, value) in [("vni", json!(7)), ("tos", json!("64"))] {
         let answer = world.post(TUNNELS, &with(tunnel("t"), property, value));
@@ -172,7 +172,7 @@ fn an_unknown_property_is_not_guessed() {
 
 /// 12.1.2, an `IPsec` policy.
 #[test]
-fn a_property_may_be_written_with_dashes() {
+fn property_may_be_written_with_dashes() {
     let body = json!({ "name": "t", "profile": "vxlan", "local-address": "10.0.0.4", "use-pmtu": "disabled" });
     let made = world().post(TUNNELS, &body).json();
 
@@ -184,7 +184,7 @@ fn a_property_may_be_written_with_dashes() {
 
 /// POSH-LTM-Rest#95: a PATCH with nothing but the name is an error.
 #[test]
-fn a_patch_of_an_object_needs_more_than_its_name() {
+fn patch_of_an_object_needs_more_than_its_name() {
     let mut world = world();
     for body in [
         json!({}),
@@ -199,7 +199,7 @@ fn a_patch_of_an_object_needs_more_than_its_name() {
 }
 
 #[test]
-fn a_tunnel_that_a_person_makes_brings_its_folder_and_route_domain() {
+fn seeded_tunnel_creates_its_folder_and_route_domain() {
     let tunnels = vec![TunnelConfig::vxlan("/ocp/app/t", "10.0.0.4%14")];
     let mut world = World::new(&SimConfig {
         tunnels,
@@ -223,7 +223,7 @@ fn a_tunnel_that_a_person_makes_brings_its_folder_and_route_domain() {
 
 /// BRG `bigip/requests.go`.
 #[test]
-fn a_text_may_be_65535_characters_long() {
+fn text_may_be_65535_characters_long() {
     let mut world = world();
     let uri = format!("{TUNNELS}/~Common~flannel_vxlan");
     let long = "x".repeat(65535);

@@ -28,7 +28,7 @@ pub(crate) fn assert_mcpd(answer: &Answer, status: u16, id: &str) {
 
 /// 12.1.2; the recorded tunnel is one of `IPsec`, whose profiles are not simulated.
 #[test]
-fn a_new_tunnel_looks_as_on_12_1_2() {
+fn new_tunnel_matches_12_1_2() {
     let mut world = World::new(&SimConfig {
         version: TmosVersion::V12_1,
         tunnels: Vec::new(),
@@ -54,7 +54,7 @@ fn a_new_tunnel_looks_as_on_12_1_2() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_built_in_vxlan_profiles_are_those_of_14_1_2_1() {
+fn built_in_vxlan_profiles_match_14_1_2_1() {
     let mut world = World::new(&SimConfig {
         version: TmosVersion::V14_1,
         tunnels: Vec::new(),
@@ -94,7 +94,7 @@ fn the_built_in_vxlan_profiles_are_those_of_14_1_2_1() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_built_in_tunnels_look_as_on_14_1_2_1() {
+fn built_in_tunnels_match_14_1_2_1() {
     let mut world = World::new(&SimConfig {
         version: TmosVersion::V14_1,
         tunnels: Vec::new(),
@@ -107,7 +107,7 @@ fn the_built_in_tunnels_look_as_on_14_1_2_1() {
 
 /// 14.1.2.1, genieparser.
 #[test]
-fn the_kinds_of_tunnels_are_those_of_14_1_2_1() {
+fn tunnel_types_match_14_1_2_1() {
     let answer = world_of(TmosVersion::V14_1)
         .get("/mgmt/tm/net/tunnels")
         .json();
@@ -121,7 +121,7 @@ fn the_kinds_of_tunnels_are_those_of_14_1_2_1() {
 }
 
 #[test]
-fn a_profile_takes_from_another_what_it_does_not_say() {
+fn profile_inherits_unset_values() {
     let mut world = world();
     let profile = world
         .post(
@@ -166,7 +166,7 @@ fn a_profile_takes_from_another_what_it_does_not_say() {
 
 /// The 12.0 schema asks for both.
 #[test]
-fn a_tunnel_needs_a_profile_and_a_local_address() {
+fn tunnel_needs_a_profile_and_a_local_address() {
     let mut world = world();
     for property in ["profile", "localAddress"] {
         let answer = world.post(TUNNELS, &with(tunnel("t"), property, Value::Null));
@@ -177,7 +177,7 @@ fn a_tunnel_needs_a_profile_and_a_local_address() {
 }
 
 #[test]
-fn a_new_tunnel_has_an_empty_fdb_and_a_deleted_one_has_none() {
+fn new_tunnel_has_an_empty_fdb_until_deleted() {
     let mut world = world();
     let made = world.post(TUNNELS, &tunnel("t")).json();
     let fdb = world.get("/mgmt/tm/net/fdb/tunnel/~Common~t").json();
@@ -198,7 +198,7 @@ fn a_new_tunnel_has_an_empty_fdb_and_a_deleted_one_has_none() {
 }
 
 #[test]
-fn a_change_keeps_the_rest_and_a_put_falls_back_to_defaults() {
+fn patch_keeps_other_fields_and_put_resets_them() {
     let mut world = world();
     world.post(TUNNELS, &with(tunnel("t"), "mtu", 1400));
     let uri = format!("{TUNNELS}/~Common~t");
@@ -230,7 +230,7 @@ fn a_change_keeps_the_rest_and_a_put_falls_back_to_defaults() {
 
 /// A read-modify-write as CIS does it (14.1.3.1, CIS#1730).
 #[test]
-fn what_was_read_can_be_written_back() {
+fn read_object_can_be_written_back() {
     let mut world = world();
     let uri = format!("{TUNNELS}/~Common~flannel_vxlan");
     let read = world.get(&uri).json();
@@ -245,7 +245,7 @@ fn what_was_read_can_be_written_back() {
 
 /// Data groups on 17.1.2.1.
 #[test]
-fn a_put_does_not_make_a_tunnel_and_a_second_post_is_a_conflict() {
+fn put_creates_no_tunnel_and_second_post_is_a_conflict() {
     let mut world = world();
     let uri = format!("{TUNNELS}/~Common~t");
     for answer in [
@@ -268,7 +268,7 @@ fn a_put_does_not_make_a_tunnel_and_a_second_post_is_a_conflict() {
 }
 
 #[test]
-fn a_tunnel_in_a_partition_may_use_a_profile_in_common() {
+fn tunnel_in_a_partition_may_use_a_profile_in_common() {
     let mut world = world();
     world.post("/mgmt/tm/auth/partition", &json!({ "name": "k8s" }));
     let made = world
@@ -298,7 +298,7 @@ fn a_tunnel_in_a_partition_may_use_a_profile_in_common() {
 }
 
 #[test]
-fn a_tunnel_can_be_in_a_folder() {
+fn tunnel_can_be_in_a_folder() {
     let mut world = world();
     world.post(
         "/mgmt/tm/sys/folder",
@@ -335,7 +335,7 @@ fn a_tunnel_can_be_in_a_folder() {
 
 /// EC.
 #[test]
-fn an_object_needs_its_folder() {
+fn object_needs_its_folder() {
     let mut world = world();
     for (partition, sub_path, folder) in [("PART", "", "/PART"), ("Common", "a/b", "/Common/a/b")] {
         let body = with(tunnel("t"), "partition", partition);
@@ -349,7 +349,7 @@ fn an_object_needs_its_folder() {
 
 /// 12.1.2, a traffic selector; the link below it is from a dump of a VLAN on 11.5.
 #[test]
-fn without_partition_in_the_uri_there_is_none_in_the_answer() {
+fn answer_has_a_partition_only_if_the_uri_has() {
     let mut world = world();
     let uri = format!("{TUNNELS}/flannel_vxlan");
     for answer in [world.get(&uri), world.patch(&uri, &json!({ "key": 1 }))] {

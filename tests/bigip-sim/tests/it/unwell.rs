@@ -122,7 +122,7 @@ fn every_preset_is_answered_as_recorded() {
 
 /// BRG `bigip/utils.go:137`.
 #[test]
-fn an_early_refusal_does_not_name_its_sender() {
+fn early_refusal_does_not_name_its_sender() {
     for (preset, referer) in [
         (Preset::NotRegistered, json!("10.144.138.84")),
         (Preset::NotRegisteredYet, Value::Null),
@@ -134,7 +134,7 @@ fn an_early_refusal_does_not_name_its_sender() {
 }
 
 #[test]
-fn a_request_can_be_carried_out_and_refused_all_the_same() {
+fn request_can_be_executed_and_still_refused() {
     let mut world = world();
     let effect = Effect {
         commit: Commit::Now,
@@ -146,7 +146,7 @@ fn a_request_can_be_carried_out_and_refused_all_the_same() {
 }
 
 #[test]
-fn a_pretended_write_is_answered_well_and_changes_nothing() {
+fn pretended_write_is_answered_and_changes_nothing() {
     let mut world = filled();
     world.state.fault(Fault::new(Effect::pretend()));
     let answer = world.post(RECORDS_URI, &record(MAC, ENDPOINT));
@@ -167,7 +167,7 @@ fn a_pretended_write_is_answered_well_and_changes_nothing() {
 }
 
 #[test]
-fn a_pretended_login_gives_a_token_that_is_good_for_nothing() {
+fn pretended_login_returns_an_invalid_token() {
     let mut world = world();
     let logins = world.state.logins();
     let login = Fault::new(Effect::pretend()).path(LOGIN_URI);
@@ -182,7 +182,7 @@ fn a_pretended_login_gives_a_token_that_is_good_for_nothing() {
 }
 
 #[test]
-fn a_login_can_be_answered_without_its_token() {
+fn login_can_be_answered_without_its_token() {
     let mut world = world();
     let without = Effect::answer(Answer::Without("/token".to_owned()));
     world.state.fault(Fault::new(without).path(LOGIN_URI));
@@ -204,7 +204,7 @@ fn every_token_can_be_refused_right_after_login() {
 }
 
 #[test]
-fn a_member_deep_inside_can_be_missing() {
+fn nested_member_can_be_missing() {
     let mut world = filled();
     for (pointer, left) in [("/items/1/endpoint", 3), ("/items/1", 2), ("/items/7", 3)] {
         let without = Effect::answer(Answer::Without(pointer.to_owned()));
@@ -218,7 +218,7 @@ fn a_member_deep_inside_can_be_missing() {
 }
 
 #[test]
-fn what_is_no_list_is_not_cut() {
+fn non_list_answer_is_not_truncated() {
     let mut world = filled();
     let own = world.get(TUNNEL_URI).json();
     for answer in [Answer::FirstItems(0), Answer::Page(1)] {
@@ -231,7 +231,7 @@ fn what_is_no_list_is_not_cut() {
 
 /// BRG `bigip/utils.go:141`.
 #[test]
-fn a_device_without_its_configuration_says_that_nothing_is_there() {
+fn unloaded_device_reports_missing_objects() {
     let mut world = filled();
     let id = world
         .state
@@ -248,7 +248,7 @@ fn a_device_without_its_configuration_says_that_nothing_is_there() {
 }
 
 #[test]
-fn the_body_of_another_object_can_be_shown() {
+fn body_of_another_object_can_be_shown() {
     let mut world = filled();
     let other = "/mgmt/tm/net/fdb/tunnel/~Common~http-tunnel";
     let swapped = Effect::answer(Answer::Object(other.to_owned()));
@@ -283,7 +283,7 @@ fn any_answer_can_carry_further_headers() {
 }
 
 #[test]
-fn a_write_that_was_given_up_lands_by_the_rights_of_its_arrival() {
+fn abandoned_write_lands_with_its_permissions_at_arrival() {
     let mut world = world();
     let id = world
         .state
@@ -330,7 +330,7 @@ fn late_write_of_unknown_user_never_lands() {
 }
 
 #[test]
-fn a_write_can_be_answered_at_once_and_carried_out_later() {
+fn write_can_be_answered_at_once_and_executed_later() {
     let mut world = world();
     let effect = Effect {
         commit: Commit::Late,
@@ -358,7 +358,7 @@ fn a_write_can_be_answered_at_once_and_carried_out_later() {
 
 /// BIGREST#20: more than 30 s on 15.1.6.1.
 #[test]
-fn a_login_with_an_authorization_header_takes_long_on_15_1() {
+fn login_with_an_authorization_header_is_slow_on_15_1() {
     for version in TmosVersion::ALL {
         let mut world = world_of(version);
         let body = credentials("admin", "s3cret").to_string();

@@ -128,7 +128,7 @@ fn arp_for_the_address_of_the_node_is_answered() {
 }
 
 #[test]
-fn arp_for_no_pod_or_from_no_vtep_is_silence() {
+fn arp_for_another_target_or_without_vtep_is_dropped() {
     let mut datapath = usual();
     let other = Ipv4Addr::new(10, 0, 0, 131);
     assert_eq!(
@@ -147,7 +147,7 @@ fn arp_for_no_pod_or_from_no_vtep_is_silence() {
 }
 
 #[test]
-fn ip_is_delivered_whatever_mac_it_is_sent_to() {
+fn ip_is_delivered_to_any_destination_mac() {
     for mac in [NODE_MAC.0, [2, 9, 9, 9, 9, 9]] {
         let verdict = receive(&mut usual(), &ip(2, mac, POD));
         assert_eq!(verdict, Verdict::Deliver(POD, ip_packet(SELF_IP, POD)));
@@ -190,7 +190,7 @@ fn packet_of_a_pod_goes_from_its_mac_to_that_of_the_vtep() {
 }
 
 #[test]
-fn packet_of_a_pod_to_no_vtep_takes_another_way() {
+fn pod_packet_without_vtep_is_not_tunneled() {
     let packet = ip_packet(POD, Ipv4Addr::new(192, 0, 2, 1));
     assert_eq!(usual().transmit(POD_MAC, &packet), None);
 }
@@ -230,7 +230,7 @@ fn of_two_entries_of_a_network_the_last_one_counts() {
 }
 
 #[test]
-fn entry_is_read_as_it_is_written() {
+fn entry_parses_as_written() {
     let entry = vtep("10.1.6.0/24", ENDPOINT);
     assert_eq!(
         entry.to_string(),

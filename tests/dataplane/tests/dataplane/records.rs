@@ -139,7 +139,7 @@ async fn swapped_endpoints_are_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn node_that_left_keeps_learned_paths_only() {
+async fn deleted_node_keeps_only_learned_paths() {
     let Some(lab) = Lab::new("left").await else {
         return;
     };

@@ -214,7 +214,7 @@ async fn wrong_vtep_endpoint_loses_the_arp_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flooding_type_none_asks_no_node() {
+async fn flooding_type_none_reaches_no_node() {
     let settings = Settings {
         tunnel: |tunnel: &mut TunnelConfig| tunnel.profile.flooding_type = FloodingType::None,
         ..Settings::default()
@@ -228,7 +228,7 @@ async fn flooding_type_none_asks_no_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_route_asks_no_node() {
+async fn missing_route_reaches_no_node() {
     let settings = Settings {
         has_route: [false, true],
         ..Settings::default()
@@ -242,7 +242,7 @@ async fn missing_route_asks_no_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_record_asks_other_nodes_only() {
+async fn missing_record_reaches_only_other_nodes() {
     let Some((lab, node)) = lab("record", Settings::default()).await else {
         return;
     };

@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_libraries_are_told_from_ours() {
+    fn library_errors_differ_from_operator_errors() {
         let line = |target: &str| format!(r#"{{"level":"ERROR","target":"{target}"}}"#);
         assert!(is_error_of_a_library(&line("kube_client::client::builder")));
         assert!(!is_error_of_a_library(&line("bigip_tunnel_operator::task")));

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn another_image_is_named_by_strings() {
+    fn other_image_is_set_by_chart_values() {
         let values = image_values("registry.example:5000/team/operator:1");
         let wanted = [
             "--set-string",

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn entry_that_lacks_a_program_is_not_whole() {
+    fn incomplete_cache_entry_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         for program in all() {

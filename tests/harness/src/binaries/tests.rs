@@ -45,7 +45,7 @@ fn packed_archive(folder: &Path) -> envtest::Archive {
 }
 
 #[test]
-fn the_folder_a_person_names_comes_first() {
+fn user_supplied_folder_comes_first() {
     let dir = tempfile::tempdir().unwrap();
     programs_in(&dir.path().join("cache").join(built_name()));
     programs_in(&dir.path().join("assets"));
@@ -59,7 +59,7 @@ fn the_folder_a_person_names_comes_first() {
 }
 
 #[test]
-fn a_folder_without_the_programs_is_passed_over() {
+fn folder_without_the_programs_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
     programs_in(&dir.path().join("cache").join(built_name()));
     let sources = Sources {
@@ -70,7 +70,7 @@ fn a_folder_without_the_programs_is_passed_over() {
 }
 
 #[test]
-fn a_file_that_cannot_be_executed_is_no_program() {
+fn non_executable_file_is_no_program() {
     let dir = tempfile::tempdir().unwrap();
     programs_in(dir.path());
     fs::set_permissions(dir.path().join(ETCD), fs::Permissions::from_mode(0o644)).unwrap();
@@ -78,7 +78,7 @@ fn a_file_that_cannot_be_executed_is_no_program() {
 }
 
 #[test]
-fn the_archive_is_fetched_once_and_then_taken_from_the_cache() {
+fn archive_is_downloaded_once_and_then_cached() {
     let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sources = Sources {
         archive: Some(packed_archive(dir.path())),
@@ -98,7 +98,7 @@ fn the_archive_is_fetched_once_and_then_taken_from_the_cache() {
 }
 
 #[test]
-fn an_archive_with_another_checksum_is_refused() {
+fn archive_with_another_checksum_is_refused() {
     let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let archive = envtest::Archive {
         sha512: "00".repeat(64),
@@ -117,7 +117,7 @@ fn an_archive_with_another_checksum_is_refused() {
 }
 
 #[test]
-fn without_any_source_the_message_says_the_way_out() {
+fn missing_sources_are_reported_with_a_remedy() {
     let cache = tempfile::tempdir().unwrap();
     let archive = envtest::Archive {
         name: "unreachable".to_owned(),
@@ -153,7 +153,7 @@ fn without_any_source_the_message_says_the_way_out() {
 }
 
 #[test]
-fn an_old_go_is_named_instead_of_tried() {
+fn outdated_go_is_named_and_not_run() {
     let old = go::GoVersion::parse("go version go1.24.9 linux/amd64").unwrap();
     assert!(old < go::MINIMUM);
     assert!(go::GoVersion::parse("go version go1.26rc1 linux/amd64").unwrap() > go::MINIMUM);
@@ -164,7 +164,7 @@ fn an_old_go_is_named_instead_of_tried() {
 }
 
 #[test]
-fn the_go_modules_pin_the_versions_that_are_named_here() {
+fn go_modules_pin_the_versions_of_the_code() {
     for (module, pin) in [
         (
             "kubernetes",

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_release_that_a_cache_entry_names_is_the_one_that_is_built() {
+    fn cache_entry_release_is_the_built_one() {
         for tool in Tool::ALL {
             let module = paths::tools_modules().join(tool.name()).join("go.mod");
             let pins = fs::read_to_string(module).unwrap();

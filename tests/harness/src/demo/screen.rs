@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_look_as_on_the_device() {
+    fn records_are_shown_in_device_format() {
         let one = BTreeMap::from([("0a:0a:0a:a9:48:ef".to_owned(), "10.169.72.239%0".to_owned())]);
         assert_eq!(
             tmsh_list("flannel_vxlan", &one).join("\n"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_is_shown_with_all_its_output() {
+    async fn command_is_shown_with_all_its_output() {
         let mut out = Vec::new();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "echo found; echo 'hint: look' >&2; exit 1"]);

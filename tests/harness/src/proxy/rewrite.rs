@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_stays() {
+    fn other_body_than_a_list_is_unchanged() {
         let mut object = json!({"kind": "Node"});
         Rewrite::cut(0)
             .and(Rewrite::drop_continue())

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn watch_is_told_from_list_and_object() {
+    fn watch_differs_from_list_and_object() {
         let list = get("/api/v1/nodes", "limit=500");
         assert!(list.is_list_of("nodes") && !list.is_watch());
         assert_eq!(list.parameter("limit"), Some("500"));

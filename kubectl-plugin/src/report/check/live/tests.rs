@@ -116,12 +116,12 @@ fn with(change: impl FnOnce(&mut LiveSeen)) -> Vec<(Verdict, Code)> {
 }
 
 #[test]
-fn where_a_bigip_is_right_nothing_is_found() {
+fn correct_bigip_has_no_finding() {
     assert_eq!(found(&Ok(seen())), []);
 }
 
 #[test]
-fn a_bigip_that_does_not_answer_says_why() {
+fn unreachable_bigip_names_the_cause() {
     let trouble = Trouble {
         reason: Reason::AuthenticationFailed,
         message: "m".to_owned(),
@@ -130,7 +130,7 @@ fn a_bigip_that_does_not_answer_says_why() {
 }
 
 #[test]
-fn what_keeps_the_person_away_says_nothing_of_the_bigip() {
+fn client_side_failure_is_no_verdict_about_the_bigip() {
     for reason in [Reason::Timeout, Reason::SecretForbidden] {
         let trouble = Trouble {
             reason,
@@ -141,7 +141,7 @@ fn what_keeps_the_person_away_says_nothing_of_the_bigip() {
 }
 
 #[test]
-fn without_a_local_address_nothing_is_said_of_records() {
+fn missing_local_address_gives_no_record_finding() {
     let none = with(|seen| seen.facts.tunnel.local_address = None);
     assert_eq!(none, [(ERROR, BTN0210)]);
 }
@@ -163,7 +163,7 @@ fn records_that_are_not_right_are_counted() {
 }
 
 #[test]
-fn records_that_another_tunnel_claims_are_not_left_over() {
+fn records_claimed_by_another_tunnel_are_not_orphaned() {
     let mac = "0a:0a:0a:a9:48:e9";
     let mut seen = seen();
     let record: (MacAddress, Endpoint) = (mac.parse().unwrap(), "10.169.72.233%0".parse().unwrap());
@@ -185,13 +185,13 @@ fn records_that_another_tunnel_claims_are_not_left_over() {
 }
 
 #[test]
-fn a_self_ip_of_the_tunnel_lets_a_ping_in() {
+fn self_ip_of_the_tunnel_allows_a_ping() {
     let silent = with(|seen| seen.self_ips.as_mut().unwrap()[0].lets_in = false);
     assert_eq!(silent, [(WARNING, BTN0207)]);
 }
 
 #[test]
-fn the_local_address_is_a_self_ip() {
+fn local_address_is_a_self_ip() {
     let none = with(|seen| {
         seen.self_ips.as_mut().unwrap().pop();
     });
@@ -214,7 +214,7 @@ fn every_pod_network_is_behind_the_tunnel() {
 }
 
 #[test]
-fn a_narrower_way_decides_about_its_part() {
+fn narrower_route_decides_for_its_part() {
     let part = with(|seen| {
         let routes = seen.routes.as_mut().unwrap();
         routes.push(route("10.0.1.128/25", "/Common/internal"));
@@ -228,7 +228,7 @@ fn a_narrower_way_decides_about_its_part() {
 }
 
 #[test]
-fn the_pods_of_a_node_that_is_not_selected_need_no_route() {
+fn pods_of_an_unselected_node_need_no_route() {
     let one = with(|seen| {
         seen.nodes = BTreeSet::from(["worker-01".to_owned()]);
         seen.routes = Ok(vec![route("10.0.0.0/24", TUNNEL)]);
@@ -250,13 +250,13 @@ fn no_node_is_behind_the_tunnel() {
 }
 
 #[test]
-fn a_pair_that_is_not_in_sync_is_told() {
+fn unsynced_pair_is_a_finding() {
     let pending = with(|seen| seen.sync_status = Ok("Changes Pending".to_owned()));
     assert_eq!(pending, [(WARNING, BTN0214)]);
 }
 
 #[test]
-fn automap_takes_a_floating_address_of_another_network_if_there_is_one() {
+fn automap_to_an_outside_floating_address_is_a_finding() {
     let floating = |on_tunnel| {
         with(|seen| {
             let self_ips = seen.self_ips.as_mut().unwrap();
@@ -271,7 +271,7 @@ fn automap_takes_a_floating_address_of_another_network_if_there_is_one() {
 }
 
 #[test]
-fn a_snat_pool_lies_inside_the_overlay() {
+fn snat_pool_lies_inside_the_overlay() {
     let pool = |path: &str, members: &[Option<&str>]| {
         with(|seen| {
             seen.virtual_servers = Ok(vec![server(Translation::Pool(path.to_owned()))]);
@@ -294,7 +294,7 @@ fn a_snat_pool_lies_inside_the_overlay() {
 }
 
 #[test]
-fn a_floating_address_of_another_route_domain_is_not_taken() {
+fn floating_address_of_another_route_domain_is_unused() {
     let found = with(|seen| {
         let mut other = self_ip("192.0.2.1/24", "/Common/external", true);
         other.route_domain = RouteDomain::new(2).unwrap();
@@ -304,7 +304,7 @@ fn a_floating_address_of_another_route_domain_is_not_taken() {
 }
 
 #[test]
-fn a_virtual_server_without_pods_may_send_from_anywhere() {
+fn virtual_server_without_pods_may_use_any_source() {
     let other = with(|seen| {
         seen.virtual_servers = Ok(vec![server(Translation::None)]);
         let pool = (
@@ -319,7 +319,7 @@ fn a_virtual_server_without_pods_may_send_from_anywhere() {
 }
 
 #[test]
-fn what_the_user_may_not_see_is_left_out() {
+fn unreadable_parts_are_skipped() {
     let trouble = || Trouble {
         reason: Reason::AuthorizationFailed,
         message: "m".to_owned(),

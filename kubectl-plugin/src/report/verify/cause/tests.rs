@@ -155,7 +155,7 @@ fn healthy_cluster_has_no_cause_to_name() {
 }
 
 #[test]
-fn silence_behind_arp_is_a_policy_unless_more_is_known() {
+fn silence_after_arp_is_a_policy_by_default() {
     assert_eq!(behind_arp(&evidence(tunnel())), Some(BTN0412));
 }
 

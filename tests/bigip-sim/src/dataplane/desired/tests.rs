@@ -247,7 +247,7 @@ fn record_that_names_no_ipv4_endpoint_is_left_out() {
 }
 
 #[test]
-fn built_in_tunnels_and_vlans_are_no_part_of_it() {
+fn built_in_tunnels_and_vlans_are_left_out() {
     let mut config = config();
     config.tunnels.clear();
     config.self_ips = vec![self_ip("10.169.72.34/24", "/Common/external")];
@@ -260,7 +260,7 @@ fn built_in_tunnels_and_vlans_are_no_part_of_it() {
 }
 
 #[test]
-fn route_leads_into_the_tunnel_or_to_a_gateway_behind_it() {
+fn route_goes_into_the_tunnel_or_to_its_gateway() {
     let mut configuration = configuration(&config());
     configuration
         .add_route("/Common/pods", "10.0.0.7/16", TUNNEL)

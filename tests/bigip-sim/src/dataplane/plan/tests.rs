@@ -154,7 +154,7 @@ fn new_record_adds_its_entry_and_its_flood_only() {
 }
 
 #[test]
-fn record_with_another_endpoint_is_taken_away_first() {
+fn record_with_another_endpoint_is_removed_first() {
     let before = desired(tunnel(2, &[34], &[233]), &[0]);
     let mut after = before.clone();
     let records = &mut after.tunnels.get_mut(TUNNEL).unwrap().records;
@@ -168,7 +168,7 @@ fn record_with_another_endpoint_is_taken_away_first() {
 }
 
 #[test]
-fn device_with_another_vni_is_made_again_with_all_of_it() {
+fn device_with_another_vni_is_recreated_completely() {
     let before = desired(tunnel(2, &[34], &[233]), &[0]);
     let after = desired(tunnel(3, &[34], &[233]), &[0]);
     let steps = plan(&before, &after);
