@@ -129,6 +129,8 @@ async fn tunnel_events_are_sent_and_shown_by_the_plugin() {
     world.until_gone(NAME).await;
     let told = until_told(&world, "CleanupComplete", &[]).await;
     let reasons = told.iter().filter_map(|event| event.reason.as_deref());
+    // A run that takes longer than the delay of a save has saved meanwhile.
+    let reasons = reasons.filter(|reason| *reason != "ConfigSaved");
     let expected = "RecordsAdopted RecordsAdded InSync DriftCorrected RecordsRemoved DeviceUnreachable \
                     DeviceRecovered Suspended Resumed CleanupComplete";
     assert_eq!(

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leadership_expires() {
+    fn leadership_expires_without_a_renewal() {
         let leadership = Leadership::none();
         assert!(!leadership.may_write());
         leadership.set_until(
