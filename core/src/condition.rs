@@ -1,8 +1,6 @@
 //! Types of conditions, of the object and of its devices: strings that users read as an API.
 
-use std::fmt;
-
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The type of a condition.
 #[derive(
@@ -14,6 +12,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
     PartialOrd,
     Ord,
     Hash,
+    Display,
     EnumString,
     IntoStaticStr,
     VariantArray,
@@ -45,7 +44,7 @@ pub enum ConditionType {
     /// `cilium.vtepConfig: Managed` only, and no part of `Ready`.
     #[strum(serialize = "VTEPConfigured")]
     VtepConfigured,
-    /// Object: whoever answers is verified before it gets a password.
+    /// Object: every server is verified before a password is sent to it.
     SecureTransport,
     /// Device: iControl REST answers with our login.
     Reachable,
@@ -67,11 +66,5 @@ impl ConditionType {
     /// Reads the string of the API; `None` for one that this version does not know.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
-    }
-}
-
-impl fmt::Display for ConditionType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }

@@ -3,9 +3,7 @@
 //! Operator, plugin, documents and alerts take them from here. A reason that was released never gets another
 //! meaning.
 
-use std::fmt;
-
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Why a condition has its status, or a node has no record.
 #[derive(
@@ -17,6 +15,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
     PartialOrd,
     Ord,
     Hash,
+    Display,
     EnumString,
     IntoStaticStr,
     VariantArray,
@@ -92,7 +91,7 @@ pub enum Reason {
     Verified,
     /// Certificates are verified, some of them by their fingerprint.
     Pinned,
-    /// A certificate is not verified: whoever answers gets the password.
+    /// A certificate is not verified: the password is sent to any host that answers.
     VerificationDisabled,
     /// User name or password is wrong.
     AuthenticationFailed,
@@ -134,7 +133,7 @@ pub enum Reason {
     Conflict,
     /// A record of a desired MAC is on the device in a form that cannot be read.
     RecordUnreadable,
-    /// Somebody else keeps taking our records away, or changing them.
+    /// Another writer keeps removing or changing records of this object.
     ForeignWriter,
     /// Records of ours were taken away or changed, and `drift.policy` is `Report`.
     DriftReported,
@@ -327,11 +326,5 @@ impl Reason {
     /// Reads the string of the API; `None` for one that this version does not know.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }

@@ -246,7 +246,7 @@ async fn life_of_a_vtep_config_beside_a_foreign_one() {
     world.settle().await;
     assert_eq!(writes(&proxy), ["PATCH"]);
     assert!(unit.set_tunnel_mac(TUNNEL_PATH, Some("02:01:23:00:00:09")));
-    // The facts of a unit are read anew before anything is removed.
+    // The facts of a unit are read again before anything is removed.
     world.delete_node("3").await;
     let moved = json!({"vtepEndpoints": [entry("02:01:23:00:00:09")]});
     until_config(&world, &configs, |found| {

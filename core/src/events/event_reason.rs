@@ -25,7 +25,7 @@ pub enum Occurrence {
     RecordsAdopted,
     /// Records were added.
     RecordsAdded,
-    /// Records that somebody else had taken away or changed are right again.
+    /// Records that another writer had removed or changed are restored.
     DriftCorrected,
     /// Records were removed.
     RecordsRemoved,

@@ -6,7 +6,7 @@ use bigip_tunnel_core::reason::Reason;
 
 use crate::kubernetes::CallError;
 
-/// Whether somebody else changed the object meanwhile: it is read again, and decided again.
+/// Whether another client changed the object meanwhile: it is read and decided again.
 pub(super) fn is_outrun(error: &CallError) -> bool {
     matches!(error.code(), Some(404 | 409)) && !is_of_manager(error)
 }

@@ -12,6 +12,7 @@ pub mod alerts;
 pub mod bench;
 pub mod binaries;
 pub mod chart;
+mod cilium_nodes;
 pub mod control_plane;
 pub mod demo;
 pub mod devices;

@@ -3,14 +3,13 @@
 use std::net::Ipv4Addr;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{BenchError, IN_FLIGHT, LIMIT, address, node_name};
-use crate::wait::{Answer, eventually};
+use crate::cilium_nodes;
 
 const NAMESPACE: &str = "kube-system";
 /// Environment variables of a container, which make a pod about 8 KB.
@@ -18,7 +17,8 @@ const VARIABLES: usize = 60;
 
 /// Makes it all. The one VTEP entry has the local address of the units, and another MAC address.
 pub(super) async fn create(client: &Client, nodes: u32, local: &str) -> Result<(), BenchError> {
-    serve(client).await?;
+    cilium_nodes::install(client).await?;
+    cilium_nodes::until_served(client, LIMIT).await?;
     let config: ConfigMap = serde_json::from_value(json!({
         "metadata": {"name": "cilium-config"},
         "data": {
@@ -53,7 +53,7 @@ async fn create_on(client: Client, number: u32) -> Result<(), BenchError> {
     pods.patch_status(&name, &params, &Patch::Merge(running))
         .await?;
     let node: DynamicObject = serde_json::from_value(cilium_node(number))?;
-    cilium_nodes(&client)
+    cilium_nodes::api(&client)
         .create(&PostParams::default(), &node)
         .await?;
     Ok(())
@@ -95,38 +95,4 @@ fn cilium_node(number: u32) -> Value {
             "health": health,
         },
     })
-}
-
-fn cilium_nodes(client: &Client) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("cilium.io", "v2", "CiliumNode");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "ciliumnodes");
-    Api::all_with(client.clone(), &resource)
-}
-
-/// Installs the kind, without the rules of its schema.
-async fn serve(client: &Client) -> Result<(), BenchError> {
-    let definition: CustomResourceDefinition = serde_json::from_value(json!({
-        "metadata": {"name": "ciliumnodes.cilium.io"},
-        "spec": {
-            "group": "cilium.io", "scope": "Cluster",
-            "names": {"kind": "CiliumNode", "plural": "ciliumnodes", "singular": "ciliumnode"},
-            "versions": [{
-                "name": "v2", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-                }},
-            }],
-        },
-    }))?;
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    definitions
-        .create(&PostParams::default(), &definition)
-        .await?;
-    let api = cilium_nodes(client);
-    let served = eventually("CiliumNodes served", LIMIT, async || {
-        let listed = api.list(&kube::api::ListParams::default()).await;
-        Answer::when(listed.is_ok(), |is_served| *is_served)
-    });
-    served.await?;
-    Ok(())
 }

@@ -11,19 +11,15 @@ use futures::TryStreamExt as _;
 use ipnet::Ipv4Net;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
-    PostParams,
-};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{DemoError, LIMIT};
-use crate::wait::{Answer, eventually};
+use crate::cilium_nodes;
 
 /// Namespace of Cilium.
 const NAMESPACE: &str = "kube-system";
@@ -65,7 +61,9 @@ impl Cilium {
     /// Installs kind, configuration without VTEP, and `DaemonSet`.
     pub(super) async fn install(client: Client, on_start: OnStart) -> Result<Self, DemoError> {
         let cilium = Self { client, on_start };
-        cilium.serve().await?;
+        cilium_nodes::install(&cilium.client).await?;
+        let served = cilium_nodes::until_served(&cilium.client, LIMIT).await;
+        served.map_err(DemoError::NotServed)?;
         cilium
             .write_config(&json!({"enable-vtep": "false"}))
             .await?;
@@ -119,7 +117,7 @@ impl Cilium {
         address: &str,
         pods: Ipv4Net,
     ) -> Result<(), DemoError> {
-        let api = Self::nodes(&self.client);
+        let api = cilium_nodes::api(&self.client);
         let node: DynamicObject = from_value(node(name, address, pods))?;
         api.create(&PostParams::default(), &node).await?;
         self.start_agent(name).await
@@ -128,7 +126,9 @@ impl Cilium {
     /// Deletes the `CiliumNode` and the agent of a node.
     pub(super) async fn remove_node(&self, name: &str) -> Result<(), DemoError> {
         let params = DeleteParams::default();
-        Self::nodes(&self.client).delete(name, &params).await?;
+        cilium_nodes::api(&self.client)
+            .delete(name, &params)
+            .await?;
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         api.delete(&format!("{CILIUM}-{name}"), &params).await?;
         Ok(())
@@ -164,7 +164,7 @@ impl Cilium {
     pub(super) fn restart_on_rollout(&self) -> JoinHandle<()> {
         let cilium = self.clone();
         tokio::spawn(async move {
-            // The demo ends with the cluster; whoever uses it sees agents that do not restart.
+            // The demo ends with the cluster; its user sees agents that do not restart.
             let _ = Box::pin(cilium.follow_rollouts()).await;
         })
     }
@@ -258,40 +258,6 @@ impl Cilium {
         let api: Api<K> = Api::namespaced(self.client.clone(), NAMESPACE);
         let params = PatchParams::apply(WRITER).force();
         api.patch(name, &params, &Patch::Apply(object)).await?;
-        Ok(())
-    }
-
-    fn nodes(client: &Client) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("cilium.io", "v2", "CiliumNode");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "ciliumnodes");
-        Api::all_with(client.clone(), &resource)
-    }
-
-    /// Installs the kind, without the rules of its schema.
-    async fn serve(&self) -> Result<(), DemoError> {
-        let definition: CustomResourceDefinition = from_value(json!({
-            "metadata": {"name": "ciliumnodes.cilium.io"},
-            "spec": {
-                "group": "cilium.io", "scope": "Cluster",
-                "names": {"kind": "CiliumNode", "plural": "ciliumnodes", "singular": "ciliumnode"},
-                "versions": [{
-                    "name": "v2", "served": true, "storage": true,
-                    "schema": {"openAPIV3Schema": {
-                        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-                    }},
-                }],
-            },
-        }))?;
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        definitions
-            .create(&PostParams::default(), &definition)
-            .await?;
-        let api = Self::nodes(&self.client);
-        let served = eventually("CiliumNodes served", LIMIT, async || {
-            let listed = api.list(&ListParams::default()).await;
-            Answer::when(listed.is_ok(), |is_served| *is_served)
-        });
-        served.await.map_err(DemoError::NotServed)?;
         Ok(())
     }
 }
